@@ -1,0 +1,336 @@
+/* idelta (I + delta): layers whose square weight stays near the identity.
+ *
+ *     W = a I + D          a: identity scale,  D: n x n "delta", small
+ *     z = a x + x D + b    x, y: m x n, row-major, one sample a row
+ *     y = act(z)           contribution = z - a x, taken from the accumulator
+ *
+ * Conventions
+ *   - Every matrix is row-major fp32. A leading dimension (ld...) is the distance between rows in elements, at
+ *     least n. Sizes are elements; what counts bytes ends in _bytes. m = 0 is valid and does nothing.
+ *   - Every call returns an idelta_status. Whatever is not IDELTA_OK has a sentence in idelta_last_error() that
+ *     names the argument, its value and the mend; outputs are then untouched unless the call says otherwise.
+ *   - Structs begin with struct_size. Start from the IDELTA_..._INIT macro, which sets it and zeroes the rest;
+ *     a zero (null) field means "default" or "not wanted".
+ *   - A context is immutable and may be shared by threads. A delta may be used by many threads at once, but
+ *     idelta_update changes it and needs it alone.
+ *   - Results are bitwise the same for every thread count, every split of the batch into calls, and every ISA of
+ *     format F32: one fused multiply-add chain an output element, in ascending order of the reduction index.
+ */
+#ifndef IDELTA_IDELTA_H
+#define IDELTA_IDELTA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define IDELTA_VERSION_MAJOR 0
+#define IDELTA_VERSION_MINOR 1
+#define IDELTA_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#define IDELTA_API __attribute__((visibility("default")))
+#else
+#define IDELTA_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Values are frozen. */
+typedef enum idelta_status {
+  IDELTA_OK = 0,
+  IDELTA_INVALID_ARGUMENT = 1,
+  IDELTA_OUT_OF_MEMORY = 2,
+  IDELTA_UNSUPPORTED = 3,
+  IDELTA_TOLERANCE_NOT_MET = 4,
+  IDELTA_INTERNAL = 5
+} idelta_status;
+
+/* Values are frozen; a larger one includes the smaller. */
+typedef enum idelta_isa {
+  IDELTA_ISA_AUTO = 0,
+  IDELTA_ISA_SCALAR = 1,
+  IDELTA_ISA_AVX2 = 2,  /* with FMA */
+  IDELTA_ISA_AVX512 = 3 /* F, BW, VL, DQ */
+} idelta_isa;
+
+/* How D is stored and multiplied. Values are frozen. */
+typedef enum idelta_format {
+  IDELTA_FORMAT_AUTO = 0, /* the fastest whose certificate is within the tolerance */
+  IDELTA_FORMAT_F32 = 1
+} idelta_format;
+
+/* The directions a packed delta serves: a bit mask. Each keeps a copy of D in its own order. */
+typedef enum idelta_passes {
+  IDELTA_PASS_FORWARD = 1,
+  IDELTA_PASS_BACKWARD_DATA = 2,
+  IDELTA_PASS_BOTH = 3
+} idelta_passes;
+
+/* act' is computed from y, so that z need not be kept. At a kink the derivative is that of the flat side
+ * (hard_tanh at +-1, relu at 0: 0; leaky_relu at 0: slope). NaN stays NaN. */
+typedef enum idelta_activation_kind {
+  IDELTA_ACTIVATION_IDENTITY = 0,
+  IDELTA_ACTIVATION_RELU = 1,
+  IDELTA_ACTIVATION_LEAKY_RELU = 2, /* z < 0 ? slope z : z,  0 < slope < 1 */
+  IDELTA_ACTIVATION_HARD_TANH = 3,  /* min(1, max(-1, z)) */
+  IDELTA_ACTIVATION_TANH = 4
+} idelta_activation_kind;
+
+typedef struct idelta_activation {
+  idelta_activation_kind kind;
+  float slope; /* leaky_relu only */
+} idelta_activation;
+
+typedef struct idelta_context idelta_context;
+typedef struct idelta_delta idelta_delta;
+
+/* ---- Version and errors ------------------------------------------------------------------------------------ */
+
+/* "major.minor.patch" of the library that is running. */
+IDELTA_API const char* idelta_version(void);
+
+/* The sentence about this thread's last failed call; "" before any. Valid until this thread's next call. */
+IDELTA_API const char* idelta_last_error(void);
+
+/* "INVALID_ARGUMENT" for IDELTA_INVALID_ARGUMENT, and so on. */
+IDELTA_API const char* idelta_status_name(idelta_status status);
+
+/* "avx512" for IDELTA_ISA_AVX512, and so on: the names that the environment variable IDELTA_ISA takes. */
+IDELTA_API const char* idelta_isa_name(idelta_isa isa);
+
+/* ---- Context ----------------------------------------------------------------------------------------------- */
+
+/* Runs task(arg, 0) ... task(arg, ntasks - 1), each once, in any order, on any threads, and returns when all are
+ * done. user is idelta_context_options.parallel_for_user. */
+typedef void (*idelta_parallel_for)(void* user, int64_t ntasks, void (*task)(void* arg, int64_t index), void* arg);
+
+typedef struct idelta_context_options {
+  size_t struct_size;
+  /* AUTO: the best this machine runs. The environment variable IDELTA_ISA (scalar, avx2, avx512) lowers AUTO,
+   * never raises it. An ISA this machine cannot run is IDELTA_UNSUPPORTED; an unknown name INVALID_ARGUMENT. */
+  idelta_isa isa;
+  /* 0: the least of affinity mask, cgroup v1/v2 quota (rounded up) and physical cores; IDELTA_THREADS lowers it. */
+  int32_t threads;
+  /* Not null: run on the caller's threads instead of OpenMP; `threads` then says into how many tasks to cut. */
+  idelta_parallel_for parallel_for;
+  void* parallel_for_user;
+} idelta_context_options;
+#define IDELTA_CONTEXT_OPTIONS_INIT \
+  { sizeof(idelta_context_options), IDELTA_ISA_AUTO, 0, NULL, NULL }
+
+/* options may be null: all defaults. Free with idelta_context_destroy, after the deltas made with it. */
+IDELTA_API idelta_status idelta_context_create(const idelta_context_options* options, idelta_context** context);
+IDELTA_API void idelta_context_destroy(idelta_context* context);
+
+IDELTA_API idelta_isa idelta_context_isa(const idelta_context* context);
+IDELTA_API int32_t idelta_context_threads(const idelta_context* context);
+
+/* What was chosen and why, a line each: CPU, ISA, caches, threads. Owned by the context. */
+IDELTA_API const char* idelta_context_describe(const idelta_context* context);
+
+/* ---- Delta ------------------------------------------------------------------------------------------------- */
+
+typedef struct idelta_delta_options {
+  size_t struct_size;
+  idelta_format format; /* AUTO picks by tolerance */
+  idelta_passes passes; /* 0: BOTH */
+  int32_t transposed;   /* not 0: D is given out x in (PyTorch's layout), so that y = x D^T of what is given */
+  float identity_scale; /* a; INIT sets 1 */
+  double tolerance;     /* the certificate must not exceed it; 0: no demand */
+} idelta_delta_options;
+#define IDELTA_DELTA_OPTIONS_INIT \
+  { sizeof(idelta_delta_options), IDELTA_FORMAT_AUTO, IDELTA_PASS_BOTH, 0, 1.0f, 0.0 }
+
+typedef struct idelta_delta_info_t {
+  size_t struct_size;
+  int64_t n;
+  idelta_format format;
+  idelta_isa isa;
+  idelta_passes passes;
+  float identity_scale;
+  size_t packed_bytes; /* what the packed copies take */
+  /* eps with ||y_computed - y||_2 <= eps ||x||_2 for every row of finite x, before activation and with b = 0, at the
+   * unscaled range of fp32 (no overflow or underflow). For F32: u ((n+3) || |D| ||_2 + 2|a|), u = 2^-24, where
+   * || |D| ||_2 is bounded by min(||D||_F, sqrt(||D||_1 ||D||_inf)); Higham, Accuracy and Stability, 3.1. */
+  double certificate;
+  double norm_frobenius; /* ||D||_F */
+  double norm_one;       /* largest column sum of |D| */
+  double norm_inf;       /* largest row sum of |D| */
+  double norm_max;       /* largest |D_ij| */
+  double
+      zero_fraction; /* share of the forward (else backward) multiplication skipped because D is exactly zero there */
+} idelta_delta_info_t;
+#define IDELTA_DELTA_INFO_INIT                                                                                     \
+  {                                                                                                                \
+    sizeof(idelta_delta_info_t), 0, IDELTA_FORMAT_AUTO, IDELTA_ISA_AUTO, (idelta_passes)0, 0.0f, 0, 0.0, 0.0, 0.0, \
+        0.0, 0.0, 0.0                                                                                              \
+  }
+
+/* Packs D (n x n, in x out: y = x D; row stride ldd >= n) for the context's ISA. D is copied and may be freed.
+ * Panels of D that are exactly zero are skipped when multiplying: a NaN or Inf in x does not reach y through them. */
+IDELTA_API idelta_status idelta_delta_pack(const idelta_context* context, int64_t n, const float* D, int64_t ldd,
+                                           const idelta_delta_options* options, idelta_delta** delta);
+
+/* Packs another D of the same n, transposition and options into the same memory. */
+IDELTA_API idelta_status idelta_delta_repack(const idelta_context* context, idelta_delta* delta, const float* D,
+                                             int64_t ldd);
+
+/* D (n x n, in x out) from its packed form, bit for bit for F32. */
+IDELTA_API idelta_status idelta_delta_unpack(const idelta_context* context, const idelta_delta* delta, float* D,
+                                             int64_t ldd);
+
+IDELTA_API idelta_status idelta_delta_info(const idelta_context* context, const idelta_delta* delta,
+                                           idelta_delta_info_t* info);
+
+IDELTA_API void idelta_delta_destroy(idelta_delta* delta);
+
+/* ---- Passes ------------------------------------------------------------------------------------------------
+ * workspace: at least the bytes that the ..._workspace_bytes query returns for this call's m, aligned to 64; or null
+ * (workspace_bytes 0) to use memory that the library keeps for the calling thread and grows once. */
+
+/* y = act(a x + x D + b),  contribution = a x + x D + b - a x as accumulated: x D + b.
+ * y may be x itself (same pointer and stride); no other outputs may overlap inputs or each other. */
+typedef struct idelta_forward_args {
+  size_t struct_size;
+  int64_t m;
+  const float* x; /* m x n */
+  int64_t ldx;
+  const float* bias; /* n, or null */
+  idelta_activation activation;
+  float* y; /* m x n */
+  int64_t ldy;
+  float* contribution; /* m x n, or null */
+  int64_t ldc;
+  void* workspace;
+  size_t workspace_bytes;
+} idelta_forward_args;
+#define IDELTA_FORWARD_ARGS_INIT \
+  { sizeof(idelta_forward_args), 0, NULL, 0, NULL, {IDELTA_ACTIVATION_IDENTITY, 0.0f}, NULL, 0, NULL, 0, NULL, 0 }
+IDELTA_API idelta_status idelta_forward(const idelta_context* context, const idelta_delta* delta,
+                                        const idelta_forward_args* args);
+
+/* dz = dy (.) act'(y),  dx = a dz + dz D^T.  y may be null for the identity activation. dx may be dy itself. */
+typedef struct idelta_backward_data_args {
+  size_t struct_size;
+  int64_t m;
+  const float* dy; /* m x n: gradient of the loss by y */
+  int64_t lddy;
+  const float* y; /* m x n: what forward returned */
+  int64_t ldy;
+  idelta_activation activation;
+  float* dz; /* m x n, or null if not wanted; may be dy itself when dx is not */
+  int64_t lddz;
+  float* dx; /* m x n, or null: only dz is wanted (the first layer) */
+  int64_t lddx;
+  void* workspace;
+  size_t workspace_bytes;
+} idelta_backward_data_args;
+#define IDELTA_BACKWARD_DATA_ARGS_INIT                                                                            \
+  {                                                                                                               \
+    sizeof(idelta_backward_data_args), 0, NULL, 0, NULL, 0, {IDELTA_ACTIVATION_IDENTITY, 0.0f}, NULL, 0, NULL, 0, \
+        NULL, 0                                                                                                   \
+  }
+IDELTA_API idelta_status idelta_backward_data(const idelta_context* context, const idelta_delta* delta,
+                                              const idelta_backward_data_args* args);
+
+/* dD = beta dD + x^T dz (n x n, in x out),  db = beta db + column sums of dz: one pass, one chain an element that
+ * starts from beta dD (beta = 0 never reads it) and goes through the rows in order, so a batch accumulated in pieces
+ * with beta = 1 gives the bits of the whole batch. dD or db may be null. */
+typedef struct idelta_backward_weights_args {
+  size_t struct_size;
+  int64_t m;
+  int64_t n;
+  const float* x; /* m x n: what forward was given */
+  int64_t ldx;
+  const float* dz; /* m x n */
+  int64_t lddz;
+  float beta;
+  float* dD; /* n x n */
+  int64_t lddD;
+  float* db; /* n */
+  void* workspace;
+  size_t workspace_bytes;
+} idelta_backward_weights_args;
+#define IDELTA_BACKWARD_WEIGHTS_ARGS_INIT \
+  { sizeof(idelta_backward_weights_args), 0, 0, NULL, 0, NULL, 0, 0.0f, NULL, 0, NULL, NULL, 0 }
+IDELTA_API idelta_status idelta_backward_weights(const idelta_context* context,
+                                                 const idelta_backward_weights_args* args);
+
+/* Values are frozen. g is the gradient; decay pulls D towards 0 (W towards a I) and leaves the bias alone. */
+typedef enum idelta_optimizer_kind {
+  IDELTA_OPTIMIZER_SGD = 0,      /* D -= lr (g + decay D) */
+  IDELTA_OPTIMIZER_MOMENTUM = 1, /* g += decay D;  v = momentum v + g;  D -= lr v */
+  IDELTA_OPTIMIZER_NESTEROV = 2, /* g += decay D;  v = momentum v + g;  D -= lr (g + momentum v) */
+  IDELTA_OPTIMIZER_ADAMW =
+      3 /* Loshchilov & Hutter 2019, decay decoupled: D -= lr (decay D + mhat / (sqrt(vhat) + eps)) */
+} idelta_optimizer_kind;
+
+typedef struct idelta_optimizer {
+  size_t struct_size;
+  idelta_optimizer_kind kind;
+  float learning_rate;
+  float momentum; /* momentum and Nesterov; AdamW's beta1 */
+  float beta2;    /* AdamW */
+  float epsilon;  /* AdamW */
+  float weight_decay;
+  int64_t step; /* AdamW: 1 for the first update */
+} idelta_optimizer;
+#define IDELTA_OPTIMIZER_INIT \
+  { sizeof(idelta_optimizer), IDELTA_OPTIMIZER_SGD, 0.0f, 0.9f, 0.999f, 1e-8f, 0.0f, 1 }
+
+/* Number of state arrays of D's and of the bias' size that an optimizer keeps: SGD 0, momentum and Nesterov 1, AdamW 2.
+ */
+IDELTA_API int32_t idelta_optimizer_state_arrays(idelta_optimizer_kind kind);
+
+/* One optimiser step of D (and bias): the gradient x^T dz is made block by block and used before it leaves the cache;
+ * the new D goes to `D` and, repacked, into `delta`. */
+typedef struct idelta_update_args {
+  size_t struct_size;
+  int64_t m;
+  const float* x; /* m x n */
+  int64_t ldx;
+  const float* dz; /* m x n */
+  int64_t lddz;
+  const idelta_optimizer* optimizer;
+  float* D; /* n x n, in x out: the master copy, changed in place */
+  int64_t ldd;
+  float* state[2]; /* each n x n dense, zero before the first step; as many as the optimizer has */
+  float* bias;     /* n, or null: changed in place */
+  float* bias_state[2];
+  void* workspace;
+  size_t workspace_bytes;
+} idelta_update_args;
+#define IDELTA_UPDATE_ARGS_INIT \
+  { sizeof(idelta_update_args), 0, NULL, 0, NULL, 0, NULL, NULL, 0, {NULL, NULL}, NULL, {NULL, NULL}, NULL, 0 }
+IDELTA_API idelta_status idelta_update(const idelta_context* context, idelta_delta* delta,
+                                       const idelta_update_args* args);
+
+/* Bytes of workspace for m rows; forward and backward_data need the same. */
+IDELTA_API idelta_status idelta_forward_workspace_bytes(const idelta_context* context, const idelta_delta* delta,
+                                                        int64_t m, size_t* bytes);
+IDELTA_API idelta_status idelta_backward_data_workspace_bytes(const idelta_context* context, const idelta_delta* delta,
+                                                              int64_t m, size_t* bytes);
+IDELTA_API idelta_status idelta_backward_weights_workspace_bytes(const idelta_context* context, int64_t m, int64_t n,
+                                                                 size_t* bytes);
+IDELTA_API idelta_status idelta_update_workspace_bytes(const idelta_context* context, const idelta_delta* delta,
+                                                       int64_t m, size_t* bytes);
+
+/* ---- Stateless, BLAS-style, on an unpacked D ---------------------------------------------------------------
+ * y = alpha (a x + x op(D)) + beta y,  op(D) = D, or D^T when transposed is not 0. y must not overlap x or D;
+ * beta = 0 never reads y. */
+IDELTA_API idelta_status idelta_sidmm(const idelta_context* context, int32_t transposed, int64_t m, int64_t n,
+                                      float alpha, float identity_scale, const float* x, int64_t ldx, const float* D,
+                                      int64_t ldd, float beta, float* y, int64_t ldy);
+
+/* The same for one row: x and y are vectors of n elements, incx and incy apart (not 0; negative counts from the end,
+ * as in BLAS). */
+IDELTA_API idelta_status idelta_sidmv(const idelta_context* context, int32_t transposed, int64_t n, float alpha,
+                                      float identity_scale, const float* x, int64_t incx, const float* D, int64_t ldd,
+                                      float beta, float* y, int64_t incy);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IDELTA_IDELTA_H */
