@@ -1,0 +1,120 @@
+// Thin C++ face of idelta.h: handles that free themselves, errors that throw, structs with designated initialisers.
+// Meaning, shapes, aliasing and errors of every call are documented in idelta.h.
+#ifndef IDELTA_IDELTA_HPP
+#define IDELTA_IDELTA_HPP
+
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "idelta/idelta.h"
+
+namespace idelta {
+
+// What idelta_last_error() said, and the status that came with it.
+class Error : public std::runtime_error {
+ public:
+  Error(idelta_status status, const std::string& what) : std::runtime_error(what), status_(status) {}
+  idelta_status status() const { return status_; }
+
+ private:
+  idelta_status status_;
+};
+
+inline void check(idelta_status status) {
+  if (status != IDELTA_OK) throw Error(status, idelta_last_error());
+}
+
+using Activation = idelta_activation;
+using ContextOptions = idelta_context_options;
+using DeltaOptions = idelta_delta_options;
+using DeltaInfo = idelta_delta_info_t;
+using ForwardArgs = idelta_forward_args;
+using BackwardDataArgs = idelta_backward_data_args;
+using BackwardWeightsArgs = idelta_backward_weights_args;
+using Optimizer = idelta_optimizer;
+using UpdateArgs = idelta_update_args;
+
+inline constexpr ContextOptions kContextOptions = IDELTA_CONTEXT_OPTIONS_INIT;
+inline constexpr DeltaOptions kDeltaOptions = IDELTA_DELTA_OPTIONS_INIT;
+
+class Context {
+ public:
+  explicit Context(const ContextOptions& options = kContextOptions) {
+    idelta_context* raw = nullptr;
+    check(idelta_context_create(&options, &raw));
+    handle_.reset(raw);
+  }
+  // threads = 0 and isa = AUTO mean: choose for me.
+  static Context with(idelta_isa isa, int32_t threads) {
+    ContextOptions options = IDELTA_CONTEXT_OPTIONS_INIT;
+    options.isa = isa;
+    options.threads = threads;
+    return Context(options);
+  }
+
+  idelta_isa isa() const { return idelta_context_isa(get()); }
+  int32_t threads() const { return idelta_context_threads(get()); }
+  std::string describe() const { return idelta_context_describe(get()); }
+  const idelta_context* get() const { return handle_.get(); }
+
+ private:
+  struct Destroy {
+    void operator()(idelta_context* p) const { idelta_context_destroy(p); }
+  };
+  std::unique_ptr<idelta_context, Destroy> handle_;
+};
+
+class Delta {
+ public:
+  // D: n x n, row stride ldd. The context must outlive the delta.
+  Delta(const Context& context, int64_t n, const float* D, int64_t ldd, const DeltaOptions& options = kDeltaOptions)
+      : context_(&context) {
+    idelta_delta* raw = nullptr;
+    check(idelta_delta_pack(context.get(), n, D, ldd, &options, &raw));
+    handle_.reset(raw);
+  }
+
+  void repack(const float* D, int64_t ldd) { check(idelta_delta_repack(context_->get(), handle_.get(), D, ldd)); }
+  void unpack(float* D, int64_t ldd) const { check(idelta_delta_unpack(context_->get(), handle_.get(), D, ldd)); }
+
+  DeltaInfo info() const {
+    DeltaInfo info = IDELTA_DELTA_INFO_INIT;
+    check(idelta_delta_info(context_->get(), handle_.get(), &info));
+    return info;
+  }
+
+  // struct_size of the arguments is filled in here:  delta.forward({.m = 1, .x = x, .ldx = n, .y = y, .ldy = n});
+  void forward(ForwardArgs args) const {
+    args.struct_size = sizeof args;
+    check(idelta_forward(context_->get(), handle_.get(), &args));
+  }
+  void backward_data(BackwardDataArgs args) const {
+    args.struct_size = sizeof args;
+    check(idelta_backward_data(context_->get(), handle_.get(), &args));
+  }
+  void update(UpdateArgs args) {
+    args.struct_size = sizeof args;
+    check(idelta_update(context_->get(), handle_.get(), &args));
+  }
+
+  idelta_delta* get() { return handle_.get(); }
+  const idelta_delta* get() const { return handle_.get(); }
+
+ private:
+  struct Destroy {
+    void operator()(idelta_delta* p) const { idelta_delta_destroy(p); }
+  };
+  const Context* context_;
+  std::unique_ptr<idelta_delta, Destroy> handle_;
+};
+
+inline void backward_weights(const Context& context, BackwardWeightsArgs args) {
+  args.struct_size = sizeof args;
+  check(idelta_backward_weights(context.get(), &args));
+}
+
+}  // namespace idelta
+
+#endif  // IDELTA_IDELTA_HPP

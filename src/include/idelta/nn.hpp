@@ -1,0 +1,190 @@
+// Identity-initialised multilayer perceptrons on libidelta: data, network, training, decomposition, model files.
+//
+//   h^0 = [image in [0,1], padding ... padding]                      width n = P + C: P pixels, C class dimensions
+//   h^l = act(a h^{l-1} + h^{l-1} D^l + b^l),  l = 1 .. L;  the last layer is linear;  D = 0, b = 0 at the start
+//   loss = softmax cross-entropy on the last C entries of h^L
+//
+// Decomposition (Kubota, Hayashi, Hayase, Uchida, ICASSP 2021): for every l,
+//   class likelihood  softmax(h^l[P:P+C]),   contribution map  h^l[0:P] - h^0[0:P],   layer accuracy from the former.
+// Everything throws std::exception with a sentence that names the file or argument, its value and the mend.
+#ifndef IDELTA_NN_HPP
+#define IDELTA_NN_HPP
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "idelta/idelta.hpp"
+
+namespace idelta::nn {
+
+// ---- Data ----------------------------------------------------------------------------------------------------------
+
+// count images of height x width, row-major, scaled to [0, 1]; label c in [0, classes).
+struct Dataset {
+  std::string name;
+  int64_t count = 0, height = 0, width = 0, classes = 0;
+  std::vector<float> images;  // count x (height * width)
+  std::vector<uint8_t> labels;
+
+  int64_t pixels() const { return height * width; }
+};
+
+enum class Split { kTrain, kTest };
+
+// "fashion-mnist" (Debian's dataset-fashion-mnist, or $IDELTA_DATA/fashion-mnist) or a folder that holds the four IDX
+// files under their usual names, plain or .gz: train-images-idx3-ubyte[.gz], train-labels-idx1-ubyte[.gz], t10k-...
+Dataset load_dataset(const std::string& name_or_folder, Split split);
+
+// One pair of IDX files (unsigned bytes; images of rank 3, labels of rank 1), plain or gz whatever their names.
+Dataset load_idx(const std::string& images_path, const std::string& labels_path);
+
+// The first `count` images of a set (all if it has fewer).
+Dataset head(const Dataset& data, int64_t count);
+
+// ---- Network -------------------------------------------------------------------------------------------------------
+
+struct NetworkOptions {
+  int64_t layers = 10;
+  int64_t height = 28, width = 28, classes = 10;
+  float identity_scale = 1.0f;
+  idelta_activation activation = {IDELTA_ACTIVATION_HARD_TANH, 0.0f};
+  float class_padding = 0.0f;
+
+  int64_t pixels() const { return height * width; }
+  int64_t n() const { return pixels() + classes; }
+};
+
+// Sentences about settings that work but disappoint, e.g. ReLU with padding 0: its class dimensions never learn.
+std::vector<std::string> warnings(const NetworkOptions& options);
+
+// Owns the fp32 master D and b of every layer, and their packed form.
+class Network {
+ public:
+  Network(const Context& context, const NetworkOptions& options);  // the identity: every D and b zero
+
+  const NetworkOptions& options() const { return options_; }
+  const Context& context() const { return *context_; }
+  int64_t layers() const { return options_.layers; }
+  int64_t n() const { return options_.n(); }
+
+  std::span<const float> delta(int64_t layer) const { return layers_[layer].delta; }  // n x n, in x out
+  std::span<const float> bias(int64_t layer) const { return layers_[layer].bias; }    // n
+  idelta_activation activation(int64_t layer) const;                                  // identity for the last layer
+  const Delta& packed(int64_t layer) const { return *layers_[layer].packed; }
+
+  // Replaces a layer's parameters and repacks them.
+  void set_layer(int64_t layer, std::span<const float> delta, std::span<const float> bias);
+
+  // rows x n inputs from rows x P images: pixels, then C entries of class_padding.
+  void pad(std::span<const float> images, int64_t rows, float* h0) const;
+
+  // h^layers from h^0, (rows x n); outputs[l] (l = 0 .. L-1) receives h^{l+1}; contributions[l], if given, z - a x.
+  void forward(int64_t rows, const float* h0, std::span<float* const> outputs,
+               std::span<float* const> contributions = {}) const;
+
+ private:
+  friend class Trainer;
+  struct Layer {
+    std::vector<float> delta, bias;
+    std::unique_ptr<Delta> packed;
+  };
+  const Context* context_;
+  NetworkOptions options_;
+  std::vector<Layer> layers_;
+};
+
+// ---- Training ------------------------------------------------------------------------------------------------------
+
+struct TrainOptions {
+  int64_t epochs = 3;
+  int64_t batch = 128;
+  float learning_rate = 0.0f;  // 0: 0.03 / layers
+  int64_t decay_epochs = 0;    // the rate is divided by 10 for this many last epochs
+  idelta_optimizer_kind optimizer = IDELTA_OPTIMIZER_MOMENTUM;
+  float momentum = 0.9f;
+  float weight_decay = 0.0f;  // on D, never on W
+  uint64_t seed = 1;          // of the shuffling; the same seed gives the same bits at any thread count
+};
+
+float effective_learning_rate(const TrainOptions& options, int64_t layers, int64_t epoch);
+
+struct Progress {
+  int64_t epoch = 0, epochs = 0;   // epoch counts from 0
+  int64_t batch = 0, batches = 0;  // of this epoch, done
+  double loss = 0, accuracy = 0;   // running means of this epoch
+  double images_per_second = 0, seconds = 0, seconds_left = 0;
+};
+
+// One training run; state survives between epochs, so that a caller may look at the network in between.
+class Trainer {
+ public:
+  Trainer(Network& network, const Dataset& data, const TrainOptions& options);
+  ~Trainer();
+
+  // Called after every batch; returning false stops after that batch with the network whole.
+  using Observer = std::function<bool(const Progress&)>;
+
+  // Runs the epochs that are left; true if none is left, false if the observer stopped it.
+  bool run(const Observer& observer = {});
+
+  // One step on `rows` given images; the mean loss. Used by run().
+  double step(std::span<const float> images, std::span<const uint8_t> labels, float learning_rate);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// ---- Decomposition -------------------------------------------------------------------------------------------------
+
+// What one layer does on a set. Norms are of this layer's D; "identity" is I_n, ||I||_F = sqrt(n).
+struct LayerReport {
+  double accuracy = 0;         // of argmax over the class dimensions of h^l
+  double cross_entropy = 0;    // mean of -log class likelihood of the label
+  double spectral_norm = 0;    // ||D||_2, by singular values (LAPACK)
+  double frobenius_ratio = 0;  // ||D||_F / ||I||_F
+};
+
+struct Evaluation {
+  int64_t count = 0;
+  std::vector<LayerReport> layers;  // h^1 .. h^L
+  double input_accuracy = 0;        // of h^0: chance, by construction
+  // Largest |x + sum of steps - h^L| in units in the last place of the largest entry of that row, steps h^l - h^{l-1}
+  // summed in fp32 order as a reader would.
+  double completeness_ulp = 0;
+};
+
+Evaluation evaluate(const Network& network, const Dataset& data, int64_t batch = 512);
+
+// One image through all layers.
+struct ImageDecomposition {
+  int64_t index = 0;
+  int label = 0;
+  std::vector<float> image;                           // P
+  std::vector<std::vector<float>> contribution_maps;  // L of P: h^l[0:P] - x
+  std::vector<std::vector<float>> class_likelihoods;  // L of C
+  std::vector<int> predictions;                       // L
+};
+
+std::vector<ImageDecomposition> decompose(const Network& network, const Dataset& data,
+                                          std::span<const int64_t> indices);
+
+// Writes a PNG: a row an image: input in grey, then each layer's map on a zero-centred blue-white-red scale of its own
+// row, with predicted class and likelihood written under each.
+void write_contribution_sheet(const std::string& path, const NetworkOptions& options,
+                              std::span<const ImageDecomposition> images);
+
+// ---- Model files ---------------------------------------------------------------------------------------------------
+
+// safetensors: layers.<l>.delta [n, n] and layers.<l>.bias [n], F32; the configuration in __metadata__. Written to a
+// temporary file beside `path` and renamed, so that a failed save leaves the old file whole.
+void save_model(const std::string& path, const Network& network);
+Network load_model(const Context& context, const std::string& path);
+
+}  // namespace idelta::nn
+
+#endif  // IDELTA_NN_HPP
