@@ -1,0 +1,64 @@
+// A small comparison of idelta with OpenBLAS: the engine of `idelta bench`, and the least a person needs to see what
+// this machine gives. OpenBLAS does all that its user must: SGEMM with W = aI + D, then bias and activation in one
+// vectorised loop (epilogue counted); both sides take turns within milliseconds and every result is checked.
+//
+//     int main(int argc, char** argv) {
+//       idelta::bench::ensure_openblas_core(argv);   // first of all: it may start the program anew
+//       idelta::bench::CompareOptions options;
+//       options.points = {{794, 128, 1}, {794, 512, 2}};
+//       std::fputs(idelta::bench::to_table(idelta::bench::compare(options)).c_str(), stdout);
+//     }
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "idelta/idelta.h"
+
+namespace idelta::bench {
+
+struct ComparePoint {
+  int64_t n, m;
+  int threads;
+};
+
+struct CompareRow {
+  std::string pass;  // forward, backward_data, backward_weights, train_step
+  int64_t n, m;
+  int threads;
+  double idelta_gflops, openblas_gflops;  // medians; nominal 2 m n^2 a pass, 6 m n^2 a train_step
+  double ratio;                           // median over the rounds of idelta / openblas, each round's own
+  double ratio_low, ratio_high;           // quartiles of the same
+  double peak_percent;                    // of an FMA loop timed in the same rounds
+};
+
+struct CompareOptions {
+  std::vector<ComparePoint> points;
+  std::vector<std::string> passes = {"forward", "backward_data", "backward_weights"};
+  double budget_seconds = 10.0;  // for measuring all points; a point takes at least 5 rounds whatever it says
+  idelta_isa isa = IDELTA_ISA_AUTO;
+  // Called after each row, if set: rows done, rows in all.
+  std::function<void(size_t done, size_t total)> progress;
+};
+
+// A row a (point, pass), in that order. Throws std::invalid_argument for an unknown pass or an impossible size, and
+// std::runtime_error when a library refuses a call or a result is wrong. Leaves OpenBLAS' and OpenMP's number of
+// threads as it found them.
+std::vector<CompareRow> compare(const CompareOptions& options);
+
+// Aligned columns with a heading, ending in the geometric mean, the least ratio and where it is.
+std::string to_table(const std::vector<CompareRow>& rows);
+
+// Makes sure OpenBLAS uses kernels this CPU deserves. OpenBLAS chooses them when it is loaded, by model number, and
+// 0.3.21 takes newer Xeons for a Prescott: a fifth of their speed. If its choice is worse than what the CPU can do
+// (or better than IDELTA_ISA=avx2 allows), sets OPENBLAS_CORETYPE and starts the program again, once, saying so on
+// stderr. A caller's own OPENBLAS_CORETYPE is respected. Call it before anything is printed or opened.
+void ensure_openblas_core(char** argv);
+
+// What OpenBLAS says it is: "0.3.21 SkylakeX".
+std::string openblas_description();
+
+}  // namespace idelta::bench
