@@ -1,9 +1,12 @@
 # Install rules: libraries, headers, the CMake package, idelta.pc and the program.
-# Each library has an export set of its own, so that a user of the shared library needs none of the others' packages.
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/idelta")
+file(RELATIVE_PATH prefix_from_pc "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
+file(RELATIVE_PATH libdir_from_bin "${CMAKE_INSTALL_FULL_BINDIR}" "${CMAKE_INSTALL_FULL_LIBDIR}")
+string(REGEX REPLACE "/$" "" prefix_from_pc "${prefix_from_pc}")
 
+# Each library has an export set of its own, so that a user of the shared one needs no other's packages.
 function(idelta_install_library target component)
   install(TARGETS ${target} EXPORT idelta-${component}
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
@@ -15,3 +18,38 @@ idelta_install_library(idelta shared)
 idelta_install_library(idelta_static static)
 install(FILES src/include/idelta/idelta.h src/include/idelta/idelta.hpp
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/idelta")
+
+if(TARGET idelta_nn)
+  idelta_install_library(idelta_nn nn)
+  install(FILES src/include/idelta/nn.hpp DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/idelta")
+endif()
+
+if(TARGET idelta_cli)
+  set_target_properties(idelta_cli PROPERTIES INSTALL_RPATH "$ORIGIN/${libdir_from_bin}")
+  install(TARGETS idelta_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+endif()
+
+# What a static link needs besides: for find_package as targets, for pkg-config as libraries.
+get_target_property(IDELTA_STATIC_NEEDS idelta_static LINK_LIBRARIES)
+list(FILTER IDELTA_STATIC_NEEDS INCLUDE REGEX "::")
+set(IDELTA_LIBS_PRIVATE "-lstdc++ -lm")
+if("OpenMP::OpenMP_CXX" IN_LIST IDELTA_STATIC_NEEDS)
+  foreach(name IN LISTS OpenMP_CXX_LIB_NAMES)
+    # GCC finds its own run time by itself; Clang's lies outside the linker's usual folders.
+    if(name STREQUAL "omp")
+      cmake_path(GET OpenMP_omp_LIBRARY PARENT_PATH directory)
+      string(APPEND IDELTA_LIBS_PRIVATE " -L${directory}")
+    endif()
+    string(APPEND IDELTA_LIBS_PRIVATE " -l${name}")
+  endforeach()
+endif()
+if("PkgConfig::hwloc" IN_LIST IDELTA_STATIC_NEEDS)
+  string(APPEND IDELTA_LIBS_PRIVATE " -lhwloc")
+endif()
+configure_file(cmake/idelta.pc.in idelta.pc @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/idelta.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+
+configure_package_config_file(cmake/idelta-config.cmake.in idelta-config.cmake INSTALL_DESTINATION "${package_dir}")
+write_basic_package_version_file(idelta-config-version.cmake COMPATIBILITY SameMajorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/idelta-config.cmake" "${PROJECT_BINARY_DIR}/idelta-config-version.cmake"
+  DESTINATION "${package_dir}")
