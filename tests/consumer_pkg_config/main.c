@@ -1,7 +1,6 @@
 /* A C program outside the build: y = x + x D + b on two by two exact integers, with a contribution. */
 #include <idelta/idelta.h>
 #include <stdio.h>
-#include <string.h>
 
 int main(void) {
   const float D[4] = {1, 2, 3, 4};
@@ -34,9 +33,12 @@ int main(void) {
   idelta_delta_destroy(delta);
   idelta_context_destroy(context);
 
-  if (memcmp(y, expected_y, sizeof y) != 0 || memcmp(contribution, expected_contribution, sizeof y) != 0) {
-    fprintf(stderr, "wrong result: y = %g %g %g %g\n", y[0], y[1], y[2], y[3]);
-    return 1;
+  for (int i = 0; i < 4; ++i) {
+    if (y[i] != expected_y[i] || contribution[i] != expected_contribution[i]) {
+      fprintf(stderr, "element %d: y = %g, contribution = %g, not %g and %g\n", i, y[i], contribution[i], expected_y[i],
+              expected_contribution[i]);
+      return 1;
+    }
   }
   printf("idelta %s\n", idelta_version());
   return 0;
