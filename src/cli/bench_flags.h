@@ -1,0 +1,48 @@
+// Options of `idelta bench`: the same whether or not the comparison was built.
+#ifndef IDELTA_CLI_BENCH_FLAGS_H
+#define IDELTA_CLI_BENCH_FLAGS_H
+
+#include <cstdint>
+#include <vector>
+
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "names.h"
+
+namespace idelta::cli {
+
+struct BenchFlags {
+  std::vector<int64_t> n = {794}, m = {1, 16, 128, 512};
+  std::vector<int64_t> threads;  // empty: 1 and what info says
+  std::string isa = "auto";
+  double seconds = 10;
+  bool json = false, quiet = false;
+};
+
+inline CLI::App* add_bench_parser(CLI::App& app, BenchFlags& flags) {
+  CLI::App* verb = app.add_subcommand("bench", "forward and backward against OpenBLAS on this machine");
+  const auto list = [&](const char* name, std::vector<int64_t>& values, const char* text, const char* what) {
+    verb->add_option(name, values, what)->option_text(text)->delimiter(',')->check(whole_number_from(1));
+  };
+  list("--n", flags.n, "N,... [794]", "widths");
+  list("--m", flags.m, "M,... [1,16,128,512]", "rows a call");
+  list("--threads", flags.threads, "T,...", "numbers of threads; unless said 1 and all that `idelta info` gives");
+  verb->add_option("--isa", flags.isa, "auto, scalar, avx2 or avx512; OpenBLAS keeps its own choice")
+      ->option_text("NAME [auto]");
+  verb->add_option("--seconds", flags.seconds, "about how long to measure")
+      ->option_text("X [10]")
+      ->check(real_number_from(0));
+  verb->add_flag("--json", flags.json, "one JSON object on stdout");
+  verb->add_flag("--quiet", flags.quiet, "no progress on stderr");
+  verb->footer(
+      "Example:\n"
+      "  idelta bench\n"
+      "  idelta bench --n 256,1024 --m 64,512 --threads 1 --json");
+  return verb;
+}
+
+}  // namespace idelta::cli
+
+#endif  // IDELTA_CLI_BENCH_FLAGS_H

@@ -1,0 +1,96 @@
+// Loading with the errors sorted by who can mend them.
+#include "inputs.h"
+
+#include <new>
+
+#include "names.h"
+#include "table.h"
+#include "verbs.h"
+
+namespace idelta::cli {
+namespace {
+
+// What the libraries say about files is a sentence already; only its kind is added. Lack of memory is not the file's
+// fault, nor is what libidelta itself refuses.
+template <class Load>
+auto sorted(const Load& load) -> decltype(load()) {
+  try {
+    return load();
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw FileError(error.what());
+  }
+}
+
+}  // namespace
+
+void add_machine_flags(CLI::App& verb, MachineFlags& flags) {
+  verb.add_option("--isa", flags.isa, "auto, scalar, avx2 or avx512; auto is the best this machine runs")
+      ->option_text("NAME [auto]");
+  verb.add_option("--threads", flags.threads, "0: from affinity, cgroup quota and cores")
+      ->option_text("N [0]")
+      ->check(whole_number_from(0));
+}
+
+Context make_context(const MachineFlags& flags) {
+  const idelta_isa isa = parse_isa(flags.isa);
+  try {
+    return Context::with(isa, flags.threads);
+  } catch (const Error& error) {
+    if (error.status() == IDELTA_INVALID_ARGUMENT) throw UsageError(error.what());
+    throw;
+  }
+}
+
+void add_data_flag(CLI::App& verb, std::string& data) {
+  verb.add_option("--data", data, "fashion-mnist, or a folder with the four IDX files of such a set (plain or .gz)")
+      ->option_text("NAME|FOLDER")
+      ->required();
+}
+
+nn::Dataset load_data(const std::string& name_or_folder, nn::Split split) {
+  return sorted([&] { return nn::load_dataset(name_or_folder, split); });
+}
+
+void add_model_argument(CLI::App& verb, std::string& path) {
+  verb.add_option("model,--model", path, "model file (safetensors) that idelta train wrote")
+      ->option_text("FILE")
+      ->required();
+}
+
+nn::Network load_network(const Context& context, const std::string& path) {
+  return sorted([&] { return nn::load_model(context, path); });
+}
+
+void require_fit(const std::string& model_path, const nn::Network& network, const nn::Dataset& data) {
+  const nn::NetworkOptions& options = network.options();
+  if (data.height == options.height && data.width == options.width && data.classes <= options.classes) return;
+  throw FileError(
+      format("%s was trained on images of %lld x %lld in %lld classes, but %s has %lld x %lld in %lld; give "
+             "the --data it was trained on",
+             model_path.c_str(), (long long)options.height, (long long)options.width, (long long)options.classes,
+             data.name.c_str(), (long long)data.height, (long long)data.width, (long long)data.classes));
+}
+
+std::string describe(const nn::NetworkOptions& options) {
+  return format("%lld %s of width %lld (%lld pixels + %lld classes), %s, identity scale %s, class padding %s",
+                (long long)options.layers, options.layers == 1 ? "layer" : "layers", (long long)options.n(),
+                (long long)options.pixels(), (long long)options.classes, activation_name(options.activation).c_str(),
+                short_number(options.identity_scale).c_str(), short_number(options.class_padding).c_str());
+}
+
+std::string describe(const nn::Dataset& data, nn::Split split) {
+  return format("%s, %s %s images of %lld x %lld, %lld classes", data.name.c_str(), grouped(data.count).c_str(),
+                split == nn::Split::kTrain ? "training" : "test", (long long)data.height, (long long)data.width,
+                (long long)data.classes);
+}
+
+std::string describe(const Context& context) {
+  return format("%s, %d %s", idelta_isa_name(context.isa()), int(context.threads()),
+                context.threads() == 1 ? "thread" : "threads");
+}
+
+}  // namespace idelta::cli

@@ -1,0 +1,41 @@
+// What several verbs take: the machine (--isa, --threads), data sets and models. Files that cannot be used become
+// FileError (exit code 3), options that cannot be taken UsageError (2).
+#ifndef IDELTA_CLI_INPUTS_H
+#define IDELTA_CLI_INPUTS_H
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "idelta/nn.hpp"
+
+namespace idelta::cli {
+
+struct MachineFlags {
+  std::string isa = "auto";
+  int threads = 0;
+};
+
+void add_machine_flags(CLI::App& verb, MachineFlags& flags);
+Context make_context(const MachineFlags& flags);
+
+void add_data_flag(CLI::App& verb, std::string& data);
+nn::Dataset load_data(const std::string& name_or_folder, nn::Split split);
+
+void add_model_argument(CLI::App& verb, std::string& path);
+nn::Network load_network(const Context& context, const std::string& path);
+
+// Throws FileError unless images and labels of the set fit the model.
+void require_fit(const std::string& model_path, const nn::Network& network, const nn::Dataset& data);
+
+// "10 layers of width 794 (784 pixels + 10 classes), hard_tanh, identity scale 1, class padding 0"
+std::string describe(const nn::NetworkOptions& options);
+
+// "fashion-mnist, 10 000 test images of 28 x 28, 10 classes"
+std::string describe(const nn::Dataset& data, nn::Split split);
+
+// "avx512, 2 threads"
+std::string describe(const Context& context);
+
+}  // namespace idelta::cli
+
+#endif  // IDELTA_CLI_INPUTS_H

@@ -1,0 +1,33 @@
+// Words of the command line for the enumerations of idelta.h, and numbers checked as they are parsed.
+#ifndef IDELTA_CLI_NAMES_H
+#define IDELTA_CLI_NAMES_H
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+
+#include "idelta/idelta.h"
+
+namespace idelta::cli {
+
+// "hard_tanh", "leaky_relu:0.01". Throws UsageError for other names and for slopes outside (0, 1).
+idelta_activation parse_activation(const std::string& name);
+std::string activation_name(idelta_activation activation);
+
+// "sgd", "momentum", "nesterov", "adamw".
+idelta_optimizer_kind parse_optimizer(const std::string& name);
+std::string optimizer_name(idelta_optimizer_kind kind);
+
+// "auto", "scalar", "avx2", "avx512": the names of idelta_isa_name().
+idelta_isa parse_isa(const std::string& name);
+
+// The shortest decimal that gives this float back: 0.003, not 0.00300000003.
+std::string short_number(float value);
+
+// Checks of an option's text; the sentence they give names the value and the mend.
+CLI::Validator whole_number_from(int64_t least);
+CLI::Validator real_number_from(double least);
+
+}  // namespace idelta::cli
+
+#endif  // IDELTA_CLI_NAMES_H

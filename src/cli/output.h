@@ -1,0 +1,25 @@
+// What verbs print: results on stdout, everything else on stderr.
+#ifndef IDELTA_CLI_OUTPUT_H
+#define IDELTA_CLI_OUTPUT_H
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+namespace idelta::cli {
+
+// Results, for people; flushed, so that they stay in order with stderr.
+void print(const std::string& text);
+
+// One JSON document on stdout. Strings that are not UTF-8 (file names) are repaired, not refused.
+void print_json(const nlohmann::ordered_json& document);
+std::string json_text(const nlohmann::ordered_json& document);
+
+// "idelta: warning: ..." on stderr.
+void warn(const std::string& sentence);
+
+// Throws if anything printed to stdout did not arrive (a full disk).
+void finish_output();
+
+}  // namespace idelta::cli
+
+#endif  // IDELTA_CLI_OUTPUT_H

@@ -1,0 +1,102 @@
+// Drawing is limited to ten times a second: a batch of a small network takes less than a millisecond.
+#include "progress.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "table.h"
+
+namespace idelta::cli {
+namespace {
+
+constexpr int64_t kDefaultWidth = 100;
+constexpr auto kRedrawEvery = std::chrono::milliseconds(100);
+constexpr const char* kClearLine = "\r\033[K";
+
+void put(const std::string& text) {
+  std::fputs(text.c_str(), stderr);
+  std::fflush(stderr);
+}
+
+// Half a column finer than whole ones; at least 4 columns wide to be worth drawing.
+std::string rail(double fraction, int64_t width) {
+  if (width < 4) return "";
+  const int64_t halves = std::lround(std::clamp(fraction, 0.0, 1.0) * static_cast<double>(2 * width));
+  std::string text;
+  for (int64_t column = 0; column < width; ++column) {
+    text += halves >= 2 * column + 2 ? "━" : halves == 2 * column + 1 ? "╸" : "─";
+  }
+  return text;
+}
+
+std::string epoch_name(const nn::Progress& p) {
+  return format("epoch %lld/%lld", (long long)(p.epoch + 1), (long long)p.epochs);
+}
+
+std::string figures(const nn::Progress& p) {
+  return format("loss %.4f  accuracy %4.1f %%  %s images/s", p.loss, 100 * p.accuracy,
+                grouped(std::llround(p.images_per_second)).c_str());
+}
+
+double done(const nn::Progress& p) { return p.batches > 0 ? double(p.batch) / double(p.batches) : 1.0; }
+
+}  // namespace
+
+TrainingProgress::TrainingProgress(bool quiet)
+    : mode_(quiet                   ? Mode::kQuiet
+            : isatty(STDERR_FILENO) ? Mode::kBar
+                                    : Mode::kLines) {}
+
+TrainingProgress::~TrainingProgress() {
+  if (bar_is_open_) put("\n");
+}
+
+void TrainingProgress::show(const nn::Progress& p) {
+  if (mode_ == Mode::kQuiet) return;
+  if (p.batch >= p.batches) return finish_epoch(p);
+  if (mode_ == Mode::kBar) {
+    if (Clock::now() - last_drawn_ >= kRedrawEvery) draw_bar(p);
+    return;
+  }
+  const auto tenth = static_cast<int64_t>(10 * done(p));
+  if (tenth == last_tenth_) return;
+  last_tenth_ = tenth;
+  put(epoch_name(p) + format("  %3.0f %%  ", 100 * done(p)) + figures(p) + "  " + duration(p.seconds_left) + " left\n");
+}
+
+void TrainingProgress::draw_bar(const nn::Progress& p) {
+  const std::string head = epoch_name(p) + "  ";
+  const std::string tail =
+      format("  %3.0f %%  ", 100 * done(p)) + figures(p) + "  " + duration(p.seconds_left) + " left";
+  // One column stays free: a full line would make some terminals wrap.
+  const int64_t room = terminal_width(STDERR_FILENO, kDefaultWidth) - 1 - display_width(head) - display_width(tail);
+  put(kClearLine + head + rail(done(p), std::min<int64_t>(room, 40)) + tail);
+  bar_is_open_ = true;
+  last_drawn_ = Clock::now();
+}
+
+void TrainingProgress::finish_epoch(const nn::Progress& p) {
+  put(std::string(mode_ == Mode::kBar ? kClearLine : "") + epoch_name(p) + "  done   " + figures(p) + "  in " +
+      duration(p.seconds - epoch_began_) + "\n");
+  epoch_began_ = p.seconds;
+  last_tenth_ = 0;
+  bar_is_open_ = false;
+}
+
+StepProgress::StepProgress(std::string what, bool quiet)
+    : what_(std::move(what)), visible_(!quiet && isatty(STDERR_FILENO)) {}
+
+StepProgress::~StepProgress() {
+  if (visible_) put(kClearLine);
+}
+
+void StepProgress::show(size_t finished, size_t total) {
+  if (!visible_) return;
+  const double fraction = total > 0 ? double(finished) / double(total) : 1.0;
+  put(kClearLine + what_ + "  " + rail(fraction, 40) + format("  %zu/%zu", finished, total));
+}
+
+}  // namespace idelta::cli

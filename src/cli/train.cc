@@ -1,0 +1,279 @@
+// idelta train: the identity network from D = 0, trained, saved, tested. Ctrl-C saves what there is.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+
+#include "files.h"
+#include "inputs.h"
+#include "interrupt.h"
+#include "names.h"
+#include "output.h"
+#include "progress.h"
+#include "table.h"
+#include "verbs.h"
+
+namespace idelta::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Json = nlohmann::ordered_json;
+
+struct Flags {
+  MachineFlags machine;
+  nn::NetworkOptions network;
+  nn::TrainOptions train;
+  std::string data, out, activation = "hard_tanh", optimizer = "momentum";
+  int64_t limit = 0, eval_every = 0;
+  bool json = false, quiet = false;
+};
+
+// What the run came to.
+struct Outcome {
+  nn::Progress last;  // of the last batch
+  double seconds = 0;
+  int64_t images = 0;
+  int signal = 0;  // that stopped it; 0: ran to its end
+};
+
+struct Sets {
+  nn::Dataset train, test;
+};
+
+// Both sets at once: a test set that cannot be read should be known before the training, not after it.
+Sets load_sets(const Flags& flags) {
+  Sets sets = {load_data(flags.data, nn::Split::kTrain), load_data(flags.data, nn::Split::kTest)};
+  if (sets.train.height != sets.test.height || sets.train.width != sets.test.width) {
+    throw FileError(format("%s: training images are %lld x %lld, test images %lld x %lld; both must be the same",
+                           flags.data.c_str(), (long long)sets.train.height, (long long)sets.train.width,
+                           (long long)sets.test.height, (long long)sets.test.width));
+  }
+  if (flags.limit > 0) sets.train = nn::head(sets.train, flags.limit);
+  return sets;
+}
+
+nn::NetworkOptions network_options(const Flags& flags, const Sets& sets) {
+  nn::NetworkOptions options = flags.network;
+  options.height = sets.train.height;
+  options.width = sets.train.width;
+  options.classes = std::max(sets.train.classes, sets.test.classes);
+  options.activation = parse_activation(flags.activation);
+  return options;
+}
+
+std::string settings_text(const Flags& flags, const nn::Network& network, const Sets& sets) {
+  const nn::TrainOptions& t = flags.train;
+  const int64_t layers = network.layers();
+  std::string rate = short_number(nn::effective_learning_rate(t, layers, 0));
+  if (t.learning_rate == 0) rate += format(" (0.03 / %lld layers)", (long long)layers);
+  if (t.decay_epochs > 0) rate += format(", a tenth of it in the last %lld epochs", (long long)t.decay_epochs);
+  std::string optimizer = optimizer_name(t.optimizer);
+  if (t.optimizer != IDELTA_OPTIMIZER_SGD) {
+    optimizer += (t.optimizer == IDELTA_OPTIMIZER_ADAMW ? ", beta1 " : " ") + short_number(t.momentum);
+  }
+  if (t.weight_decay != 0) optimizer += ", weight decay " + short_number(t.weight_decay) + " on D";
+
+  Listing listing;
+  listing.add("data", describe(sets.train, nn::Split::kTrain));
+  listing.add("network", describe(network.options()));
+  listing.add("optimiser", optimizer + ", learning rate " + rate);
+  listing.add("run", format("%lld %s, batch %lld, seed %llu, ", (long long)t.epochs, t.epochs == 1 ? "epoch" : "epochs",
+                            (long long)t.batch, (unsigned long long)t.seed) +
+                         describe(network.context()));
+  return listing.text();
+}
+
+void require_finite(const nn::Progress& p, float rate) {
+  if (std::isfinite(p.loss)) return;
+  throw std::runtime_error(format(
+      "the loss is no longer finite (epoch %lld, batch %lld): the learning rate %s is too "
+      "large; try --lr %s. Nothing was saved",
+      (long long)(p.epoch + 1), (long long)p.batch, short_number(rate).c_str(), short_number(rate / 10).c_str()));
+}
+
+// Runs to the end or to the first signal; between epochs, if asked, says how the test set fares.
+Outcome train(const Flags& flags, nn::Network& network, const Sets& sets, const InterruptGuard& interrupt) {
+  nn::Trainer trainer(network, sets.train, flags.train);
+  TrainingProgress progress(flags.quiet);
+  Outcome outcome;
+  bool test_now = false;
+  const auto observe = [&](const nn::Progress& p) {
+    outcome.last = p;
+    outcome.images += std::min(flags.train.batch, sets.train.count - (p.batch - 1) * flags.train.batch);
+    require_finite(p, nn::effective_learning_rate(flags.train, network.layers(), p.epoch));
+    progress.show(p);
+    const bool more_epochs = p.epoch + 1 < p.epochs;
+    test_now = p.batch == p.batches && more_epochs && flags.eval_every > 0 && (p.epoch + 1) % flags.eval_every == 0;
+    return !test_now && interrupt.signal() == 0;
+  };
+  for (;;) {
+    const auto began = Clock::now();
+    const bool finished = trainer.run(observe);
+    outcome.seconds += std::chrono::duration<double>(Clock::now() - began).count();
+    outcome.signal = finished ? 0 : interrupt.signal();
+    if (finished || outcome.signal != 0) return outcome;
+    if (!test_now) throw std::logic_error("Trainer::run stopped although nobody asked it to");
+    const nn::Evaluation evaluation = nn::evaluate(network, sets.test);
+    const std::string line = format("after epoch %lld: test accuracy %.2f %%\n", (long long)(outcome.last.epoch + 1),
+                                    100 * evaluation.layers.back().accuracy);
+    if (!flags.json) print(line);
+  }
+}
+
+Json settings_json(const Flags& flags, const nn::NetworkOptions& n, const Sets& sets, const Context& context) {
+  const nn::TrainOptions& t = flags.train;
+  return {{"data", flags.data},
+          {"training_images", sets.train.count},
+          {"layers", n.layers},
+          {"n", n.n()},
+          {"classes", n.classes},
+          {"activation", activation_name(n.activation)},
+          {"identity_scale", n.identity_scale},
+          {"class_padding", n.class_padding},
+          {"epochs", t.epochs},
+          {"batch", t.batch},
+          {"learning_rate", nn::effective_learning_rate(t, n.layers, 0)},
+          {"decay_epochs", t.decay_epochs},
+          {"optimizer", optimizer_name(t.optimizer)},
+          {"momentum", t.momentum},
+          {"weight_decay", t.weight_decay},
+          {"seed", t.seed},
+          {"isa", idelta_isa_name(context.isa())},
+          {"threads", context.threads()}};
+}
+
+Json outcome_json(const Outcome& outcome, const std::string& out) {
+  return {{"model", out},
+          {"interrupted", outcome.signal != 0},
+          {"epochs_done", outcome.last.epoch + (outcome.last.batch == outcome.last.batches ? 1 : 0)},
+          {"batches_of_epoch", outcome.last.batches},
+          {"last_batch", outcome.last.batch},
+          {"train_loss", outcome.last.loss},
+          {"train_accuracy", outcome.last.accuracy},
+          {"train_seconds", outcome.seconds},
+          {"images_per_second", double(outcome.images) / outcome.seconds}};
+}
+
+// The end of an interrupted run: what was saved, and the exit code shells expect.
+int interrupted(const Flags& flags, const Outcome& outcome, Json document) {
+  const nn::Progress& p = outcome.last;
+  std::fprintf(
+      stderr, "idelta: interrupted in epoch %lld of %lld after batch %lld of %lld; the model so far is saved: %s\n",
+      (long long)(p.epoch + 1), (long long)p.epochs, (long long)p.batch, (long long)p.batches, flags.out.c_str());
+  if (flags.json) print_json(document);
+  return 128 + outcome.signal;
+}
+
+int run(const Flags& flags) {
+  const Context context = make_context(flags.machine);
+  nn::TrainOptions train_options = flags.train;
+  train_options.optimizer = parse_optimizer(flags.optimizer);
+  Flags settled = flags;
+  settled.train = train_options;
+  if (flags.out.ends_with('/') || std::filesystem::is_directory(flags.out)) {
+    throw UsageError("--out: " + flags.out + " is a folder; name a file in it, as in " +
+                     (std::filesystem::path(flags.out) / "model.safetensors").string());
+  }
+  prepare_folder("--out", std::filesystem::path(flags.out).parent_path().string());
+
+  const Sets sets = load_sets(settled);
+  const nn::NetworkOptions options = network_options(settled, sets);
+  nn::Network network(context, options);
+  if (!flags.json) print("Training\n" + settings_text(settled, network, sets) + "\n");
+  for (const std::string& sentence : nn::warnings(options)) warn(sentence);
+
+  Outcome outcome;
+  {
+    const InterruptGuard interrupt;
+    outcome = train(settled, network, sets, interrupt);
+    nn::save_model(flags.out, network);
+  }
+  Json document = {{"verb", "train"}, {"settings", settings_json(settled, options, sets, context)}};
+  document["result"] = outcome_json(outcome, flags.out);
+  if (outcome.signal != 0) return interrupted(settled, outcome, std::move(document));
+
+  const double accuracy = nn::evaluate(network, sets.test).layers.back().accuracy;
+  document["result"]["test_accuracy"] = accuracy;
+  if (flags.json) {
+    print_json(document);
+    return kExitOk;
+  }
+  Listing listing;
+  listing.add("trained",
+              format("%s images in %s, %s images/s", grouped(outcome.images).c_str(), duration(outcome.seconds).c_str(),
+                     grouped(std::llround(double(outcome.images) / outcome.seconds)).c_str()));
+  listing.add("test accuracy", format("%.2f %% of %s images", 100 * accuracy, grouped(sets.test.count).c_str()));
+  listing.add("model", flags.out);
+  print("\n" + listing.text() + "\n");
+  return kExitOk;
+}
+
+void add_network_flags(CLI::App& verb, Flags& flags) {
+  verb.add_option("--layers", flags.network.layers, "layers, the last one linear")
+      ->option_text("N [10]")
+      ->check(whole_number_from(1));
+  verb.add_option("--activation", flags.activation, "hard_tanh, tanh, relu, leaky_relu[:slope] or identity")
+      ->option_text("NAME [hard_tanh]");
+  verb.add_option("--padding", flags.network.class_padding, "value the class dimensions start from")
+      ->option_text("X [0]")
+      ->check(real_number_from(-HUGE_VAL));
+  verb.add_option("--identity-scale", flags.network.identity_scale, "a in W = a I + D")
+      ->option_text("X [1]")
+      ->check(real_number_from(-HUGE_VAL));
+}
+
+void add_training_flags(CLI::App& verb, Flags& flags) {
+  verb.add_option("--epochs", flags.train.epochs, "passes over the training set")
+      ->option_text("N [3]")
+      ->check(whole_number_from(1));
+  verb.add_option("--batch", flags.train.batch, "images a step")->option_text("N [128]")->check(whole_number_from(1));
+  verb.add_option("--lr", flags.train.learning_rate, "learning rate; 0: 0.03 / layers")
+      ->option_text("X [0]")
+      ->check(real_number_from(0));
+  verb.add_option("--decay-epochs", flags.train.decay_epochs, "last epochs with a tenth of the rate")
+      ->option_text("N [0]")
+      ->check(whole_number_from(0));
+  verb.add_option("--optimizer", flags.optimizer, "sgd, momentum, nesterov or adamw")->option_text("NAME [momentum]");
+  verb.add_option("--momentum", flags.train.momentum, "momentum; beta1 of adamw")
+      ->option_text("X [0.9]")
+      ->check(real_number_from(0));
+  verb.add_option("--weight-decay", flags.train.weight_decay, "pulls D towards 0, W towards a I")
+      ->option_text("X [0]")
+      ->check(real_number_from(0));
+  verb.add_option("--seed", flags.train.seed, "of the shuffling; the same seed gives the same bits")
+      ->option_text("N [1]")
+      ->check(whole_number_from(0));
+  verb.add_option("--limit", flags.limit, "only the first N training images; 0: all")
+      ->option_text("N [0]")
+      ->check(whole_number_from(0));
+}
+
+}  // namespace
+
+Verb add_train(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* verb = app.add_subcommand("train", "train an identity network from D = 0 and save it; Ctrl-C saves too");
+  add_data_flag(*verb, flags->data);
+  verb->add_option("--out", flags->out, "the model file to write (safetensors)")->option_text("FILE")->required();
+  add_network_flags(*verb, *flags);
+  add_training_flags(*verb, *flags);
+  add_machine_flags(*verb, flags->machine);
+  verb->add_option("--eval-every", flags->eval_every, "test accuracy after every N epochs; 0: at the end only")
+      ->option_text("N [0]")
+      ->check(whole_number_from(0));
+  verb->add_flag("--json", flags->json, "one JSON object on stdout at the end");
+  verb->add_flag("--quiet", flags->quiet, "no progress on stderr");
+  verb->footer(
+      "Example:\n"
+      "  idelta train --data fashion-mnist --layers 10 --epochs 3 --out model.safetensors\n"
+      "  idelta train --data fashion-mnist --activation relu --padding 0.1 --epochs 12 --decay-epochs 4 \\\n"
+      "      --out relu.safetensors");
+  return {verb, [flags] { return run(*flags); }};
+}
+
+}  // namespace idelta::cli
