@@ -1,0 +1,94 @@
+// See compare.h: the grid point measurement of point.h for idelta and OpenBLAS alone, and its table.
+#include "bench/compare.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <stdexcept>
+
+#include "bench/point.h"
+
+namespace idelta::bench {
+
+namespace {
+
+CompareRow row_of(const PointResult& point) {
+  for (const ImplementationResult& result : point.implementations) {
+    if (!result.failure.empty()) {
+      throw std::runtime_error(std::string(pass_name(point.problem.pass)) + " of " + result.name +
+                               " at n = " + std::to_string(point.problem.n) +
+                               ", m = " + std::to_string(point.problem.m) + ": " + result.failure);
+    }
+  }
+  const ImplementationResult& ours = point.implementations[0];
+  const ImplementationResult& peer = point.implementations[1];
+  const Quartiles ratio = quartiles(ratios(peer.seconds, ours.seconds));
+  const double giga_flops = point.problem.flops() * 1e-9;
+  return {.pass = pass_name(point.problem.pass),
+          .n = point.problem.n,
+          .m = point.problem.m,
+          .threads = point.problem.threads,
+          .idelta_gflops = giga_flops / quartiles(ours.seconds).median,
+          .openblas_gflops = giga_flops / quartiles(peer.seconds).median,
+          .ratio = ratio.median,
+          .ratio_low = ratio.low,
+          .ratio_high = ratio.high,
+          .peak_percent = 100.0 * quartiles(ours.peak_fraction).median};
+}
+
+}  // namespace
+
+std::vector<CompareRow> compare(const CompareOptions& options) {
+  std::vector<Problem> problems;
+  for (const ComparePoint& point : options.points) {
+    // 2^15: the copies of a layer still fit a small machine's memory, and OpenBLAS' sizes are 32 bits.
+    if (point.n < 1 || point.n > 32768 || point.m < 1 || point.m > 32768 || point.threads < 1) {
+      throw std::invalid_argument(
+          "n and m must be 1 to 32768 and threads at least 1, not n = " + std::to_string(point.n) +
+          ", m = " + std::to_string(point.m) + ", threads = " + std::to_string(point.threads));
+    }
+    for (const std::string& pass : options.passes) {
+      problems.push_back({pass_from_name(pass), point.n, point.m, point.threads, options.isa});
+    }
+  }
+  PointOptions point_options;
+  // Three participants share the time: the two libraries and the FMA loop.
+  point_options.timing.participant_seconds = options.budget_seconds / double(std::max<size_t>(1, problems.size())) / 3;
+  point_options.timing.sample_seconds = std::clamp(point_options.timing.participant_seconds / 9, 1e-3, 20e-3);
+  const std::vector<ImplementationEntry> both = {idelta_entry(), openblas_entry()};
+  std::vector<CompareRow> rows;
+  for (const Problem& problem : problems) {
+    rows.push_back(row_of(measure_point(problem, both, point_options)));
+    if (options.progress) options.progress(rows.size(), problems.size());
+  }
+  return rows;
+}
+
+std::string to_table(const std::vector<CompareRow>& rows) {
+  std::string text;
+  char line[200];
+  std::snprintf(line, sizeof line, "%-17s %6s %6s %8s %9s %9s %7s  %-13s %6s\n", "pass", "n", "m", "threads", "idelta",
+                "OpenBLAS", "ratio", "quartiles", "peak");
+  text += line;
+  std::snprintf(line, sizeof line, "%-17s %6s %6s %8s %9s %9s %7s  %-13s %6s\n", "", "", "", "", "GFLOP/s", "GFLOP/s",
+                "", "", "%");
+  text += line;
+  std::vector<double> all_ratios;
+  const CompareRow* least = nullptr;
+  for (const CompareRow& row : rows) {
+    std::snprintf(line, sizeof line, "%-17s %6lld %6lld %8d %9.1f %9.1f %7.2f  %5.2f - %-5.2f %6.0f\n",
+                  row.pass.c_str(), static_cast<long long>(row.n), static_cast<long long>(row.m), row.threads,
+                  row.idelta_gflops, row.openblas_gflops, row.ratio, row.ratio_low, row.ratio_high, row.peak_percent);
+    text += line;
+    all_ratios.push_back(row.ratio);
+    if (least == nullptr || row.ratio < least->ratio) least = &row;
+  }
+  if (least != nullptr) {
+    std::snprintf(line, sizeof line, "geometric mean of the ratios %.2f, least %.2f (%s, n %lld, m %lld, threads %d)\n",
+                  geometric_mean(all_ratios), least->ratio, least->pass.c_str(), static_cast<long long>(least->n),
+                  static_cast<long long>(least->m), least->threads);
+    text += line;
+  }
+  return text;
+}
+
+}  // namespace idelta::bench

@@ -1,0 +1,69 @@
+// The one interface of everything that is measured, and the table of what there is (implementations/table.cc).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/problem.h"
+
+namespace idelta::bench {
+
+// One pass of one layer with weights of its own. The constructor does what a user does once (allocate, pack weights);
+// run() does all that a user does every time, repacking of changed weights in train_step included.
+class Implementation {
+ public:
+  Implementation(const Problem& problem, const Inputs& inputs, bool identity_in_weights)
+      : problem_(problem),
+        inputs_(inputs),
+        identity_in_weights_(identity_in_weights),
+        learning_rate_(timing_learning_rate(problem)),
+        memory_(problem, inputs, identity_in_weights) {}
+  virtual ~Implementation() = default;
+
+  virtual void run() = 0;
+
+  // Weights, bias and optimiser state as given; the next train_step goes by learning_rate.
+  void reset(float learning_rate) {
+    learning_rate_ = learning_rate;
+    memory_.reset_weights(inputs_, identity_in_weights_);
+    weights_changed();
+  }
+
+  const LayerMemory& memory() const { return memory_; }
+  bool identity_in_weights() const { return identity_in_weights_; }
+
+ protected:
+  virtual void weights_changed() = 0;  // memory_.weights is new: pack it
+
+  const Problem problem_;
+  const Inputs& inputs_;
+  const bool identity_in_weights_;
+  float learning_rate_;
+  LayerMemory memory_;
+};
+
+struct ImplementationEntry {
+  std::string name;    // idelta, openblas, ...
+  std::string format;  // f32
+  // What the implementation says it runs on, lower case: avx512, skylakex, avx512_core.
+  std::function<std::string(idelta_isa)> isa;
+  // True if z = x + (x D + b) with the identity outside the sum, so that the error scales with D.
+  bool identity_apart;
+  // inputs must outlive what is made.
+  std::function<std::unique_ptr<Implementation>(const Problem&, const Inputs&)> make;
+};
+
+ImplementationEntry idelta_entry();
+ImplementationEntry plain_entry();
+ImplementationEntry openblas_entry();
+ImplementationEntry openblas_beta1_entry();
+#ifdef IDELTA_BENCH_ONEDNN
+ImplementationEntry onednn_entry();
+#endif
+
+// All of the above; idelta, whose ratio to each of the others is reported, first.
+std::vector<ImplementationEntry> all_implementations();
+
+}  // namespace idelta::bench

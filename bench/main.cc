@@ -1,0 +1,180 @@
+// idelta_bench: pass/impl/format/isa/n:N/m:M/threads:T over the grid of design.md 8.
+//
+// Google Benchmark gives names, filter, console and JSON; the measuring is ours, because it runs a benchmark to its end
+// before the next one begins (its random interleaving shuffles whole repetitions, seconds apart), and what is wanted is
+// the ratio of implementations that alternate within milliseconds. So the first benchmark of a grid point measures all
+// selected implementations of that point in turns (point.h), and each reports its own median as manual time.
+#include <benchmark/benchmark.h>
+
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "bench/compare.h"
+#include "bench/implementations/idelta.h"
+#include "bench/peak.h"
+#include "bench/report.h"
+#include "bench/settings.h"
+
+namespace idelta::bench {
+
+namespace {
+
+// A grid point and the implementations of it that the filter leaves.
+struct Selection {
+  Problem problem;
+  std::vector<ImplementationEntry> entries;
+};
+
+// Streaming D decides the time up to about here; beyond, its bandwidth says nothing.
+constexpr int64_t kMostRowsForBandwidth = 16;
+
+std::string benchmark_name(const Problem& problem, const ImplementationEntry& entry) {
+  return std::string(pass_name(problem.pass)) + "/" + entry.name + "/" + entry.format + "/" + entry.isa(problem.isa) +
+         "/n:" + std::to_string(problem.n) + "/m:" + std::to_string(problem.m) +
+         "/threads:" + std::to_string(problem.threads);
+}
+
+// Google Benchmark's own rule: a regular expression found anywhere in the name; "-" before it turns it round.
+class Filter {
+ public:
+  explicit Filter(std::string text) {
+    if (text.empty() || text == "all") text = ".";
+    negative_ = text[0] == '-';
+    pattern_.assign(negative_ ? text.substr(1) : text, std::regex::extended);
+  }
+  bool takes(const std::string& name) const { return std::regex_search(name, pattern_) != negative_; }
+
+ private:
+  bool negative_ = false;
+  std::regex pattern_;
+};
+
+class Run {
+ public:
+  explicit Run(const Settings& settings) : settings_(settings) {
+    options_.cold = settings.cold;
+    if (settings.grid == Grid::kQuick) {
+      options_.timing.sample_seconds = 2e-3;
+      options_.timing.participant_seconds = 20e-3;
+    }
+    const Filter filter(benchmark::GetBenchmarkFilter());
+    const std::vector<ImplementationEntry> all = all_implementations();
+    for (const Problem& problem : problems_of(settings.grid)) {
+      Selection selection{problem, {}};
+      for (const ImplementationEntry& entry : all) {
+        if (filter.takes(benchmark_name(problem, entry))) selection.entries.push_back(entry);
+      }
+      if (!selection.entries.empty()) selections_.push_back(std::move(selection));
+    }
+  }
+
+  void register_benchmarks() {
+    for (const Selection& selection : selections_) {
+      for (size_t e = 0; e < selection.entries.size(); ++e) {
+        benchmark::RegisterBenchmark(benchmark_name(selection.problem, selection.entries[e]).c_str(),
+                                     [this, &selection, e](benchmark::State& state) { report(state, selection, e); })
+            ->Iterations(1)
+            ->UseManualTime()
+            ->Unit(benchmark::kMicrosecond);
+      }
+    }
+  }
+
+  const std::vector<PointResult>& points() const { return points_; }
+  bool failed() const { return failed_; }
+
+ private:
+  const PointResult& point_of(const Selection& selection) {
+    if (measured_ != &selection) {
+      points_.push_back(measure_point(selection.problem, selection.entries, options_));
+      measured_ = &selection;
+    }
+    return points_.back();
+  }
+
+  void report(benchmark::State& state, const Selection& selection, size_t index) {
+    const PointResult& point = point_of(selection);
+    const ImplementationResult& result = point.implementations[index];
+    if (!result.failure.empty()) {
+      failed_ = true;
+      state.SkipWithError(result.failure.c_str());
+      return;
+    }
+    const Quartiles seconds = quartiles(result.seconds);
+    for (auto _ : state) state.SetIterationTime(seconds.median);
+    const Problem& problem = point.problem;
+    state.counters["GFLOPS"] = 1e-9 * problem.flops() / seconds.median;
+    state.counters["peak%"] = 100.0 * quartiles(result.peak_fraction).median;
+    state.counters["iqr%"] = 100.0 * (seconds.high - seconds.low) / seconds.median;
+    state.counters["best_GFLOPS"] = 1e-9 * problem.flops() / seconds.least;
+    state.counters["error"] = result.relative_error;
+    if (problem.m <= kMostRowsForBandwidth && problem.pass != Pass::kTrainStep) {
+      const int64_t delta_bytes = problem.n * problem.n * int64_t(sizeof(float));
+      state.counters["D_GB/s"] = 1e-9 * double(delta_bytes) / seconds.median;
+      state.counters["read_GB/s"] = 1e-9 * read_bandwidth(delta_bytes, problem.threads, settings_.cold);
+    }
+    // Beside idelta, the ratio to everyone else of the point.
+    for (const ImplementationResult& peer : point.implementations) {
+      if (result.name != "idelta" || &peer == &result || !peer.failure.empty()) continue;
+      state.counters["/" + peer.name] = quartiles(ratios(peer.seconds, result.seconds)).median;
+    }
+  }
+
+  const Settings& settings_;
+  PointOptions options_;
+  std::vector<Selection> selections_;
+  std::vector<PointResult> points_;
+  const Selection* measured_ = nullptr;  // what points_.back() is of
+  bool failed_ = false;
+};
+
+void initialize_google_benchmark(const Settings& settings, char* program) {
+  std::vector<std::string> texts = settings.for_google;
+  std::vector<char*> arguments = {program};
+  for (std::string& text : texts) arguments.push_back(text.data());
+  int count = int(arguments.size());
+  benchmark::Initialize(&count, arguments.data());
+  if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) std::exit(1);
+  benchmark::AddCustomContext("openblas", openblas_description());
+  benchmark::AddCustomContext("idelta", idelta_version());
+  benchmark::AddCustomContext("mode", settings.cold ? "cold" : "warm");
+  std::fputs(idelta_context_describe(context_for(IDELTA_ISA_AUTO, 0)), stderr);
+}
+
+int run(int argc, char** argv) {
+  const Settings settings = settings_from(argc, argv);
+  initialize_google_benchmark(settings, argv[0]);
+  Run run(settings);
+  run.register_benchmarks();
+  benchmark::RunSpecifiedBenchmarks();
+  if (run.points().empty()) return 0;  // a list was asked for, or nothing matched, as Google Benchmark has said
+  const std::string report = to_report(run.points(), settings.cold);
+  std::printf("\n%s", report.c_str());
+  if (!settings.out.empty()) {
+    std::ofstream file(settings.out + "/table.txt");
+    if (!(file << report).flush()) {
+      std::fprintf(stderr, "idelta_bench: cannot write %s/table.txt\n", settings.out.c_str());
+      return 1;
+    }
+  }
+  if (run.failed()) std::fprintf(stderr, "idelta_bench: a result was wrong, see above\n");
+  return run.failed() ? 1 : 0;
+}
+
+}  // namespace
+
+}  // namespace idelta::bench
+
+int main(int argc, char** argv) {
+  try {
+    idelta::bench::ensure_openblas_core(argv);
+    return idelta::bench::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "idelta_bench: %s\n", error.what());
+    return 1;
+  }
+}

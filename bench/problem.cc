@@ -1,0 +1,161 @@
+// Names of passes, the inputs of a grid point and an implementation's memory: see problem.h.
+#include "bench/problem.h"
+
+#include <cblas.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <stdexcept>
+
+namespace idelta::bench {
+
+namespace {
+
+// splitmix64 (Steele, Lea, Flood 2014): a few instructions a number, the same on every machine.
+class Random {
+ public:
+  explicit Random(uint64_t seed) : state_(seed) {}
+  float uniform(float half_width) {
+    state_ += 0x9e3779b97f4a7c15u;
+    uint64_t z = state_;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    z ^= z >> 31;
+    return (float(z >> 40) * 0x1p-23f - 1.0f) * half_width;
+  }
+
+ private:
+  uint64_t state_;
+};
+
+Buffer random_buffer(Random& random, int64_t count, float half_width) {
+  Buffer buffer(count);
+  for (int64_t i = 0; i < count; ++i) buffer[i] = random.uniform(half_width);
+  return buffer;
+}
+
+Buffer nan_buffer(int64_t count) {
+  Buffer buffer(count);
+  buffer.fill(std::numeric_limits<float>::quiet_NaN());
+  return buffer;
+}
+
+Buffer copy_of(const Buffer& other) {
+  Buffer buffer;
+  buffer.copy_from(other);
+  return buffer;
+}
+
+}  // namespace
+
+const char* pass_name(Pass pass) {
+  switch (pass) {
+    case Pass::kForward:
+      return "forward";
+    case Pass::kBackwardData:
+      return "backward_data";
+    case Pass::kBackwardWeights:
+      return "backward_weights";
+    case Pass::kTrainStep:
+      return "train_step";
+  }
+  throw std::invalid_argument("unknown pass");
+}
+
+Pass pass_from_name(const std::string& name) {
+  for (const Pass pass : kAllPasses) {
+    if (name == pass_name(pass)) return pass;
+  }
+  throw std::invalid_argument("unknown pass '" + name +
+                              "': give forward, backward_data, backward_weights or train_step");
+}
+
+Buffer::Buffer(int64_t count) : size_(count) {
+  if (count == 0) return;
+  const size_t bytes = (static_cast<size_t>(count) * sizeof(float) + 63) / 64 * 64;
+  auto* memory = static_cast<float*>(std::aligned_alloc(64, bytes));
+  if (memory == nullptr) throw std::bad_alloc();
+  data_.reset(memory);
+}
+
+void Buffer::Free::operator()(float* p) const { std::free(p); }
+
+void Buffer::fill(float value) { std::fill_n(data(), size_, value); }
+
+void Buffer::copy_from(const Buffer& other) {
+  if (size_ != other.size_) *this = Buffer(other.size_);
+  if (size_ != 0) std::memcpy(data(), other.data(), static_cast<size_t>(size_) * sizeof(float));
+}
+
+Inputs::Inputs(const Problem& problem) {
+  const int64_t n = problem.n, m = problem.m;
+  Random random(static_cast<uint64_t>(n) * 1000003u + static_cast<uint64_t>(m));
+  x = random_buffer(random, m * n, 1.0f);
+  dy = random_buffer(random, m * n, 1.0f);
+  y = random_buffer(random, m * n, 1.2f);  // a sixth is saturated
+  for (int64_t i = 0; i < m * n; ++i) y[i] = std::clamp(y[i], -1.0f, 1.0f);
+  dz = random_buffer(random, m * n, 1.0f);
+  // The norm of a matrix with independent entries of variance s^2 / 3 tends to 2 s sqrt(n / 3): 0.3 for this s.
+  delta = random_buffer(random, n * n, 0.26f / std::sqrt(float(n)));
+  bias = random_buffer(random, n, 0.1f);
+  const bool trains = problem.pass == Pass::kTrainStep;
+  velocity = random_buffer(random, trains ? n * n : 0, 0.01f);
+  bias_velocity = random_buffer(random, trains ? n : 0, 0.01f);
+}
+
+LayerMemory::LayerMemory(const Problem& problem, const Inputs& inputs, bool identity_in_weights) {
+  const int64_t mn = problem.m * problem.n, nn = problem.n * problem.n;
+  switch (problem.pass) {
+    case Pass::kForward:
+      x = copy_of(inputs.x);
+      y = nan_buffer(mn);
+      break;
+    case Pass::kBackwardData:
+      dy = copy_of(inputs.dy);
+      y = copy_of(inputs.y);
+      dz = nan_buffer(mn);
+      dx = nan_buffer(mn);
+      break;
+    case Pass::kBackwardWeights:
+      x = copy_of(inputs.x);
+      dz = copy_of(inputs.dz);
+      gradient = nan_buffer(nn);
+      bias_gradient = nan_buffer(problem.n);
+      return;  // the only pass without weights
+    case Pass::kTrainStep:
+      x = copy_of(inputs.x);
+      dy = copy_of(inputs.dy);
+      y = nan_buffer(mn);
+      dz = nan_buffer(mn);
+      dx = nan_buffer(mn);
+      break;
+  }
+  reset_weights(inputs, identity_in_weights);
+}
+
+void LayerMemory::reset_weights(const Inputs& inputs, bool identity_in_weights) {
+  weights.copy_from(inputs.delta);
+  velocity.copy_from(inputs.velocity);
+  bias.copy_from(inputs.bias);
+  bias_velocity.copy_from(inputs.bias_velocity);
+  const int64_t n = bias.size();
+  for (int64_t i = 0; identity_in_weights && i < n; ++i) weights[i * n + i] += 1.0f;
+}
+
+ThreadScope::ThreadScope(int threads)
+    : omp_before_(omp_get_max_threads()), openblas_before_(openblas_get_num_threads()) {
+  omp_set_num_threads(threads);
+  openblas_set_num_threads(threads);
+}
+
+ThreadScope::~ThreadScope() {
+  omp_set_num_threads(omp_before_);
+  openblas_set_num_threads(openblas_before_);
+}
+
+}  // namespace idelta::bench

@@ -1,0 +1,95 @@
+// What is measured: one pass of one layer, and the memory an implementation works on.
+//
+//     W = I + D;   forward           y  = act(x + x D + b)
+//                  backward_data     dz = dy (.) act'(y),  dx = dz + dz D^T
+//                  backward_weights  dD = x^T dz,  db = column sums of dz
+//                  train_step        forward, backward_data, then v = momentum v + dD,  D -= lr v (bias alike)
+//
+// act is hard_tanh, matrices are dense row-major (ld = n), the identity scale is 1.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "idelta/idelta.h"
+
+namespace idelta::bench {
+
+enum class Pass { kForward, kBackwardData, kBackwardWeights, kTrainStep };
+inline constexpr Pass kAllPasses[] = {Pass::kForward, Pass::kBackwardData, Pass::kBackwardWeights, Pass::kTrainStep};
+
+const char* pass_name(Pass pass);
+Pass pass_from_name(const std::string& name);  // throws std::invalid_argument
+
+struct Problem {
+  Pass pass;
+  int64_t n, m;
+  int threads;
+  idelta_isa isa = IDELTA_ISA_AUTO;
+
+  // Nominal: 2 m n^2 for each multiplication by or for D, whatever an implementation really does.
+  double flops() const { return (pass == Pass::kTrainStep ? 6.0 : 2.0) * double(m) * double(n) * double(n); }
+};
+
+inline constexpr float kMomentum = 0.9f;
+
+// Small enough that the weights stay where they are while a step is timed again and again.
+inline float timing_learning_rate(const Problem& problem) { return 1e-7f / float(problem.m); }
+// Large enough that a wrong gradient shows in the new weights.
+inline constexpr float kCheckLearningRate = 0.05f;
+
+// Floats on a cache line of their own; not initialised. Empty when count is 0.
+class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(int64_t count);
+  float* data() { return data_.get(); }
+  const float* data() const { return data_.get(); }
+  int64_t size() const { return size_; }
+  float& operator[](int64_t i) { return data_.get()[i]; }
+  float operator[](int64_t i) const { return data_.get()[i]; }
+  void fill(float value);
+  void copy_from(const Buffer& other);  // takes its size too
+
+ private:
+  struct Free {
+    void operator()(float* p) const;
+  };
+  std::unique_ptr<float[], Free> data_;
+  int64_t size_ = 0;
+};
+
+// The given quantities of a grid point, the same for all implementations: x and y in [-1, 1] with some of y saturated,
+// ||D||_2 about 0.3. Pseudo-random from n and m alone.
+struct Inputs {
+  explicit Inputs(const Problem& problem);
+  Buffer x, dy, y, dz;         // m x n
+  Buffer delta, velocity;      // n x n
+  Buffer bias, bias_velocity;  // n
+};
+
+// An implementation's own copies of what its pass reads, and room for what it writes (filled with NaN, so that what is
+// not written shows). `weights` holds D, or W = I + D where the implementation multiplies by W.
+struct LayerMemory {
+  LayerMemory(const Problem& problem, const Inputs& inputs, bool identity_in_weights);
+  void reset_weights(const Inputs& inputs, bool identity_in_weights);
+  Buffer x, dy, y, dz, dx;                    // m x n
+  Buffer weights, velocity, gradient;         // n x n
+  Buffer bias, bias_velocity, bias_gradient;  // n
+};
+
+// Puts OpenMP and OpenBLAS at `threads`, and back to what they were at the end of the scope.
+class ThreadScope {
+ public:
+  explicit ThreadScope(int threads);
+  ~ThreadScope();
+  ThreadScope(const ThreadScope&) = delete;
+  ThreadScope& operator=(const ThreadScope&) = delete;
+
+ private:
+  int omp_before_, openblas_before_;
+};
+
+}  // namespace idelta::bench

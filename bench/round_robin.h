@@ -1,0 +1,40 @@
+// Interleaved timing. A shared machine drifts by tens of per cent between minutes, so absolute figures of two
+// implementations taken one after the other say little. Here all take turns within milliseconds, round after round, and
+// ratios are formed inside a round.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace idelta::bench {
+
+struct Participant {
+  std::function<void()> run;
+  // Called before `calls` timed calls, outside the time; may be empty.
+  std::function<void(int64_t calls)> prepare;
+  int64_t most_calls = INT64_MAX;  // in one sample
+};
+
+struct RoundRobinOptions {
+  double sample_seconds = 4e-3;        // a sample is as many calls as fit, at least one
+  double participant_seconds = 60e-3;  // all samples of a participant together, as far as the rounds permit
+  int least_rounds = 5, most_rounds = 15;
+  bool warm = true;  // an untimed call first, so that a sample does not begin with another's data in the cache
+};
+
+// Seconds a call: a vector a participant, an entry a round.
+std::vector<std::vector<double>> round_robin(const std::vector<Participant>& participants,
+                                             const RoundRobinOptions& options);
+
+struct Quartiles {
+  double least, low, median, high;
+};
+Quartiles quartiles(std::vector<double> values);  // not empty
+
+// a[i] / b[i]
+std::vector<double> ratios(const std::vector<double>& a, const std::vector<double>& b);
+
+double geometric_mean(const std::vector<double>& values);
+
+}  // namespace idelta::bench
