@@ -23,7 +23,8 @@ namespace idelta::nn {
 
 // ---- Data ----------------------------------------------------------------------------------------------------------
 
-// count images of height x width, row-major, scaled to [0, 1]; label c in [0, classes).
+// count images of height x width, row-major, scaled to [0, 1]; label c in [0, classes). A loaded set has classes =
+// largest label + 1, so a small test split may have fewer than its training split: a network wants the latter's.
 struct Dataset {
   std::string name;
   int64_t count = 0, height = 0, width = 0, classes = 0;
@@ -35,8 +36,9 @@ struct Dataset {
 
 enum class Split { kTrain, kTest };
 
-// "fashion-mnist" (Debian's dataset-fashion-mnist, or $IDELTA_DATA/fashion-mnist) or a folder that holds the four IDX
-// files under their usual names, plain or .gz: train-images-idx3-ubyte[.gz], train-labels-idx1-ubyte[.gz], t10k-...
+// "fashion-mnist" ($IDELTA_DATA/fashion-mnist if IDELTA_DATA is set, else Debian's dataset-fashion-mnist) or a folder
+// that holds the four IDX files under their usual names, plain or .gz: train-images-idx3-ubyte[.gz],
+// train-labels-idx1-ubyte[.gz], t10k-... A folder of that very name in the working directory is "./fashion-mnist".
 Dataset load_dataset(const std::string& name_or_folder, Split split);
 
 // One pair of IDX files (unsigned bytes; images of rank 3, labels of rank 1), plain or gz whatever their names.
@@ -61,7 +63,7 @@ struct NetworkOptions {
 // Sentences about settings that work but disappoint, e.g. ReLU with padding 0: its class dimensions never learn.
 std::vector<std::string> warnings(const NetworkOptions& options);
 
-// Owns the fp32 master D and b of every layer, and their packed form.
+// Owns the fp32 master D and b of every layer, and their packed form. The context must outlive it.
 class Network {
  public:
   Network(const Context& context, const NetworkOptions& options);  // the identity: every D and b zero
@@ -83,6 +85,7 @@ class Network {
   void pad(std::span<const float> images, int64_t rows, float* h0) const;
 
   // h^layers from h^0, (rows x n); outputs[l] (l = 0 .. L-1) receives h^{l+1}; contributions[l], if given, z - a x.
+  // All outputs may be one buffer, which then ends as h^L; nothing else may overlap.
   void forward(int64_t rows, const float* h0, std::span<float* const> outputs,
                std::span<float* const> contributions = {}) const;
 
@@ -119,7 +122,8 @@ struct Progress {
   double images_per_second = 0, seconds = 0, seconds_left = 0;
 };
 
-// One training run; state survives between epochs, so that a caller may look at the network in between.
+// One training run; state survives between calls of run(), so that a caller may stop, look and go on. The network and
+// the data must outlive it. A loss that is not finite throws, before the parameters change.
 class Trainer {
  public:
   Trainer(Network& network, const Dataset& data, const TrainOptions& options);
@@ -131,7 +135,7 @@ class Trainer {
   // Runs the epochs that are left; true if none is left, false if the observer stopped it.
   bool run(const Observer& observer = {});
 
-  // One step on `rows` given images; the mean loss. Used by run().
+  // One step on at most a batch of given images, besides those of run(); the mean loss before it.
   double step(std::span<const float> images, std::span<const uint8_t> labels, float learning_rate);
 
  private:

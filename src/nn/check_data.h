@@ -1,0 +1,15 @@
+// Whether a data set is whole and fits a network.
+#ifndef IDELTA_NN_CHECK_DATA_H
+#define IDELTA_NN_CHECK_DATA_H
+
+#include "idelta/nn.hpp"
+
+namespace idelta::nn {
+
+// Throws a sentence that begins with `caller` unless `data` holds at least one image and its images and labels are
+// those of `options`.
+void check_data(const char* caller, const Dataset& data, const NetworkOptions& options);
+
+}  // namespace idelta::nn
+
+#endif  // IDELTA_NN_CHECK_DATA_H

@@ -1,0 +1,153 @@
+// The identity-initialised network: its options, its parameters, its forward pass.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <new>
+
+#include "error.h"
+#include "idelta/nn.hpp"
+
+namespace idelta::nn {
+namespace {
+
+// Labels are bytes.
+constexpr int64_t kMaxClasses = 256;
+
+// Sides of an image and widths beyond this are typing errors, and below it no product of sizes overflows.
+constexpr int64_t kMaxWidth = 1 << 20;
+
+void check_size(const char* what, int64_t value, int64_t least, int64_t most) {
+  if (value < least || value > most) fail("network: ", what, " is ", value, "; give ", least, " to ", most);
+}
+
+void check(const NetworkOptions& options) {
+  check_size("layers", options.layers, 1, kMaxWidth);
+  check_size("height", options.height, 1, kMaxWidth);
+  check_size("width", options.width, 1, kMaxWidth);
+  check_size("classes", options.classes, 2, kMaxClasses);
+  check_size("pixels (height * width)", options.pixels(), 1, kMaxWidth);
+  if (!std::isfinite(options.identity_scale)) {
+    fail("network: identity_scale is ", options.identity_scale, "; give a finite number, usually 1");
+  }
+  if (!std::isfinite(options.class_padding)) {
+    fail("network: class_padding is ", options.class_padding, "; give a finite number, usually 0");
+  }
+  const idelta_activation act = options.activation;
+  if (act.kind < IDELTA_ACTIVATION_IDENTITY || act.kind > IDELTA_ACTIVATION_TANH) {
+    fail("network: activation kind is ", static_cast<int>(act.kind), "; give an idelta_activation_kind");
+  }
+  if (act.kind == IDELTA_ACTIVATION_LEAKY_RELU && !(act.slope > 0.0f && act.slope < 1.0f)) {
+    fail("network: the slope of leaky_relu is ", act.slope, "; give a number between 0 and 1, such as 0.01");
+  }
+}
+
+// What the class dimensions hold after the first layer of an untrained network, before its activation.
+float first_class_value(const NetworkOptions& options) { return options.identity_scale * options.class_padding; }
+
+template <class... Parts>
+std::string sentence(const Parts&... parts) {
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  (text << ... << parts);
+  return text.str();
+}
+
+}  // namespace
+
+std::vector<std::string> warnings(const NetworkOptions& options) {
+  std::vector<std::string> found;
+  const bool hidden_layers = options.layers > 1;
+  const idelta_activation_kind kind = options.activation.kind;
+  if (hidden_layers && kind == IDELTA_ACTIVATION_RELU && first_class_value(options) <= 0.0f) {
+    found.push_back(
+        sentence("ReLU with class padding ", options.class_padding,
+                 ": the class dimensions of hidden layers start where ReLU' is 0 and never learn, so hidden layers "
+                 "stay at chance; a padding of 0.1 or hard_tanh avoids it"));
+  }
+  if (hidden_layers && kind == IDELTA_ACTIVATION_HARD_TANH && std::fabs(first_class_value(options)) >= 1.0f) {
+    found.push_back(sentence("hard_tanh with class padding ", options.class_padding, " and identity scale ",
+                             options.identity_scale,
+                             ": the class dimensions of hidden layers start clipped, where the derivative is 0, and "
+                             "never learn; a padding of 0 avoids it"));
+  }
+  if (hidden_layers && kind == IDELTA_ACTIVATION_IDENTITY) {
+    found.push_back("the identity activation makes the network linear: its layers are one matrix together");
+  }
+  if (const double gain = std::pow(std::fabs(static_cast<double>(options.identity_scale)), options.layers);
+      !(gain > 0.1 && gain < 10.0)) {
+    found.push_back(sentence("identity scale ", options.identity_scale, " over ", options.layers,
+                             " layers scales the input by ", gain, "; a scale of 1 keeps it"));
+  }
+  return found;
+}
+
+Network::Network(const Context& context, const NetworkOptions& options) : context_(&context), options_(options) {
+  check(options);
+  const int64_t n = options.n();
+  DeltaOptions pack = kDeltaOptions;
+  pack.format = IDELTA_FORMAT_F32;
+  pack.identity_scale = options.identity_scale;
+  try {
+    layers_.resize(static_cast<size_t>(options.layers));
+    for (Layer& layer : layers_) {
+      layer.delta.assign(static_cast<size_t>(n * n), 0.0f);
+      layer.bias.assign(static_cast<size_t>(n), 0.0f);
+      layer.packed = std::make_unique<Delta>(context, n, layer.delta.data(), n, pack);
+    }
+  } catch (const std::bad_alloc&) {
+    fail("network: there is no memory for ", options.layers, " layers of ", n, " x ", n,
+         "; use fewer layers or smaller images");
+  }
+}
+
+idelta_activation Network::activation(int64_t layer) const {
+  return layer + 1 == layers() ? idelta_activation{IDELTA_ACTIVATION_IDENTITY, 0.0f} : options_.activation;
+}
+
+void Network::set_layer(int64_t layer, std::span<const float> delta, std::span<const float> bias) {
+  if (layer < 0 || layer >= layers()) fail("set_layer: layer is ", layer, "; give 0 to ", layers() - 1);
+  const auto width = static_cast<size_t>(n());
+  if (delta.size() != width * width || bias.size() != width) {
+    fail("set_layer: delta has ", delta.size(), " and bias ", bias.size(), " entries; give ", width * width, " and ",
+         width);
+  }
+  Layer& target = layers_[layer];
+  std::copy(delta.begin(), delta.end(), target.delta.begin());
+  std::copy(bias.begin(), bias.end(), target.bias.begin());
+  target.packed->repack(target.delta.data(), n());
+}
+
+void Network::pad(std::span<const float> images, int64_t rows, float* h0) const {
+  const int64_t pixels = options_.pixels();
+  if (rows < 0 || images.size() != static_cast<size_t>(rows * pixels)) {
+    fail("pad: images has ", images.size(), " entries; give ", rows, " images of ", pixels, " pixels");
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    float* row = std::copy_n(images.data() + i * pixels, pixels, h0 + i * n());
+    std::fill_n(row, options_.classes, options_.class_padding);
+  }
+}
+
+void Network::forward(int64_t rows, const float* h0, std::span<float* const> outputs,
+                      std::span<float* const> contributions) const {
+  const auto count = static_cast<size_t>(layers());
+  if (outputs.size() != count || (!contributions.empty() && contributions.size() != count)) {
+    fail("forward: ", outputs.size(), " outputs and ", contributions.size(), " contributions; give ", count,
+         " outputs, and as many contributions or none");
+  }
+  const float* x = h0;
+  for (int64_t l = 0; l < layers(); ++l) {
+    packed(l).forward({.m = rows,
+                       .x = x,
+                       .ldx = n(),
+                       .bias = layers_[l].bias.data(),
+                       .activation = activation(l),
+                       .y = outputs[l],
+                       .ldy = n(),
+                       .contribution = contributions.empty() ? nullptr : contributions[l],
+                       .ldc = n()});
+    x = outputs[l];
+  }
+}
+
+}  // namespace idelta::nn

@@ -1,0 +1,62 @@
+// The safetensors file format, F32 only:
+//
+//   8 bytes: length H of the header, little-endian | H bytes of JSON, padded with spaces | data
+//   {"__metadata__": {string: string}, "name": {"dtype": "F32", "shape": [..], "data_offsets": [begin, end]}, ...}
+//
+// Offsets count from the start of the data. The tensors must fill the data without gap or overlap.
+#ifndef IDELTA_NN_SAFETENSORS_H
+#define IDELTA_NN_SAFETENSORS_H
+
+#include <cstdint>
+#include <fstream>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace idelta::nn {
+
+struct TensorInfo {
+  std::vector<int64_t> shape;
+  uint64_t begin = 0, end = 0;  // bytes, from the start of the data
+};
+
+struct SafetensorsHeader {
+  std::map<std::string, std::string> metadata;
+  std::map<std::string, TensorInfo> tensors;
+};
+
+// Parses and checks a header against the bytes of data that follow it. Throws a sentence without the file's name.
+SafetensorsHeader parse_safetensors_header(std::string_view json, uint64_t data_bytes);
+
+class SafetensorsFile {
+ public:
+  explicit SafetensorsFile(const std::string& path);  // reads and checks the header, not the data
+
+  const std::string& path() const { return path_; }
+  const SafetensorsHeader& header() const { return header_; }
+
+  // The values of a tensor that header() lists; out has room for exactly as many.
+  void read(const std::string& name, std::span<float> out);
+
+ private:
+  std::string path_;
+  std::ifstream file_;
+  SafetensorsHeader header_;
+  uint64_t data_start_ = 0;
+};
+
+struct TensorValues {
+  std::string name;
+  std::vector<int64_t> shape;
+  std::span<const float> values;
+};
+
+// Writes atomically (atomic_file.h), the data in the order given.
+void write_safetensors(const std::string& path, const std::map<std::string, std::string>& metadata,
+                       const std::vector<TensorValues>& tensors);
+
+}  // namespace idelta::nn
+
+#endif  // IDELTA_NN_SAFETENSORS_H
