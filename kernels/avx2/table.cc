@@ -1,0 +1,29 @@
+// The kernels of AVX2 with FMA.
+//
+// 6 x 16: 12 sums, 2 vectors of D and 1 of x are 15 of 16 registers; 12 chains cover latency 4 x 2 ports.
+#include "kernels/avx2/vector.h"
+
+#include "kernels/elementwise.h"
+#include "kernels/pack.h"
+#include "kernels/tile.h"
+
+namespace idelta::avx2 {
+namespace {
+using F32 = Tiles<Vector, 2, 1, 2, 3, 4, 5, 6>;
+}
+
+constinit const KernelTable kTable = {
+    .mr = 6,
+    .nr = 16,
+    .wide_panels = 4,
+    .f32_forward = F32::forward,
+    .f32_weights = F32::weights,
+    .f32_pack_lines = pack_lines<Vector>,
+    .f32_pack_panel = pack_panel<Vector>,
+    .f32_pack_panel_transposed = pack_panel_transposed<Vector>,
+    .f32_column_sums = column_sums<Vector>,
+    .f32_optimizer_step = optimizer_step<Vector>,
+    .f32_scale_add = scale_add<Vector>,
+};
+
+}  // namespace idelta::avx2

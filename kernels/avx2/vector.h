@@ -1,0 +1,90 @@
+// One AVX2 register of floats, with the operations that the kernel templates use.
+#ifndef IDELTA_KERNELS_AVX2_VECTOR_H
+#define IDELTA_KERNELS_AVX2_VECTOR_H
+
+#include <immintrin.h>
+#include <stddef.h>
+
+namespace {
+
+struct Vector {
+  static constexpr ptrdiff_t lanes = 8;
+  static constexpr int registers = 16;
+  __m256 v;
+
+  // The first `count` lanes; none if count <= 0.
+  static __m256i first(ptrdiff_t count) {
+    const int c = count < 0 ? 0 : static_cast<int>(count);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(c), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+
+  static Vector zero() { return {_mm256_setzero_ps()}; }
+  static Vector splat(float x) { return {_mm256_set1_ps(x)}; }
+  static Vector load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  // Masked moves are slow on some CPUs: only at an edge.
+  static Vector load(const float* p, ptrdiff_t count) {
+    return count >= lanes ? load(p) : Vector{_mm256_maskload_ps(p, first(count))};
+  }
+  void store(float* p) const { _mm256_storeu_ps(p, v); }
+  void store(float* p, ptrdiff_t count) const {
+    if (count >= lanes) return store(p);
+    _mm256_maskstore_ps(p, first(count), v);
+  }
+};
+
+inline Vector operator+(Vector a, Vector b) { return {_mm256_add_ps(a.v, b.v)}; }
+inline Vector operator-(Vector a, Vector b) { return {_mm256_sub_ps(a.v, b.v)}; }
+inline Vector operator*(Vector a, Vector b) { return {_mm256_mul_ps(a.v, b.v)}; }
+inline Vector operator/(Vector a, Vector b) { return {_mm256_div_ps(a.v, b.v)}; }
+inline Vector operator|(Vector a, Vector b) { return {_mm256_or_ps(a.v, b.v)}; }
+inline Vector fma(Vector a, Vector b, Vector c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+inline Vector fnma(Vector a, Vector b, Vector c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
+inline Vector sqrt(Vector a) { return {_mm256_sqrt_ps(a.v)}; }
+inline Vector abs(Vector a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
+// The second operand where either is NaN.
+inline Vector min(Vector a, Vector b) { return {_mm256_min_ps(a.v, b.v)}; }
+inline Vector max(Vector a, Vector b) { return {_mm256_max_ps(a.v, b.v)}; }
+// (a < b) ? yes : no; false where either is NaN.
+inline Vector if_less(Vector a, Vector b, Vector yes, Vector no) {
+  return {_mm256_blendv_ps(no.v, yes.v, _mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ))};
+}
+// (a <= b) ? yes : no; false where either is NaN.
+inline Vector if_less_equal(Vector a, Vector b, Vector yes, Vector no) {
+  return {_mm256_blendv_ps(no.v, yes.v, _mm256_cmp_ps(a.v, b.v, _CMP_LE_OQ))};
+}
+inline Vector copysign(Vector magnitude, Vector sign) {
+  const __m256 bit = _mm256_set1_ps(-0.0f);
+  return {_mm256_or_ps(_mm256_and_ps(bit, sign.v), _mm256_andnot_ps(bit, magnitude.v))};
+}
+// Nearest integer, ties to even.
+inline Vector round(Vector a) { return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+// 2^k for integral -126 <= k <= 127.
+inline Vector power_of_two(Vector k) {
+  return {
+      _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(k.v), _mm256_set1_epi32(127)), 23))};
+}
+inline bool any_nonzero(Vector a) {
+  return _mm256_movemask_ps(_mm256_cmp_ps(a.v, _mm256_setzero_ps(), _CMP_NEQ_UQ)) != 0;
+}
+
+// rows[i] lane j <-> rows[j] lane i.
+inline void transpose(Vector (&rows)[8]) {
+  __m256 t[8];
+  for (int i = 0; i < 8; i += 4) {  // 4x4 within 128-bit lanes
+    const __m256 a = _mm256_unpacklo_ps(rows[i].v, rows[i + 1].v), b = _mm256_unpackhi_ps(rows[i].v, rows[i + 1].v);
+    const __m256 c = _mm256_unpacklo_ps(rows[i + 2].v, rows[i + 3].v),
+                 d = _mm256_unpackhi_ps(rows[i + 2].v, rows[i + 3].v);
+    t[i] = _mm256_shuffle_ps(a, c, 0x44);
+    t[i + 1] = _mm256_shuffle_ps(a, c, 0xee);
+    t[i + 2] = _mm256_shuffle_ps(b, d, 0x44);
+    t[i + 3] = _mm256_shuffle_ps(b, d, 0xee);
+  }
+  for (int i = 0; i < 4; ++i) {  // swap 128-bit lanes
+    rows[i].v = _mm256_permute2f128_ps(t[i], t[i + 4], 0x20);
+    rows[i + 4].v = _mm256_permute2f128_ps(t[i], t[i + 4], 0x31);
+  }
+}
+
+}  // namespace
+
+#endif  // IDELTA_KERNELS_AVX2_VECTOR_H

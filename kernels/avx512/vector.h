@@ -1,0 +1,89 @@
+// One AVX-512 register of floats, with the operations that the kernel templates use.
+#ifndef IDELTA_KERNELS_AVX512_VECTOR_H
+#define IDELTA_KERNELS_AVX512_VECTOR_H
+
+#include <immintrin.h>
+#include <stddef.h>
+
+namespace {
+
+struct Vector {
+  static constexpr ptrdiff_t lanes = 16;
+  static constexpr int registers = 32;
+  __m512 v;
+
+  // The first `count` lanes; none if count <= 0, all if count >= lanes.
+  static __mmask16 first(ptrdiff_t count) {
+    return static_cast<__mmask16>(count >= lanes ? 0xffff : count <= 0 ? 0 : (1u << count) - 1);
+  }
+
+  static Vector zero() { return {_mm512_setzero_ps()}; }
+  static Vector splat(float x) { return {_mm512_set1_ps(x)}; }
+  static Vector load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static Vector load(const float* p, ptrdiff_t count) { return {_mm512_maskz_loadu_ps(first(count), p)}; }
+  void store(float* p) const { _mm512_storeu_ps(p, v); }
+  void store(float* p, ptrdiff_t count) const { _mm512_mask_storeu_ps(p, first(count), v); }
+};
+
+inline Vector operator+(Vector a, Vector b) { return {_mm512_add_ps(a.v, b.v)}; }
+inline Vector operator-(Vector a, Vector b) { return {_mm512_sub_ps(a.v, b.v)}; }
+inline Vector operator*(Vector a, Vector b) { return {_mm512_mul_ps(a.v, b.v)}; }
+inline Vector operator/(Vector a, Vector b) { return {_mm512_div_ps(a.v, b.v)}; }
+inline Vector fma(Vector a, Vector b, Vector c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+inline Vector fnma(Vector a, Vector b, Vector c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
+inline Vector sqrt(Vector a) { return {_mm512_sqrt_ps(a.v)}; }
+inline Vector abs(Vector a) { return {_mm512_abs_ps(a.v)}; }
+// The second operand where either is NaN.
+inline Vector min(Vector a, Vector b) { return {_mm512_min_ps(a.v, b.v)}; }
+inline Vector max(Vector a, Vector b) { return {_mm512_max_ps(a.v, b.v)}; }
+// (a < b) ? yes : no, and (a > b) ...; false where either is NaN.
+inline Vector if_less(Vector a, Vector b, Vector yes, Vector no) {
+  return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), no.v, yes.v)};
+}
+// (a <= b) ? yes : no; false where either is NaN.
+inline Vector if_less_equal(Vector a, Vector b, Vector yes, Vector no) {
+  return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ), no.v, yes.v)};
+}
+inline Vector copysign(Vector magnitude, Vector sign) {
+  const __m512i bit = _mm512_set1_epi32(static_cast<int>(0x80000000u));
+  return {_mm512_castsi512_ps(
+      _mm512_ternarylogic_epi32(bit, _mm512_castps_si512(sign.v), _mm512_castps_si512(magnitude.v), 0xca))};
+}
+// Nearest integer, ties to even.
+inline Vector round(Vector a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+// 2^k for integral -126 <= k <= 127.
+inline Vector power_of_two(Vector k) {
+  return {
+      _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(k.v), _mm512_set1_epi32(127)), 23))};
+}
+inline bool any_nonzero(Vector a) { return _mm512_cmp_ps_mask(a.v, _mm512_setzero_ps(), _CMP_NEQ_UQ) != 0; }
+inline Vector operator|(Vector a, Vector b) {
+  return {_mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(a.v), _mm512_castps_si512(b.v)))};
+}
+
+// rows[i] lane j <-> rows[j] lane i.
+inline void transpose(Vector (&rows)[16]) {
+  __m512 t[16];
+  for (int i = 0; i < 16; i += 4) {  // 4x4 blocks of 2 x 2 within 128-bit lanes
+    const __m512 a = _mm512_unpacklo_ps(rows[i].v, rows[i + 1].v), b = _mm512_unpackhi_ps(rows[i].v, rows[i + 1].v);
+    const __m512 c = _mm512_unpacklo_ps(rows[i + 2].v, rows[i + 3].v),
+                 d = _mm512_unpackhi_ps(rows[i + 2].v, rows[i + 3].v);
+    t[i] = _mm512_shuffle_ps(a, c, 0x44);
+    t[i + 1] = _mm512_shuffle_ps(a, c, 0xee);
+    t[i + 2] = _mm512_shuffle_ps(b, d, 0x44);
+    t[i + 3] = _mm512_shuffle_ps(b, d, 0xee);
+  }
+  for (int i = 0; i < 4; ++i) {  // 4x4 of 128-bit lanes
+    const __m512 a = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88), b = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
+    const __m512 c = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88),
+                 d = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
+    rows[i].v = _mm512_shuffle_f32x4(a, c, 0x88);
+    rows[i + 8].v = _mm512_shuffle_f32x4(a, c, 0xdd);
+    rows[i + 4].v = _mm512_shuffle_f32x4(b, d, 0x88);
+    rows[i + 12].v = _mm512_shuffle_f32x4(b, d, 0xdd);
+  }
+}
+
+}  // namespace
+
+#endif  // IDELTA_KERNELS_AVX512_VECTOR_H

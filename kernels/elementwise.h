@@ -1,0 +1,57 @@
+// What is done an element at a time, over any vector type V of an ISA's vector.h: column sums, the optimiser, y += z.
+#ifndef IDELTA_KERNELS_ELEMENTWISE_H
+#define IDELTA_KERNELS_ELEMENTWISE_H
+
+#include "kernels/kernels.h"
+
+namespace idelta {
+
+// One chain a column, rows ascending.
+template <class V>
+void column_sums(ptrdiff_t rows, ptrdiff_t cols, const float* src, ptrdiff_t ld, float* sums) {
+  for (ptrdiff_t c = 0; c < cols; c += V::lanes) {
+    V sum = V::load(sums + c, cols - c);
+    for (ptrdiff_t r = 0; r < rows; ++r) sum = sum + V::load(src + r * ld + c, cols - c);
+    sum.store(sums + c, cols - c);
+  }
+}
+
+template <class V>
+V optimizer_step_at(const OptimizerStep& s, V g, V w, ptrdiff_t i, ptrdiff_t count) {
+  const V rate = V::splat(s.learning_rate), decay = V::splat(s.weight_decay), momentum = V::splat(s.momentum);
+  if (s.kind == OptimizerStep::kAdamW) {
+    const V first = fma(momentum, V::load(s.state[0] + i, count), (V::splat(1.0f) - momentum) * g);
+    const V second = fma(V::splat(s.beta2), V::load(s.state[1] + i, count), V::splat(1.0f - s.beta2) * (g * g));
+    first.store(s.state[0] + i, count);
+    second.store(s.state[1] + i, count);
+    const V denominator = fma(sqrt(second), V::splat(s.second_correction), V::splat(s.epsilon));
+    const V step = fma(decay, w, V::splat(s.first_correction) * first / denominator);
+    return fnma(rate, step, w);
+  }
+  g = fma(decay, w, g);
+  if (s.kind == OptimizerStep::kSgd) return fnma(rate, g, w);
+  const V velocity = fma(momentum, V::load(s.state[0] + i, count), g);
+  velocity.store(s.state[0] + i, count);
+  return fnma(rate, s.kind == OptimizerStep::kNesterov ? fma(momentum, velocity, g) : velocity, w);
+}
+
+template <class V>
+void optimizer_step(const OptimizerStep& s) {
+  for (ptrdiff_t i = 0; i < s.count; i += V::lanes) {
+    const ptrdiff_t count = s.count - i;
+    optimizer_step_at(s, V::load(s.g + i, count), V::load(s.w + i, count), i, count).store(s.w + i, count);
+  }
+}
+
+template <class V>
+void scale_add(ptrdiff_t count, float alpha, const float* z, float beta, float* y) {
+  for (ptrdiff_t i = 0; i < count; i += V::lanes) {
+    V v = V::splat(alpha) * V::load(z + i, count - i);
+    if (beta != 0.0f) v = fma(V::splat(beta), V::load(y + i, count - i), v);
+    v.store(y + i, count - i);
+  }
+}
+
+}  // namespace idelta
+
+#endif  // IDELTA_KERNELS_ELEMENTWISE_H

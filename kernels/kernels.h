@@ -1,0 +1,135 @@
+// The contract between src/core and the leaf kernels: packed layouts, arguments, and the one table an ISA fills.
+// Kernels never allocate, throw, thread, print or return errors; sizes have been checked above.
+//
+// Packed layouts (kLine = 16 floats, one cache line)
+//
+//   lines: a row tile of x, `rows` <= mr rows,             panel: nr columns of D (or D^T),
+//   cut along k into chunks of one line a row              one row of nr after the other
+//
+//     chunk 0: row 0 [k 0..15]                               k 0: [j0 .. j0+nr)
+//              row 1 [k 0..15]  ...                          k 1: [j0 .. j0+nr)
+//     chunk 1: row 0 [k 16..31] ...                          ...
+//
+//   The tail of the last chunk of a row, and columns past n, are zero. A tile copies x in whole lines, which is all
+//   that packing costs; the copy has unit stride whatever ldx is, is aligned, feeds the identity path of the epilogue,
+//   and lets y overwrite x.
+//
+// Numerics: every output is one chain of fused multiply-adds in ascending order of the reduction index, so tile shape,
+// cache blocks, threads and ISA do not change a bit.
+#ifndef IDELTA_KERNELS_KERNELS_H
+#define IDELTA_KERNELS_KERNELS_H
+
+#include <stddef.h>
+
+namespace idelta {
+
+inline constexpr ptrdiff_t kLine = 16;
+
+// y = min(high, max(low, z < 0 ? slope * z : z)), then tanh if asked: covers every activation of idelta.h.
+struct Activation {
+  float slope = 1, low = 0, high = 0;
+  bool tanh = false;
+};
+
+// dz = dy * act'(y): dy where y lies strictly between low and high (NaN: no limit), else 0; times slope unless y > 0;
+// times 1 - y^2 if tanh.
+struct ActivationGradient {
+  float slope = 1, low = 0, high = 0;
+  bool tanh = false;
+};
+
+// y = act(a x + x D + b) for one row tile and a run of panels; contribution = x D + b.
+struct ForwardTile {
+  ptrdiff_t rows;          // 1 .. mr
+  ptrdiff_t cols;          // from the first column of a panel on; may span panels
+  ptrdiff_t k;             // reduction steps
+  const float* lines;      // x from the first reduction step on, which is the first of a chunk
+  const float* panels;     // D from the first reduction step on
+  ptrdiff_t panel_stride;  // elements from one panel to the next
+  float* partial;          // sums [panel][rows][nr] between blocks of k
+  bool resume, suspend;    // start from partial; end there, without the epilogue
+  const float* residual;   // x again: the lines that hold the columns of this tile
+  float identity_scale;    // a
+  const float* bias;       // at the first column; or null
+  Activation activation;
+  float* y;  // at the tile's first row and column
+  ptrdiff_t ldy;
+  float* contribution;  // or null
+  ptrdiff_t ldc;
+};
+
+// dD = beta dD + x^T dz for one tile: rows are columns of x, m is the reduction. beta = 0 never reads out.
+struct WeightsTile {
+  ptrdiff_t rows;    // 1 .. mr
+  ptrdiff_t cols;    // 1 .. nr
+  ptrdiff_t m;       // reduction steps
+  const float* lhs;  // x packed [m][rows]
+  const float* rhs;  // dz packed [m][nr]
+  float beta;
+  float* out;
+  ptrdiff_t ldo;
+};
+
+// lines <- src (rows x k), or src * act'(y) if y is given, which also goes to dz if dz is given.
+struct PackLines {
+  ptrdiff_t rows, k;
+  const float* src;
+  ptrdiff_t ld;
+  float* lines;
+  const float* y;  // or null
+  ptrdiff_t ldy;
+  ActivationGradient gradient;
+  float* dz;  // or null
+  ptrdiff_t lddz;
+};
+
+// dst[r][c] = src[r][c] (transposed: src[c][r]) for c < cols, 0 for cols <= c < width; dst has row stride width.
+struct PackPanel {
+  ptrdiff_t rows, cols;
+  const float* src;
+  ptrdiff_t ld;
+  ptrdiff_t width;
+  float* dst;
+};
+
+// One optimiser step on `count` parameters w with gradient g; formulas at idelta_optimizer_kind.
+struct OptimizerStep {
+  enum Kind { kSgd, kMomentum, kNesterov, kAdamW } kind;
+  float learning_rate, weight_decay;
+  float momentum;                             // AdamW: beta1
+  float beta2, epsilon;                       // AdamW
+  float first_correction, second_correction;  // AdamW: 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t)
+  ptrdiff_t count;
+  const float* g;
+  float* w;
+  float* state[2];
+};
+
+// What an ISA provides. `src/core` overlays the tables of all supported ISAs on the scalar one in ascending order, so a
+// null slot means: the next lower ISA's. The tile slots share mr, nr and so must come together.
+struct KernelTable {
+  ptrdiff_t mr, nr;       // register tile; nr is a multiple of kLine
+  ptrdiff_t wide_panels;  // how many panels one row tile should be given at once when D is streamed (few rows)
+  void (*f32_forward)(const ForwardTile&);
+  void (*f32_weights)(const WeightsTile&);
+  void (*f32_pack_lines)(const PackLines&);
+  bool (*f32_pack_panel)(const PackPanel&);             // true if anything packed is not zero
+  bool (*f32_pack_panel_transposed)(const PackPanel&);  // likewise
+  void (*f32_column_sums)(ptrdiff_t rows, ptrdiff_t cols, const float* src, ptrdiff_t ld, float* sums);  // sums += ...
+  void (*f32_optimizer_step)(const OptimizerStep&);
+  void (*f32_scale_add)(ptrdiff_t count, float alpha, const float* z, float beta, float* y);  // y = alpha z + beta y
+};
+
+namespace scalar {
+extern const KernelTable kTable;
+}
+namespace avx2 {
+extern const KernelTable kTable;
+}
+namespace avx512 {
+extern const KernelTable kTable;
+}
+
+}  // namespace idelta
+
+#endif  // IDELTA_KERNELS_KERNELS_H

@@ -1,0 +1,66 @@
+// A "register" of one float: lets the scalar table share the element-wise templates, bit for bit.
+#ifndef IDELTA_KERNELS_SCALAR_VECTOR_H
+#define IDELTA_KERNELS_SCALAR_VECTOR_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+namespace {
+
+struct Vector {
+  static constexpr ptrdiff_t lanes = 1;
+  float v;
+
+  static Vector zero() { return {0.0f}; }
+  static Vector splat(float x) { return {x}; }
+  static Vector load(const float* p) { return {*p}; }
+  static Vector load(const float* p, ptrdiff_t count) { return {count > 0 ? *p : 0.0f}; }
+  void store(float* p) const { *p = v; }
+  void store(float* p, ptrdiff_t count) const {
+    if (count > 0) *p = v;
+  }
+};
+
+inline uint32_t bits(Vector a) {
+  uint32_t u;
+  memcpy(&u, &a.v, sizeof u);
+  return u;
+}
+inline Vector from_bits(uint32_t u) {
+  Vector a;
+  memcpy(&a.v, &u, sizeof u);
+  return a;
+}
+
+inline Vector operator+(Vector a, Vector b) { return {a.v + b.v}; }
+inline Vector operator-(Vector a, Vector b) { return {a.v - b.v}; }
+inline Vector operator*(Vector a, Vector b) { return {a.v * b.v}; }
+inline Vector operator/(Vector a, Vector b) { return {a.v / b.v}; }
+inline Vector operator|(Vector a, Vector b) { return from_bits(bits(a) | bits(b)); }
+inline Vector fma(Vector a, Vector b, Vector c) { return {__builtin_fmaf(a.v, b.v, c.v)}; }
+inline Vector fnma(Vector a, Vector b, Vector c) { return {__builtin_fmaf(-a.v, b.v, c.v)}; }
+inline Vector sqrt(Vector a) { return {__builtin_sqrtf(a.v)}; }
+inline Vector abs(Vector a) { return from_bits(bits(a) & 0x7fffffffu); }
+// The second operand where either is NaN, as on x86.
+inline Vector min(Vector a, Vector b) { return {a.v < b.v ? a.v : b.v}; }
+inline Vector max(Vector a, Vector b) { return {a.v > b.v ? a.v : b.v}; }
+inline Vector if_less(Vector a, Vector b, Vector yes, Vector no) { return a.v < b.v ? yes : no; }
+inline Vector if_less_equal(Vector a, Vector b, Vector yes, Vector no) { return a.v <= b.v ? yes : no; }
+inline Vector copysign(Vector magnitude, Vector sign) {
+  return from_bits((bits(magnitude) & 0x7fffffffu) | (bits(sign) & 0x80000000u));
+}
+// Nearest integer, ties to even, for |a| < 2^22.
+inline Vector round(Vector a) {
+  constexpr float kShift = 12582912.0f;  // 1.5 * 2^23: the sum has no bits left for a fraction
+  return {(a.v + kShift) - kShift};
+}
+// 2^k for integral -126 <= k <= 127.
+inline Vector power_of_two(Vector k) { return from_bits(static_cast<uint32_t>(static_cast<int32_t>(k.v) + 127) << 23); }
+inline bool any_nonzero(Vector a) { return a.v != 0.0f; }
+inline void transpose(Vector (&)[1]) {}
+
+}  // namespace
+
+#endif  // IDELTA_KERNELS_SCALAR_VECTOR_H

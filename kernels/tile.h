@@ -1,0 +1,154 @@
+// The register tile of every fp32 pass, over any vector type V of an ISA's vector.h:
+//
+//   sum[i][j] = sum[i][j] + lhs[p][i] * rhs[p][j],  p ascending, one fused multiply-add each
+//
+// forward and backward_data share ForwardTile (lhs: lines of x or dz; rhs: panels of D or D^T); backward_weights has
+// WeightsTile (lhs: columns of x; rhs: columns of dz).
+#ifndef IDELTA_KERNELS_TILE_H
+#define IDELTA_KERNELS_TILE_H
+
+#include "kernels/activation.h"
+#include "kernels/kernels.h"
+
+// Arrays of sums stay in registers only if every index is a constant after unrolling.
+#define IDELTA_UNROLL _Pragma("GCC unroll 32")
+#define IDELTA_INLINE inline __attribute__((always_inline))
+
+namespace idelta {
+
+// One reduction step: MR broadcasts of lhs (lhs_stride apart) against NP panels of NV vectors.
+template <ptrdiff_t lhs_stride, class V, int MR, int NP, int NV>
+IDELTA_INLINE void multiply_step(V (&sum)[MR][NP * NV], const float* lhs, const float* rhs, ptrdiff_t panel_stride) {
+  V d[NP * NV];
+  IDELTA_UNROLL for (int v = 0; v < NP * NV; ++v) d[v] = V::load(rhs + (v / NV) * panel_stride + (v % NV) * V::lanes);
+  IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
+    const V x = V::splat(lhs[i * lhs_stride]);
+    IDELTA_UNROLL for (int v = 0; v < NP * NV; ++v) sum[i][v] = fma(x, d[v], sum[i][v]);
+  }
+}
+
+// MR rows by NP panels of NV vectors.
+template <class V, int MR, int NP, int NV>
+void forward_tile(const ForwardTile& t) {
+  constexpr int N = NP * NV;
+  // MR * N sums, N vectors of D and one of x live at once; one more would spill.
+  static_assert(MR * N + N + 1 <= V::registers);
+  constexpr ptrdiff_t nr = NV * V::lanes;
+  V sum[MR][N];
+  IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
+    IDELTA_UNROLL for (int v = 0; v < N; ++v) {
+      sum[i][v] = t.resume ? V::load(t.partial + ((v / NV) * MR + i) * nr + (v % NV) * V::lanes) : V::zero();
+    }
+  }
+
+  const float *lines = t.lines, *d = t.panels;
+  ptrdiff_t left = t.k;
+  for (; left >= kLine; left -= kLine, lines += MR * kLine) {
+    _Pragma("GCC unroll 4") for (ptrdiff_t q = 0; q < kLine; ++q, d += nr) {
+      multiply_step<kLine, V, MR, NP, NV>(sum, lines + q, d, t.panel_stride);
+    }
+  }
+  for (ptrdiff_t q = 0; q < left; ++q, d += nr) {
+    multiply_step<kLine, V, MR, NP, NV>(sum, lines + q, d, t.panel_stride);
+  }
+
+  if (t.suspend) {
+    IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
+      IDELTA_UNROLL for (int v = 0; v < N; ++v) {
+        sum[i][v].store(t.partial + ((v / NV) * MR + i) * nr + (v % NV) * V::lanes);
+      }
+    }
+    return;
+  }
+
+  const PiecewiseLinear<V> activation(t.activation);
+  const V a = V::splat(t.identity_scale);
+  V bias[N];
+  IDELTA_UNROLL for (int v = 0; v < N; ++v) {
+    bias[v] = t.bias ? V::load(t.bias + v * V::lanes, t.cols - v * V::lanes) : V::zero();
+  }
+  IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
+    IDELTA_UNROLL for (int v = 0; v < N; ++v) {
+      const ptrdiff_t column = v * V::lanes, count = t.cols - column;
+      const V contribution = sum[i][v] + bias[v];
+      if (t.contribution) contribution.store(t.contribution + i * t.ldc + column, count);
+      const V x =
+          V::load(t.residual + (column / kLine * MR + i) * kLine + column % kLine, count > 0 ? V::lanes : ptrdiff_t{0});
+      activation(fma(a, x, contribution)).store(t.y + i * t.ldy + column, count);
+    }
+  }
+}
+
+// tanh in place on what forward_tile stored.
+template <class V>
+void tanh_rows(const ForwardTile& t) {
+  for (ptrdiff_t i = 0; i < t.rows; ++i) {
+    float* y = t.y + i * t.ldy;
+    for (ptrdiff_t j = 0; j < t.cols; j += V::lanes) tanh_of(V::load(y + j, t.cols - j)).store(y + j, t.cols - j);
+  }
+}
+
+// The slot f32_forward for a given number of rows: as many panels at once as registers hold (at most 4: more streams
+// than that gain nothing), then one by one.
+template <class V, int MR, int NV>
+void forward_rows(ForwardTile t) {
+  constexpr int fit = (V::registers - 1) / ((MR + 1) * NV);
+  constexpr int NP = fit >= 4 ? 4 : fit >= 2 ? 2 : 1;
+  constexpr ptrdiff_t nr = NV * V::lanes;
+  const ptrdiff_t all = t.cols;
+  for (ptrdiff_t j = 0, width; j < all; j += width) {
+    const bool together = all - j > (NP - 1) * nr;
+    width = together ? NP * nr : nr;
+    t.cols = all - j < width ? all - j : width;
+    if (together) {
+      forward_tile<V, MR, NP, NV>(t);
+    } else {
+      forward_tile<V, MR, 1, NV>(t);
+    }
+    if (t.activation.tanh && !t.suspend) tanh_rows<V>(t);
+    t.panels += width / nr * t.panel_stride;
+    if (t.partial) t.partial += width * MR;
+    t.residual += width * MR;
+    if (t.bias) t.bias += width;
+    t.y += width;
+    if (t.contribution) t.contribution += width;
+  }
+}
+
+template <class V, int MR, int NV>
+void weights_tile(const WeightsTile& t) {
+  static_assert(MR * NV + NV + 1 <= V::registers);
+  V sum[MR][NV];
+  const V beta = V::splat(t.beta);
+  IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
+    IDELTA_UNROLL for (int v = 0; v < NV; ++v) {
+      sum[i][v] = t.beta == 0.0f ? V::zero() : beta * V::load(t.out + i * t.ldo + v * V::lanes, t.cols - v * V::lanes);
+    }
+  }
+  const float *lhs = t.lhs, *rhs = t.rhs;
+  _Pragma("GCC unroll 4") for (ptrdiff_t p = 0; p < t.m; ++p, lhs += MR, rhs += NV * V::lanes) {
+    multiply_step<1, V, MR, 1, NV>(sum, lhs, rhs, 0);
+  }
+  IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
+    IDELTA_UNROLL for (int v = 0; v < NV; ++v) {
+      sum[i][v].store(t.out + i * t.ldo + v * V::lanes, t.cols - v * V::lanes);
+    }
+  }
+}
+
+// Slots: one instantiation a row count, so that edge rows cost what they are.
+template <class V, int NV, int... MR>
+struct Tiles {
+  static void forward(const ForwardTile& t) {
+    static constexpr void (*kByRows[])(ForwardTile) = {forward_rows<V, MR, NV>...};
+    kByRows[t.rows - 1](t);
+  }
+  static void weights(const WeightsTile& t) {
+    static constexpr void (*kByRows[])(const WeightsTile&) = {weights_tile<V, MR, NV>...};
+    kByRows[t.rows - 1](t);
+  }
+};
+
+}  // namespace idelta
+
+#endif  // IDELTA_KERNELS_TILE_H

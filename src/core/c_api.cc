@@ -1,0 +1,126 @@
+// The C ABI, first part: version, errors, contexts, deltas.
+#include <cmath>
+
+#include "idelta/idelta.h"
+#include "src/core/c_api_checks.h"
+#include "src/core/delta.h"
+#include "src/core/dispatch.h"
+
+using namespace idelta::core;
+
+#define IDELTA_TEXT_OF(x) #x
+#define IDELTA_TEXT(x) IDELTA_TEXT_OF(x)
+
+namespace {
+
+idelta_delta_options checked(const idelta_delta_options* options) {
+  const idelta_delta_options defaults = IDELTA_DELTA_OPTIONS_INIT;
+  if (!options) return defaults;
+  const idelta_delta_options& o = checked_struct(options, "options", "IDELTA_DELTA_OPTIONS_INIT");
+  if (o.format != IDELTA_FORMAT_AUTO && o.format != IDELTA_FORMAT_F32) {
+    invalid("format = " + std::to_string(o.format) + " is none of idelta_format's values");
+  }
+  if (o.passes < 0 || o.passes > IDELTA_PASS_BOTH) {
+    invalid("passes = " + std::to_string(o.passes) + " is no combination of idelta_passes' values");
+  }
+  check_finite(o.identity_scale, "identity_scale");
+  if (!(o.tolerance >= 0) || std::isinf(o.tolerance)) {
+    invalid("tolerance = " + std::to_string(o.tolerance) + " is not a finite number >= 0; 0 makes no demand");
+  }
+  return o;
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* idelta_version(void) {
+  return IDELTA_TEXT(IDELTA_VERSION_MAJOR) "." IDELTA_TEXT(IDELTA_VERSION_MINOR) "." IDELTA_TEXT(IDELTA_VERSION_PATCH);
+}
+
+const char* idelta_last_error(void) { return last_error().c_str(); }
+
+const char* idelta_status_name(idelta_status status) {
+  switch (status) {
+    case IDELTA_OK:
+      return "OK";
+    case IDELTA_INVALID_ARGUMENT:
+      return "INVALID_ARGUMENT";
+    case IDELTA_OUT_OF_MEMORY:
+      return "OUT_OF_MEMORY";
+    case IDELTA_UNSUPPORTED:
+      return "UNSUPPORTED";
+    case IDELTA_TOLERANCE_NOT_MET:
+      return "TOLERANCE_NOT_MET";
+    case IDELTA_INTERNAL:
+      return "INTERNAL";
+  }
+  return "unknown status";
+}
+
+const char* idelta_isa_name(idelta_isa isa) {
+  const char* name = isa_name(isa);
+  return name ? name : "unknown ISA";
+}
+
+idelta_status idelta_context_create(const idelta_context_options* options, idelta_context** context) {
+  return guarded(__func__, [&] {
+    check_pointer(context, "context");
+    const idelta_context_options defaults = IDELTA_CONTEXT_OPTIONS_INIT;
+    *context = create_context(options ? checked_struct(options, "options", "IDELTA_CONTEXT_OPTIONS_INIT") : defaults);
+  });
+}
+
+void idelta_context_destroy(idelta_context* context) { delete context; }
+
+idelta_isa idelta_context_isa(const idelta_context* context) { return context ? context->isa : IDELTA_ISA_AUTO; }
+
+int32_t idelta_context_threads(const idelta_context* context) {
+  return context ? static_cast<int32_t>(context->parallel.threads()) : 0;
+}
+
+const char* idelta_context_describe(const idelta_context* context) {
+  return context ? context->description.c_str() : "";
+}
+
+idelta_status idelta_delta_pack(const idelta_context* context, int64_t n, const float* D, int64_t ldd,
+                                const idelta_delta_options* options, idelta_delta** delta) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_pointer(delta, "delta");
+    check_width(n);
+    check_matrix(D, "D", n, ldd, "ldd", n);
+    *delta = pack_delta(*context, n, D, ldd, checked(options));
+  });
+}
+
+idelta_status idelta_delta_repack(const idelta_context* context, idelta_delta* delta, const float* D, int64_t ldd) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_delta(*context, delta, {});
+    check_matrix(D, "D", delta->header.n, ldd, "ldd", delta->header.n);
+    repack_delta(*context, *delta, D, ldd);
+  });
+}
+
+idelta_status idelta_delta_unpack(const idelta_context* context, const idelta_delta* delta, float* D, int64_t ldd) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_delta(*context, delta, {});
+    check_matrix(D, "D", delta->header.n, ldd, "ldd", delta->header.n);
+    unpack_delta(*delta, D, ldd);
+  });
+}
+
+idelta_status idelta_delta_info(const idelta_context* context, const idelta_delta* delta, idelta_delta_info_t* info) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_delta(*context, delta, {});
+    checked_struct(info, "info", "IDELTA_DELTA_INFO_INIT");
+    *info = delta_info(*delta);
+  });
+}
+
+void idelta_delta_destroy(idelta_delta* delta) { delete delta; }
+
+}  // extern "C"

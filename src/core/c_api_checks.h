@@ -1,0 +1,73 @@
+// What the C ABI checks of its arguments, once; below it there are only asserts.
+#ifndef IDELTA_CORE_C_API_CHECKS_H
+#define IDELTA_CORE_C_API_CHECKS_H
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include "idelta/idelta.h"
+#include "src/core/context.h"
+#include "src/core/error.h"
+
+namespace idelta::core {
+
+[[noreturn]] inline void invalid(const std::string& what) { throw Failure(IDELTA_INVALID_ARGUMENT, what); }
+
+inline void check_pointer(const void* pointer, const char* name) {
+  if (!pointer) invalid(std::string(name) + " is null");
+}
+
+inline void check_context(const idelta_context* context) {
+  if (!context) invalid("context is null; make one with idelta_context_create");
+}
+
+// A struct of arguments: present, and of a size that this library knows.
+template <class Struct>
+const Struct& checked_struct(const Struct* given, const char* name, const char* init) {
+  check_pointer(given, name);
+  if (given->struct_size != sizeof(Struct)) {
+    invalid(std::string(name) + "->struct_size = " + std::to_string(given->struct_size) + ", this library knows " +
+            std::to_string(sizeof(Struct)) + "; start from " + init);
+  }
+  return *given;
+}
+
+inline void check_rows(int64_t m) {
+  if (m < 0) invalid("m = " + std::to_string(m) + " is negative");
+}
+
+// n, and that n x n and m x n can be counted.
+inline void check_width(int64_t n, int64_t m = 0) {
+  constexpr int64_t kMost = int64_t{1} << 24;  // n^2 elements and their bytes stay far inside 63 bits
+  if (n < 1 || n > kMost) invalid("n = " + std::to_string(n) + " is not in 1 .. " + std::to_string(kMost));
+  if (m > (INT64_MAX >> 8) / n)
+    invalid("m = " + std::to_string(m) + " rows of n = " + std::to_string(n) + " are too many");
+}
+
+// A matrix of `rows` x n with row stride ld; nothing is asked of it if it has no rows.
+inline void check_matrix(const void* data, const char* name, int64_t rows, int64_t ld, const char* ld_name, int64_t n) {
+  if (rows == 0) return;
+  check_pointer(data, name);
+  if (ld < n) {
+    invalid(std::string(ld_name) + " = " + std::to_string(ld) + " is less than n = " + std::to_string(n) +
+            "; it is the distance between rows of " + name + " in elements");
+  }
+}
+
+inline void check_activation(const idelta_activation& activation) {
+  if (activation.kind < IDELTA_ACTIVATION_IDENTITY || activation.kind > IDELTA_ACTIVATION_TANH) {
+    invalid("activation.kind = " + std::to_string(activation.kind) + " is none of idelta_activation_kind's values");
+  }
+  if (activation.kind == IDELTA_ACTIVATION_LEAKY_RELU && !(activation.slope > 0 && activation.slope < 1)) {
+    invalid("activation.slope = " + std::to_string(activation.slope) + " is not between 0 and 1");
+  }
+}
+
+inline void check_finite(float value, const char* name) {
+  if (!std::isfinite(value)) invalid(std::string(name) + " = " + std::to_string(value) + " is not finite");
+}
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_C_API_CHECKS_H

@@ -1,0 +1,241 @@
+// The C ABI, second part: the passes, their workspaces, and sidmm.
+#include <algorithm>
+#include <vector>
+
+#include "idelta/idelta.h"
+#include "src/core/c_api_checks.h"
+#include "src/core/delta.h"
+#include "src/core/forward.h"
+#include "src/core/sidmm.h"
+#include "src/core/weights.h"
+
+using namespace idelta::core;
+
+namespace {
+
+// y may be x itself, but not lie askew over it.
+void check_in_place(const float* in, int64_t ld_in, const char* in_name, const float* out, int64_t ld_out,
+                    const char* out_name) {
+  if (in == out && ld_in != ld_out) {
+    invalid(std::string(out_name) + " is " + in_name + ", but their row strides differ: " + std::to_string(ld_out) +
+            " and " + std::to_string(ld_in));
+  }
+}
+
+void check_optimizer(const idelta_optimizer& o) {
+  if (o.kind < IDELTA_OPTIMIZER_SGD || o.kind > IDELTA_OPTIMIZER_ADAMW) {
+    invalid("optimizer->kind = " + std::to_string(o.kind) + " is none of idelta_optimizer_kind's values");
+  }
+  check_finite(o.learning_rate, "optimizer->learning_rate");
+  check_finite(o.weight_decay, "optimizer->weight_decay");
+  const auto check_unit = [](float value, const char* name) {
+    if (!(value >= 0 && value < 1)) invalid(std::string(name) + " = " + std::to_string(value) + " is not in [0, 1)");
+  };
+  if (o.kind != IDELTA_OPTIMIZER_SGD) check_unit(o.momentum, "optimizer->momentum");
+  if (o.kind != IDELTA_OPTIMIZER_ADAMW) return;
+  check_unit(o.beta2, "optimizer->beta2");
+  if (!(o.epsilon > 0)) invalid("optimizer->epsilon = " + std::to_string(o.epsilon) + " is not positive");
+  if (o.step < 1) invalid("optimizer->step = " + std::to_string(o.step) + " is not 1, 2, ...");
+}
+
+// What all workspace queries have in common.
+template <class Query>
+void answer(size_t* bytes, int64_t m, int64_t n, Query&& query) {
+  check_pointer(bytes, "bytes");
+  check_rows(m);
+  check_width(n, m);
+  *bytes = query();
+}
+
+template <class Query>
+void answer_for_delta(const idelta_context* context, const idelta_delta* delta, idelta_passes pass, size_t* bytes,
+                      int64_t m, Query&& query) {
+  check_context(context);
+  check_delta(*context, delta, pass);
+  answer(bytes, m, delta->header.n, [&] { return query(*context, m, delta->header.n); });
+}
+
+}  // namespace
+
+extern "C" {
+
+idelta_status idelta_forward(const idelta_context* context, const idelta_delta* delta,
+                             const idelta_forward_args* args) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_delta(*context, delta, IDELTA_PASS_FORWARD);
+    const idelta_forward_args& a = checked_struct(args, "args", "IDELTA_FORWARD_ARGS_INIT");
+    const int64_t m = a.m, n = delta->header.n;
+    check_rows(m);
+    check_width(n, m);
+    check_activation(a.activation);
+    check_matrix(a.x, "x", m, a.ldx, "ldx", n);
+    check_matrix(a.y, "y", m, a.ldy, "ldy", n);
+    check_in_place(a.x, a.ldx, "x", a.y, a.ldy, "y");
+    if (a.contribution) check_matrix(a.contribution, "contribution", m, a.ldc, "ldc", n);
+    if (m == 0) return;
+    if (a.contribution && (a.contribution == a.x || a.contribution == a.y)) invalid("contribution overlaps x or y");
+
+    float* workspace = workspace_for(forward_workspace_bytes(*context, m, n), a.workspace, a.workspace_bytes);
+    forward(*context, delta->forward, delta->header.identity_scale, m, n, {.src = a.x, .ld = a.ldx},
+            {.bias = a.bias,
+             .activation = activation_of(a.activation),
+             .y = a.y,
+             .ldy = a.ldy,
+             .contribution = a.contribution,
+             .ldc = a.ldc},
+            workspace);
+  });
+}
+
+idelta_status idelta_backward_data(const idelta_context* context, const idelta_delta* delta,
+                                   const idelta_backward_data_args* args) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    const idelta_backward_data_args& a = checked_struct(args, "args", "IDELTA_BACKWARD_DATA_ARGS_INIT");
+    check_delta(*context, delta, a.dx ? IDELTA_PASS_BACKWARD_DATA : idelta_passes{});
+    const int64_t m = a.m, n = delta->header.n;
+    const bool linear = a.activation.kind == IDELTA_ACTIVATION_IDENTITY;
+    check_rows(m);
+    check_width(n, m);
+    check_activation(a.activation);
+    check_matrix(a.dy, "dy", m, a.lddy, "lddy", n);
+    if (!linear) check_matrix(a.y, "y", m, a.ldy, "ldy", n);
+    if (a.dz) check_matrix(a.dz, "dz", m, a.lddz, "lddz", n);
+    if (a.dx) check_matrix(a.dx, "dx", m, a.lddx, "lddx", n);
+    if (m == 0) return;
+    if (!a.dx && !a.dz) invalid("dx and dz are both null: nothing is wanted");
+    if (a.dx && a.dx == a.dz) invalid("dx is dz; each needs memory of its own");
+    check_in_place(a.dy, a.lddy, "dy", a.dx, a.lddx, "dx");
+    check_in_place(a.dy, a.lddy, "dy", a.dz, a.lddz, "dz");
+
+    float* workspace = workspace_for(forward_workspace_bytes(*context, m, n), a.workspace, a.workspace_bytes);
+    // Without an activation dz is dy: y then stands in for itself with a gradient of 1.
+    const float* y = linear ? (a.dz ? a.dy : nullptr) : a.y;
+    const Rows rows{.src = a.dy,
+                    .ld = a.lddy,
+                    .y = y,
+                    .ldy = linear ? a.lddy : a.ldy,
+                    .gradient = gradient_of(a.activation),
+                    .dz = a.dz,
+                    .lddz = a.lddz};
+    if (!a.dx) return activation_backward(*context, m, n, rows, workspace);
+    forward(*context, delta->backward, delta->header.identity_scale, m, n, rows,
+            {.activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0}), .y = a.dx, .ldy = a.lddx}, workspace);
+  });
+}
+
+idelta_status idelta_backward_weights(const idelta_context* context, const idelta_backward_weights_args* args) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    const idelta_backward_weights_args& a = checked_struct(args, "args", "IDELTA_BACKWARD_WEIGHTS_ARGS_INIT");
+    check_rows(a.m);
+    check_width(a.n, a.m);
+    check_matrix(a.x, "x", a.m, a.ldx, "ldx", a.n);
+    check_matrix(a.dz, "dz", a.m, a.lddz, "lddz", a.n);
+    check_finite(a.beta, "beta");
+    if (!a.dD && !a.db) invalid("dD and db are both null: nothing is wanted");
+    if (a.dD) check_matrix(a.dD, "dD", a.n, a.lddD, "lddD", a.n);
+
+    float* workspace = workspace_for(weights_workspace_bytes(*context, a.m, a.n), a.workspace, a.workspace_bytes);
+    backward_weights(*context, {a.m, a.n, a.x, a.ldx, a.dz, a.lddz}, a.beta, a.dD, a.lddD, a.db, workspace);
+  });
+}
+
+int32_t idelta_optimizer_state_arrays(idelta_optimizer_kind kind) {
+  return kind == IDELTA_OPTIMIZER_SGD ? 0 : kind == IDELTA_OPTIMIZER_ADAMW ? 2 : 1;
+}
+
+idelta_status idelta_update(const idelta_context* context, idelta_delta* delta, const idelta_update_args* args) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_delta(*context, delta, {});
+    const idelta_update_args& a = checked_struct(args, "args", "IDELTA_UPDATE_ARGS_INIT");
+    const int64_t m = a.m, n = delta->header.n;
+    check_rows(m);
+    check_width(n, m);
+    check_matrix(a.x, "x", m, a.ldx, "ldx", n);
+    check_matrix(a.dz, "dz", m, a.lddz, "lddz", n);
+    check_matrix(a.D, "D", n, a.ldd, "ldd", n);
+    const idelta_optimizer& optimizer = checked_struct(a.optimizer, "optimizer", "IDELTA_OPTIMIZER_INIT");
+    check_optimizer(optimizer);
+    for (int32_t i = 0; i < idelta_optimizer_state_arrays(optimizer.kind); ++i) {
+      if (!a.state[i])
+        invalid("state[" + std::to_string(i) + "] is null; this optimizer keeps it, n x n, zero at first");
+      if (a.bias && !a.bias_state[i]) invalid("bias_state[" + std::to_string(i) + "] is null, but bias is given");
+    }
+    if (m == 0) return;
+
+    float* workspace = workspace_for(update_workspace_bytes(*context, m, n), a.workspace, a.workspace_bytes);
+    update(*context, *delta, {m, n, a.x, a.ldx, a.dz, a.lddz}, optimizer,
+           {.D = a.D,
+            .ldd = a.ldd,
+            .state = {a.state[0], a.state[1]},
+            .bias = a.bias,
+            .bias_state = {a.bias_state[0], a.bias_state[1]}},
+           workspace);
+  });
+}
+
+idelta_status idelta_forward_workspace_bytes(const idelta_context* context, const idelta_delta* delta, int64_t m,
+                                             size_t* bytes) {
+  return guarded(__func__,
+                 [&] { answer_for_delta(context, delta, IDELTA_PASS_FORWARD, bytes, m, forward_workspace_bytes); });
+}
+
+idelta_status idelta_backward_data_workspace_bytes(const idelta_context* context, const idelta_delta* delta, int64_t m,
+                                                   size_t* bytes) {
+  return guarded(__func__, [&] { answer_for_delta(context, delta, {}, bytes, m, forward_workspace_bytes); });
+}
+
+idelta_status idelta_backward_weights_workspace_bytes(const idelta_context* context, int64_t m, int64_t n,
+                                                      size_t* bytes) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    answer(bytes, m, n, [&] { return weights_workspace_bytes(*context, m, n); });
+  });
+}
+
+idelta_status idelta_update_workspace_bytes(const idelta_context* context, const idelta_delta* delta, int64_t m,
+                                            size_t* bytes) {
+  return guarded(__func__, [&] { answer_for_delta(context, delta, {}, bytes, m, update_workspace_bytes); });
+}
+
+idelta_status idelta_sidmm(const idelta_context* context, int32_t transposed, int64_t m, int64_t n, float alpha,
+                           float identity_scale, const float* x, int64_t ldx, const float* D, int64_t ldd, float beta,
+                           float* y, int64_t ldy) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_rows(m);
+    check_width(n, m);
+    check_matrix(x, "x", m, ldx, "ldx", n);
+    check_matrix(D, "D", n, ldd, "ldd", n);
+    check_matrix(y, "y", m, ldy, "ldy", n);
+    if (m == 0) return;
+    sidmm(*context, {m, n, alpha, identity_scale, x, ldx, {D, ldd, transposed != 0}, beta, y, ldy});
+  });
+}
+
+idelta_status idelta_sidmv(const idelta_context* context, int32_t transposed, int64_t n, float alpha,
+                           float identity_scale, const float* x, int64_t incx, const float* D, int64_t ldd, float beta,
+                           float* y, int64_t incy) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_width(n);
+    check_pointer(x, "x");
+    check_pointer(y, "y");
+    check_matrix(D, "D", n, ldd, "ldd", n);
+    if (incx == 0) invalid("incx = 0; it is the distance between elements of x");
+    if (incy == 0) invalid("incy = 0; it is the distance between elements of y");
+    const auto at = [n](int64_t i, int64_t inc) { return inc > 0 ? i * inc : (i - n + 1) * inc; };
+    std::vector<float> row(static_cast<size_t>(n)), out(static_cast<size_t>(n));
+    for (int64_t i = 0; i < n; ++i) row[static_cast<size_t>(i)] = x[at(i, incx)];
+    if (beta != 0) {
+      for (int64_t i = 0; i < n; ++i) out[static_cast<size_t>(i)] = y[at(i, incy)];
+    }
+    sidmm(*context, {1, n, alpha, identity_scale, row.data(), n, {D, ldd, transposed != 0}, beta, out.data(), n});
+    for (int64_t i = 0; i < n; ++i) y[at(i, incy)] = out[static_cast<size_t>(i)];
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,29 @@
+// What a context decides once: kernels, caches, threads.
+#ifndef IDELTA_CORE_CONTEXT_H
+#define IDELTA_CORE_CONTEXT_H
+
+#include <string>
+
+#include "idelta/idelta.h"
+#include "kernels/kernels.h"
+#include "src/core/blocking.h"
+#include "src/core/parallel.h"
+
+struct idelta_context {
+  idelta_isa isa;
+  idelta::KernelTable kernels;
+  idelta::core::CacheSizes caches;
+  idelta::core::Parallel parallel;
+  std::string description;
+
+  idelta::core::TileShape tile() const { return {kernels.mr, kernels.nr}; }
+};
+
+namespace idelta::core {
+
+// Throws Failure.
+idelta_context* create_context(const idelta_context_options& options);
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_CONTEXT_H

@@ -1,0 +1,43 @@
+// forward and backward_data: out = act(a r + r B + b) for rows r and panels of B (D, or D^T).
+#ifndef IDELTA_CORE_FORWARD_H
+#define IDELTA_CORE_FORWARD_H
+
+#include "src/core/context.h"
+#include "src/core/delta.h"
+
+namespace idelta::core {
+
+// The rows r: x as it is, or dz = dy act'(y).
+struct Rows {
+  const float* src;  // m x n
+  int64_t ld;
+  const float* y = nullptr;  // given: multiply by act'(y)
+  int64_t ldy = 0;
+  ActivationGradient gradient{};
+  float* dz = nullptr;  // given: r is written here too
+  int64_t lddz = 0;
+};
+
+struct Output {
+  const float* bias = nullptr;
+  Activation activation{};
+  float* y = nullptr;
+  int64_t ldy = 0;
+  float* contribution = nullptr;
+  int64_t ldc = 0;
+};
+
+Activation activation_of(const idelta_activation& activation);
+ActivationGradient gradient_of(const idelta_activation& activation);
+
+size_t forward_workspace_bytes(const idelta_context& context, int64_t m, int64_t n);
+
+void forward(const idelta_context& context, const Panels& panels, float identity_scale, int64_t m, int64_t n,
+             const Rows& rows, const Output& output, float* workspace);
+
+// Only dz = dy act'(y).
+void activation_backward(const idelta_context& context, int64_t m, int64_t n, const Rows& rows, float* workspace);
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_FORWARD_H

@@ -1,0 +1,50 @@
+#include "src/core/memory.h"
+
+#include <cstdlib>
+#include <new>
+#include <string>
+
+#include "src/core/error.h"
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace idelta::core {
+
+FloatBuffer::FloatBuffer(int64_t size) : size_(size) {
+  constexpr size_t kHugePage = size_t{2} << 20;
+  const size_t bytes = static_cast<size_t>(size) * sizeof(float);
+  const size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
+  void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  if (!memory && bytes > 0) throw std::bad_alloc();
+#if defined(__linux__)
+  if (bytes >= kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);  // a wish: failing costs speed only
+#endif
+  data_.reset(static_cast<float*>(memory));
+}
+
+void FloatBuffer::Free::operator()(float* p) const { std::free(p); }
+
+float* workspace_for(size_t bytes, void* callers, size_t callers_bytes) {
+  if (callers) {
+    if (callers_bytes < bytes) {
+      throw Failure(IDELTA_INVALID_ARGUMENT, "workspace_bytes = " + std::to_string(callers_bytes) +
+                                                 " is less than the " + std::to_string(bytes) +
+                                                 " that the workspace query returns");
+    }
+    if (reinterpret_cast<uintptr_t>(callers) % kAlignment != 0) {
+      throw Failure(IDELTA_INVALID_ARGUMENT, "workspace is not aligned to 64 bytes");
+    }
+    return static_cast<float*>(callers);
+  }
+  thread_local FloatBuffer arena;
+  const int64_t floats = static_cast<int64_t>(bytes / sizeof(float));
+  if (arena.size() < floats) {
+    arena = FloatBuffer();  // first, so that both never exist at once
+    arena = FloatBuffer(floats);
+  }
+  return arena.get();
+}
+
+}  // namespace idelta::core

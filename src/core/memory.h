@@ -1,0 +1,39 @@
+// Aligned memory: packed deltas own it, calls borrow it.
+#ifndef IDELTA_CORE_MEMORY_H
+#define IDELTA_CORE_MEMORY_H
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace idelta::core {
+
+inline constexpr size_t kAlignment = 64;  // a cache line, and the widest vector
+
+constexpr int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+constexpr int64_t ceil_div(int64_t value, int64_t divisor) { return (value + divisor - 1) / divisor; }
+
+// Uninitialised floats, aligned to kAlignment; from 2 MiB on to huge pages, which the kernel is asked for: streaming D
+// at m = 1 would otherwise miss the TLB every KiB.
+class FloatBuffer {
+ public:
+  FloatBuffer() = default;
+  explicit FloatBuffer(int64_t size);  // throws std::bad_alloc
+  float* get() const { return data_.get(); }
+  int64_t size() const { return size_; }
+
+ private:
+  struct Free {
+    void operator()(float* p) const;
+  };
+  std::unique_ptr<float, Free> data_;
+  int64_t size_ = 0;
+};
+
+// Workspace of one call: the caller's if given, else this thread's own buffer, which grows and is kept. `bytes` is what
+// the call needs; throws Failure if the caller's is smaller or misaligned.
+float* workspace_for(size_t bytes, void* callers, size_t callers_bytes);
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_MEMORY_H

@@ -1,0 +1,40 @@
+#include "src/core/sidmm.h"
+
+#include <algorithm>
+
+#include "src/core/forward.h"
+
+namespace idelta::core {
+
+// Packs op(D) for this call only. Straight into y if nothing is to be scaled or added; else through z, a block of rows
+// at a time.
+void sidmm(const idelta_context& context, const SidmmArgs& args) {
+  const int64_t n = args.n;
+  Panels panels(n, context.kernels.nr);
+  context.parallel.run(panels.count(), [&](int64_t p) {
+    for (int64_t chunk = 0; chunk < panels.chunks(); ++chunk) panels.pack_chunk(context.kernels, args.D, p, chunk);
+  });
+  panels.find_used();
+
+  Output output;
+  output.activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0});
+  const bool direct = args.alpha == 1 && args.beta == 0;
+  const int64_t block = direct ? args.m : std::min<int64_t>(args.m, 256);
+  const size_t bytes = forward_workspace_bytes(context, block, n);
+  const int64_t z_floats = direct ? 0 : block * n;
+  float* const workspace = workspace_for(bytes + static_cast<size_t>(z_floats) * sizeof(float), nullptr, 0);
+  float* const z = workspace + bytes / sizeof(float);
+
+  for (int64_t row = 0; row < args.m; row += block) {
+    const int64_t rows = std::min(block, args.m - row);
+    output.y = direct ? args.y : z;
+    output.ldy = direct ? args.ldy : n;
+    forward(context, panels, args.identity_scale, rows, n, {args.x + row * args.ldx, args.ldx}, output, workspace);
+    if (direct) continue;
+    for (int64_t i = 0; i < rows; ++i) {
+      context.kernels.f32_scale_add(n, args.alpha, z + i * n, args.beta, args.y + (row + i) * args.ldy);
+    }
+  }
+}
+
+}  // namespace idelta::core

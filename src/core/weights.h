@@ -1,0 +1,38 @@
+// backward_weights: dD = beta dD + x^T dz, db = beta db + column sums of dz; and update: the optimiser's step in place
+// of storing dD, with D repacked on the way.
+#ifndef IDELTA_CORE_WEIGHTS_H
+#define IDELTA_CORE_WEIGHTS_H
+
+#include "src/core/context.h"
+#include "src/core/delta.h"
+
+namespace idelta::core {
+
+struct WeightsOperands {
+  int64_t m, n;
+  const float* x;  // m x n
+  int64_t ldx;
+  const float* dz;  // m x n
+  int64_t lddz;
+};
+
+size_t weights_workspace_bytes(const idelta_context& context, int64_t m, int64_t n);
+void backward_weights(const idelta_context& context, const WeightsOperands& operands, float beta, float* dD,
+                      int64_t ldd, float* db, float* workspace);
+
+// Master parameters and what the optimiser remembers of them.
+struct Parameters {
+  float* D;  // n x n, in the order in which `delta` was given
+  int64_t ldd;
+  float* state[2];  // n x n dense
+  float* bias;      // n, or null
+  float* bias_state[2];
+};
+
+size_t update_workspace_bytes(const idelta_context& context, int64_t m, int64_t n);
+void update(const idelta_context& context, idelta_delta& delta, const WeightsOperands& operands,
+            const idelta_optimizer& optimizer, const Parameters& parameters, float* workspace);
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_WEIGHTS_H
