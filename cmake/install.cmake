@@ -6,6 +6,14 @@ file(RELATIVE_PATH prefix_from_pc "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${CM
 file(RELATIVE_PATH libdir_from_bin "${CMAKE_INSTALL_FULL_BINDIR}" "${CMAKE_INSTALL_FULL_LIBDIR}")
 string(REGEX REPLACE "/$" "" prefix_from_pc "${prefix_from_pc}")
 
+# idelta_foreign_targets(<variable> <library>): the packages' targets that it links, e.g. ZLIB::ZLIB.
+function(idelta_foreign_targets variable library)
+  get_target_property(targets ${library} LINK_LIBRARIES)
+  list(FILTER targets INCLUDE REGEX "^[^$<>]+::")
+  list(FILTER targets EXCLUDE REGEX "^idelta::")
+  set(${variable} ${targets} PARENT_SCOPE)
+endfunction()
+
 # Each library has an export set of its own, so that a user of the shared one needs no other's packages.
 function(idelta_install_library target component)
   install(TARGETS ${target} EXPORT idelta-${component}
@@ -20,7 +28,9 @@ install(FILES src/include/idelta/idelta.h src/include/idelta/idelta.hpp
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/idelta")
 
 if(TARGET idelta_nn)
+  set_target_properties(idelta_nn PROPERTIES EXPORT_NAME nn)
   idelta_install_library(idelta_nn nn)
+  idelta_foreign_targets(IDELTA_NN_NEEDS idelta_nn)
   install(FILES src/include/idelta/nn.hpp DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/idelta")
 endif()
 
@@ -30,8 +40,7 @@ if(TARGET idelta_cli)
 endif()
 
 # What a static link needs besides: for find_package as targets, for pkg-config as libraries.
-get_target_property(IDELTA_STATIC_NEEDS idelta_static LINK_LIBRARIES)
-list(FILTER IDELTA_STATIC_NEEDS INCLUDE REGEX "::")
+idelta_foreign_targets(IDELTA_STATIC_NEEDS idelta_static)
 set(IDELTA_LIBS_PRIVATE "-lstdc++ -lm")
 if("OpenMP::OpenMP_CXX" IN_LIST IDELTA_STATIC_NEEDS)
   foreach(name IN LISTS OpenMP_CXX_LIB_NAMES)
