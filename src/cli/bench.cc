@@ -1,10 +1,11 @@
 // idelta bench: the small comparison of bench/compare.h, for this machine.
+#include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "bench/compare.h"
 #include "bench_flags.h"
-#include "compare.h"
 #include "inputs.h"
 #include "output.h"
 #include "progress.h"
@@ -44,6 +45,8 @@ Json as_json(const std::vector<bench::CompareRow>& rows, const Context& context)
 
 int run(const BenchFlags& flags, char** argv) {
   const Context context = make_context({flags.isa, 0});
+  // Read below and, should the program start anew, by its successor: held down to AVX2, both sides show AVX2.
+  if (flags.isa != "auto") setenv("IDELTA_ISA", idelta_isa_name(context.isa()), 1);
   bench::ensure_openblas_core(argv);
   bench::CompareOptions options;
   options.isa = context.isa();

@@ -2,12 +2,10 @@
 #ifndef IDELTA_CLI_BENCH_FLAGS_H
 #define IDELTA_CLI_BENCH_FLAGS_H
 
-#include <cstdint>
-#include <vector>
-
-#include <string>
-
 #include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include "names.h"
 
@@ -29,7 +27,7 @@ inline CLI::App* add_bench_parser(CLI::App& app, BenchFlags& flags) {
   list("--n", flags.n, "N,... [794]", "widths");
   list("--m", flags.m, "M,... [1,16,128,512]", "rows a call");
   list("--threads", flags.threads, "T,...", "numbers of threads; unless said 1 and all that `idelta info` gives");
-  verb->add_option("--isa", flags.isa, "auto, scalar, avx2 or avx512; OpenBLAS keeps its own choice")
+  verb->add_option("--isa", flags.isa, "auto, scalar, avx2 or avx512; avx2 holds OpenBLAS to AVX2 too")
       ->option_text("NAME [auto]");
   verb->add_option("--seconds", flags.seconds, "about how long to measure")
       ->option_text("X [10]")

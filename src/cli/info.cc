@@ -17,20 +17,29 @@ struct Flags {
   bool json = false;
 };
 
+// Context::describe() gives lines of a name, blanks, and a sentence.
+template <class Use>
+void for_each_line(const std::string& description, const Use& use) {
+  std::istringstream stream(description);
+  for (std::string name, sentence; stream >> name && std::getline(stream >> std::ws, sentence);) use(name, sentence);
+}
+
 int run(const Flags& flags) {
   const Context context = make_context(flags.machine);
   const std::string description = context.describe();
   if (!flags.json) {
-    print(std::string("idelta ") + idelta_version() + "\n" + description + (description.ends_with('\n') ? "" : "\n"));
+    Listing listing;
+    for_each_line(description, [&](const auto& name, const auto& sentence) { listing.add(name, sentence); });
+    print(std::string("idelta ") + idelta_version() + "\n" + listing.text());
     return kExitOk;
   }
-  nlohmann::ordered_json lines = nlohmann::ordered_json::array();
-  std::istringstream stream(description);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  print_json({{"version", idelta_version()},
+  nlohmann::ordered_json sentences;
+  for_each_line(description, [&](const auto& name, const auto& sentence) { sentences[name] = sentence; });
+  print_json({{"verb", "info"},
+              {"version", idelta_version()},
               {"isa", idelta_isa_name(context.isa())},
               {"threads", context.threads()},
-              {"description", lines}});
+              {"description", sentences}});
   return kExitOk;
 }
 

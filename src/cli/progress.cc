@@ -56,6 +56,7 @@ TrainingProgress::~TrainingProgress() {
 
 void TrainingProgress::show(const nn::Progress& p) {
   if (mode_ == Mode::kQuiet) return;
+  if (p.seconds < epoch_began_) epoch_began_ = 0;  // Trainer::run() was called again
   if (p.batch >= p.batches) return finish_epoch(p);
   if (mode_ == Mode::kBar) {
     if (Clock::now() - last_drawn_ >= kRedrawEvery) draw_bar(p);

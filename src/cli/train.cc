@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
@@ -88,24 +89,29 @@ std::string settings_text(const Flags& flags, const nn::Network& network, const 
   return listing.text();
 }
 
-void require_finite(const nn::Progress& p, float rate) {
-  if (std::isfinite(p.loss)) return;
-  throw std::runtime_error(format(
-      "the loss is no longer finite (epoch %lld, batch %lld): the learning rate %s is too "
-      "large; try --lr %s. Nothing was saved",
-      (long long)(p.epoch + 1), (long long)p.batch, short_number(rate).c_str(), short_number(rate / 10).c_str()));
+// Options that the nn layer refuses are the user's, not a failure of the run.
+template <class Make>
+auto usage_checked(const Make& make) -> decltype(make()) {
+  try {
+    return make();
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw UsageError(error.what());
+  }
 }
 
 // Runs to the end or to the first signal; between epochs, if asked, says how the test set fares.
 Outcome train(const Flags& flags, nn::Network& network, const Sets& sets, const InterruptGuard& interrupt) {
-  nn::Trainer trainer(network, sets.train, flags.train);
+  nn::Trainer trainer = usage_checked([&] { return nn::Trainer(network, sets.train, flags.train); });
   TrainingProgress progress(flags.quiet);
   Outcome outcome;
   bool test_now = false;
   const auto observe = [&](const nn::Progress& p) {
     outcome.last = p;
     outcome.images += std::min(flags.train.batch, sets.train.count - (p.batch - 1) * flags.train.batch);
-    require_finite(p, nn::effective_learning_rate(flags.train, network.layers(), p.epoch));
     progress.show(p);
     const bool more_epochs = p.epoch + 1 < p.epochs;
     test_now = p.batch == p.batches && more_epochs && flags.eval_every > 0 && (p.epoch + 1) % flags.eval_every == 0;
@@ -183,7 +189,7 @@ int run(const Flags& flags) {
 
   const Sets sets = load_sets(settled);
   const nn::NetworkOptions options = network_options(settled, sets);
-  nn::Network network(context, options);
+  nn::Network network = usage_checked([&] { return nn::Network(context, options); });
   if (!flags.json) print("Training\n" + settings_text(settled, network, sets) + "\n");
   for (const std::string& sentence : nn::warnings(options)) warn(sentence);
 
