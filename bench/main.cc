@@ -5,11 +5,13 @@
 // the ratio of implementations that alternate within milliseconds. So the first benchmark of a grid point measures all
 // selected implementations of that point in turns (point.h), and each reports its own median as manual time.
 #include <benchmark/benchmark.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <exception>
 #include <fstream>
 #include <regex>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -53,6 +55,21 @@ class Filter {
   std::regex pattern_;
 };
 
+// Google Benchmark adds how it ran a benchmark to its name; here that is always the same and only in the way.
+template <class Reporter>
+class PlainNames : public Reporter {
+ public:
+  using Reporter::Reporter;
+  void ReportRuns(const std::vector<benchmark::BenchmarkReporter::Run>& runs) override {
+    std::vector<benchmark::BenchmarkReporter::Run> plain = runs;
+    for (auto& run : plain) {
+      run.run_name.iterations.clear();
+      run.run_name.time_type.clear();
+    }
+    Reporter::ReportRuns(plain);
+  }
+};
+
 class Run {
  public:
   explicit Run(const Settings& settings) : settings_(settings) {
@@ -69,6 +86,16 @@ class Run {
         if (filter.takes(benchmark_name(problem, entry))) selection.entries.push_back(entry);
       }
       if (!selection.entries.empty()) selections_.push_back(std::move(selection));
+    }
+  }
+
+  bool empty() const { return selections_.empty(); }
+
+  void print_names() const {
+    for (const Selection& selection : selections_) {
+      for (const ImplementationEntry& entry : selection.entries) {
+        std::printf("%s\n", benchmark_name(selection.problem, entry).c_str());
+      }
     }
   }
 
@@ -120,7 +147,7 @@ class Run {
     // Beside idelta, the ratio to everyone else of the point.
     for (const ImplementationResult& peer : point.implementations) {
       if (result.name != "idelta" || &peer == &result || !peer.failure.empty()) continue;
-      state.counters["/" + peer.name] = quartiles(ratios(peer.seconds, result.seconds)).median;
+      state.counters["vs_" + peer.name] = quartiles(ratios(peer.seconds, result.seconds)).median;
     }
   }
 
@@ -142,16 +169,24 @@ void initialize_google_benchmark(const Settings& settings, char* program) {
   benchmark::AddCustomContext("openblas", openblas_description());
   benchmark::AddCustomContext("idelta", idelta_version());
   benchmark::AddCustomContext("mode", settings.cold ? "cold" : "warm");
-  std::fputs(idelta_context_describe(context_for(IDELTA_ISA_AUTO, 0)), stderr);
 }
 
 int run(int argc, char** argv) {
   const Settings settings = settings_from(argc, argv);
   initialize_google_benchmark(settings, argv[0]);
   Run run(settings);
+  if (run.empty()) throw std::runtime_error("no benchmark's name matches --benchmark_filter");
+  if (settings.list) {
+    run.print_names();
+    return 0;
+  }
+  std::fputs(idelta_context_describe(context_for(IDELTA_ISA_AUTO, 0)), stderr);
   run.register_benchmarks();
-  benchmark::RunSpecifiedBenchmarks();
-  if (run.points().empty()) return 0;  // a list was asked for, or nothing matched, as Google Benchmark has said
+  using Console = benchmark::ConsoleReporter;
+  PlainNames<Console> console(isatty(STDOUT_FILENO) ? Console::OO_Color : Console::OO_None);
+  PlainNames<benchmark::JSONReporter> json;
+  // Google Benchmark takes a file reporter only together with --benchmark_out. What is registered is filtered already.
+  benchmark::RunSpecifiedBenchmarks(&console, settings.writes_json() ? &json : nullptr, ".");
   const std::string report = to_report(run.points(), settings.cold);
   std::printf("\n%s", report.c_str());
   if (!settings.out.empty()) {

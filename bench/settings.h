@@ -14,8 +14,11 @@ enum class Grid { kQuick, kUsual, kFull };
 struct Settings {
   Grid grid = Grid::kUsual;
   bool cold = false;
+  bool list = false;                    // only the names
   std::string out;                      // folder for results.json and table.txt; empty: neither
   std::vector<std::string> for_google;  // arguments for Google Benchmark
+
+  bool writes_json() const;  // --out or --benchmark_out
 };
 
 // Exits with CLI11's code after --help or a wrong flag.

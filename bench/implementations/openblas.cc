@@ -15,7 +15,7 @@ namespace idelta::bench {
 void openblas_multiply(int64_t m, int64_t n, const float* x, const float* weights, bool transposed, float beta,
                        float* out) {
   const int rows = int(m), width = int(n);
-  if (m == 1) {  // out^T = op(W)^T x^T
+  if (takes_vector_calls(m, n)) {  // out^T = op(W)^T x^T
     cblas_sgemv(CblasRowMajor, transposed ? CblasNoTrans : CblasTrans, width, width, 1.0f, weights, width, x, 1, beta,
                 out, 1);
     return;
@@ -50,8 +50,17 @@ void Openblas::backward_data() {
 
 void Openblas::backward_weights(float beta, float* gradient, float* bias_gradient) {
   const int rows = int(problem_.m), width = int(problem_.n);
-  cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, width, width, rows, 1.0f, memory_.x.data(), width,
-              memory_.dz.data(), width, beta, gradient, width);
+  if (takes_vector_calls(problem_.m, problem_.n)) {
+    if (beta == 0.0f) {
+      std::fill_n(gradient, problem_.n * problem_.n, 0.0f);
+    } else {
+      cblas_sscal(width * width, beta, gradient, 1);
+    }
+    cblas_sger(CblasRowMajor, width, width, 1.0f, memory_.x.data(), 1, memory_.dz.data(), 1, gradient, width);
+  } else {
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, width, width, rows, 1.0f, memory_.x.data(), width,
+                memory_.dz.data(), width, beta, gradient, width);
+  }
   loops::column_sums(problem_.m, problem_.n, memory_.dz.data(), beta, bias_gradient);
 }
 
