@@ -1,0 +1,108 @@
+// The activations on their own: with D = 0, a = 1 and no bias z is x itself, so that the whole range of fp32 can be
+// put through each one and its derivative.
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "support/fixture.h"
+#include "support/reference.h"
+
+namespace idelta_test {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// Kinks and their neighbours, the ranges where tanh changes its formula, the ends of fp32, and a logarithmic sweep.
+std::vector<float> points() {
+  std::vector<float> all = {0.0f, -0.0f, 1.0f, -1.0f, kInfinity, -kInfinity, std::nanf("")};
+  const float edges[] = {1.0f, 0.5f, 0.625f, 9.0f, 9.0109f, 10.0f, 44.0f, 88.7f, 89.0f, 3.4e38f};
+  for (const float edge : edges) {
+    for (const float near : {std::nextafter(edge, 0.0f), edge, std::nextafter(edge, kInfinity)}) {
+      if (std::isfinite(near)) all.insert(all.end(), {near, -near});
+    }
+  }
+  for (float value = 0x1p-149f; value < 1e38f; value *= 1.037f + 0x1p-149f) {
+    if (value < 0x1p-120f) value *= 2.0f;
+    all.insert(all.end(), {value, -value});
+  }
+  for (int i = 0; i < 6000; ++i) all.push_back(-10.0f + static_cast<float>(i) * (20.0f / 6000));
+  return all;
+}
+
+class ActivationTest : public ContextTest, public ::testing::WithParamInterface<idelta_activation> {
+ protected:
+  ActivationTest() {
+    const std::vector<float> all = points();
+    rows = (static_cast<int64_t>(all.size()) + kWidth - 1) / kWidth;
+    x = Matrix(rows, kWidth);
+    size_t next = 0;
+    fill(x, [&] { return all[next++ % all.size()]; });
+    fill(D, [] { return 0.0f; });
+    delta = pack(context, D);
+  }
+
+  Matrix forward() {
+    Matrix y(rows, kWidth);
+    const idelta_forward_args args = forward_args(x, y, GetParam());
+    EXPECT_OK(idelta_forward(context.get(), delta.get(), &args));
+    return y;
+  }
+
+  static constexpr int64_t kWidth = 37;
+  int64_t rows = 0;
+  Matrix x{0, kWidth};
+  Matrix D{kWidth, kWidth};
+  DeltaPtr delta;
+};
+
+TEST_P(ActivationTest, WholeRangeOfFp32) {
+  const Matrix y = forward();
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < kWidth; ++j) {
+      const double expected = activate(GetParam(), x(i, j));
+      if (std::isnan(expected)) {
+        ASSERT_TRUE(std::isnan(y(i, j))) << "act(NaN) is " << y(i, j);
+        continue;
+      }
+      // tanh: 4 ulp; leaky_relu rounds its product; the others are exact.
+      const bool tanh = GetParam().kind == IDELTA_ACTIVATION_TANH;
+      const bool leaky = GetParam().kind == IDELTA_ACTIVATION_LEAKY_RELU;
+      const double allowed = (tanh ? 8 : leaky ? 1 : 0) * kUnit * std::abs(expected) + kSubnormal * (tanh ? 8 : 1);
+      const bool same = static_cast<double>(y(i, j)) == expected;
+      ASSERT_TRUE(same || std::abs(y(i, j) - expected) <= allowed)
+          << "act(" << x(i, j) << ") is " << y(i, j) << ", not " << expected;
+      ASSERT_LE(std::abs(y(i, j)), tanh ? 1.0f : kInfinity) << "tanh(" << x(i, j) << ")";
+    }
+  }
+}
+
+TEST_P(ActivationTest, DerivativeFromTheOutput) {
+  const Matrix y = forward(), dy(rows, kWidth), dz(rows, kWidth), dx(rows, kWidth);
+  fill(dy, [] { return 3.0f; });
+  idelta_backward_data_args args = backward_data_args(dy, y, dx, GetParam());
+  args.dz = dz.data();
+  args.lddz = dz.ld();
+  ASSERT_OK(idelta_backward_data(context.get(), delta.get(), &args));
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < kWidth; ++j) {
+      // The identity does not look at y: its derivative is 1 beside NaN too.
+      const bool identity = GetParam().kind == IDELTA_ACTIVATION_IDENTITY;
+      const double expected = identity ? 3.0 : 3.0 * activation_slope(GetParam(), y(i, j));
+      if (std::isnan(expected)) {
+        ASSERT_TRUE(std::isnan(dz(i, j))) << "act' at y = NaN is " << dz(i, j) / 3;
+        continue;
+      }
+      ASSERT_NEAR(dz(i, j), expected, 9 * kUnit) << "3 act' at y = " << y(i, j) << ", z = " << x(i, j);
+    }
+  }
+}
+
+std::string name_of(const ::testing::TestParamInfo<idelta_activation>& instance) {
+  constexpr const char* kNames[] = {"identity", "relu", "leaky_relu", "hard_tanh", "tanh"};
+  return kNames[instance.param.kind];
+}
+INSTANTIATE_TEST_SUITE_P(Every, ActivationTest, ::testing::ValuesIn(kActivations), name_of);
+
+}  // namespace
+}  // namespace idelta_test

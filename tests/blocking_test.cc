@@ -1,0 +1,144 @@
+// The pure functions of src/core/blocking.h, with caches and thread counts that no machine here has.
+#include "src/core/blocking.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "kernels/kernels.h"
+
+namespace idelta::core {
+namespace {
+
+constexpr int64_t kFloat = sizeof(float);
+const CacheSizes kCaches[] = {{1, 1, 0},
+                              {1 << 10, 4 << 10, 0},
+                              {32 << 10, 256 << 10, 1 << 20},
+                              {48 << 10, 2 << 20, 4 << 20},
+                              {64 << 10, int64_t{1} << 40, 0}};
+const TileShape kTiles[] = {{4, 16}, {6, 16}, {14, 32}, {8, 48}};
+const int64_t kSizes[] = {1, 2, 15, 16, 17, 64, 255, 794, 1025, 4096, 100000, int64_t{1} << 24};
+
+int64_t blocks(int64_t total, int64_t size) { return (total + size - 1) / size; }
+
+TEST(Blocking, PartsCoverEverythingOnceAndDifferByAtMostOne) {
+  for (const int64_t total : {0, 1, 2, 7, 64, 65, 1000}) {
+    for (const int64_t parts : {1, 2, 3, 7, 64, 127}) {
+      int64_t next = 0;
+      for (int64_t index = 0; index < parts; ++index) {
+        const Range part = part_of(total, parts, index);
+        ASSERT_EQ(next, part.begin);
+        ASSERT_GE(part.size(), total / parts);
+        ASSERT_LE(part.size(), total / parts + 1);
+        next = part.end;
+      }
+      ASSERT_EQ(total, next);
+    }
+  }
+}
+
+TEST(Blocking, EvenTileNeedsNoMoreTilesAndLeavesNoThinOne) {
+  EXPECT_EQ(0, even_tile(0, 14));
+  for (const int64_t mr : {1, 4, 6, 14}) {
+    for (int64_t rows = 1; rows < 100; ++rows) {
+      const int64_t tile = even_tile(rows, mr);
+      ASSERT_GE(tile, 1);
+      ASSERT_LE(tile, mr);
+      ASSERT_EQ(blocks(rows, mr), blocks(rows, tile));
+      // Evened: one row less a tile would need one tile more.
+      ASSERT_TRUE(tile == 1 || blocks(rows, tile - 1) > blocks(rows, mr));
+    }
+  }
+}
+
+TEST(Blocking, ForwardBlocksFitTheirCacheOrAreTheLeastPossible) {
+  for (const CacheSizes& caches : kCaches) {
+    for (const TileShape& tile : kTiles) {
+      for (const int64_t m : kSizes) {
+        for (const int64_t n : kSizes) {
+          const ForwardBlocks b = forward_blocks(caches, tile, m, n);
+          ASSERT_GE(b.mc, 1);
+          ASSERT_LE(b.mc, m);
+          ASSERT_GE(b.kc, kLine);
+          ASSERT_EQ(0, b.kc % kLine) << "kc must end a chunk";
+          const int64_t kc = std::min(b.kc, n);
+          ASSERT_TRUE(b.kc == kLine || kc * tile.nr * kFloat <= caches.l2) << "panel slice, n " << n << " kc " << b.kc;
+          ASSERT_TRUE(b.mc <= tile.mr || b.mc * kc * kFloat <= caches.l2) << "x slice, m " << m << " mc " << b.mc;
+        }
+      }
+    }
+  }
+}
+
+// Sums must not depend on the batch: the cut of k is the same for every m.
+TEST(Blocking, CutOfTheReductionDependsOnTheWidthOnly) {
+  for (const CacheSizes& caches : kCaches) {
+    for (const TileShape& tile : kTiles) {
+      for (const int64_t n : kSizes) {
+        for (const int64_t m : kSizes) {
+          ASSERT_EQ(forward_blocks(caches, tile, 1, n).kc, forward_blocks(caches, tile, m, n).kc);
+        }
+      }
+    }
+  }
+}
+
+TEST(Blocking, WeightsBlocksAreWholePanelsWithinTheCache) {
+  for (const CacheSizes& caches : kCaches) {
+    for (const TileShape& tile : kTiles) {
+      for (const int64_t m : kSizes) {
+        for (const int64_t n : kSizes) {
+          const WeightsBlocks b = weights_blocks(caches, tile, m, n);
+          ASSERT_GE(b.mb, 1);
+          ASSERT_LE(b.mb, m);
+          for (const int64_t group : {b.group, b.update_group}) {
+            ASSERT_GE(group, tile.nr);
+            ASSERT_EQ(0, group % tile.nr);
+          }
+          ASSERT_LE(b.update_group, b.group);
+          ASSERT_TRUE(b.group == tile.nr || b.mb * b.group * kFloat <= caches.l2) << "m " << m << " n " << n;
+        }
+      }
+    }
+  }
+}
+
+TEST(Blocking, GridsUseAtMostTheThreadsAndNeverMoreThanTheWork) {
+  for (const int64_t threads : {1, 2, 3, 5, 8, 63, 64, 128}) {
+    for (const int64_t panels : {1, 2, 25, 50, 97}) {
+      for (const int64_t m : {1, 2, 14, 512, 100000}) {
+        const Grid forward = forward_grid(threads, m, panels);
+        ASSERT_GE(forward.rows * forward.cols, 1);
+        ASSERT_LE(forward.rows * forward.cols, threads);
+        ASSERT_LE(forward.rows, m);
+        ASSERT_LE(forward.cols, panels);
+      }
+      const Grid weights = weights_grid(threads, panels);
+      ASSERT_GE(weights.rows * weights.cols, 1);
+      ASSERT_LE(weights.rows * weights.cols, threads);
+      ASSERT_LE(weights.rows, panels);
+      ASSERT_LE(weights.cols, panels);
+    }
+  }
+}
+
+TEST(Blocking, SixtyFourCoresAreKeptBusy) {
+  const int64_t panels = 25;  // n = 794, nr = 32
+  EXPECT_GE(forward_grid(64, 4096, panels).rows, 32) << "many rows are cut by rows";
+  EXPECT_EQ(1, forward_grid(64, 1, panels).rows);
+  EXPECT_EQ(panels, forward_grid(64, 1, panels).cols) << "one row is cut by columns";
+  const Grid weights = weights_grid(64, panels);
+  EXPECT_GE(weights.rows * weights.cols, 48);
+}
+
+TEST(Blocking, SmallProblemsStayOnOneThread) {
+  EXPECT_EQ(1, useful_threads(64, 0));
+  EXPECT_EQ(1, useful_threads(64, 16.0 * 64 * 64));
+  EXPECT_EQ(64, useful_threads(64, 1e18));
+  EXPECT_EQ(1, useful_threads(1, 1e18));
+}
+
+}  // namespace
+}  // namespace idelta::core

@@ -1,0 +1,163 @@
+// Contexts: which ISA and how many threads come of the options and the environment, and what is said about it.
+#include <cstring>
+#include <string>
+#include <thread>
+
+#include "support/fixture.h"
+
+namespace idelta_test {
+namespace {
+
+constexpr idelta_isa kIsas[] = {IDELTA_ISA_SCALAR, IDELTA_ISA_AVX2, IDELTA_ISA_AVX512};
+
+struct Made {
+  idelta_status status;
+  ContextPtr context;
+};
+Made create(const idelta_context_options& options) {
+  idelta_context* context = nullptr;
+  const idelta_status status = idelta_context_create(&options, &context);
+  return {status, ContextPtr(context)};
+}
+bool runs(idelta_isa isa) { return create(context_options(isa)).status == IDELTA_OK; }
+
+void expect_error(idelta_status expected, const idelta_context_options& options, const std::string& first,
+                  const std::string& second) {
+  const Made made = create(options);
+  EXPECT_EQ(expected, made.status);
+  EXPECT_EQ(nullptr, made.context);
+  for (const std::string& part : {first, second}) {
+    EXPECT_NE(nullptr, std::strstr(idelta_last_error(), part.c_str())) << part << ": " << idelta_last_error();
+  }
+}
+
+TEST(Context, NullOptionsAreTheDefaults) {
+  idelta_context* context = nullptr;
+  ASSERT_OK(idelta_context_create(nullptr, &context));
+  EXPECT_EQ(idelta_context_isa(make_context(context_options(IDELTA_ISA_AUTO)).get()), idelta_context_isa(context));
+  idelta_context_destroy(context);
+}
+
+TEST(Context, AutoIsTheBestThatRuns) {
+  idelta_isa best = IDELTA_ISA_SCALAR;
+  for (const idelta_isa isa : kIsas) {
+    if (runs(isa)) best = isa;
+  }
+  EXPECT_EQ(best, idelta_context_isa(make_context(context_options(IDELTA_ISA_AUTO)).get()));
+}
+
+TEST(Context, EnvironmentLowersAuto) {
+  const ScopedEnvironment environment("IDELTA_ISA", idelta_isa_name(forced_isa()));
+  const ContextPtr context = make_context(context_options(IDELTA_ISA_AUTO));
+  EXPECT_EQ(forced_isa(), idelta_context_isa(context.get()));
+  EXPECT_NE(nullptr, std::strstr(idelta_context_describe(context.get()), "IDELTA_ISA"));
+}
+
+TEST(Context, EnvironmentDoesNotTouchAForcedIsa) {
+  for (const idelta_isa isa : kIsas) {
+    const ScopedEnvironment environment("IDELTA_ISA", idelta_isa_name(isa));
+    if (!runs(isa)) continue;
+    EXPECT_EQ(forced_isa(), idelta_context_isa(make_context().get()));
+  }
+}
+
+// Which are missing depends on the machine; main.cc holds the library to the machine's own word for the forced ISA.
+TEST(Context, UnsupportedIsaIsAnErrorForcedOrFromTheEnvironment) {
+  int missing = 0;
+  for (const idelta_isa isa : kIsas) {
+    if (runs(isa)) continue;
+    ++missing;
+    expect_error(IDELTA_UNSUPPORTED, context_options(isa), "isa", idelta_isa_name(isa));
+    const ScopedEnvironment environment("IDELTA_ISA", idelta_isa_name(isa));
+    expect_error(IDELTA_UNSUPPORTED, context_options(IDELTA_ISA_AUTO), "IDELTA_ISA", idelta_isa_name(isa));
+  }
+  if (missing == 0) GTEST_SKIP() << "this machine runs every ISA";
+}
+
+TEST(Context, UnknownIsaInTheEnvironmentIsAnError) {
+  for (const char* name : {"avx1024", "AVX2", "avx2 ", "1"}) {
+    const ScopedEnvironment environment("IDELTA_ISA", name);
+    expect_error(IDELTA_INVALID_ARGUMENT, context_options(IDELTA_ISA_AUTO), "IDELTA_ISA", name);
+  }
+}
+
+TEST(Context, BadOptionsAreNamed) {
+  expect_error(IDELTA_INVALID_ARGUMENT, context_options(static_cast<idelta_isa>(77)), "isa", "77");
+  expect_error(IDELTA_INVALID_ARGUMENT, context_options(static_cast<idelta_isa>(-1)), "isa", "-1");
+  expect_error(IDELTA_INVALID_ARGUMENT, context_options(IDELTA_ISA_AUTO, -3), "threads", "-3");
+  idelta_context_options options = context_options();
+  for (const size_t size : {size_t{0}, size_t{8}, sizeof options + 8}) {
+    options.struct_size = size;
+    expect_error(IDELTA_INVALID_ARGUMENT, options, "struct_size", std::to_string(size));
+  }
+  EXPECT_EQ(IDELTA_INVALID_ARGUMENT, idelta_context_create(nullptr, nullptr));
+  EXPECT_NE(nullptr, std::strstr(idelta_last_error(), "context")) << idelta_last_error();
+}
+
+TEST(Context, ThreadsAreWhatWasAsked) {
+  for (const int32_t threads : {1, 3, 64}) {
+    EXPECT_EQ(threads, idelta_context_threads(make_context(context_options(forced_isa(), threads)).get()));
+  }
+}
+
+TEST(Context, DefaultThreadsAreWithinTheMachine) {
+  const int32_t threads = idelta_context_threads(make_context().get());
+  EXPECT_GE(threads, 1);
+  EXPECT_LE(threads, static_cast<int32_t>(std::thread::hardware_concurrency()));
+}
+
+TEST(Context, EnvironmentLowersDefaultThreads) {
+  const int32_t unlimited = idelta_context_threads(make_context().get());
+  {
+    const ScopedEnvironment environment("IDELTA_THREADS", "1");
+    EXPECT_EQ(1, idelta_context_threads(make_context().get()));
+    EXPECT_EQ(5, idelta_context_threads(make_context(context_options(forced_isa(), 5)).get())) << "asked for outright";
+  }
+  const ScopedEnvironment environment("IDELTA_THREADS", "10000");
+  EXPECT_EQ(unlimited, idelta_context_threads(make_context().get()));
+}
+
+TEST(Context, UnreadableThreadsInTheEnvironmentAreAnError) {
+  for (const char* text : {"many", "0", "-2", "2.5", "2 "}) {
+    const ScopedEnvironment environment("IDELTA_THREADS", text);
+    expect_error(IDELTA_INVALID_ARGUMENT, context_options(), "IDELTA_THREADS", text);
+  }
+}
+
+TEST(Context, DescribesIsaCachesAndThreadsALineEach) {
+  const ContextPtr context = make_context(context_options(forced_isa(), 7));
+  const std::string text = idelta_context_describe(context.get());
+  for (const char* part : {"CPU", "ISA", "Caches", "Threads", idelta_isa_name(forced_isa()), "7"}) {
+    EXPECT_NE(std::string::npos, text.find(part)) << part << " in:\n" << text;
+  }
+}
+
+TEST(Context, DestroyingNullIsANoOp) {
+  idelta_context_destroy(nullptr);
+  idelta_delta_destroy(nullptr);
+}
+
+TEST(Names, OfIsasAndStatuses) {
+  EXPECT_STREQ("scalar", idelta_isa_name(IDELTA_ISA_SCALAR));
+  EXPECT_STREQ("avx2", idelta_isa_name(IDELTA_ISA_AVX2));
+  EXPECT_STREQ("avx512", idelta_isa_name(IDELTA_ISA_AVX512));
+  EXPECT_STREQ("OK", idelta_status_name(IDELTA_OK));
+  EXPECT_STREQ("INVALID_ARGUMENT", idelta_status_name(IDELTA_INVALID_ARGUMENT));
+  EXPECT_STREQ("OUT_OF_MEMORY", idelta_status_name(IDELTA_OUT_OF_MEMORY));
+  EXPECT_STREQ("UNSUPPORTED", idelta_status_name(IDELTA_UNSUPPORTED));
+  EXPECT_STREQ("TOLERANCE_NOT_MET", idelta_status_name(IDELTA_TOLERANCE_NOT_MET));
+  EXPECT_STREQ("INTERNAL", idelta_status_name(IDELTA_INTERNAL));
+  EXPECT_NE(nullptr, idelta_status_name(static_cast<idelta_status>(99)));
+  EXPECT_NE(nullptr, idelta_isa_name(static_cast<idelta_isa>(99)));
+}
+
+TEST(LastError, BelongsToTheThread) {
+  EXPECT_EQ(IDELTA_INVALID_ARGUMENT, idelta_context_create(nullptr, nullptr));
+  const std::string here = idelta_last_error();
+  EXPECT_FALSE(here.empty());
+  std::thread([] { EXPECT_STREQ("", idelta_last_error()); }).join();
+  EXPECT_EQ(here, idelta_last_error());
+}
+
+}  // namespace
+}  // namespace idelta_test

@@ -1,0 +1,33 @@
+# Fails if an object made with the flags of one instruction set exports anything but symbols of idelta::<ISA>.
+#
+# A weak symbol (nm: W, V, u) is the danger: the linker keeps one of several equal definitions, perhaps the AVX-512
+# one, and the program dies on a machine without it. A strong one outside the namespace would clash sooner or later.
+#
+#   cmake -DNM=nm -DISA=avx2 -DOBJECTS=a.o,b.o -P isa_symbols.cmake
+string(REPLACE "," ";" objects "${OBJECTS}")
+set(own 0)
+set(wrong "")
+foreach(object IN LISTS objects)
+  execute_process(COMMAND "${NM}" --demangle --defined-only --extern-only "${object}"
+    OUTPUT_VARIABLE listing COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "[^\n]+" lines "${listing}")
+  foreach(line IN LISTS lines)
+    if(NOT line MATCHES "^[0-9a-f]* *([A-Za-z]) (.*)$")
+      continue()
+    endif()
+    set(type "${CMAKE_MATCH_1}")
+    set(name "${CMAKE_MATCH_2}")
+    if(type MATCHES "[WVu]" OR NOT name MATCHES "^idelta::${ISA}::")
+      string(APPEND wrong "  ${object}: ${type} ${name}\n")
+    else()
+      math(EXPR own "${own} + 1")
+    endif()
+  endforeach()
+endforeach()
+if(wrong)
+  message(FATAL_ERROR "objects of ${ISA} export what they must not:\n${wrong}")
+endif()
+if(own EQUAL 0)
+  message(FATAL_ERROR "no symbol of idelta::${ISA} in: ${OBJECTS}")
+endif()
+message(STATUS "${own} symbols, all of idelta::${ISA}")

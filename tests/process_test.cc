@@ -1,0 +1,93 @@
+// The library inside other programs: after fork, inside an outer OpenMP region, and from several threads at once.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "support/fixture.h"
+
+namespace idelta_test {
+namespace {
+
+// Large enough to be worth threads, so that the hazards are met.
+class ProcessTest : public ::testing::Test {
+ protected:
+  ProcessTest() {
+    Random random(1);
+    fill_uniform(x, random), fill_delta(D, random);
+    delta = pack(context, D);
+    forward(x, y, kRows);
+  }
+  void forward(const Matrix& from, const Matrix& to, int64_t rows) {
+    EXPECT_EQ(IDELTA_OK, try_forward(from.data(), to.data(), rows)) << idelta_last_error();
+  }
+  idelta_status try_forward(const float* from, float* to, int64_t rows) const {
+    idelta_forward_args args = forward_args(x, y);
+    args.m = rows;
+    args.x = from;
+    args.y = to;
+    return idelta_forward(context.get(), delta.get(), &args);
+  }
+  static constexpr int64_t kRows = 200, kWidth = 256;
+  ContextPtr context = make_context(context_options(forced_isa(), 2));
+  Matrix x{kRows, kWidth}, D{kWidth, kWidth}, y{kRows, kWidth};
+  DeltaPtr delta;
+};
+
+TEST_F(ProcessTest, ForkedChildComputesWithoutHanging) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    alarm(20);  // a hang dies of SIGALRM
+    const Matrix again(kRows, kWidth);
+    const bool same =
+        try_forward(x.data(), again.data(), kRows) == IDELTA_OK && again.element_bits() == y.element_bits();
+    _exit(same ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(child, waitpid(child, &status, 0));
+  ASSERT_FALSE(WIFSIGNALED(status)) << "child died of signal " << WTERMSIG(status);
+  EXPECT_EQ(0, WEXITSTATUS(status)) << "child computed other numbers";
+  const Matrix again(kRows, kWidth);  // and the parent goes on
+  forward(x, again, kRows);
+  EXPECT_EQ(y.element_bits(), again.element_bits());
+}
+
+#if defined(_OPENMP)
+TEST_F(ProcessTest, OuterParallelRegionGivesTheSameBits) {
+  const Matrix again(kRows, kWidth);
+  std::atomic<int> failed{0};
+  constexpr int kParts = 4;
+#pragma omp parallel for num_threads(kParts) schedule(static, 1)
+  for (int part = 0; part < kParts; ++part) {
+    const int64_t first = part * kRows / kParts * kWidth;
+    if (try_forward(x.data() + first, again.data() + first, kRows / kParts) != IDELTA_OK) ++failed;
+  }
+  EXPECT_EQ(0, failed);
+  EXPECT_EQ(y.element_bits(), again.element_bits());
+}
+#endif
+
+TEST_F(ProcessTest, OneContextAndDeltaServeManyThreads) {
+  constexpr int kThreads = 4;
+  std::vector<Matrix> results;
+  for (int i = 0; i < kThreads; ++i) results.emplace_back(kRows, kWidth);
+  std::atomic<int> failed{0};
+  std::vector<std::thread> workers;
+  for (const Matrix& result : results) {
+    workers.emplace_back([&] {
+      for (int round = 0; round < 5; ++round) {
+        if (try_forward(x.data(), result.data(), kRows) != IDELTA_OK) ++failed;
+      }
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  EXPECT_EQ(0, failed);
+  for (const Matrix& result : results) EXPECT_EQ(y.element_bits(), result.element_bits());
+}
+
+}  // namespace
+}  // namespace idelta_test

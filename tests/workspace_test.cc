@@ -1,0 +1,206 @@
+// Workspaces: exactly what the query returns is enough and nothing outside it is touched; less is an error; null works,
+// and from the second call on the library allocates nothing.
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "support/fixture.h"
+#include "support/runs.h"
+
+// ---- Counting allocations: these definitions stand before those of the C library, for the shared library as well.
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IDELTA_TEST_COUNTS_ALLOCATIONS 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define IDELTA_TEST_COUNTS_ALLOCATIONS 0
+#endif
+#endif
+#if !defined(IDELTA_TEST_COUNTS_ALLOCATIONS) && defined(__GLIBC__)
+#define IDELTA_TEST_COUNTS_ALLOCATIONS 1
+#endif
+
+static std::atomic<int64_t> allocations{0};
+
+#if IDELTA_TEST_COUNTS_ALLOCATIONS
+extern "C" {
+void* __libc_malloc(size_t);
+void* __libc_calloc(size_t, size_t);
+void* __libc_realloc(void*, size_t);
+void* __libc_memalign(size_t, size_t);
+
+void* malloc(size_t bytes) { return ++allocations, __libc_malloc(bytes); }
+void* calloc(size_t count, size_t bytes) { return ++allocations, __libc_calloc(count, bytes); }
+void* realloc(void* old, size_t bytes) { return ++allocations, __libc_realloc(old, bytes); }
+void* memalign(size_t alignment, size_t bytes) { return ++allocations, __libc_memalign(alignment, bytes); }
+void* aligned_alloc(size_t alignment, size_t bytes) { return ++allocations, __libc_memalign(alignment, bytes); }
+int posix_memalign(void** memory, size_t alignment, size_t bytes) {
+  ++allocations;
+  *memory = __libc_memalign(alignment, bytes);
+  return *memory == nullptr ? 12 : 0;  // ENOMEM
+}
+void* mmap(void* address, size_t bytes, int protection, int flags, int file, off_t offset) noexcept {
+  ++allocations;
+  return reinterpret_cast<void*>(syscall(SYS_mmap, address, bytes, protection, flags, file, offset));
+}
+}
+#endif
+
+namespace idelta_test {
+namespace {
+
+// One of the four passes as a call that takes a workspace, and its query.
+struct Pass {
+  const char* name;
+  std::function<idelta_status(size_t* bytes)> query;
+  std::function<idelta_status(void* workspace, size_t bytes)> call;
+};
+
+class WorkspaceTest : public ContextTest {
+ protected:
+  // Every pass on m rows; outputs are reset by the caller through clear().
+  struct Work {
+    Work(int64_t m, int64_t n) : x(m, n), y(m, n), dx(m, n), D(n, n), dD(n, n), db(1, n) {
+      Random random(1);
+      fill_uniform(x, random), fill_delta(D, random);
+      optimizer.learning_rate = 0;  // so that update can be repeated
+    }
+    std::vector<uint32_t> results() const {
+      std::vector<uint32_t> all;
+      for (const Matrix* out : {&y, &dx, &dD, &db}) {
+        for (const uint32_t each : out->element_bits()) all.push_back(each);
+      }
+      return all;
+    }
+    Matrix x, y, dx, D, dD, db;
+    idelta_optimizer optimizer = IDELTA_OPTIMIZER_INIT;
+    DeltaPtr delta;
+  };
+
+  std::vector<Pass> passes(const ContextPtr& owner, Work& w) {
+    const int64_t m = w.x.rows(), n = w.x.cols();
+    const idelta_context* c = owner.get();
+    w.delta = pack(owner, w.D);
+    idelta_delta* d = w.delta.get();
+    const auto with = [](auto args, void* workspace, size_t bytes) {
+      args.workspace = workspace;
+      args.workspace_bytes = bytes;
+      return args;
+    };
+    return {
+        {"forward", [=](size_t* bytes) { return idelta_forward_workspace_bytes(c, d, m, bytes); },
+         [=, &w](void* p, size_t b) {
+           const auto args = with(forward_args(w.x, w.y), p, b);
+           return idelta_forward(c, d, &args);
+         }},
+        {"backward_data", [=](size_t* bytes) { return idelta_backward_data_workspace_bytes(c, d, m, bytes); },
+         [=, &w](void* p, size_t b) {
+           const auto args = with(backward_data_args(w.x, w.x, w.dx, kActivations[IDELTA_ACTIVATION_TANH]), p, b);
+           return idelta_backward_data(c, d, &args);
+         }},
+        {"backward_weights", [=](size_t* bytes) { return idelta_backward_weights_workspace_bytes(c, m, n, bytes); },
+         [=, &w](void* p, size_t b) {
+           const auto args = with(backward_weights_args(w.x, w.x, w.dD, w.db.data()), p, b);
+           return idelta_backward_weights(c, &args);
+         }},
+        {"update", [=](size_t* bytes) { return idelta_update_workspace_bytes(c, d, m, bytes); },
+         [=, &w](void* p, size_t b) {
+           const auto args = with(update_args(w.x, w.x, w.optimizer, w.D), p, b);
+           return idelta_update(c, d, &args);
+         }},
+    };
+  }
+};
+
+TEST_F(WorkspaceTest, ExactlyTheQueriedBytesAreEnough) {
+  for (const int32_t threads : {1, 2, 8}) {
+    for (const char* caches : {"", kToyCaches}) {
+      const ScopedEnvironment environment(*caches != 0 ? "IDELTA_CACHES" : "IDELTA_TEST_NO_CACHES", caches);
+      const ContextPtr owner = make_context(context_options(forced_isa(), threads));
+      for (const auto& [m, n] : {std::pair<int64_t, int64_t>{1, 1}, {1, 300}, {7, 33}, {130, 97}, {500, 200}}) {
+        Work own(m, n), given(m, n);
+        const std::vector<Pass> expected = passes(owner, own), pass = passes(owner, given);
+        for (size_t i = 0; i < pass.size(); ++i) {
+          SCOPED_TRACE(std::string(pass[i].name) + " m " + std::to_string(m) + " n " + std::to_string(n) + " threads " +
+                       std::to_string(threads) + " caches " + caches);
+          ASSERT_OK(expected[i].call(nullptr, 0));
+          size_t bytes = 0;
+          ASSERT_OK(pass[i].query(&bytes));
+          for (const Flush flush : {Flush::kLeft, Flush::kRight}) {
+            const GuardBuffer workspace(bytes, flush, 64);
+            ASSERT_OK(pass[i].call(workspace.data(), bytes));
+            EXPECT_TRUE(workspace.slack_untouched());
+          }
+        }
+        EXPECT_EQ(own.results(), given.results()) << "m " << m << " n " << n;
+        if (HasFailure()) return;
+      }
+    }
+  }
+}
+
+TEST_F(WorkspaceTest, TooSmallOrMisalignedIsRefused) {
+  Work work(64, 70);
+  int needed = 0;
+  for (const Pass& pass : passes(context, work)) {
+    SCOPED_TRACE(pass.name);
+    size_t bytes = 0;
+    ASSERT_OK(pass.query(&bytes));
+    if (bytes == 0) continue;
+    ++needed;
+    const GuardBuffer workspace(bytes + 4, Flush::kLeft, 64);
+    const auto refused = [&](void* memory, size_t given, const std::string& word) {
+      EXPECT_EQ(IDELTA_INVALID_ARGUMENT, pass.call(memory, given));
+      EXPECT_NE(nullptr, std::strstr(idelta_last_error(), word.c_str())) << word << ": " << idelta_last_error();
+    };
+    refused(workspace.data(), bytes - 1, std::to_string(bytes - 1));
+    refused(workspace.data(), bytes - 1, "workspace_bytes");
+    refused(static_cast<std::byte*>(workspace.data()) + 4, bytes, "workspace");
+  }
+  EXPECT_GE(needed, 3) << "no pass needs a workspace: nothing was tested";
+  EXPECT_TRUE(work.y.untouched() && work.dx.untouched() && work.dD.untouched() && work.db.untouched());
+}
+
+// A buffer made for m rows serves fewer, so that a caller can ask once for the largest batch.
+TEST_F(WorkspaceTest, GrowsWithTheRows) {
+  Work work(1, 90);
+  work.delta = pack(context, work.D);
+  size_t before = 0;
+  for (int64_t m = 0; m <= 600; m = m < 40 ? m + 1 : m + 37) {
+    size_t bytes = 0;
+    ASSERT_OK(idelta_forward_workspace_bytes(context.get(), work.delta.get(), m, &bytes));
+    ASSERT_GE(bytes, before) << "m " << m;
+    before = bytes;
+  }
+}
+
+TEST_F(WorkspaceTest, SteadyStateAllocatesNothing) {
+#if IDELTA_TEST_COUNTS_ALLOCATIONS
+  for (const int32_t threads : {1, 2}) {
+    const ContextPtr owner = make_context(context_options(forced_isa(), threads));
+    Work work(200, 300);
+    const std::vector<Pass> all = passes(owner, work);
+    const int64_t at_first = allocations;
+    for (int warm = 0; warm < 2; ++warm) {
+      for (const Pass& pass : all) ASSERT_OK(pass.call(nullptr, 0));
+    }
+    EXPECT_GT(allocations, at_first) << "the first call allocates: is anything counted at all?";
+    for (const Pass& pass : all) {
+      const int64_t before = allocations;
+      for (int round = 0; round < 3; ++round) ASSERT_OK(pass.call(nullptr, 0));
+      EXPECT_EQ(before, allocations) << pass.name << " with " << threads << " threads";
+    }
+  }
+#else
+  GTEST_SKIP() << "a sanitizer owns malloc";
+#endif
+}
+
+}  // namespace
+}  // namespace idelta_test
