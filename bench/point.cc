@@ -86,7 +86,9 @@ PointResult measure_point(const Problem& problem, const std::vector<Implementati
 
   RoundRobinOptions timing = options.timing;
   timing.warm = !options.cold;
-  const std::vector<std::vector<double>> seconds = round_robin(participants, timing);
+  const RoundRobin measured = round_robin(participants, timing);
+  const std::vector<std::vector<double>>& seconds = measured.seconds;
+  point.disturbed = measured.disturbed;
   point.fma_gflops = 1e-9 * fma.flops() / quartiles(seconds[0]).median;
   for (size_t r = 0; r < runners.size(); ++r) {
     runners[r]->seconds = seconds[r + 1];

@@ -26,6 +26,7 @@ struct ImplementationResult {
 struct PointResult {
   Problem problem;
   double fma_gflops = 0.0;                            // median over the rounds, all threads together
+  double disturbed = 0.0;                             // share of the samples that another process cut into
   std::vector<ImplementationResult> implementations;  // in the order of the entries
 };
 

@@ -107,6 +107,16 @@ double median_peak(const Points& points) {
   return quartiles(peaks).median;
 }
 
+// Says so if the machine had other things to do: with several threads, one that waits holds up all.
+void append_disturbance(std::string& text, const std::vector<PointResult>& points) {
+  constexpr double kWorthSaying = 0.02;
+  double disturbed = 0.0;
+  for (const PointResult& point : points) disturbed += point.disturbed / double(points.size());
+  if (disturbed < kWorthSaying) return;
+  append(text, "\nOther processes cut into %.0f %% of the samples: the machine was busy, trust no single figure.\n",
+         100.0 * disturbed);
+}
+
 }  // namespace
 
 std::string to_report(const std::vector<PointResult>& points, bool cold) {
@@ -129,6 +139,7 @@ std::string to_report(const std::vector<PointResult>& points, bool cold) {
     }
     begin = end;
   }
+  append_disturbance(text, points);
   return text;
 }
 

@@ -34,23 +34,28 @@ double calibrate(const Participant& participant, double sample_seconds) {
   }
 }
 
-// One sample: seconds a call. A sample that another process cut into says nothing of the participant and is taken
+struct Sample {
+  double seconds;  // a call
+  bool disturbed;
+};
+
+// A sample that another process cut into says nothing of the participant and is taken
 // again; on a machine so busy that this goes on, the third counts all the same.
-double sample(const Participant& participant, int64_t calls, bool warms) {
+Sample sample(const Participant& participant, int64_t calls, bool warms) {
   constexpr int kTries = 3;
   for (int attempt = 1;; ++attempt) {
     if (participant.prepare) participant.prepare(calls + (warms ? 1 : 0));
     if (warms) participant.run();
     const int64_t before = preemptions();
     const double seconds = timed_calls(participant, calls);
-    if (preemptions() == before || attempt == kTries) return seconds / double(calls);
+    const bool disturbed = preemptions() != before;
+    if (!disturbed || attempt == kTries) return {seconds / double(calls), disturbed};
   }
 }
 
 }  // namespace
 
-std::vector<std::vector<double>> round_robin(const std::vector<Participant>& participants,
-                                             const RoundRobinOptions& options) {
+RoundRobin round_robin(const std::vector<Participant>& participants, const RoundRobinOptions& options) {
   const size_t count = participants.size();
   std::vector<int64_t> calls(count);
   std::vector<bool> warms(count);
@@ -63,16 +68,18 @@ std::vector<std::vector<double>> round_robin(const std::vector<Participant>& par
   }
   const int rounds =
       std::clamp(int(options.participant_seconds / longest_sample), options.least_rounds, options.most_rounds);
-  std::vector<std::vector<double>> seconds(count);
+  RoundRobin result{std::vector<std::vector<double>>(count)};
   for (int round = 0; round < rounds; ++round) {
     for (size_t turn = 0; turn < count; ++turn) {
       // A different one begins each round and the order turns round, so that nobody always follows the same one.
       const size_t forward = (turn + size_t(round)) % count;
       const size_t p = round % 2 == 0 ? forward : count - 1 - forward;
-      seconds[p].push_back(sample(participants[p], calls[p], warms[p]));
+      const Sample taken = sample(participants[p], calls[p], warms[p]);
+      result.seconds[p].push_back(taken.seconds);
+      result.disturbed += taken.disturbed ? 1.0 / double(count * size_t(rounds)) : 0.0;
     }
   }
-  return seconds;
+  return result;
 }
 
 Quartiles quartiles(std::vector<double> values) {

@@ -23,9 +23,12 @@ struct RoundRobinOptions {
   bool warm = true;  // an untimed call first, so that a sample does not begin with another's data in the cache
 };
 
-// Seconds a call: a vector a participant, an entry a round.
-std::vector<std::vector<double>> round_robin(const std::vector<Participant>& participants,
-                                             const RoundRobinOptions& options);
+struct RoundRobin {
+  std::vector<std::vector<double>> seconds;  // a call: a vector a participant, an entry a round
+  double disturbed = 0.0;                    // share of the samples that another process cut into all the same
+};
+
+RoundRobin round_robin(const std::vector<Participant>& participants, const RoundRobinOptions& options);
 
 struct Quartiles {
   double least, low, median, high;
