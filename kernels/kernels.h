@@ -63,8 +63,10 @@ struct WeightsTile {
   ptrdiff_t rows;    // 1 .. mr
   ptrdiff_t cols;    // 1 .. nr
   ptrdiff_t m;       // reduction steps
-  const float* lhs;  // x packed [m][rows]
-  const float* rhs;  // dz packed [m][nr]
+  const float* lhs;  // x from this tile's first column on, packed or as it lies
+  ptrdiff_t lhs_stride;
+  const float* rhs;  // dz likewise; all nr columns are read
+  ptrdiff_t rhs_stride;
   float beta;
   float* out;
   ptrdiff_t ldo;

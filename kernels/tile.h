@@ -88,31 +88,31 @@ void tanh_rows(const ForwardTile& t) {
   }
 }
 
-// The slot f32_forward for a given number of rows: as many panels at once as registers hold (at most 4: more streams
-// than that gain nothing), then one by one.
-template <class V, int MR, int NV>
-void forward_rows(ForwardTile t) {
-  constexpr int fit = (V::registers - 1) / ((MR + 1) * NV);
-  constexpr int NP = fit >= 4 ? 4 : fit >= 2 ? 2 : 1;
-  constexpr ptrdiff_t nr = NV * V::lanes;
-  const ptrdiff_t all = t.cols;
-  for (ptrdiff_t j = 0, width; j < all; j += width) {
-    const bool together = all - j > (NP - 1) * nr;
-    width = together ? NP * nr : nr;
-    t.cols = all - j < width ? all - j : width;
-    if (together) {
-      forward_tile<V, MR, NP, NV>(t);
-    } else {
-      forward_tile<V, MR, 1, NV>(t);
-    }
+// Tiles of NP panels as long as there are so many, then of half as many.
+template <class V, int MR, int NP, int NV>
+void forward_panels(ForwardTile& t, ptrdiff_t& left) {
+  constexpr ptrdiff_t nr = NV * V::lanes, width = NP * nr;
+  for (; left > width - nr; left -= width) {
+    t.cols = left < width ? left : width;
+    forward_tile<V, MR, NP, NV>(t);
     if (t.activation.tanh && !t.suspend) tanh_rows<V>(t);
-    t.panels += width / nr * t.panel_stride;
+    t.panels += NP * t.panel_stride;
     if (t.partial) t.partial += width * MR;
     t.residual += width * MR;
     if (t.bias) t.bias += width;
     t.y += width;
     if (t.contribution) t.contribution += width;
   }
+  if constexpr (NP > 1) forward_panels<V, MR, NP / 2, NV>(t, left);
+}
+
+// The slot f32_forward for a given number of rows: as many panels at once as registers hold, so that few rows still
+// give enough chains to hide the latency; 4 at most, for more streams than that gain nothing.
+template <class V, int MR, int NV>
+void forward_rows(ForwardTile t) {
+  constexpr int fit = (V::registers - 1) / ((MR + 1) * NV);
+  ptrdiff_t left = t.cols;
+  forward_panels<V, MR, fit >= 4 ? 4 : fit >= 2 ? 2 : 1, NV>(t, left);
 }
 
 template <class V, int MR, int NV>
@@ -126,7 +126,7 @@ void weights_tile(const WeightsTile& t) {
     }
   }
   const float *lhs = t.lhs, *rhs = t.rhs;
-  _Pragma("GCC unroll 4") for (ptrdiff_t p = 0; p < t.m; ++p, lhs += MR, rhs += NV * V::lanes) {
+  _Pragma("GCC unroll 4") for (ptrdiff_t p = 0; p < t.m; ++p, lhs += t.lhs_stride, rhs += t.rhs_stride) {
     multiply_step<1, V, MR, 1, NV>(sum, lhs, rhs, 0);
   }
   IDELTA_UNROLL for (int i = 0; i < MR; ++i) {

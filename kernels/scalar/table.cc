@@ -42,7 +42,8 @@ void weights(const WeightsTile& t) {
     for (ptrdiff_t j = 0; j < t.cols; ++j) {
       float* out = t.out + i * t.ldo + j;
       float sum = t.beta == 0.0f ? 0.0f : t.beta * *out;
-      for (ptrdiff_t p = 0; p < t.m; ++p) sum = __builtin_fmaf(t.lhs[p * t.rows + i], t.rhs[p * kColumns + j], sum);
+      for (ptrdiff_t p = 0; p < t.m; ++p)
+        sum = __builtin_fmaf(t.lhs[p * t.lhs_stride + i], t.rhs[p * t.rhs_stride + j], sum);
       *out = sum;
     }
   }

@@ -10,10 +10,11 @@ namespace {
 
 constexpr int64_t kFloat = sizeof(float);
 
-// The largest block <= limit that cuts total evenly into multiples of `unit`.
+// The largest block <= limit that cuts total evenly into multiples of `unit`. Small calls spend no division here.
 int64_t even_block(int64_t total, int64_t limit, int64_t unit) {
+  if (total <= limit) return round_up(total, unit);
   const int64_t blocks = ceil_div(total, std::max(unit, limit / unit * unit));
-  return round_up(ceil_div(total, std::max<int64_t>(1, blocks)), unit);
+  return round_up(ceil_div(total, blocks), unit);
 }
 
 }  // namespace
@@ -24,7 +25,7 @@ Range part_of(int64_t total, int64_t parts, int64_t index) {
   return {begin, begin + size + (index < larger ? 1 : 0)};
 }
 
-int64_t even_tile(int64_t rows, int64_t mr) { return rows == 0 ? 0 : ceil_div(rows, ceil_div(rows, mr)); }
+int64_t even_tile(int64_t rows, int64_t mr) { return rows <= mr ? rows : ceil_div(rows, ceil_div(rows, mr)); }
 
 ForwardBlocks forward_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n) {
   const int64_t kc = even_block(n, caches.l2 / 8 / (tile.nr * kFloat), kLine);
@@ -40,12 +41,14 @@ WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, in
       even_block(round_up(n, tile.nr), caches.l2 / 4 / (std::max<int64_t>(rows, 1) * kFloat), tile.nr);
   const int64_t width = round_up(n, tile.nr);
   const int64_t update_group = even_block(width, std::min(group, caches.l2 / 4 / (width * kFloat)), tile.nr);
-  return {rows, group, update_group};
+  const bool pack = 2 * m * n * kFloat > caches.l1 / 3 * 2;
+  return {.mb = rows, .group = group, .update_group = update_group, .pack = pack};
 }
 
 Grid forward_grid(int64_t threads, int64_t m, int64_t panels) {
   constexpr int64_t kStreamRows = 12;  // 0.4 cycles an element of D from L3 against 1/32 a row of AVX-512
   Grid best{1, 1};
+  if (threads == 1) return best;
   double least = -1;
   for (int64_t rows = std::min(threads, m); rows >= 1; --rows) {
     const int64_t cols = std::min(threads / rows, panels);
@@ -61,6 +64,7 @@ Grid forward_grid(int64_t threads, int64_t m, int64_t panels) {
 
 Grid weights_grid(int64_t threads, int64_t panels) {
   Grid best{1, 1};
+  if (threads == 1) return best;
   double least = -1;
   for (int64_t rows = std::min(threads, panels); rows >= 1; --rows) {
     const int64_t cols = std::min(threads / rows, panels);

@@ -41,6 +41,7 @@ ForwardBlocks forward_blocks(const CacheSizes& caches, const TileShape& tile, in
 struct WeightsBlocks {
   int64_t mb, group;     // group: rows of dD, a multiple of nr
   int64_t update_group;  // the same where the gradient of a group, group x n, is to stay in L2 as well
+  bool pack;             // false: both operands fit L1 as they lie
 };
 WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n);
 

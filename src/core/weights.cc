@@ -6,18 +6,35 @@
 namespace idelta::core {
 namespace {
 
+// A matrix, or columns of one, with the distance between its rows.
+struct Strided {
+  const float* data;
+  int64_t stride;
+};
+
 // Both operands of a block of rows, packed by column blocks of nr:
-//   dz:  panel p at  p * rows * nr,  [row][nr], zero-padded;      the panels of the reduction
+//   dz:  panel p at  p * rows * nr,  [row][nr], zero-padded
 //   x:   block b at  b * nr * rows,  its tiles one after the other, each [row][tile height]
-struct PackedOperands {
-  float *x, *dz;
+// or as they lie, where packing costs more than it gives; a last panel of dz that is not whole is packed all the same.
+struct Operands {
+  float *packed_x, *packed_dz;
+  Strided x, dz;  // as they lie
+  bool packed;
   int64_t rows, nr, mr, n;
 
   int64_t blocks() const { return ceil_div(n, nr); }
   int64_t width(int64_t block) const { return std::min(nr, n - block * nr); }
   int64_t tile(int64_t block) const { return even_tile(width(block), mr); }
-  float* panel(int64_t p) const { return dz + p * rows * nr; }
-  float* columns(int64_t block, int64_t offset) const { return x + (block * nr + offset) * rows; }
+  bool packs_panel(int64_t p) const { return packed || width(p) < nr; }
+  float* packed_panel(int64_t p) const { return packed_dz + p * rows * nr; }
+  float* packed_columns(int64_t block, int64_t offset) const { return packed_x + (block * nr + offset) * rows; }
+
+  Strided panel(int64_t p) const {
+    return packs_panel(p) ? Strided{packed_panel(p), nr} : Strided{dz.data + p * nr, dz.stride};
+  }
+  Strided columns(int64_t block, int64_t offset, int64_t height) const {
+    return packed ? Strided{packed_columns(block, offset), height} : Strided{x.data + block * nr + offset, x.stride};
+  }
 };
 
 class Weights {
@@ -42,31 +59,39 @@ class Weights {
   Range task_columns(int64_t task) const { return part_of(panels_, grid_.cols, task % grid_.cols); }
 
   // Packs rows [index * mb, ...) of x and dz and adds the latter's column sums to sums, if given.
-  PackedOperands pack(int64_t index, float* memory, float* sums) const {
+  Operands pack(int64_t index, float* memory, float* sums) const {
     const int64_t first = index * blocks_.mb;
-    const PackedOperands packed{.x = memory,
-                                .dz = memory + packed_floats() / 2,
-                                .rows = std::min(blocks_.mb, op_.m - first),
-                                .nr = kernels_.nr,
-                                .mr = kernels_.mr,
-                                .n = op_.n};
+    const Operands operands{.packed_x = memory,
+                            .packed_dz = memory + packed_floats() / 2,
+                            .x = {op_.x + first * op_.ldx, op_.ldx},
+                            .dz = {op_.dz + first * op_.lddz, op_.lddz},
+                            .packed = blocks_.pack,
+                            .rows = std::min(blocks_.mb, op_.m - first),
+                            .nr = kernels_.nr,
+                            .mr = kernels_.mr,
+                            .n = op_.n};
     const int64_t packers = std::min(tasks(), panels_);
     context_.parallel.run(packers, [&](int64_t task) {
       const Range mine = part_of(panels_, packers, task);
-      for (int64_t block = mine.begin; block < mine.end; ++block) pack_block(packed, first, block, sums);
+      for (int64_t block = mine.begin; block < mine.end; ++block) pack_block(operands, block, sums);
     });
-    return packed;
+    return operands;
   }
 
   // out[0 ...] = beta out + x^T dz for dD's rows of row block `block` and the columns of panel `panel`.
-  void multiply(const PackedOperands& packed, int64_t block, int64_t panel, float beta, float* out, int64_t ldo) const {
-    const int64_t height = packed.tile(block);
-    for (int64_t offset = 0; offset < packed.width(block); offset += height) {
-      kernels_.f32_weights({.rows = std::min(height, packed.width(block) - offset),
-                            .cols = packed.width(panel),
-                            .m = packed.rows,
-                            .lhs = packed.columns(block, offset),
-                            .rhs = packed.panel(panel),
+  void multiply(const Operands& operands, int64_t block, int64_t panel, float beta, float* out, int64_t ldo) const {
+    const int64_t tile = operands.tile(block), width = operands.width(block);
+    const Strided rhs = operands.panel(panel);
+    for (int64_t offset = 0; offset < width; offset += tile) {
+      const int64_t height = std::min(tile, width - offset);
+      const Strided lhs = operands.columns(block, offset, height);
+      kernels_.f32_weights({.rows = height,
+                            .cols = operands.width(panel),
+                            .m = operands.rows,
+                            .lhs = lhs.data,
+                            .lhs_stride = lhs.stride,
+                            .rhs = rhs.data,
+                            .rhs_stride = rhs.stride,
                             .beta = beta,
                             .out = out + offset * ldo,
                             .ldo = ldo});
@@ -79,23 +104,27 @@ class Weights {
     return useful_threads(context_.parallel.threads(), size(op_.m) * size(op_.n) * size(op_.n));
   }
 
-  void pack_block(const PackedOperands& packed, int64_t first, int64_t block, float* sums) const {
-    const int64_t column = block * packed.nr, width = packed.width(block), height = packed.tile(block);
-    kernels_.f32_pack_panel({.rows = packed.rows,
-                             .cols = width,
-                             .src = op_.dz + first * op_.lddz + column,
-                             .ld = op_.lddz,
-                             .width = packed.nr,
-                             .dst = packed.panel(block)});
-    if (sums) kernels_.f32_column_sums(packed.rows, width, packed.panel(block), packed.nr, sums + column);
-    for (int64_t offset = 0; offset < width; offset += height) {
-      const int64_t cols = std::min(height, width - offset);
-      kernels_.f32_pack_panel({.rows = packed.rows,
-                               .cols = cols,
-                               .src = op_.x + first * op_.ldx + column + offset,
-                               .ld = op_.ldx,
-                               .width = cols,
-                               .dst = packed.columns(block, offset)});
+  void pack_block(const Operands& o, int64_t block, float* sums) const {
+    const int64_t column = block * o.nr, width = o.width(block), tile = o.tile(block);
+    if (o.packs_panel(block)) {
+      kernels_.f32_pack_panel({.rows = o.rows,
+                               .cols = width,
+                               .src = o.dz.data + column,
+                               .ld = o.dz.stride,
+                               .width = o.nr,
+                               .dst = o.packed_panel(block)});
+    }
+    const Strided panel = o.panel(block);
+    if (sums) kernels_.f32_column_sums(o.rows, width, panel.data, panel.stride, sums + column);
+    if (!o.packed) return;
+    for (int64_t offset = 0; offset < width; offset += tile) {
+      const int64_t height = std::min(tile, width - offset);
+      kernels_.f32_pack_panel({.rows = o.rows,
+                               .cols = height,
+                               .src = o.x.data + column + offset,
+                               .ld = o.x.stride,
+                               .width = height,
+                               .dst = o.packed_columns(block, offset)});
     }
   }
 
@@ -191,7 +220,7 @@ void backward_weights(const idelta_context& context, const WeightsOperands& oper
   if (db && beta != 0 && beta != 1) std::transform(db, db + n, db, [&](float sum) { return beta * sum; });
 
   for (int64_t index = 0; index < weights.row_blocks(); ++index) {
-    const PackedOperands packed = weights.pack(index, workspace, db);
+    const Operands packed = weights.pack(index, workspace, db);
     if (!dD) continue;
     const float scale = index == 0 ? beta : 1.0f;
     context.parallel.run(weights.tasks(), [&](int64_t task) {
@@ -232,7 +261,7 @@ void update(const idelta_context& context, idelta_delta& delta, const WeightsOpe
   const Stepper stepper{context.kernels, delta, parameters, step_of(optimizer), n};
 
   for (int64_t index = 0; index < weights.row_blocks(); ++index) {
-    const PackedOperands packed = weights.pack(index, workspace, transposed ? nullptr : bias_gradient);
+    const Operands packed = weights.pack(index, workspace, transposed ? nullptr : bias_gradient);
     const float scale = index == 0 ? 0.0f : 1.0f;
     context.parallel.run(weights.tasks(), [&](int64_t task) {
       const Range rows = weights.task_rows(task), columns = weights.task_columns(task);
