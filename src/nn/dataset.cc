@@ -54,8 +54,9 @@ Dataset load_dataset(const std::string& name_or_folder, Split split) {
     fail("the data folder ", where.folder.string(), exists ? " is not a folder; " : " does not exist; ", where.mend);
   }
   const std::string prefix = split == Split::kTrain ? "train" : "t10k";
-  Dataset data =
-      load_idx(find_file(where, prefix + "-images-idx3-ubyte"), find_file(where, prefix + "-labels-idx1-ubyte"));
+  const std::string images = find_file(where, prefix + "-images-idx3-ubyte");
+  const std::string labels = find_file(where, prefix + "-labels-idx1-ubyte");
+  Dataset data = load_idx(images, labels);
   data.name = name_or_folder;
   return data;
 }

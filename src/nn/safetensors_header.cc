@@ -16,7 +16,7 @@ constexpr char kMetadataKey[] = "__metadata__";
 constexpr size_t kMaxRank = 8;
 
 // A name of the file as a sentence may show it, whatever bytes the file holds.
-std::string quoted(const std::string& name) {
+std::string shown(const std::string& name) {
   constexpr size_t kShown = 64;
   std::string text = "'" + name.substr(0, kShown) + (name.size() > kShown ? "..." : "") + "'";
   std::replace_if(
@@ -50,10 +50,10 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
     key_ = name;
     if (level_ == Level::kRoot) {
       const bool seen = name == kMetadataKey ? std::exchange(has_metadata_, true) : header_.tensors.count(name) != 0;
-      if (seen) fail("the header names ", quoted(name), " twice");
+      if (seen) fail("the header names ", shown(name), " twice");
       name_ = name;
     } else if (level_ == Level::kMetadata && header_.metadata.count(name) != 0) {
-      fail("the metadata names ", quoted(name), " twice");
+      fail("the metadata names ", shown(name), " twice");
     }
     return true;
   }
@@ -63,7 +63,7 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
       header_.metadata.emplace(key_, value);
     } else if (level_ == Level::kTensor && key_ == "dtype") {
       once(has_dtype_);
-      if (value != "F32") fail("tensor ", quoted(name_), " has dtype ", quoted(value), "; only F32 is read");
+      if (value != "F32") fail("tensor ", shown(name_), " has dtype ", shown(value), "; only F32 is read");
     } else {
       unexpected("a string");
     }
@@ -86,7 +86,7 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
   bool number_unsigned(uint64_t value) override {
     if (level_ != Level::kArray) unexpected("a number");
     if (array_.size() == kMaxRank)
-      fail("tensor ", quoted(name_), " has a ", key_, " of more than ", kMaxRank, " entries");
+      fail("tensor ", shown(name_), " has a ", key_, " of more than ", kMaxRank, " entries");
     array_.push_back(value);
     return true;
   }
@@ -95,11 +95,11 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
     level_ = Level::kTensor;
     if (key_ == "shape") {
       for (const uint64_t size : array_) {
-        if (size > uint64_t{std::numeric_limits<int64_t>::max()}) fail("tensor ", quoted(name_), " has size ", size);
+        if (size > uint64_t{std::numeric_limits<int64_t>::max()}) fail("tensor ", shown(name_), " has size ", size);
         tensor_.shape.push_back(static_cast<int64_t>(size));
       }
     } else {
-      if (array_.size() != 2) fail("tensor ", quoted(name_), " has ", array_.size(), " data_offsets; 2 are wanted");
+      if (array_.size() != 2) fail("tensor ", shown(name_), " has ", array_.size(), " data_offsets; 2 are wanted");
       tensor_.begin = array_[0];
       tensor_.end = array_[1];
     }
@@ -108,9 +108,9 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
 
   bool end_object() override {
     if (level_ == Level::kTensor) {
-      if (!has_dtype_) fail("tensor ", quoted(name_), " has no dtype");
-      if (!has_shape_) fail("tensor ", quoted(name_), " has no shape");
-      if (!has_offsets_) fail("tensor ", quoted(name_), " has no data_offsets");
+      if (!has_dtype_) fail("tensor ", shown(name_), " has no dtype");
+      if (!has_shape_) fail("tensor ", shown(name_), " has no shape");
+      if (!has_offsets_) fail("tensor ", shown(name_), " has no data_offsets");
       header_.tensors.emplace(name_, std::move(tensor_));
     }
     level_ = level_ == Level::kRoot ? Level::kOutside : Level::kRoot;
@@ -131,12 +131,12 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
 
   [[noreturn]] void unexpected(const char* what) const {
     if (level_ == Level::kOutside) fail("the header is ", what, " where an object is wanted");
-    fail("the header has ", what, " at ", quoted(key_), level_ == Level::kRoot ? "" : " of " + quoted(name_),
+    fail("the header has ", what, " at ", shown(key_), level_ == Level::kRoot ? "" : " of " + shown(name_),
          ", which the format does not allow");
   }
 
   void once(bool& seen) const {
-    if (seen) fail("tensor ", quoted(name_), " names ", key_, " twice");
+    if (seen) fail("tensor ", shown(name_), " names ", key_, " twice");
     seen = true;
   }
 
@@ -151,16 +151,16 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
 // The shape and the offsets of one tensor must tell the same size.
 void check_size(const std::string& name, const TensorInfo& tensor) {
   if (tensor.begin > tensor.end) {
-    fail("tensor ", quoted(name), " has data_offsets [", tensor.begin, ", ", tensor.end, "] that run backwards");
+    fail("tensor ", shown(name), " has data_offsets [", tensor.begin, ", ", tensor.end, "] that run backwards");
   }
   uint64_t bytes = sizeof(float);
   for (const int64_t size : tensor.shape) {
     if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(size), &bytes)) {
-      fail("tensor ", quoted(name), " has a shape whose product overflows");
+      fail("tensor ", shown(name), " has a shape whose product overflows");
     }
   }
   if (bytes != tensor.end - tensor.begin) {
-    fail("tensor ", quoted(name), " takes ", tensor.end - tensor.begin, " bytes by its data_offsets, but ", bytes,
+    fail("tensor ", shown(name), " takes ", tensor.end - tensor.begin, " bytes by its data_offsets, but ", bytes,
          " by its shape");
   }
 }
@@ -178,11 +178,11 @@ void check_layout(const std::map<std::string, TensorInfo>& tensors, uint64_t dat
   uint64_t covered = 0;
   for (const Range& range : ranges) {
     if (range.end > data_bytes) {
-      fail("tensor ", quoted(*range.name), " ends at byte ", range.end, " of the data, but the file holds ", data_bytes,
+      fail("tensor ", shown(*range.name), " ends at byte ", range.end, " of the data, but the file holds ", data_bytes,
            ": it is cut short or its header is damaged");
     }
     if (range.begin != covered) {
-      fail("tensor ", quoted(*range.name), " starts at byte ", range.begin, " of the data where ", covered,
+      fail("tensor ", shown(*range.name), " starts at byte ", range.begin, " of the data where ", covered,
            " is wanted: the data has ", range.begin < covered ? "an overlap" : "a gap");
     }
     covered = range.end;

@@ -1,0 +1,188 @@
+// Training from the identity: it learns, it is reproducible, it keeps its word about schedule, stopping and divergence.
+// Runs once an instruction set.
+#include <cmath>
+#include <cstring>
+
+#include "nn_support.h"
+
+namespace idelta_test {
+namespace {
+
+nn::TrainOptions quick() {
+  nn::TrainOptions options;
+  options.epochs = 5;
+  options.batch = 32;
+  options.learning_rate = 0.03f;
+  return options;
+}
+
+bool same_bits(const nn::Network& a, const nn::Network& b) {
+  for (int64_t l = 0; l < a.layers(); ++l) {
+    if (std::memcmp(a.delta(l).data(), b.delta(l).data(), a.delta(l).size_bytes()) != 0) return false;
+    if (std::memcmp(a.bias(l).data(), b.bias(l).data(), a.bias(l).size_bytes()) != 0) return false;
+  }
+  return true;
+}
+
+// A network after two short epochs with an odd last batch.
+nn::Network trained(const idelta::Context& context, uint64_t seed) {
+  nn::Network network(context, pattern_options(3));
+  nn::TrainOptions options = quick();
+  options.epochs = 2;
+  options.seed = seed;
+  const nn::Dataset data = patterns(32 * 4 + 5, 1);
+  nn::Trainer(network, data, options).run();
+  return network;
+}
+
+TEST(Training, LearnsWhatNoLinearClassifierCan) {
+  const idelta::Context context = nn_context();
+  nn::Network network(context, pattern_options(4));
+  const nn::Dataset train = patterns(2000, 1), test = patterns(1000, 2);
+  std::vector<double> losses;
+  nn::Trainer trainer(network, train, quick());
+  EXPECT_TRUE(trainer.run([&](const nn::Progress& p) {
+    if (p.batch == p.batches) losses.push_back(p.loss);
+    return true;
+  }));
+  ASSERT_EQ(5u, losses.size());
+  EXPECT_LT(losses.back(), 0.5 * losses.front());
+
+  const nn::Evaluation evaluation = nn::evaluate(network, test);
+  EXPECT_GT(evaluation.layers.back().accuracy, 0.9) << "chance is 0.1, a linear classifier below about 0.5";
+  for (const nn::LayerReport& report : evaluation.layers) {
+    EXPECT_GT(report.accuracy, 0.2);
+    EXPECT_GT(report.spectral_norm, 0.0);
+  }
+  EXPECT_LT(evaluation.completeness_ulp, 4.0);
+}
+
+TEST(Training, SameSeedGivesTheSameBitsAtAnyThreadCount) {
+  const idelta::Context one = nn_context(1);
+  const nn::Network expected = trained(one, 1);
+  for (const int32_t threads : {1, 2, 3}) {
+    const idelta::Context context = nn_context(threads);
+    EXPECT_TRUE(same_bits(expected, trained(context, 1))) << threads << " threads";
+  }
+  EXPECT_FALSE(same_bits(expected, trained(one, 2))) << "the seed must matter";
+}
+
+// ReLU'(0) = 0: with padding 0 no gradient ever reaches the class dimensions of a hidden layer.
+TEST(Training, ReluWithoutPaddingLeavesHiddenLayersAtChance) {
+  const idelta::Context context = nn_context();
+  const nn::Dataset data = patterns(640, 1);
+  for (const float padding : {0.0f, 0.1f}) {
+    nn::NetworkOptions options = pattern_options(3);
+    options.activation.kind = IDELTA_ACTIVATION_RELU;
+    options.class_padding = padding;
+    nn::Network network(context, options);
+    nn::Trainer(network, data, quick()).run();
+    const nn::Evaluation evaluation = nn::evaluate(network, data);
+    EXPECT_GT(evaluation.layers.back().accuracy, 0.3);
+    for (size_t l = 0; l + 1 < evaluation.layers.size(); ++l) {
+      if (padding == 0.0f) {
+        EXPECT_EQ(evaluation.input_accuracy, evaluation.layers[l].accuracy);
+        EXPECT_NEAR(std::log(10.0), evaluation.layers[l].cross_entropy, 1e-9);
+      } else {
+        EXPECT_GT(evaluation.layers[l].accuracy, evaluation.input_accuracy + 0.1);
+      }
+    }
+  }
+}
+
+TEST(Training, EveryOptimizerLowersTheLoss) {
+  const idelta::Context context = nn_context();
+  const nn::Dataset data = patterns(320, 1);
+  const std::pair<idelta_optimizer_kind, float> kinds[] = {{IDELTA_OPTIMIZER_SGD, 0.3f},
+                                                           {IDELTA_OPTIMIZER_MOMENTUM, 0.03f},
+                                                           {IDELTA_OPTIMIZER_NESTEROV, 0.03f},
+                                                           {IDELTA_OPTIMIZER_ADAMW, 0.01f}};
+  for (const auto& [kind, rate] : kinds) {
+    nn::Network network(context, pattern_options(2));
+    nn::TrainOptions options = quick();
+    options.optimizer = kind;
+    options.learning_rate = rate;
+    options.epochs = 10;
+    options.weight_decay = 1e-4f;
+    nn::Trainer(network, data, options).run();
+    EXPECT_LT(nn::evaluate(network, data).layers.back().cross_entropy, 0.9 * std::log(10.0)) << kind;
+  }
+}
+
+TEST(Training, StopsWhenToldAndGoesOnWhereItWas) {
+  const idelta::Context context = nn_context();
+  const nn::Network expected = trained(context, 1);
+
+  nn::Network network(context, pattern_options(3));
+  nn::TrainOptions options = quick();
+  options.epochs = 2;
+  const nn::Dataset data = patterns(32 * 4 + 5, 1);
+  nn::Trainer trainer(network, data, options);
+  int stops = 0;
+  std::vector<int64_t> batches;
+  while (!trainer.run([&](const nn::Progress& p) {
+    EXPECT_EQ(5, p.batches);
+    EXPECT_EQ(2, p.epochs);
+    EXPECT_EQ(static_cast<int64_t>(batches.size()) / 5, p.epoch);
+    batches.push_back(p.batch);
+    return batches.size() % 3 != 0;
+  })) {
+    ASSERT_LT(++stops, 10);
+  }
+  EXPECT_EQ((std::vector<int64_t>{1, 2, 3, 4, 5, 1, 2, 3, 4, 5}), batches);
+  EXPECT_EQ(3, stops);
+  EXPECT_TRUE(same_bits(expected, network)) << "stopping must not change the run";
+}
+
+TEST(Training, RateIsDividedByTenForTheLastEpochs) {
+  nn::TrainOptions options;
+  options.epochs = 6;
+  options.decay_epochs = 2;
+  EXPECT_FLOAT_EQ(0.003f, nn::effective_learning_rate(options, 10, 0)) << "the default falls with the depth";
+  EXPECT_FLOAT_EQ(0.006f, nn::effective_learning_rate(options, 5, 3));
+  EXPECT_FLOAT_EQ(0.0006f, nn::effective_learning_rate(options, 5, 4));
+  options.learning_rate = 0.5f;
+  EXPECT_FLOAT_EQ(0.05f, nn::effective_learning_rate(options, 10, 5));
+}
+
+TEST(Training, DivergenceIsAnErrorAndKeepsTheParametersFinite) {
+  const idelta::Context context = nn_context();
+  nn::NetworkOptions network_options = pattern_options(4);
+  network_options.activation.kind = IDELTA_ACTIVATION_IDENTITY;
+  nn::Network network(context, network_options);
+  nn::TrainOptions options = quick();
+  options.learning_rate = 1e4f;
+  const nn::Dataset data = patterns(320, 1);
+  nn::Trainer trainer(network, data, options);
+  expect_error([&] { trainer.run(); }, {"loss is not finite", "epoch 1", "learning rate 10000", "lower rate"});
+}
+
+TEST(Training, WrongArgumentsAreNamed) {
+  const idelta::Context context = nn_context();
+  nn::Network network(context, pattern_options(2));
+  const nn::Dataset data = patterns(10, 1);
+  const auto fails = [&](auto change, std::initializer_list<std::string> parts) {
+    nn::TrainOptions options = quick();
+    nn::Dataset set = data;
+    change(options, set);
+    expect_error([&] { nn::Trainer(network, set, options); }, parts);
+  };
+  fails([](auto& o, auto&) { o.epochs = 0; }, {"epochs is 0"});
+  fails([](auto& o, auto&) { o.batch = 0; }, {"batch is 0"});
+  fails([](auto& o, auto&) { o.decay_epochs = 6; }, {"decay_epochs is 6"});
+  fails([](auto& o, auto&) { o.learning_rate = -1; }, {"learning_rate is -1"});
+  fails([](auto& o, auto&) { o.learning_rate = std::nanf(""); }, {"learning_rate is nan"});
+  fails([](auto& o, auto&) { o.momentum = 1; }, {"momentum is 1"});
+  fails([](auto& o, auto&) { o.weight_decay = -1; }, {"weight_decay is -1"});
+  fails([](auto&, auto& d) { d = nn::head(d, 0); }, {"holds no images"});
+  fails([](auto&, auto& d) { d.height = 4, d.width = 16; }, {"4 x 16", "8 x 8"});
+  fails([](auto&, auto& d) { d.images.pop_back(); }, {"639 pixels"});
+  fails([](auto&, auto& d) { d.labels[3] = 10; }, {"label 10", "10 classes"});
+
+  nn::Trainer trainer(network, data, quick());
+  expect_error([&] { trainer.step(data.images, {}, 0.1f); }, {"0 labels"});
+  expect_error([&] { trainer.step(std::span(data.images).first(64), data.labels, 0.1f); }, {"images has 64"});
+}
+
+}  // namespace
+}  // namespace idelta_test
