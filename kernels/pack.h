@@ -20,7 +20,6 @@ void pack_lines(const PackLines& p) {
         if (p.y) {
           v = gradient_of(p.gradient, v, V::load(p.y + i * p.ldy + (count > 0 ? k + q : 0), count));
           if (p.dz && count > 0) v.store(p.dz + i * p.lddz + k + q, count);
-          if (count < V::lanes) v = V::zero();
         }
         v.store(line + q);
       }
