@@ -132,7 +132,7 @@ class Run {
       return;
     }
     const Quartiles seconds = quartiles(result.seconds);
-    for (auto _ : state) state.SetIterationTime(seconds.median);
+    while (state.KeepRunning()) state.SetIterationTime(seconds.median);
     const Problem& problem = point.problem;
     state.counters["GFLOPS"] = 1e-9 * problem.flops() / seconds.median;
     state.counters["peak%"] = 100.0 * quartiles(result.peak_fraction).median;

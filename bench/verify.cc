@@ -72,8 +72,8 @@ class Judge {
 };
 
 std::vector<int64_t> sampled_rows(int64_t rows) {
-  std::vector<int64_t> sample;
-  for (int s = 0; s < kSampledRows; ++s) sample.push_back((rows - 1) * s / (kSampledRows - 1));
+  std::vector<int64_t> sample(kSampledRows);
+  for (int s = 0; s < kSampledRows; ++s) sample[size_t(s)] = (rows - 1) * s / (kSampledRows - 1);
   sample.erase(std::unique(sample.begin(), sample.end()), sample.end());
   return sample;
 }

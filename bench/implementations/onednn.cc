@@ -67,7 +67,7 @@ class Onednn : public Implementation {
     if (pass == Pass::kBackwardData || pass == Pass::kTrainStep) make_backward_data();
     if (pass == Pass::kBackwardWeights) make_backward_weights(memory_.gradient.data(), 0.0f);
     if (pass == Pass::kTrainStep) make_backward_weights(memory_.velocity.data(), kMomentum);
-    weights_changed();
+    pack_all();
   }
 
   void run() override {
@@ -161,7 +161,9 @@ class Onednn : public Implementation {
                           {DNNL_ARG_DST, dnnl::memory(matrix_desc(n, n, Tag::ab), cpu(), target)}}};
   }
 
-  void weights_changed() override {
+  void weights_changed() override { pack_all(); }
+
+  void pack_all() {
     for (Packing& packing : packings_) packing.reorder.execute(stream_, packing.plain, packing.packed);
     stream_.wait();
   }
@@ -176,7 +178,7 @@ class Onednn : public Implementation {
     loops::column_sums(problem_.m, problem_.n, memory_.dz.data(), kMomentum, memory_.bias_velocity.data());
     loops::step(memory_.weights.size(), learning_rate_, memory_.velocity.data(), memory_.weights.data());
     loops::step(memory_.bias.size(), learning_rate_, memory_.bias_velocity.data(), memory_.bias.data());
-    weights_changed();
+    pack_all();
   }
 
   dnnl::stream stream_;
