@@ -3,6 +3,7 @@
 #define IDELTA_CLI_BENCH_FLAGS_H
 
 #include <CLI/CLI.hpp>
+#include <climits>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -22,11 +23,11 @@ struct BenchFlags {
 inline CLI::App* add_bench_parser(CLI::App& app, BenchFlags& flags) {
   CLI::App* verb = app.add_subcommand("bench", "forward and backward against OpenBLAS on this machine");
   const auto list = [&](const char* name, std::vector<int64_t>& values, const char* text, const char* what) {
-    verb->add_option(name, values, what)->option_text(text)->delimiter(',')->check(whole_number_from(1));
+    verb->add_option(name, values, what)->option_text(text)->delimiter(',')->check(whole_number_from(1, INT_MAX));
   };
   list("--n", flags.n, "N,... [794]", "widths");
   list("--m", flags.m, "M,... [1,16,128,512]", "rows a call");
-  list("--threads", flags.threads, "T,...", "numbers of threads; unless said 1 and all that `idelta info` gives");
+  list("--threads", flags.threads, "T,...", "numbers of threads; unless said 1 and what idelta info gives");
   verb->add_option("--isa", flags.isa, "auto, scalar, avx2 or avx512; avx2 holds OpenBLAS to AVX2 too")
       ->option_text("NAME [auto]");
   verb->add_option("--seconds", flags.seconds, "about how long to measure")

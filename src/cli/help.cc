@@ -6,7 +6,7 @@
 namespace idelta::cli {
 namespace {
 
-constexpr size_t kColumn = 32;
+constexpr size_t kColumn = 33;
 
 std::string name_and_value(const CLI::Option* option, bool is_positional) {
   const std::string name = is_positional ? option->get_name(true, false) : option->get_name(false, true);
@@ -17,8 +17,7 @@ std::string name_and_value(const CLI::Option* option, bool is_positional) {
 
 HelpFormatter::HelpFormatter() {
   column_width(kColumn);
-  label("SUBCOMMAND", "<verb>");
-  label("Subcommands", "Verbs");
+  label("Positionals", "Arguments");
 }
 
 std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) const {
@@ -37,7 +36,8 @@ std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positi
   std::string line = "  " + name_and_value(option, is_positional);
   const auto width = static_cast<size_t>(display_width(line));
   line += width + 1 < kColumn ? std::string(kColumn - width, ' ') : "\n" + std::string(kColumn, ' ');
-  return line + option->get_description() + "\n";
+  const bool said_before = option->get_positional() && !is_positional;
+  return line + (said_before ? "the same" : option->get_description()) + "\n";
 }
 
 }  // namespace idelta::cli

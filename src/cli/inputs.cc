@@ -1,6 +1,8 @@
 // Loading with the errors sorted by who can mend them.
 #include "inputs.h"
 
+#include <climits>
+#include <filesystem>
 #include <new>
 
 #include "names.h"
@@ -32,7 +34,7 @@ void add_machine_flags(CLI::App& verb, MachineFlags& flags) {
       ->option_text("NAME [auto]");
   verb.add_option("--threads", flags.threads, "0: from affinity, cgroup quota and cores")
       ->option_text("N [0]")
-      ->check(whole_number_from(0));
+      ->check(whole_number_from(0, INT_MAX));
 }
 
 Context make_context(const MachineFlags& flags) {
@@ -46,7 +48,7 @@ Context make_context(const MachineFlags& flags) {
 }
 
 void add_data_flag(CLI::App& verb, std::string& data) {
-  verb.add_option("--data", data, "fashion-mnist, or a folder with the four IDX files of such a set (plain or .gz)")
+  verb.add_option("--data", data, "fashion-mnist, or a folder with the four IDX files (plain or .gz)")
       ->option_text("NAME|FOLDER")
       ->required();
 }
@@ -56,12 +58,13 @@ nn::Dataset load_data(const std::string& name_or_folder, nn::Split split) {
 }
 
 void add_model_argument(CLI::App& verb, std::string& path) {
-  verb.add_option("model,--model", path, "model file (safetensors) that idelta train wrote")
-      ->option_text("FILE")
-      ->required();
+  verb.add_option("model,--model", path, "the model file that idelta train wrote")->option_text("FILE")->required();
 }
 
 nn::Network load_network(const Context& context, const std::string& path) {
+  if (!std::filesystem::exists(path)) {
+    throw FileError("the model file " + path + " does not exist; idelta train writes one");
+  }
   return sorted([&] { return nn::load_model(context, path); });
 }
 

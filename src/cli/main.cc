@@ -36,8 +36,14 @@ int fail(int code, std::string sentence) {
   return code;
 }
 
+int fail_without_verb(int argc, char** argv) {
+  const std::string verbs = "; use info, train, eval, explain or bench (see idelta --help)";
+  if (argc < 2) return fail(kExitUsage, "no verb given" + verbs);
+  return fail(kExitUsage, std::string("'") + argv[1] + "' is not a verb" + verbs);
+}
+
 // CLI11 throws its help and its errors alike.
-int on_parse_error(const CLI::App& app, const CLI::ParseError& error) {
+int on_parse_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   const CLI::App* verb = app.get_subcommands().empty() ? &app : app.get_subcommands().front();
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
     const bool version = dynamic_cast<const CLI::CallForVersion*>(&error) != nullptr;
@@ -45,8 +51,8 @@ int on_parse_error(const CLI::App& app, const CLI::ParseError& error) {
     finish_output();
     return kExitOk;
   }
-  const std::string path = verb == &app ? "idelta" : "idelta " + verb->get_name();
-  return fail(kExitUsage, std::string(error.what()) + " (see " + path + " --help)");
+  if (verb == &app) return fail_without_verb(argc, argv);
+  return fail(kExitUsage, std::string(error.what()) + " (see idelta " + verb->get_name() + " --help)");
 }
 
 int run(int argc, char** argv) {
@@ -58,10 +64,15 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   const std::vector<Verb> verbs = {add_info(app), add_train(app), add_eval(app), add_explain(app),
                                    add_bench(app, argv)};
+  for (const Verb& verb : verbs) {
+    verb.parser->group("Verbs");
+    // CLI11 would speak of a missing TEXT or INT.
+    for (CLI::Option* option : verb.parser->get_options()) option->type_name("value");
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return on_parse_error(app, error);
+    return on_parse_error(app, error, argc, argv);
   }
   for (const Verb& verb : verbs) {
     if (!verb.parser->parsed()) continue;

@@ -103,12 +103,14 @@ std::string short_number(float value) {
   return error == std::errc() ? std::string(text.data(), end) : format("%g", static_cast<double>(value));
 }
 
-CLI::Validator whole_number_from(int64_t least) {
+CLI::Validator whole_number_from(int64_t least, int64_t most) {
   return CLI::Validator(
-      [least](const std::string& text) {
+      [=](const std::string& text) {
         int64_t number = 0;
-        if (parse_all(text, number) && number >= least) return std::string();
-        return format("'%s' is not a whole number of at least %lld", text.c_str(), static_cast<long long>(least));
+        if (parse_all(text, number) && number >= least && number <= most) return std::string();
+        const std::string limit = most == INT64_MAX ? "" : format(" and at most %lld", static_cast<long long>(most));
+        return format("'%s' is not a whole number of at least %lld", text.c_str(), static_cast<long long>(least)) +
+               limit;
       },
       "");
 }

@@ -104,8 +104,8 @@ auto usage_checked(const Make& make) -> decltype(make()) {
 }
 
 // Runs to the end or to the first signal; between epochs, if asked, says how the test set fares.
-Outcome train(const Flags& flags, nn::Network& network, const Sets& sets, const InterruptGuard& interrupt) {
-  nn::Trainer trainer = usage_checked([&] { return nn::Trainer(network, sets.train, flags.train); });
+Outcome train(const Flags& flags, nn::Trainer& trainer, const nn::Network& network, const Sets& sets,
+              const InterruptGuard& interrupt) {
   TrainingProgress progress(flags.quiet);
   Outcome outcome;
   bool test_now = false;
@@ -190,13 +190,14 @@ int run(const Flags& flags) {
   const Sets sets = load_sets(settled);
   const nn::NetworkOptions options = network_options(settled, sets);
   nn::Network network = usage_checked([&] { return nn::Network(context, options); });
+  nn::Trainer trainer = usage_checked([&] { return nn::Trainer(network, sets.train, settled.train); });
   if (!flags.json) print("Training\n" + settings_text(settled, network, sets) + "\n");
   for (const std::string& sentence : nn::warnings(options)) warn(sentence);
 
   Outcome outcome;
   {
     const InterruptGuard interrupt;
-    outcome = train(settled, network, sets, interrupt);
+    outcome = train(settled, trainer, network, sets, interrupt);
     nn::save_model(flags.out, network);
   }
   Json document = {{"verb", "train"}, {"settings", settings_json(settled, options, sets, context)}};
