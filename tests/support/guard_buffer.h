@@ -14,7 +14,8 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <map>
+#include <mutex>
 #include <new>
 #include <utility>
 #include <vector>
@@ -25,34 +26,61 @@ constexpr uint32_t kCanary = 0x7fc5a5a5;
 
 enum class Flush { kLeft, kRight };
 
+// Mappings by their size, kept for the next buffer: making one costs milliseconds in some containers.
+class GuardPages {
+ public:
+  // `inner` bytes to read and write, a multiple of the page size, with an inaccessible page on either side.
+  static std::byte* take(size_t inner, size_t page) {
+    {
+      const std::lock_guard lock(mutex_);
+      std::vector<std::byte*>& spare = spare_[inner];
+      if (!spare.empty()) {
+        std::byte* first = spare.back();
+        spare.pop_back();
+        return first;
+      }
+    }
+    void* base = mmap(nullptr, inner + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED) throw std::bad_alloc();
+    std::byte* first = static_cast<std::byte*>(base) + page;
+    if (mprotect(first, inner, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
+    return first;
+  }
+  static void give_back(std::byte* first, size_t inner, size_t page) {
+    constexpr size_t kWorthKeeping = size_t{1} << 20;
+    if (inner > kWorthKeeping) {
+      munmap(first - page, inner + 2 * page);
+      return;
+    }
+    const std::lock_guard lock(mutex_);
+    spare_[inner].push_back(first);
+  }
+
+ private:
+  static inline std::mutex mutex_;
+  static inline std::map<size_t, std::vector<std::byte*>> spare_;
+};
+
 class GuardBuffer {
  public:
   // shift_bytes: distance kept from the guard page on the flush side, on top of what `alignment` asks for.
   GuardBuffer(size_t bytes, Flush flush, size_t alignment = alignof(float), size_t shift_bytes = 0) : bytes_(bytes) {
-    const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    const size_t inner = (bytes + alignment + shift_bytes + page - 1) / page * page;
-    mapped_ = inner + 2 * page;
-    void* base = mmap(nullptr, mapped_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (base == MAP_FAILED) throw std::bad_alloc();
-    base_ = static_cast<std::byte*>(base);
-    first_ = base_ + page;
+    const size_t inner = (bytes + alignment + shift_bytes + page() - 1) / page() * page();
+    first_ = GuardPages::take(inner, page());
     last_ = first_ + inner;
-    if (mprotect(first_, inner, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
     const size_t right = (inner - bytes - shift_bytes) / alignment * alignment;
     data_ = first_ + (flush == Flush::kLeft ? shift_bytes : right);
     fill_canary(first_, last_);
   }
   ~GuardBuffer() {
-    if (base_ != nullptr) munmap(base_, mapped_);
+    if (first_ != nullptr) GuardPages::give_back(first_, static_cast<size_t>(last_ - first_), page());
   }
   GuardBuffer(GuardBuffer&& from) noexcept { *this = static_cast<GuardBuffer&&>(from); }
   GuardBuffer& operator=(GuardBuffer&& from) noexcept {
-    std::swap(base_, from.base_);
     std::swap(first_, from.first_);
     std::swap(last_, from.last_);
     std::swap(data_, from.data_);
     std::swap(bytes_, from.bytes_);
-    std::swap(mapped_, from.mapped_);
     return *this;
   }
 
@@ -62,6 +90,8 @@ class GuardBuffer {
   bool slack_untouched() const { return is_canary(first_, data_) && is_canary(data_ + bytes_, last_); }
 
  private:
+  static size_t page() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
+
   // Byte k of a page holds byte k % 4 of the canary, so that any start that is a multiple of 4 reads whole canaries.
   std::byte canary_at(const std::byte* p) const {
     return static_cast<std::byte>(kCanary >> (8 * (static_cast<size_t>(p - first_) % 4)) & 0xff);
@@ -76,12 +106,10 @@ class GuardBuffer {
     return true;
   }
 
-  std::byte* base_ = nullptr;
   std::byte* first_ = nullptr;
   std::byte* last_ = nullptr;
   std::byte* data_ = nullptr;
   size_t bytes_ = 0;
-  size_t mapped_ = 0;
 };
 
 inline uint32_t bits(float value) { return std::bit_cast<uint32_t>(value); }
