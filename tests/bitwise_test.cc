@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <thread>
 #include <utility>
@@ -151,6 +152,23 @@ TEST_F(BatchTest, RowByRowGivesTheBitsOfTheWhole) {
   for (int64_t row = 0; row < kRows; ++row) run(row, row + 1, y, dx);
   EXPECT_EQ(whole_y.element_bits(), y.element_bits());
   EXPECT_EQ(whole_dx.element_bits(), dx.element_bits());
+}
+
+// Which panels of zeros are skipped must not depend on the batch: NaN and Inf show it.
+TEST_F(BatchTest, ZeroPanelsAreSkippedForEverySplitAlike) {
+  for (int64_t i = 0; i < kWidth; ++i) {
+    for (int64_t j = 0; j < kWidth; ++j) {
+      if (j < 48 || (j < 96 && i >= 48)) D(i, j) = 0.0f;
+    }
+  }
+  fill(x, [] { return std::numeric_limits<float>::infinity(); });
+  delta = pack(context, D);
+  run(0, kRows, whole_y, whole_dx);
+  const Matrix y(kRows, kWidth), dx(kRows, kWidth);
+  for (int64_t row = 0; row < kRows; ++row) run(row, row + 1, y, dx);
+  for (int64_t j = 0; j < kWidth; ++j) {
+    ASSERT_EQ(std::isnan(whole_y(0, j)), std::isnan(y(0, j))) << "column " << j << " of one row and of " << kRows;
+  }
 }
 
 // Where the large batch crosses cache blocks and threads and a single row does not.
