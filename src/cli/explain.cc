@@ -72,13 +72,13 @@ size_t settled_layer(const nn::ImageDecomposition& image) {
 
 // Layers down, images across: as many tables as the width asks for.
 std::string prediction_tables(const Images& images, int64_t width) {
-  constexpr int64_t kFirstColumn = 11, kImageColumn = 9;
+  constexpr int64_t kFirstColumn = 10, kImageColumn = 9;
   const auto across = static_cast<size_t>(std::max<int64_t>(1, (width - kFirstColumn) / kImageColumn));
   std::string text;
   for (size_t first = 0; first < images.size(); first += across) {
     const size_t last = std::min(images.size(), first + across);
     std::vector<Table::Column> columns = {{"image"}};
-    std::vector<std::string> labels = {"label"}, settled = {"settled in"};
+    std::vector<std::string> labels = {"label"}, settled = {"settled"};
     for (size_t i = first; i < last; ++i) {
       columns.push_back({format("%lld ", (long long)images[i].index)});
       labels.push_back(format("%d     ", images[i].label));
@@ -163,7 +163,7 @@ int run(const Flags& flags) {
   }
   print("Explanation of test images: the class each layer predicts and its likelihood\n\n" +
         prediction_tables(images, terminal_width(1, kDefaultWidth)) +
-        "  • right.  Settled in: the layer from which on the prediction is the final one.\n\n");
+        "  •: the label.  settled: the layer from which on the prediction is the final one.\n\n");
   Listing files;
   files.add("wrote", sheet);
   files.add("", "the input, then what the layers up to each one added to it (h^l - x; blue less, red more)");

@@ -1,0 +1,221 @@
+#!/usr/bin/env bash
+# cli_test.sh <idelta>: runs the program as a user would, on a data set made here, and counts what is not as it says.
+set -u
+idelta=$1
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+
+failures=0
+fail() {
+  printf 'FAILED: %s\n' "$*"
+  sed 's/^/    stdout: /' out | head -20
+  sed 's/^/    stderr: /' err | head -20
+  failures=$((failures + 1))
+}
+
+# expect <exit code> <argument>...: runs idelta into the files out and err.
+expect() {
+  local wanted=$1 code=0
+  shift
+  last="idelta $*"
+  "$idelta" "$@" >out 2>err || code=$?
+  ((code == wanted)) || fail "$last: exit code $code, not $wanted"
+}
+
+# said <out|err> <text>: the last run wrote it.
+said() { grep -qF -- "$2" "$1" || fail "$last: no '$2' on $1"; }
+
+# one_error <text>...: the last run printed exactly one line on stderr, an error that says all this, and no result.
+one_error() {
+  local text
+  (($(wc -l <err) == 1)) || fail "$last: not exactly one line on stderr"
+  grep -q '^idelta: error: ' err || fail "$last: no 'idelta: error: '"
+  for text in "$@"; do said err "$text"; done
+}
+
+# is_json: the last run's stdout is one JSON object, judged without a JSON parser: braces, brackets and quotes balance
+# outside strings, and there is a key.
+is_json() {
+  awk '{ text = text $0 }
+    END {
+      gsub(/\\./, "", text); key = text ~ /"[a-z_]+":/; gsub(/"[^"]*"/, "s", text)
+      if (!key || text ~ /"|nan|inf|,[ ]*[]}]/ || text !~ /^{.*}$/) exit 1
+      while (gsub(/{[^][{}]*}|\[[^][{}]*\]/, "v", text)) {}
+      exit text != "v"
+    }' out || fail "$last: stdout is not JSON"
+}
+
+# number <key>: the first value of a key of the last run's JSON.
+number() { sed -n "s/^ *\"$1\": \([-+.0-9e]*\),*$/\1/p" out | head -1; }
+# holds <awk condition>
+holds() { awk "BEGIN { exit !($1) }" || fail "$last: $1 does not hold"; }
+
+# ---- A data set: 8 x 8 images of 4 classes, each a bright quarter on a dim pattern that differs from image to image --
+
+byte() { printf "\\x$(printf %02x "$1")"; }
+word() { byte $(($1 >> 24 & 255)) && byte $(($1 >> 16 & 255)) && byte $(($1 >> 8 & 255)) && byte $(($1 & 255)); }
+
+images() {
+  word $((0x0803)) && word "$1" && word 8 && word 8
+  awk -v count="$1" 'BEGIN {
+    for (i = 0; i < count; ++i) for (r = 0; r < 8; ++r) for (c = 0; c < 8; ++c) {
+      quarter = int(r / 4) * 2 + int(c / 4)
+      printf "\\x%02x", (quarter == i % 4 ? 180 : 10) + (i * 7 + r * 5 + c * 3) % 60
+    }
+  }' >text && printf '%b' "$(cat text)"
+}
+labels() {
+  word $((0x0801)) && word "$1"
+  for ((i = 0; i < $1; ++i)); do byte $((i % 4)); done
+}
+
+mkdir data
+images 200 | gzip >data/train-images-idx3-ubyte.gz
+labels 200 | gzip >data/train-labels-idx1-ubyte.gz
+images 40 >data/t10k-images-idx3-ubyte
+labels 40 >data/t10k-labels-idx1-ubyte
+
+# ---- Help, version, usage ----------------------------------------------------------------------------------------
+
+expect 0 --help
+for text in info train eval explain bench Example 'Exit codes' 130; do said out "$text"; done
+for verb in info train eval explain bench; do
+  expect 0 "$verb" --help
+  said out Example
+  said out "idelta $verb"
+  awk 'length > 100' out | grep -q . && fail "$last: a line is wider than 100 columns"
+done
+expect 0 --version
+said out 'idelta '
+
+expect 2
+one_error 'no verb'
+expect 2 frobnicate
+one_error frobnicate train
+expect 2 info --frobnicate
+one_error --frobnicate 'idelta info --help'
+expect 2 info --isa sse9
+one_error sse9 avx2
+expect 2 info --threads -3
+one_error --threads -3
+expect 2 train --data data
+one_error --out
+expect 2 train --data data --out m.safetensors --epochs many
+one_error --epochs many
+expect 2 train --data data --out m.safetensors --activation relu6
+one_error relu6 hard_tanh
+expect 2 train --data data --out m.safetensors --activation leaky_relu:2
+one_error leaky_relu:2
+expect 2 train --data data --out m.safetensors --optimizer lbfgs
+one_error lbfgs adamw
+expect 2 train --data data --out m.safetensors --momentum 1.5
+one_error momentum 1.5
+expect 2 train --data data --out data
+one_error data 'is a folder'
+[[ ! -e m.safetensors ]] || fail 'a refused training wrote a model'
+
+# ---- info --------------------------------------------------------------------------------------------------------
+
+expect 0 info --isa scalar --threads 1
+for text in CPU scalar Threads AVX-512 AMX; do said out "$text"; done
+expect 0 info --json
+is_json
+said out '"isa"'
+
+# ---- train, eval, explain ----------------------------------------------------------------------------------------
+
+small=(--data data --layers 4 --epochs 5 --batch 20 --lr 0.01)
+expect 0 train "${small[@]}" --out made/here/model.safetensors
+said out 'test accuracy'
+said out made/here/model.safetensors
+said err 'epoch 5/5'
+grep -q $'\r' err && fail "$last: drew a bar where there is no terminal"
+[[ -s made/here/model.safetensors ]] || fail "$last: no model"
+
+expect 0 train "${small[@]}" --out again.safetensors --json --quiet --threads 1
+is_json
+[[ ! -s err ]] || fail "$last: not quiet"
+holds "$(number test_accuracy) > 0.9"
+cmp -s made/here/model.safetensors again.safetensors || fail "$last: the same seed gave another model"
+expect 0 train "${small[@]}" --out relu.safetensors --activation relu --quiet --limit 50 --eval-every 2
+said err 'idelta: warning: '
+said out 'after epoch 4'
+
+expect 0 eval again.safetensors --data data
+for text in 'cross-entropy' '‖D‖₂' input 'test accuracy' ulp; do said out "$text"; done
+expect 0 eval --model again.safetensors --data data --json
+is_json
+holds "$(number test_accuracy) > 0.9 && $(number input_accuracy) == 0.25 && $(number completeness_ulp) < 4"
+(($(grep -c '"layer":' out) == 4)) || fail "$last: not a row a layer"
+
+expect 0 explain again.safetensors --data data --out report
+for text in report/contribution_maps.png report/report.json 'layer 4'; do said out "$text"; done
+[[ $(head -c 4 report/contribution_maps.png | od -An -tx1) == ' 89 50 4e 47' ]] || fail "$last: the sheet is not a PNG"
+cp report/report.json out
+is_json
+(($(grep -c '"index":' out) == 4)) || fail "$last: not one image of each class"
+expect 0 explain again.safetensors --data data --out report --images 3,39 --json
+is_json
+(($(grep -c '"index":' out) == 2)) || fail "$last: not the images asked for"
+expect 2 explain again.safetensors --data data --out report --images 3,40
+one_error --images 40 39
+(($(find report -type f | wc -l) == 2)) || fail "$last: left more than two files"
+
+# ---- Files that cannot be used -----------------------------------------------------------------------------------
+
+expect 3 train --data nowhere --out m.safetensors
+one_error nowhere
+expect 3 eval nowhere.safetensors --data data
+one_error nowhere.safetensors
+head -c 1000 again.safetensors >short.safetensors
+expect 3 eval short.safetensors --data data
+one_error short.safetensors
+printf 'not a model at all' >foreign.safetensors
+expect 3 eval foreign.safetensors --data data
+one_error foreign.safetensors
+cp -r data cut
+head -c 300 data/train-images-idx3-ubyte.gz >cut/train-images-idx3-ubyte.gz
+expect 3 train --data cut --out m.safetensors
+one_error cut/train-images-idx3-ubyte.gz
+cp -r data uneven
+labels 39 >uneven/t10k-labels-idx1-ubyte
+expect 3 eval again.safetensors --data uneven
+one_error uneven/t10k-labels-idx1-ubyte 39 40
+mkdir narrow
+for split in train t10k; do
+  { word $((0x0803)) && word 1 && word 1 && word 2 && byte 1 && byte 2; } >narrow/$split-images-idx3-ubyte
+  labels 1 >narrow/$split-labels-idx1-ubyte
+done
+expect 3 eval again.safetensors --data narrow
+one_error again.safetensors narrow '8 x 8' '1 x 2'
+"$idelta" info >/dev/full 2>err && fail 'idelta info >/dev/full: no error for a full disk'
+
+# ---- Signals -----------------------------------------------------------------------------------------------------
+
+# interrupt <signal> <exit code>: stops a training that would take hours, in its first epochs.
+interrupt() {
+  local code=0 waited=0
+  last="idelta train, stopped by $1"
+  rm -f stopped.safetensors
+  "$idelta" train --data data --layers 4 --epochs 10000000 --batch 20 --out stopped.safetensors >out 2>err &
+  local child=$!
+  until grep -q 'epoch 2/' err || ((++waited > 600)); do sleep 0.1; done
+  kill "-$1" "$child"
+  wait "$child" || code=$?
+  ((code == $2)) || fail "$last: exit code $code, not $2"
+  said err interrupted
+  said err stopped.safetensors
+  expect 0 eval stopped.safetensors --data data
+}
+interrupt INT 130
+interrupt TERM 143
+(($(find . -name '*.part-*' | wc -l) == 0)) || fail 'temporary files were left behind'
+
+# ---- bench -------------------------------------------------------------------------------------------------------
+
+expect 2 bench --n 0
+one_error --n 0
+
+((failures == 0)) || exit 1
+echo 'all as it should be'
