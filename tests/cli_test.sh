@@ -202,7 +202,11 @@ interrupt() {
   local child=$!
   until grep -q 'epoch 2/' err || ((++waited > 600)); do sleep 0.1; done
   kill "-$1" "$child"
+  # A program that does not stop must fail the test, not hang it.
+  { sleep 60 && kill -KILL "$child"; } 2>/dev/null &
+  local watchdog=$!
   wait "$child" || code=$?
+  kill "$watchdog" 2>/dev/null
   ((code == $2)) || fail "$last: exit code $code, not $2"
   said err interrupted
   said err stopped.safetensors
