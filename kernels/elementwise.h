@@ -16,31 +16,42 @@ void column_sums(ptrdiff_t rows, ptrdiff_t cols, const float* src, ptrdiff_t ld,
   }
 }
 
+// The new w; state_offset is this vector's place in the state arrays.
 template <class V>
-V optimizer_step_at(const OptimizerStep& s, V g, V w, ptrdiff_t i, ptrdiff_t count) {
+V optimizer_step_at(const OptimizerStep& s, V g, V w, ptrdiff_t state_offset, ptrdiff_t count) {
   const V rate = V::splat(s.learning_rate), decay = V::splat(s.weight_decay), momentum = V::splat(s.momentum);
   if (s.kind == OptimizerStep::kAdamW) {
-    const V first = fma(momentum, V::load(s.state[0] + i, count), (V::splat(1.0f) - momentum) * g);
-    const V second = fma(V::splat(s.beta2), V::load(s.state[1] + i, count), V::splat(1.0f - s.beta2) * (g * g));
-    first.store(s.state[0] + i, count);
-    second.store(s.state[1] + i, count);
+    float *const state0 = s.state[0] + state_offset, *const state1 = s.state[1] + state_offset;
+    const V first = fma(momentum, V::load(state0, count), (V::splat(1.0f) - momentum) * g);
+    const V second = fma(V::splat(s.beta2), V::load(state1, count), V::splat(1.0f - s.beta2) * (g * g));
+    first.store(state0, count);
+    second.store(state1, count);
     const V denominator = fma(sqrt(second), V::splat(s.second_correction), V::splat(s.epsilon));
     const V step = fma(decay, w, V::splat(s.first_correction) * first / denominator);
     return fnma(rate, step, w);
   }
   g = fma(decay, w, g);
   if (s.kind == OptimizerStep::kSgd) return fnma(rate, g, w);
-  const V velocity = fma(momentum, V::load(s.state[0] + i, count), g);
-  velocity.store(s.state[0] + i, count);
+  float* const state = s.state[0] + state_offset;
+  const V velocity = fma(momentum, V::load(state, count), g);
+  velocity.store(state, count);
   return fnma(rate, s.kind == OptimizerStep::kNesterov ? fma(momentum, velocity, g) : velocity, w);
 }
 
 template <class V>
-void optimizer_step(const OptimizerStep& s) {
-  for (ptrdiff_t i = 0; i < s.count; i += V::lanes) {
-    const ptrdiff_t count = s.count - i;
-    optimizer_step_at(s, V::load(s.g + i, count), V::load(s.w + i, count), i, count).store(s.w + i, count);
+bool optimizer_step(const OptimizerStep& s) {
+  V seen = V::zero();
+  for (ptrdiff_t i = 0; i < s.rows; ++i) {
+    for (ptrdiff_t j = 0; j < s.cols; j += V::lanes) {
+      const ptrdiff_t count = s.cols - j;
+      float* const w = s.w + i * s.ldw + j;
+      const V g = V::load(s.g + i * s.ldg + j, count);
+      const V stepped = optimizer_step_at(s, g, V::load(w, count), i * s.ld_state + j, count);
+      stepped.store(w, count);
+      seen = seen | stepped;
+    }
   }
+  return any_nonzero(seen);
 }
 
 template <class V>

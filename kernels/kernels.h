@@ -94,17 +94,20 @@ struct PackPanel {
   float* dst;
 };
 
-// One optimiser step on `count` parameters w with gradient g; formulas at idelta_optimizer_kind.
+// One optimiser step on a block of parameters w with gradient g; formulas at idelta_optimizer_kind.
 struct OptimizerStep {
   enum Kind { kSgd, kMomentum, kNesterov, kAdamW } kind;
   float learning_rate, weight_decay;
   float momentum;                             // AdamW: beta1
   float beta2, epsilon;                       // AdamW
   float first_correction, second_correction;  // AdamW: 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t)
-  ptrdiff_t count;
+  ptrdiff_t rows, cols;
   const float* g;
+  ptrdiff_t ldg;
   float* w;
+  ptrdiff_t ldw;
   float* state[2];
+  ptrdiff_t ld_state;
 };
 
 // What an ISA provides. `src/core` overlays the tables of all supported ISAs on the scalar one in ascending order, so a
@@ -118,7 +121,7 @@ struct KernelTable {
   bool (*f32_pack_panel)(const PackPanel&);             // true if anything packed is not zero
   bool (*f32_pack_panel_transposed)(const PackPanel&);  // likewise
   void (*f32_column_sums)(ptrdiff_t rows, ptrdiff_t cols, const float* src, ptrdiff_t ld, float* sums);  // sums += ...
-  void (*f32_optimizer_step)(const OptimizerStep&);
+  bool (*f32_optimizer_step)(const OptimizerStep&);  // true if any new w is not zero
   void (*f32_scale_add)(ptrdiff_t count, float alpha, const float* z, float beta, float* y);  // y = alpha z + beta y
 };
 

@@ -19,14 +19,14 @@ void forward(const ForwardTile& t) {
   for (ptrdiff_t i = 0; i < t.rows; ++i) {
     for (ptrdiff_t j = 0; j < t.cols; ++j) {
       const ptrdiff_t panel = j / kColumns, column = j % kColumns;
-      float* partial = t.partial + (panel * t.rows + i) * kColumns + column;
-      float sum = t.resume ? *partial : 0.0f;
+      const ptrdiff_t place = (panel * t.rows + i) * kColumns + column;  // in partial
+      float sum = t.resume ? t.partial[place] : 0.0f;
       for (ptrdiff_t p = 0; p < t.k; ++p) {
         const float x = t.lines[(p / kLine * t.rows + i) * kLine + p % kLine];
         sum = __builtin_fmaf(x, t.panels[panel * t.panel_stride + p * kColumns + column], sum);
       }
       if (t.suspend) {
-        *partial = sum;
+        t.partial[place] = sum;
         continue;
       }
       const float contribution = sum + (t.bias ? t.bias[j] : 0.0f);

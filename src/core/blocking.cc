@@ -17,6 +17,23 @@ int64_t even_block(int64_t total, int64_t limit, int64_t unit) {
   return round_up(ceil_div(total, blocks), unit);
 }
 
+// The grid of at most `threads` tasks whose largest task, cost(rows, cols), is least; more rows where equal.
+template <class Cost>
+Grid least_cost(int64_t threads, int64_t rows, int64_t cols, Cost&& cost) {
+  Grid best{1, 1};
+  if (threads == 1) return best;
+  double least = -1;
+  for (int64_t r = std::min(threads, rows); r >= 1; --r) {
+    const int64_t c = std::min(threads / r, cols);
+    const double largest = cost(ceil_div(rows, r), ceil_div(cols, c));
+    if (least < 0 || largest < least) {
+      least = largest;
+      best = {r, c};
+    }
+  }
+  return best;
+}
+
 }  // namespace
 
 Range part_of(int64_t total, int64_t parts, int64_t index) {
@@ -34,47 +51,23 @@ ForwardBlocks forward_blocks(const CacheSizes& caches, const TileShape& tile, in
 }
 
 WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n) {
-  // A tile's columns of x, mb x mr, stay in L1 with the panel passing by.
-  const int64_t mb = even_block(m, std::max<int64_t>(caches.l1 / 2 / (tile.mr * kFloat), 16), 16);
-  const int64_t rows = std::min(mb, m);
-  const int64_t group =
-      even_block(round_up(n, tile.nr), caches.l2 / 4 / (std::max<int64_t>(rows, 1) * kFloat), tile.nr);
-  const int64_t width = round_up(n, tile.nr);
-  const int64_t update_group = even_block(width, std::min(group, caches.l2 / 4 / (width * kFloat)), tile.nr);
+  constexpr int64_t kPackedBytes = int64_t{64} << 20;  // of both operands, at most
+  const int64_t kb = even_block(m, std::max<int64_t>(caches.l1 * 2 / 3 / (tile.nr * kFloat), kLine), kLine);
+  const int64_t mb = even_block(m, std::max(kPackedBytes / (2 * n * kFloat), kb), std::max(kb, kLine));
   const bool pack = 2 * m * n * kFloat > caches.l1 / 3 * 2;
-  return {.mb = rows, .group = group, .update_group = update_group, .pack = pack};
+  return {.mb = std::min(mb, m), .kb = kb, .pack = pack};
 }
 
 Grid forward_grid(int64_t threads, int64_t m, int64_t panels) {
   constexpr int64_t kStreamRows = 12;  // 0.4 cycles an element of D from L3 against 1/32 a row of AVX-512
-  Grid best{1, 1};
-  if (threads == 1) return best;
-  double least = -1;
-  for (int64_t rows = std::min(threads, m); rows >= 1; --rows) {
-    const int64_t cols = std::min(threads / rows, panels);
-    const double cost =
-        static_cast<double>(ceil_div(m, rows) + kStreamRows) * static_cast<double>(ceil_div(panels, cols));
-    if (least < 0 || cost < least) {
-      least = cost;
-      best = {rows, cols};
-    }
-  }
-  return best;
+  return least_cost(threads, m, panels, [](int64_t rows, int64_t cols) {
+    return static_cast<double>(rows + kStreamRows) * static_cast<double>(cols);
+  });
 }
 
-Grid weights_grid(int64_t threads, int64_t panels) {
-  Grid best{1, 1};
-  if (threads == 1) return best;
-  double least = -1;
-  for (int64_t rows = std::min(threads, panels); rows >= 1; --rows) {
-    const int64_t cols = std::min(threads / rows, panels);
-    const double cost = static_cast<double>(ceil_div(panels, rows)) * static_cast<double>(ceil_div(panels, cols));
-    if (least < 0 || cost < least) {
-      least = cost;
-      best = {rows, cols};
-    }
-  }
-  return best;
+Grid weights_grid(int64_t threads, int64_t blocks, int64_t panels) {
+  return least_cost(threads, blocks, panels,
+                    [](int64_t rows, int64_t cols) { return static_cast<double>(rows) * static_cast<double>(cols); });
 }
 
 int64_t useful_threads(int64_t threads, double multiply_adds) {

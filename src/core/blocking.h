@@ -35,13 +35,14 @@ struct ForwardBlocks {
 };
 ForwardBlocks forward_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n);
 
-// backward_weights: the reduction over m is cut into blocks of mb rows, packed by all threads; then a task goes through
-// its rows of dD in groups, for each group through the panels of dz:
-//   a panel of dz, mb x nr, and the group's columns of x, mb x group, stay in L2.
+// backward_weights and update: mb rows are packed at a time, by all threads. dD is cut into blocks of kBlockPanels * nr
+// rows, which tiles of almost mr rows fill: 96 = 7 x 14 - 2 (AVX-512), 48 = 8 x 6 (AVX2). A task goes through its
+// blocks, for each through sub-blocks of kb rows of the reduction, for each through its panels of dz:
+//   a panel of dz, kb x nr, stays in L1; the block's columns of x, kb x 3 nr, and the block of dD stay in L2.
 struct WeightsBlocks {
-  int64_t mb, group;     // group: rows of dD, a multiple of nr
-  int64_t update_group;  // the same where the gradient of a group, group x n, is to stay in L2 as well
-  bool pack;             // false: both operands fit L1 as they lie
+  static constexpr int64_t kBlockPanels = 3;
+  int64_t mb, kb;
+  bool pack;  // false: both operands fit L1 as they lie
 };
 WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n);
 
@@ -54,8 +55,8 @@ struct Grid {
 // rows of arithmetic; so few rows are cut by columns, many by rows.
 Grid forward_grid(int64_t threads, int64_t m, int64_t panels);
 
-// backward_weights: row blocks of nr against panels of nr.
-Grid weights_grid(int64_t threads, int64_t panels);
+// backward_weights: row blocks against panels.
+Grid weights_grid(int64_t threads, int64_t blocks, int64_t panels);
 
 // Threads worth waking for so many multiply-adds.
 int64_t useful_threads(int64_t threads, double multiply_adds);

@@ -156,7 +156,11 @@ idelta_status idelta_update(const idelta_context* context, idelta_delta* delta, 
     check_width(n, m);
     check_matrix(a.x, "x", m, a.ldx, "ldx", n);
     check_matrix(a.dz, "dz", m, a.lddz, "lddz", n);
-    check_matrix(a.D, "D", n, a.ldd, "ldd", n);
+    if (a.D) {
+      check_matrix(a.D, "D", n, a.ldd, "ldd", n);
+    } else if (delta->forward.empty()) {
+      invalid("D is null, but delta has no forward pass that could be the master; give D or pack both passes");
+    }
     const idelta_optimizer& optimizer = checked_struct(a.optimizer, "optimizer", "IDELTA_OPTIMIZER_INIT");
     check_optimizer(optimizer);
     for (int32_t i = 0; i < idelta_optimizer_state_arrays(optimizer.kind); ++i) {

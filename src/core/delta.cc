@@ -76,14 +76,13 @@ Panels::Panels(int64_t n, int64_t nr)
 
 void Panels::pack_chunk(const KernelTable& kernels, const MatrixView& b, int64_t panel, int64_t chunk) {
   const int64_t k = chunk * kLine, j = panel * nr_;
-  const PackPanel pack{.rows = std::min<int64_t>(kLine, n_ - k),
+  const PackPanel pack{.rows = chunk_rows(chunk),
                        .cols = std::min(nr_, n_ - j),
                        .src = b.data + (b.transposed ? j * b.ld + k : k * b.ld + j),
                        .ld = b.ld,
                        .width = nr_,
-                       .dst = data_.get() + panel * stride() + k * nr_};
-  const bool nonzero = b.transposed ? kernels.f32_pack_panel_transposed(pack) : kernels.f32_pack_panel(pack);
-  nonzero_[static_cast<size_t>(panel * chunks_ + chunk)] = nonzero;
+                       .dst = this->chunk(panel, chunk)};
+  set_nonzero(panel, chunk, b.transposed ? kernels.f32_pack_panel_transposed(pack) : kernels.f32_pack_panel(pack));
 }
 
 void Panels::find_used() {

@@ -36,8 +36,15 @@ class Panels {
   const float* panel(int64_t p) const { return data_.get() + p * stride(); }
   float at(int64_t k, int64_t j) const { return panel(j / nr_)[k * nr_ + j % nr_]; }
 
-  // Packs kLine rows of one panel; different (panel, chunk) may be packed by different threads.
+  float* chunk(int64_t panel, int64_t chunk) { return data_.get() + panel * stride() + chunk * kLine * nr_; }
+  int64_t chunk_rows(int64_t chunk) const { return chunk + 1 < chunks_ ? kLine : n_ - chunk * kLine; }
+
+  // Packs one chunk: kLine rows of one panel; different chunks may be packed by different threads.
   void pack_chunk(const KernelTable& kernels, const MatrixView& b, int64_t panel, int64_t chunk);
+  // The same after its entries have been changed in place.
+  void set_nonzero(int64_t panel, int64_t chunk, bool nonzero) {
+    nonzero_[static_cast<size_t>(panel * chunks_ + chunk)] = nonzero;
+  }
   // Reduction steps of a panel outside of which B is exactly zero; begins at a chunk. Whole again after find_used().
   Range used(int64_t panel) const { return used_[static_cast<size_t>(panel)]; }
   void find_used();

@@ -12,9 +12,9 @@ struct Strided {
   int64_t stride;
 };
 
-// Both operands of a block of rows, packed by column blocks of nr:
+// Both operands of mb rows, packed:
 //   dz:  panel p at  p * rows * nr,  [row][nr], zero-padded
-//   x:   block b at  b * nr * rows,  its tiles one after the other, each [row][tile height]
+//   x:   block b (of dD's rows) at  b * 3 nr * rows,  its tiles one after the other, each [row][tile height]
 // or as they lie, where packing costs more than it gives; a last panel of dz that is not whole is packed all the same.
 struct Operands {
   float *packed_x, *packed_dz;
@@ -22,18 +22,22 @@ struct Operands {
   bool packed;
   int64_t rows, nr, mr, n;
 
-  int64_t blocks() const { return ceil_div(n, nr); }
-  int64_t width(int64_t block) const { return std::min(nr, n - block * nr); }
-  int64_t tile(int64_t block) const { return even_tile(width(block), mr); }
-  bool packs_panel(int64_t p) const { return packed || width(p) < nr; }
+  int64_t panels() const { return ceil_div(n, nr); }
+  int64_t panel_width(int64_t p) const { return std::min(nr, n - p * nr); }
+  int64_t block_size() const { return WeightsBlocks::kBlockPanels * nr; }
+  int64_t blocks() const { return ceil_div(n, block_size()); }
+  int64_t block_width(int64_t b) const { return std::min(block_size(), n - b * block_size()); }
+  int64_t tile(int64_t b) const { return even_tile(block_width(b), mr); }
+
+  bool packs_panel(int64_t p) const { return packed || panel_width(p) < nr; }
   float* packed_panel(int64_t p) const { return packed_dz + p * rows * nr; }
-  float* packed_columns(int64_t block, int64_t offset) const { return packed_x + (block * nr + offset) * rows; }
+  float* packed_columns(int64_t b, int64_t offset) const { return packed_x + (b * block_size() + offset) * rows; }
 
   Strided panel(int64_t p) const {
     return packs_panel(p) ? Strided{packed_panel(p), nr} : Strided{dz.data + p * nr, dz.stride};
   }
-  Strided columns(int64_t block, int64_t offset, int64_t height) const {
-    return packed ? Strided{packed_columns(block, offset), height} : Strided{x.data + block * nr + offset, x.stride};
+  Strided columns(int64_t b, int64_t offset, int64_t height) const {
+    return packed ? Strided{packed_columns(b, offset), height} : Strided{x.data + b * block_size() + offset, x.stride};
   }
 };
 
@@ -43,58 +47,48 @@ class Weights {
       : context_(context),
         kernels_(context.kernels),
         op_(operands),
-        blocks_(weights_blocks(context.caches, context.tile(), operands.m, operands.n)),
+        cut_(weights_blocks(context.caches, context.tile(), operands.m, operands.n)),
         panels_(ceil_div(operands.n, kernels_.nr)),
-        grid_(weights_grid(threads(), panels_)) {}
+        blocks_(ceil_div(panels_, WeightsBlocks::kBlockPanels)),
+        grid_(weights_grid(threads(), blocks_, panels_)) {}
 
-  Grid grid() const { return grid_; }
   int64_t tasks() const { return grid_.rows * grid_.cols; }
   int64_t panels() const { return panels_; }
-  int64_t row_blocks() const { return op_.m == 0 ? 1 : ceil_div(op_.m, blocks_.mb); }
-  int64_t group_panels() const { return blocks_.group / kernels_.nr; }
-  int64_t update_group_panels() const { return blocks_.update_group / kernels_.nr; }
-  int64_t packed_floats() const { return 2 * blocks_.mb * panels_ * kernels_.nr; }
+  int64_t row_blocks() const { return op_.m <= cut_.mb ? 1 : ceil_div(op_.m, cut_.mb); }
+  int64_t packed_floats() const { return 2 * cut_.mb * blocks_ * WeightsBlocks::kBlockPanels * kernels_.nr; }
 
-  Range task_rows(int64_t task) const { return part_of(panels_, grid_.rows, task / grid_.cols); }
-  Range task_columns(int64_t task) const { return part_of(panels_, grid_.cols, task % grid_.cols); }
+  Range task_blocks(int64_t task) const { return part_of(blocks_, grid_.rows, task / grid_.cols); }
+  Range task_panels(int64_t task) const { return part_of(panels_, grid_.cols, task % grid_.cols); }
 
   // Packs rows [index * mb, ...) of x and dz and adds the latter's column sums to sums, if given.
   Operands pack(int64_t index, float* memory, float* sums) const {
-    const int64_t first = index * blocks_.mb;
+    const int64_t first = index * cut_.mb;
     const Operands operands{.packed_x = memory,
                             .packed_dz = memory + packed_floats() / 2,
                             .x = {op_.x + first * op_.ldx, op_.ldx},
                             .dz = {op_.dz + first * op_.lddz, op_.lddz},
-                            .packed = blocks_.pack,
-                            .rows = std::min(blocks_.mb, op_.m - first),
+                            .packed = cut_.pack,
+                            .rows = std::min(cut_.mb, op_.m - first),
                             .nr = kernels_.nr,
                             .mr = kernels_.mr,
                             .n = op_.n};
     const int64_t packers = std::min(tasks(), panels_);
     context_.parallel.run(packers, [&](int64_t task) {
-      const Range mine = part_of(panels_, packers, task);
-      for (int64_t block = mine.begin; block < mine.end; ++block) pack_block(operands, block, sums);
+      const Range panels = part_of(panels_, packers, task), blocks = part_of(blocks_, packers, task);
+      for (int64_t p = panels.begin; p < panels.end; ++p) pack_panel(operands, p, sums);
+      for (int64_t b = blocks.begin; b < blocks.end && operands.packed; ++b) pack_columns(operands, b);
     });
     return operands;
   }
 
-  // out[0 ...] = beta out + x^T dz for dD's rows of row block `block` and the columns of panel `panel`.
-  void multiply(const Operands& operands, int64_t block, int64_t panel, float beta, float* out, int64_t ldo) const {
-    const int64_t tile = operands.tile(block), width = operands.width(block);
-    const Strided rhs = operands.panel(panel);
-    for (int64_t offset = 0; offset < width; offset += tile) {
-      const int64_t height = std::min(tile, width - offset);
-      const Strided lhs = operands.columns(block, offset, height);
-      kernels_.f32_weights({.rows = height,
-                            .cols = operands.width(panel),
-                            .m = operands.rows,
-                            .lhs = lhs.data,
-                            .lhs_stride = lhs.stride,
-                            .rhs = rhs.data,
-                            .rhs_stride = rhs.stride,
-                            .beta = beta,
-                            .out = out + offset * ldo,
-                            .ldo = ldo});
+  // out = beta out + x^T dz for the rows of dD in `block` and the columns in `panels`; out is at the first of both.
+  void multiply(const Operands& operands, int64_t block, Range panels, float beta, float* out, int64_t ldo) const {
+    for (int64_t row = 0; row == 0 || row < operands.rows; row += cut_.kb, beta = 1) {
+      const Range rows{row, std::min(row + cut_.kb, operands.rows)};
+      for (int64_t p = panels.begin; p < panels.end; ++p) {
+        multiply_panel(operands, rows, block, p, beta, out + (p - panels.begin) * operands.nr, ldo);
+      }
+      if (cut_.kb == 0) return;  // no rows: only beta out
     }
   }
 
@@ -104,24 +98,47 @@ class Weights {
     return useful_threads(context_.parallel.threads(), size(op_.m) * size(op_.n) * size(op_.n));
   }
 
-  void pack_block(const Operands& o, int64_t block, float* sums) const {
-    const int64_t column = block * o.nr, width = o.width(block), tile = o.tile(block);
-    if (o.packs_panel(block)) {
+  void multiply_panel(const Operands& o, Range rows, int64_t block, int64_t panel, float beta, float* out,
+                      int64_t ldo) const {
+    const int64_t tile = o.tile(block), width = o.block_width(block);
+    const Strided rhs = o.panel(panel);
+    for (int64_t offset = 0; offset < width; offset += tile) {
+      const int64_t height = std::min(tile, width - offset);
+      const Strided lhs = o.columns(block, offset, height);
+      kernels_.f32_weights({.rows = height,
+                            .cols = o.panel_width(panel),
+                            .m = rows.size(),
+                            .lhs = lhs.data + rows.begin * lhs.stride,
+                            .lhs_stride = lhs.stride,
+                            .rhs = rhs.data + rows.begin * rhs.stride,
+                            .rhs_stride = rhs.stride,
+                            .beta = beta,
+                            .out = out + offset * ldo,
+                            .ldo = ldo});
+    }
+  }
+
+  void pack_panel(const Operands& o, int64_t panel, float* sums) const {
+    const int64_t column = panel * o.nr, width = o.panel_width(panel);
+    if (o.packs_panel(panel)) {
       kernels_.f32_pack_panel({.rows = o.rows,
                                .cols = width,
                                .src = o.dz.data + column,
                                .ld = o.dz.stride,
                                .width = o.nr,
-                               .dst = o.packed_panel(block)});
+                               .dst = o.packed_panel(panel)});
     }
-    const Strided panel = o.panel(block);
-    if (sums) kernels_.f32_column_sums(o.rows, width, panel.data, panel.stride, sums + column);
-    if (!o.packed) return;
+    const Strided packed = o.panel(panel);
+    if (sums) kernels_.f32_column_sums(o.rows, width, packed.data, packed.stride, sums + column);
+  }
+
+  void pack_columns(const Operands& o, int64_t block) const {
+    const int64_t width = o.block_width(block), tile = o.tile(block);
     for (int64_t offset = 0; offset < width; offset += tile) {
       const int64_t height = std::min(tile, width - offset);
       kernels_.f32_pack_panel({.rows = o.rows,
                                .cols = height,
-                               .src = o.x.data + column + offset,
+                               .src = o.x.data + block * o.block_size() + offset,
                                .ld = o.x.stride,
                                .width = height,
                                .dst = o.packed_columns(block, offset)});
@@ -131,24 +148,10 @@ class Weights {
   const idelta_context& context_;
   const KernelTable& kernels_;
   const WeightsOperands& op_;
-  WeightsBlocks blocks_;
-  int64_t panels_;
+  WeightsBlocks cut_;
+  int64_t panels_, blocks_;
   Grid grid_;
 };
-
-// Where update() keeps the gradient until it is used: with one block of rows each task one group of rows of dD, in
-// cache; with several the whole of it.
-struct GradientScratch {
-  bool whole;
-  int64_t ld, floats;
-};
-
-GradientScratch scratch_for(const Weights& weights, int64_t nr) {
-  const bool whole = weights.row_blocks() > 1;
-  const int64_t ld = weights.panels() * nr;
-  const int64_t rows = whole ? ld : weights.tasks() * weights.update_group_panels() * nr;
-  return {whole, ld, rows * ld};
-}
 
 OptimizerStep step_of(const idelta_optimizer& o) {
   OptimizerStep step{};
@@ -171,38 +174,67 @@ static_assert(OptimizerStep::kSgd == static_cast<int>(IDELTA_OPTIMIZER_SGD) &&
               OptimizerStep::kNesterov == static_cast<int>(IDELTA_OPTIMIZER_NESTEROV) &&
               OptimizerStep::kAdamW == static_cast<int>(IDELTA_OPTIMIZER_ADAMW));
 
-// The optimiser on rows [rows) x columns [columns) of D, in panels of nr, with their gradient g; then D repacked there.
-struct Stepper {
-  const KernelTable& kernels;
-  idelta_delta& delta;
-  const Parameters& parameters;
-  OptimizerStep step;
-  int64_t n;
+// The optimiser on one block of D's rows and one panel of its columns, with their gradient g; then D repacked there,
+// all while it is in L1.
+class Stepper {
+ public:
+  Stepper(const KernelTable& kernels, idelta_delta& delta, const Parameters& parameters, const OptimizerStep& step)
+      : kernels_(kernels), delta_(delta), parameters_(parameters), step_(step), n_(delta.header.n), nr_(kernels.nr) {}
 
-  void operator()(Range rows, Range columns, const float* g, int64_t ldg) const {
-    const int64_t nr = kernels.nr, first = columns.begin * nr;
-    for (int64_t i = rows.begin * nr; i < std::min(rows.end * nr, n); ++i, g += ldg) {
-      OptimizerStep s = step;
-      s.count = std::min(columns.end * nr, n) - first;
+  // The order of D out x in: then the gradient is dz^T x.
+  bool transposed() const { return parameters_.D && delta_.header.transposed; }
+
+  void operator()(int64_t block, int64_t panel, const float* g, int64_t ldg) const {
+    OptimizerStep s = step_;
+    const int64_t column = panel * nr_;
+    const Range rows = {block * WeightsBlocks::kBlockPanels, (block + 1) * WeightsBlocks::kBlockPanels};  // in panels
+    const Range chunks = chunks_of(rows);
+    s.cols = std::min(nr_, n_ - column);
+    s.ldg = ldg;
+    s.ld_state = n_;
+    for (int64_t chunk = chunks.begin; chunk < chunks.end; ++chunk, g += kLine * ldg) {
+      const int64_t row = chunk * kLine;
+      s.rows = std::min<int64_t>(kLine, n_ - row);
       s.g = g;
-      s.w = parameters.D + i * parameters.ldd + first;
-      for (int a = 0; a < 2; ++a) s.state[a] = parameters.state[a] ? parameters.state[a] + i * n + first : nullptr;
-      kernels.f32_optimizer_step(s);
+      s.w = parameters_.D ? parameters_.D + row * parameters_.ldd + column : delta_.forward.chunk(panel, chunk);
+      s.ldw = parameters_.D ? parameters_.ldd : nr_;
+      for (int a = 0; a < 2; ++a) {
+        s.state[a] = parameters_.state[a] ? parameters_.state[a] + row * n_ + column : nullptr;
+      }
+      const bool nonzero = kernels_.f32_optimizer_step(s);
+      if (parameters_.D) {
+        if (!along().empty()) along().pack_chunk(kernels_, {parameters_.D, parameters_.ldd, false}, panel, chunk);
+      } else {
+        delta_.forward.set_nonzero(panel, chunk, nonzero);
+      }
     }
-    const MatrixView D{parameters.D, parameters.ldd, delta.header.transposed};
-    Panels& along = D.transposed ? delta.backward : delta.forward;   // whose reduction runs over D's rows as they lie
-    Panels& across = D.transposed ? delta.forward : delta.backward;  // ... over its columns
-    if (!along.empty()) repack(along, {parameters.D, parameters.ldd, false}, columns, rows);
-    if (!across.empty()) repack(across, {parameters.D, parameters.ldd, true}, rows, columns);
+    if (!across().empty()) repack_across(rows, panel);
   }
 
-  void repack(Panels& panels, const MatrixView& b, Range which, Range reduction) const {
-    const int64_t chunks = kernels.nr / kLine;  // of the reduction, a panel's width
-    const int64_t end = std::min(reduction.end * chunks, panels.chunks());
-    for (int64_t p = which.begin; p < which.end; ++p) {
-      for (int64_t c = reduction.begin * chunks; c < end; ++c) panels.pack_chunk(kernels, b, p, c);
+ private:
+  // The panels whose reduction goes along the rows of D as it lies, and those of its transpose.
+  Panels& along() const { return transposed() ? delta_.backward : delta_.forward; }
+  Panels& across() const { return transposed() ? delta_.forward : delta_.backward; }
+
+  Range chunks_of(Range panels) const {
+    const int64_t each = nr_ / kLine, all = ceil_div(n_, kLine);
+    return {std::min(panels.begin * each, all), std::min(panels.end * each, all)};
+  }
+
+  void repack_across(Range rows, int64_t panel) const {
+    const Range chunks = chunks_of({panel, panel + 1});
+    const MatrixView tile = parameters_.D ? MatrixView{parameters_.D, parameters_.ldd, true}
+                                          : MatrixView{delta_.forward.panel(panel) - panel * nr_, nr_, true};
+    for (int64_t p = rows.begin; p < std::min(rows.end, across().count()); ++p) {
+      for (int64_t chunk = chunks.begin; chunk < chunks.end; ++chunk) across().pack_chunk(kernels_, tile, p, chunk);
     }
   }
+
+  const KernelTable& kernels_;
+  idelta_delta& delta_;
+  const Parameters& parameters_;
+  const OptimizerStep& step_;
+  int64_t n_, nr_;
 };
 
 }  // namespace
@@ -215,7 +247,7 @@ size_t weights_workspace_bytes(const idelta_context& context, int64_t m, int64_t
 void backward_weights(const idelta_context& context, const WeightsOperands& operands, float beta, float* dD,
                       int64_t ldd, float* db, float* workspace) {
   const Weights weights(context, operands);
-  const int64_t n = operands.n, nr = context.kernels.nr;
+  const int64_t n = operands.n;
   if (db && beta == 0) std::fill_n(db, n, 0.0f);
   if (db && beta != 0 && beta != 1) std::transform(db, db + n, db, [&](float sum) { return beta * sum; });
 
@@ -224,58 +256,65 @@ void backward_weights(const idelta_context& context, const WeightsOperands& oper
     if (!dD) continue;
     const float scale = index == 0 ? beta : 1.0f;
     context.parallel.run(weights.tasks(), [&](int64_t task) {
-      const Range rows = weights.task_rows(task), columns = weights.task_columns(task);
-      for (int64_t first = rows.begin; first < rows.end; first += weights.group_panels()) {
-        const int64_t last = std::min(first + weights.group_panels(), rows.end);
-        for (int64_t panel = columns.begin; panel < columns.end; ++panel) {
-          for (int64_t block = first; block < last; ++block) {
-            weights.multiply(packed, block, panel, scale, dD + block * nr * ldd + panel * nr, ldd);
-          }
-        }
+      const Range blocks = weights.task_blocks(task), panels = weights.task_panels(task);
+      for (int64_t b = blocks.begin; b < blocks.end; ++b) {
+        weights.multiply(packed, b, panels, scale, dD + b * packed.block_size() * ldd + panels.begin * packed.nr, ldd);
       }
     });
   }
 }
 
+// Memory of update() behind the packed operands: the gradient where it waits to be used (a block x panel a task if all
+// rows are packed at once, else the whole of it), then the bias' gradient.
+struct GradientScratch {
+  bool whole;
+  int64_t nr, rows, ld, floats;  // rows of a block
+
+  GradientScratch(const Weights& weights, int64_t panel)
+      : whole(weights.row_blocks() > 1),
+        nr(panel),
+        rows(WeightsBlocks::kBlockPanels * nr),
+        ld(whole ? weights.panels() * nr : nr),
+        floats(whole ? (ld + rows) * ld : weights.tasks() * rows * nr) {}
+
+  int64_t offset(int64_t task, int64_t block, int64_t p) const {
+    return whole ? block * rows * ld + p * nr : task * rows * nr;
+  }
+};
+
 size_t update_workspace_bytes(const idelta_context& context, int64_t m, int64_t n) {
   const WeightsOperands sizes{m, n, nullptr, n, nullptr, n};
   const Weights weights(context, sizes);
-  const int64_t bias_gradient = round_up(n, kLine);
-  return static_cast<size_t>(weights.packed_floats() + scratch_for(weights, context.kernels.nr).floats +
-                             bias_gradient) *
-         sizeof(float);
+  const int64_t gradient = GradientScratch(weights, context.kernels.nr).floats;
+  return static_cast<size_t>(weights.packed_floats() + gradient + round_up(n, kLine)) * sizeof(float);
 }
 
 void update(const idelta_context& context, idelta_delta& delta, const WeightsOperands& given,
             const idelta_optimizer& optimizer, const Parameters& parameters, float* workspace) {
-  // D given out x in has the gradient dz^T x.
-  const bool transposed = delta.header.transposed;
+  OptimizerStep step = step_of(optimizer);
+  const Stepper stepper(context.kernels, delta, parameters, step);
+  const bool transposed = stepper.transposed();
   const WeightsOperands operands =
       transposed ? WeightsOperands{given.m, given.n, given.dz, given.lddz, given.x, given.ldx} : given;
   const Weights weights(context, operands);
-  const int64_t n = operands.n, nr = context.kernels.nr;
-  const GradientScratch scratch = scratch_for(weights, nr);
+  const int64_t n = operands.n;
+  const GradientScratch scratch(weights, context.kernels.nr);
   float* const gradient = workspace + weights.packed_floats();
   float* const bias_gradient = gradient + scratch.floats;
   std::fill_n(bias_gradient, n, 0.0f);
-  const Stepper stepper{context.kernels, delta, parameters, step_of(optimizer), n};
 
   for (int64_t index = 0; index < weights.row_blocks(); ++index) {
     const Operands packed = weights.pack(index, workspace, transposed ? nullptr : bias_gradient);
-    const float scale = index == 0 ? 0.0f : 1.0f;
+    const float beta = index == 0 ? 0.0f : 1.0f;
+    const bool last = index + 1 == weights.row_blocks();
     context.parallel.run(weights.tasks(), [&](int64_t task) {
-      const Range rows = weights.task_rows(task), columns = weights.task_columns(task);
-      for (int64_t first = rows.begin; first < rows.end; first += weights.update_group_panels()) {
-        const int64_t last = std::min(first + weights.update_group_panels(), rows.end);
-        float* g = gradient + (scratch.whole ? first : task * weights.update_group_panels()) * nr * scratch.ld +
-                   columns.begin * nr;
-        for (int64_t panel = columns.begin; panel < columns.end; ++panel) {
-          for (int64_t block = first; block < last; ++block) {
-            weights.multiply(packed, block, panel, scale,
-                             g + (block - first) * nr * scratch.ld + (panel - columns.begin) * nr, scratch.ld);
-          }
+      const Range blocks = weights.task_blocks(task), panels = weights.task_panels(task);
+      for (int64_t b = blocks.begin; b < blocks.end; ++b) {
+        for (int64_t p = panels.begin; p < panels.end; ++p) {
+          float* const g = gradient + scratch.offset(task, b, p);
+          weights.multiply(packed, b, {p, p + 1}, beta, g, scratch.ld);
+          if (last) stepper(b, p, g, scratch.ld);
         }
-        if (index + 1 == weights.row_blocks()) stepper({first, last}, columns, g, scratch.ld);
       }
     });
   }
@@ -284,9 +323,9 @@ void update(const idelta_context& context, idelta_delta& delta, const WeightsOpe
 
   if (!parameters.bias) return;
   if (transposed) context.kernels.f32_column_sums(given.m, n, given.dz, given.lddz, bias_gradient);
-  OptimizerStep step = step_of(optimizer);
   step.weight_decay = 0;
-  step.count = n;
+  step.rows = 1;
+  step.cols = n;
   step.g = bias_gradient;
   step.w = parameters.bias;
   for (int a = 0; a < 2; ++a) step.state[a] = parameters.bias_state[a];

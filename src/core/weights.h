@@ -22,7 +22,7 @@ void backward_weights(const idelta_context& context, const WeightsOperands& oper
 
 // Master parameters and what the optimiser remembers of them.
 struct Parameters {
-  float* D;  // n x n, in the order in which `delta` was given
+  float* D;  // n x n, in the order in which `delta` was given; or null: delta.forward is the master
   int64_t ldd;
   float* state[2];  // n x n dense
   float* bias;      // n, or null

@@ -283,8 +283,9 @@ typedef struct idelta_optimizer {
  */
 IDELTA_API int32_t idelta_optimizer_state_arrays(idelta_optimizer_kind kind);
 
-/* One optimiser step of D (and bias): the gradient x^T dz is made block by block and used before it leaves the cache;
- * the new D goes to `D` and, repacked, into `delta`. */
+/* One optimiser step of D (and bias): the gradient x^T dz is made tile by tile and used before it leaves the first
+ * cache; the new D goes to `D` and, repacked, into `delta`. With D null the forward pack of `delta`, which holds D to
+ * the bit in format F32, is itself the master (idelta_delta_unpack shows it): a copy of D less to read and write. */
 typedef struct idelta_update_args {
   size_t struct_size;
   int64_t m;
@@ -293,9 +294,9 @@ typedef struct idelta_update_args {
   const float* dz; /* m x n */
   int64_t lddz;
   const idelta_optimizer* optimizer;
-  float* D; /* n x n, in x out: the master copy, changed in place */
+  float* D; /* n x n, in the order in which delta was given: the master copy, changed in place; or null */
   int64_t ldd;
-  float* state[2]; /* each n x n dense, zero before the first step; as many as the optimizer has */
+  float* state[2]; /* each n x n dense, in the order of D (null: in x out), zero before the first step */
   float* bias;     /* n, or null: changed in place */
   float* bias_state[2];
   void* workspace;
