@@ -27,15 +27,17 @@ void pack_lines(const PackLines& p) {
   }
 }
 
+// A column of vectors at a time, so that masks are made once.
 template <class V>
 bool pack_panel(const PackPanel& p) {
   V seen = V::zero();
-  for (ptrdiff_t r = 0; r < p.rows; ++r) {
-    const float* src = p.src + r * p.ld;
-    float* dst = p.dst + r * p.width;
-    for (ptrdiff_t c = 0; c < p.width; c += V::lanes) {
-      const V v = V::load(src + (c < p.cols ? c : 0), p.cols - c);
-      v.store(dst + c, p.width - c);
+  for (ptrdiff_t c = 0; c < p.width; c += V::lanes) {
+    const ptrdiff_t loaded = p.cols - c, stored = p.width - c;
+    const float* src = p.src + (loaded > 0 ? c : 0);
+    float* dst = p.dst + c;
+    for (ptrdiff_t r = 0; r < p.rows; ++r, src += p.ld, dst += p.width) {
+      const V v = V::load(src, loaded);
+      v.store(dst, stored);
       seen = seen | v;
     }
   }

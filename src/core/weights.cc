@@ -60,8 +60,8 @@ class Weights {
   Range task_blocks(int64_t task) const { return part_of(blocks_, grid_.rows, task / grid_.cols); }
   Range task_panels(int64_t task) const { return part_of(panels_, grid_.cols, task % grid_.cols); }
 
-  // Packs rows [index * mb, ...) of x and dz and adds the latter's column sums to sums, if given.
-  Operands pack(int64_t index, float* memory, float* sums) const {
+  // Packs rows [index * mb, ...) of x and dz.
+  Operands pack(int64_t index, float* memory) const {
     const int64_t first = index * cut_.mb;
     const Operands operands{.packed_x = memory,
                             .packed_dz = memory + packed_floats() / 2,
@@ -72,13 +72,28 @@ class Weights {
                             .nr = kernels_.nr,
                             .mr = kernels_.mr,
                             .n = op_.n};
-    const int64_t packers = std::min(tasks(), panels_);
+    // A few rows at a time, whole: they are read along the grain, and the ends of the panels they go to stay in L1.
+    constexpr int64_t kRows = 16;
+    const int64_t chunks = ceil_div(operands.rows, kRows), packers = std::min(tasks(), chunks);
     context_.parallel.run(packers, [&](int64_t task) {
-      const Range panels = part_of(panels_, packers, task), blocks = part_of(blocks_, packers, task);
-      for (int64_t p = panels.begin; p < panels.end; ++p) pack_panel(operands, p, sums);
-      for (int64_t b = blocks.begin; b < blocks.end && operands.packed; ++b) pack_columns(operands, b);
+      const Range mine = part_of(chunks, packers, task);
+      for (int64_t c = mine.begin; c < mine.end; ++c) {
+        const Range rows{c * kRows, std::min((c + 1) * kRows, operands.rows)};
+        for (int64_t p = 0; p < operands.panels(); ++p) pack_panel(operands, p, rows);
+        for (int64_t b = 0; b < operands.blocks() && operands.packed; ++b) pack_columns(operands, b, rows);
+      }
     });
     return operands;
+  }
+
+  // sums += column sums of the packed rows of dz, for this task's share of the columns.
+  void add_column_sums(const Operands& o, int64_t task, float* sums) const {
+    if (!sums || task >= grid_.cols) return;  // the tasks of the first blocks do it
+    const Range panels = task_panels(task);
+    for (int64_t p = panels.begin; p < panels.end; ++p) {
+      const Strided dz = o.panel(p);
+      kernels_.f32_column_sums(o.rows, o.panel_width(p), dz.data, dz.stride, sums + p * o.nr);
+    }
   }
 
   // out = beta out + x^T dz for the rows of dD in `block` and the columns in `panels`; out is at the first of both.
@@ -118,30 +133,26 @@ class Weights {
     }
   }
 
-  void pack_panel(const Operands& o, int64_t panel, float* sums) const {
-    const int64_t column = panel * o.nr, width = o.panel_width(panel);
-    if (o.packs_panel(panel)) {
-      kernels_.f32_pack_panel({.rows = o.rows,
-                               .cols = width,
-                               .src = o.dz.data + column,
-                               .ld = o.dz.stride,
-                               .width = o.nr,
-                               .dst = o.packed_panel(panel)});
-    }
-    const Strided packed = o.panel(panel);
-    if (sums) kernels_.f32_column_sums(o.rows, width, packed.data, packed.stride, sums + column);
+  void pack_panel(const Operands& o, int64_t panel, Range rows) const {
+    if (!o.packs_panel(panel)) return;
+    kernels_.f32_pack_panel({.rows = rows.size(),
+                             .cols = o.panel_width(panel),
+                             .src = o.dz.data + rows.begin * o.dz.stride + panel * o.nr,
+                             .ld = o.dz.stride,
+                             .width = o.nr,
+                             .dst = o.packed_panel(panel) + rows.begin * o.nr});
   }
 
-  void pack_columns(const Operands& o, int64_t block) const {
+  void pack_columns(const Operands& o, int64_t block, Range rows) const {
     const int64_t width = o.block_width(block), tile = o.tile(block);
     for (int64_t offset = 0; offset < width; offset += tile) {
       const int64_t height = std::min(tile, width - offset);
-      kernels_.f32_pack_panel({.rows = o.rows,
+      kernels_.f32_pack_panel({.rows = rows.size(),
                                .cols = height,
-                               .src = o.x.data + block * o.block_size() + offset,
+                               .src = o.x.data + rows.begin * o.x.stride + block * o.block_size() + offset,
                                .ld = o.x.stride,
                                .width = height,
-                               .dst = o.packed_columns(block, offset)});
+                               .dst = o.packed_columns(block, offset) + rows.begin * height});
     }
   }
 
@@ -252,10 +263,11 @@ void backward_weights(const idelta_context& context, const WeightsOperands& oper
   if (db && beta != 0 && beta != 1) std::transform(db, db + n, db, [&](float sum) { return beta * sum; });
 
   for (int64_t index = 0; index < weights.row_blocks(); ++index) {
-    const Operands packed = weights.pack(index, workspace, db);
-    if (!dD) continue;
+    const Operands packed = weights.pack(index, workspace);
     const float scale = index == 0 ? beta : 1.0f;
     context.parallel.run(weights.tasks(), [&](int64_t task) {
+      weights.add_column_sums(packed, task, db);
+      if (!dD) return;
       const Range blocks = weights.task_blocks(task), panels = weights.task_panels(task);
       for (int64_t b = blocks.begin; b < blocks.end; ++b) {
         weights.multiply(packed, b, panels, scale, dD + b * packed.block_size() * ldd + panels.begin * packed.nr, ldd);
@@ -304,10 +316,11 @@ void update(const idelta_context& context, idelta_delta& delta, const WeightsOpe
   std::fill_n(bias_gradient, n, 0.0f);
 
   for (int64_t index = 0; index < weights.row_blocks(); ++index) {
-    const Operands packed = weights.pack(index, workspace, transposed ? nullptr : bias_gradient);
+    const Operands packed = weights.pack(index, workspace);
     const float beta = index == 0 ? 0.0f : 1.0f;
     const bool last = index + 1 == weights.row_blocks();
     context.parallel.run(weights.tasks(), [&](int64_t task) {
+      weights.add_column_sums(packed, task, transposed ? nullptr : bias_gradient);
       const Range blocks = weights.task_blocks(task), panels = weights.task_panels(task);
       for (int64_t b = blocks.begin; b < blocks.end; ++b) {
         for (int64_t p = panels.begin; p < panels.end; ++p) {
