@@ -18,7 +18,7 @@ struct Case {
   bool dz = true;
   bool dx = true;
   bool in_place = false;  // dx is dy; without dx, dz is dy
-  int64_t gap = 0;
+  int64_t gap = 0;        // ld - n of dy; once to four times more of the others
   Flush flush = Flush::kRight;
 };
 
@@ -28,8 +28,8 @@ void check(const ContextPtr& context, const Case& c) {
                (c.dx ? " dx" : "") + (c.in_place ? " in place" : "") + " gap " + std::to_string(c.gap));
   const int64_t m = c.m, n = c.n, ld = c.n + c.gap;
   Random random(static_cast<uint64_t>(m * 521 + n));
-  Matrix dy(m, n, ld, c.flush), y(m, n, ld + c.gap, c.flush), D(n, n, ld, c.flush);
-  const Matrix dz(m, n, ld, c.flush), dx(m, n, ld, c.flush);
+  Matrix dy(m, n, ld, c.flush), y(m, n, ld + c.gap, c.flush), D(n, n, ld + 4 * c.gap, c.flush);
+  const Matrix dz(m, n, ld + 2 * c.gap, c.flush), dx(m, n, ld + 3 * c.gap, c.flush);
   fill_uniform(dy, random), fill_delta(D, random);
   // What forward can return, kinks included.
   fill(y,

@@ -16,7 +16,7 @@ struct Case {
   bool dD = true;
   bool db = true;
   bool integers = false;
-  int64_t gap = 0;
+  int64_t gap = 0;  // ld - n of x; twice and three times that of dz and dD
   Flush flush = Flush::kRight;
 };
 
@@ -26,7 +26,7 @@ void check(const ContextPtr& context, const Case& c) {
   const int64_t m = c.m, n = c.n, ld = c.n + c.gap;
   Random random(static_cast<uint64_t>(m * 523 + n));
   Matrix x(m, n, ld, c.flush), dz(m, n, ld + c.gap, c.flush);
-  const Matrix dD(n, n, ld, c.flush), db(1, n, n, c.flush);
+  const Matrix dD(n, n, ld + 2 * c.gap, c.flush), db(1, n, n, c.flush);
   c.integers ? fill_integers(x, random, 5) : fill_uniform(x, random);
   c.integers ? fill_integers(dz, random, 5) : fill_uniform(dz, random);
   // With beta = 0 the outputs keep their NaN: reading them shows.

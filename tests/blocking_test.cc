@@ -85,7 +85,8 @@ TEST(Blocking, CutOfTheReductionDependsOnTheWidthOnly) {
   }
 }
 
-TEST(Blocking, WeightsBlocksAreWholePanelsWithinTheCache) {
+TEST(Blocking, WeightsBlocksFitTheirCacheOrAreTheLeastPossible) {
+  constexpr int64_t kPackedBytes = int64_t{64} << 20;
   for (const CacheSizes& caches : kCaches) {
     for (const TileShape& tile : kTiles) {
       for (const int64_t m : kSizes) {
@@ -93,12 +94,11 @@ TEST(Blocking, WeightsBlocksAreWholePanelsWithinTheCache) {
           const WeightsBlocks b = weights_blocks(caches, tile, m, n);
           ASSERT_GE(b.mb, 1);
           ASSERT_LE(b.mb, m);
-          for (const int64_t group : {b.group, b.update_group}) {
-            ASSERT_GE(group, tile.nr);
-            ASSERT_EQ(0, group % tile.nr);
-          }
-          ASSERT_LE(b.update_group, b.group);
-          ASSERT_TRUE(b.group == tile.nr || b.mb * b.group * kFloat <= caches.l2) << "m " << m << " n " << n;
+          ASSERT_GE(b.kb, kLine);
+          ASSERT_EQ(0, b.kb % kLine);
+          ASSERT_TRUE(b.mb == m || b.mb % b.kb == 0) << "a cut of m ends a sub-block, m " << m << " mb " << b.mb;
+          ASSERT_TRUE(b.kb == kLine || b.kb * tile.nr * kFloat <= caches.l1) << "panel of dz, m " << m;
+          ASSERT_TRUE(b.mb <= b.kb || 2 * b.mb * n * kFloat <= kPackedBytes) << "m " << m << " n " << n;
         }
       }
     }
@@ -115,11 +115,13 @@ TEST(Blocking, GridsUseAtMostTheThreadsAndNeverMoreThanTheWork) {
         ASSERT_LE(forward.rows, m);
         ASSERT_LE(forward.cols, panels);
       }
-      const Grid weights = weights_grid(threads, panels);
-      ASSERT_GE(weights.rows * weights.cols, 1);
-      ASSERT_LE(weights.rows * weights.cols, threads);
-      ASSERT_LE(weights.rows, panels);
-      ASSERT_LE(weights.cols, panels);
+      for (const int64_t row_blocks : {1, 9, 97}) {
+        const Grid weights = weights_grid(threads, row_blocks, panels);
+        ASSERT_GE(weights.rows * weights.cols, 1);
+        ASSERT_LE(weights.rows * weights.cols, threads);
+        ASSERT_LE(weights.rows, row_blocks);
+        ASSERT_LE(weights.cols, panels);
+      }
     }
   }
 }
@@ -131,7 +133,7 @@ TEST(Blocking, SixtyFourCoresAreKeptBusy) {
   EXPECT_GT(forward.rows, forward.cols) << "many rows are cut by rows";
   EXPECT_EQ(1, forward_grid(64, 1, panels).rows);
   EXPECT_EQ(panels, forward_grid(64, 1, panels).cols) << "one row is cut by columns";
-  const Grid weights = weights_grid(64, panels);
+  const Grid weights = weights_grid(64, (panels + 2) / 3, panels);
   EXPECT_GE(weights.rows * weights.cols, 48);
 }
 

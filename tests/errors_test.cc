@@ -200,7 +200,6 @@ TEST_F(ErrorsTest, Update) {
                        {{"ldx", "10"}, [](Call& c) { c.args.ldx = 10; }},
                        {{"dz"}, [](Call& c) { c.args.dz = nullptr; }},
                        {{"lddz", "10"}, [](Call& c) { c.args.lddz = 10; }},
-                       {{"D"}, [](Call& c) { c.args.D = nullptr; }},
                        {{"ldd", "10"}, [](Call& c) { c.args.ldd = 10; }},
                        {{"optimizer"}, [](Call& c) { c.args.optimizer = nullptr; }},
                        {{"state"}, [](Call& c) { c.args.state[0] = nullptr; }},

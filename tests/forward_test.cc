@@ -11,7 +11,7 @@ namespace {
 struct Case {
   int64_t m, n;
   Flush flush = Flush::kRight;
-  int64_t gap = 0;    // ld - n of every operand
+  int64_t gap = 0;    // ld - n of x; twice, three and four times that of D, y and the contribution
   int64_t shift = 0;  // elements between guard page and operand
   idelta_activation activation = kIdentity;
   float identity_scale = 1.0f;
@@ -35,14 +35,15 @@ void check(const ContextPtr& context, const Case& c, Numbers numbers = Numbers::
   SCOPED_TRACE(::testing::PrintToString(c));
   Random random(static_cast<uint64_t>(c.m * 4099 + c.n));
   const bool integers = numbers == Numbers::kIntegers;
-  Matrix x(c.m, c.n, c.n + c.gap, c.flush, c.shift), D(c.n, c.n, c.n + c.gap, c.flush, c.shift);
+  Matrix x(c.m, c.n, c.n + c.gap, c.flush, c.shift), D(c.n, c.n, c.n + 2 * c.gap, c.flush, c.shift);
   Matrix bias(1, c.n, c.n, c.flush, c.shift);
   integers ? fill_integers(x, random, 4) : fill_uniform(x, random, 2.0f);
   integers ? fill_integers(D, random, 3) : fill_delta(D, random);
   integers ? fill_integers(bias, random, 8) : fill_uniform(bias, random);
   const ForwardReference expected =
       forward_reference(x, D, c.bias ? bias.data() : nullptr, c.identity_scale, c.activation);
-  const Matrix separate(c.m, c.n, c.n + c.gap, c.flush, c.shift), contribution(c.m, c.n, c.n + c.gap, c.flush, c.shift);
+  const Matrix separate(c.m, c.n, c.n + 3 * c.gap, c.flush, c.shift),
+      contribution(c.m, c.n, c.n + 4 * c.gap, c.flush, c.shift);
   const Matrix& y = c.in_place ? x : separate;
   x.freeze(), D.freeze(), bias.freeze();
 

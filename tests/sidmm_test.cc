@@ -29,7 +29,7 @@ TEST_F(SidmmTest, MatchesTheFormula) {
           const Flush flush = random.below(2) == 0 ? Flush::kLeft : Flush::kRight;
           const int64_t gap = random.below(3);
           Matrix x(m, n, n + gap, flush), D(n, n, n + 2 * gap, flush);
-          const Matrix y(m, n, n + gap, flush);
+          const Matrix y(m, n, n + 3 * gap, flush);
           fill_uniform(x, random), fill_delta(D, random);
           if (s.beta != 0) fill_uniform(y, random);  // else NaN stays there
           const Dense op = transposed ? transpose(dense(D)) : dense(D);

@@ -76,9 +76,7 @@ void expect_packed(const ContextPtr& context, const DeltaPtr& delta, const Matri
   const Matrix x(4, n);
   fill_uniform(x, random);
   std::vector<std::vector<uint32_t>> results;
-  idelta_delta_options in_out = options;
-  in_out.transposed = 0;
-  const DeltaPtr fresh = pack(context, D, in_out);
+  const DeltaPtr fresh = pack(context, D, options);
   for (const DeltaPtr* each : {&fresh, &delta}) {
     const Matrix y(4, n), dx(4, n), back(n, n);
     const idelta_forward_args forward = forward_args(x, y);
@@ -88,7 +86,7 @@ void expect_packed(const ContextPtr& context, const DeltaPtr& delta, const Matri
     ASSERT_OK(idelta_delta_unpack(context.get(), each->get(), back.data(), n));
     for (const Matrix* result : {&y, &dx, &back}) results.push_back(result->element_bits());
   }
-  EXPECT_EQ(D.element_bits(), results[5]) << "unpacked delta is not D";
+  EXPECT_EQ(results[2], results[5]) << "unpacked delta is not D";
   EXPECT_EQ(results[0], results[3]) << "forward";
   EXPECT_EQ(results[1], results[4]) << "backward_data";
   EXPECT_EQ(info_of(context, fresh).norm_frobenius, info_of(context, delta).norm_frobenius);
@@ -100,7 +98,7 @@ struct Case {
   float decay = 0.0f;
   bool bias = true;
   bool transposed = false;
-  int64_t gap = 0;
+  int64_t gap = 0;  // ld - n of x; twice and three times that of D and dz
   Flush flush = Flush::kRight;
 };
 
@@ -109,28 +107,27 @@ void check_steps(const ContextPtr& context, const Case& c, int steps) {
                " decay " + std::to_string(c.decay) + (c.transposed ? " transposed" : "") + (c.bias ? " bias" : ""));
   const int64_t n = c.n;
   Random random(static_cast<uint64_t>(c.m * 17 + n));
-  const Parameters D(n, n, n + c.gap, c.flush), bias(1, n, n, c.flush);
+  const Parameters D(n, n, n + 2 * c.gap, c.flush), bias(1, n, n, c.flush);
   fill_delta(D.value, random), fill_uniform(bias.value, random);
-  Matrix packed_from = D.value.copy();
-  for (int64_t i = 0; i < n && c.transposed; ++i) {
-    for (int64_t j = 0; j < i; ++j) std::swap(packed_from(i, j), packed_from(j, i));
-  }
   const idelta_delta_options options = delta_options(1, IDELTA_PASS_BOTH, c.transposed);
-  const DeltaPtr delta = pack(context, packed_from, options);
+  const DeltaPtr delta = pack(context, D.value, options);
   idelta_optimizer optimizer = make_optimizer(c.kind, c.decay);
   for (int step = 1; step <= steps; ++step) {
-    Matrix x(c.m, n, n + c.gap, c.flush), dz(c.m, n, n, c.flush);
+    Matrix x(c.m, n, n + c.gap, c.flush), dz(c.m, n, n + 3 * c.gap, c.flush);
     fill_uniform(x, random), fill_uniform(dz, random);
     x.freeze(), dz.freeze();
     const Parameters D_before = D.copy(), bias_before = bias.copy();
-    const BackwardWeightsReference gradient = backward_weights_reference(x, dz, 0, zeros(n, n), zeros(1, n));
+    // D is kept in the order in which it was packed: out x in has the gradient dz^T x.
+    const Matrix &left = c.transposed ? dz : x, &right = c.transposed ? x : dz;
+    const Bounded D_gradient = backward_weights_reference(left, right, 0, zeros(n, n), zeros(1, n)).dD;
+    const Bounded bias_gradient = backward_weights_reference(x, dz, 0, zeros(n, n), zeros(1, n)).db;
     optimizer.step = step;
     idelta_update_args args = update_args(x, dz, optimizer, D.value);
     set_parameters(args, D, c.bias ? &bias : nullptr);
     ASSERT_OK(idelta_update(context.get(), delta.get(), &args));
 
-    expect_step(D_before, D, gradient.dD, optimizer, true, "D");
-    if (c.bias) expect_step(bias_before, bias, gradient.db, optimizer, false, "bias");
+    expect_step(D_before, D, D_gradient, optimizer, true, "D");
+    if (c.bias) expect_step(bias_before, bias, bias_gradient, optimizer, false, "bias");
     EXPECT_TRUE(c.bias || bias.value.element_bits() == bias_before.value.element_bits());
     EXPECT_TRUE(x.unchanged());
     EXPECT_TRUE(dz.unchanged());
@@ -190,7 +187,8 @@ TEST_F(UpdateTest, FusedGradientHasTheBitsOfBackwardWeights) {
       const idelta_backward_weights_args unfused = backward_weights_args(x, dz, dD, db.data());
       ASSERT_OK(idelta_backward_weights(context.get(), &unfused));
       for (int64_t i = 0; i < n; ++i) {
-        for (int64_t j = 0; j < n; ++j) ASSERT_EQ(-dD(i, j), D(i, j)) << i << ", " << j << ", n " << n;
+        for (int64_t j = 0; j < n; ++j)
+          ASSERT_EQ(-dD(i, j), transposed ? D(j, i) : D(i, j)) << i << ", " << j << ", n " << n;
         ASSERT_EQ(-db(0, i), bias(0, i)) << i << ", n " << n;
       }
     }
@@ -207,6 +205,32 @@ TEST_F(UpdateTest, NoRowsDoesNothing) {
   const idelta_update_args args = update_args(none, none, optimizer, D);
   ASSERT_OK(idelta_update(context.get(), delta.get(), &args));
   EXPECT_TRUE(D.unchanged());
+}
+
+// Without a master copy the packed delta is the master: the same bits as with one, for every optimiser.
+TEST_F(UpdateTest, PackedDeltaAloneTakesTheSameSteps) {
+  const int64_t n = 75;
+  for (const idelta_optimizer_kind kind : kKinds) {
+    Random random(7);
+    const Parameters with(n, n, n), without(n, n, n);
+    fill_delta(with.value, random);
+    const DeltaPtr expected = pack(context, with.value), delta = pack(context, with.value);
+    idelta_optimizer optimizer = make_optimizer(kind, 0.1f);
+    const Matrix x(19, n), dz(19, n);
+    for (optimizer.step = 1; optimizer.step <= 3; ++optimizer.step) {
+      fill_uniform(x, random), fill_uniform(dz, random);
+      idelta_update_args args = update_args(x, dz, optimizer, with.value);
+      set_parameters(args, with, nullptr);
+      ASSERT_OK(idelta_update(context.get(), expected.get(), &args));
+      set_parameters(args, without, nullptr);
+      args.D = nullptr;
+      ASSERT_OK(idelta_update(context.get(), delta.get(), &args));
+      expect_packed(context, delta, with.value, delta_options());
+      EXPECT_EQ(with.first.element_bits(), without.first.element_bits());
+      EXPECT_EQ(with.second.element_bits(), without.second.element_bits());
+      if (HasFailure()) return;
+    }
+  }
 }
 
 // Only the directions that were packed are kept.
