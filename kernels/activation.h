@@ -56,7 +56,8 @@ V gradient_of(const ActivationGradient& a, V dy, V y) {
   V dz = if_less(V::zero(), y, dy, V::splat(a.slope) * dy);
   dz = if_less_equal(y, V::splat(a.low), V::zero(), dz);
   dz = if_less_equal(V::splat(a.high), y, V::zero(), dz);
-  return a.tanh ? dz * fnma(y, y, V::splat(1.0f)) : dz;
+  dz = a.tanh ? dz * fnma(y, y, V::splat(1.0f)) : dz;
+  return if_less_equal(y, y, dz, y);  // NaN of y
 }
 
 }  // namespace idelta

@@ -32,7 +32,7 @@ struct Activation {
 };
 
 // dz = dy * act'(y): dy where y lies strictly between low and high (NaN: no limit), else 0; times slope unless y > 0;
-// times 1 - y^2 if tanh.
+// times 1 - y^2 if tanh; NaN where y is.
 struct ActivationGradient {
   float slope = 1, low = 0, high = 0;
   bool tanh = false;

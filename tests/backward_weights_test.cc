@@ -83,14 +83,20 @@ TEST_F(BackwardWeightsTest, IntegersAreExact) {
 }
 
 // No rows: the header says that m = 0 does nothing, so beta is not applied either.
-TEST_F(BackwardWeightsTest, NoRowsDoesNothing) {
-  const Matrix none(0, 7), dD(7, 7), db(1, 7);
+// The empty sum: NaN of the prefill shows where beta = 0 would read.
+TEST_F(BackwardWeightsTest, NoRowsLeaveBetaTimesWhatWasThere) {
+  const Matrix none(0, 7);
   for (const float beta : kBetas) {
+    const Matrix dD(7, 7), db(1, 7);
+    for (int64_t i = 0; i < 49 && beta != 0; ++i) dD.data()[i / 7 * dD.ld() + i % 7] = static_cast<float>(i);
+    for (int64_t j = 0; j < 7 && beta != 0; ++j) db.data()[j] = static_cast<float>(j);
     idelta_backward_weights_args args = backward_weights_args(none, none, dD, db.data());
     args.beta = beta;
     ASSERT_OK(idelta_backward_weights(context.get(), &args));
-    EXPECT_TRUE(dD.untouched());
-    EXPECT_TRUE(db.untouched());
+    for (int64_t i = 0; i < 49; ++i) {
+      EXPECT_EQ(dD.data()[i / 7 * dD.ld() + i % 7], beta == 0 ? 0.0f : beta * static_cast<float>(i)) << beta;
+    }
+    for (int64_t j = 0; j < 7; ++j) EXPECT_EQ(db.data()[j], beta == 0 ? 0.0f : beta * static_cast<float>(j)) << beta;
   }
 }
 

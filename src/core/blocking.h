@@ -19,6 +19,7 @@ struct TileShape {
 struct Range {
   int64_t begin, end;
   int64_t size() const { return end - begin; }
+  friend bool operator==(const Range&, const Range&) = default;
 };
 
 // Part `index` of [0, total) cut into `parts` that differ by at most one.
@@ -58,7 +59,7 @@ Grid forward_grid(int64_t threads, int64_t m, int64_t panels);
 // backward_weights: row blocks against panels.
 Grid weights_grid(int64_t threads, int64_t blocks, int64_t panels);
 
-// Threads worth waking for so many multiply-adds.
+// Threads worth waking for so many multiply-adds (or work that takes as long).
 int64_t useful_threads(int64_t threads, double multiply_adds);
 
 }  // namespace idelta::core

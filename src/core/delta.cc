@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <string>
 
 #include "src/core/dispatch.h"
@@ -24,19 +25,13 @@ uint64_t checksum_of(const idelta_delta::Header& h) {
   return sum;
 }
 
-void pack_panels(const idelta_context& context, Panels& panels, const MatrixView& b) {
-  context.parallel.run(panels.count(), [&](int64_t panel) {
-    for (int64_t chunk = 0; chunk < panels.chunks(); ++chunk) panels.pack_chunk(context.kernels, b, panel, chunk);
-  });
-  panels.find_used();
-}
-
-// Norms of D from whichever direction is packed (D^T has the same, rows and columns exchanged), in fp64.
+// In fp64. `b` is anything with at(i, j).
 struct Norms {
   double frobenius = 0, one = 0, inf = 0, max = 0;
 };
 
-Norms norms_of(const Panels& b, int64_t n) {
+template <class Matrix>
+Norms norms_of(const Matrix& b, int64_t n) {
   Norms norms;
   std::vector<double> column(static_cast<size_t>(n));
   double squares = 0;
@@ -61,6 +56,17 @@ double f32_certificate(const Norms& norms, int64_t n, float a) {
   constexpr double u = 0x1p-24;
   const double spectral = std::min(norms.frobenius, std::sqrt(norms.one * norms.inf));
   return u * (static_cast<double>(n + 3) * spectral + 2 * std::fabs(static_cast<double>(a)));
+}
+
+// Before anything is packed, so that a refusal changes nothing.
+void check_tolerance(const idelta_delta::Header& h, const MatrixView& D) {
+  if (h.tolerance == 0) return;
+  const double certificate = f32_certificate(norms_of(D, h.n), h.n, h.identity_scale);
+  if (certificate <= h.tolerance) return;
+  char text[160];
+  std::snprintf(text, sizeof text, "tolerance = %g is below the best certificate, %g of format F32; ask for no less",
+                h.tolerance, certificate);
+  throw Failure(IDELTA_TOLERANCE_NOT_MET, text);
 }
 
 }  // namespace
@@ -95,6 +101,19 @@ void Panels::find_used() {
   }
 }
 
+void pack_panels(const idelta_context& context, Panels& panels, const MatrixView& b) {
+  constexpr double kMultiplyAdds = 16;  // that take as long as packing an element
+  const double elements = static_cast<double>(panels.count()) * static_cast<double>(panels.stride());
+  const int64_t tasks = std::min(panels.count(), useful_threads(context.parallel.threads(), kMultiplyAdds * elements));
+  context.parallel.run(tasks, [&](int64_t task) {
+    const Range mine = part_of(panels.count(), tasks, task);
+    for (int64_t p = mine.begin; p < mine.end; ++p) {
+      for (int64_t chunk = 0; chunk < panels.chunks(); ++chunk) panels.pack_chunk(context.kernels, b, p, chunk);
+    }
+  });
+  panels.find_used();
+}
+
 idelta_delta* pack_delta(const idelta_context& context, int64_t n, const float* D, int64_t ldd,
                          const idelta_delta_options& options) {
   const idelta_passes passes = options.passes == 0 ? IDELTA_PASS_BOTH : options.passes;
@@ -108,24 +127,18 @@ idelta_delta* pack_delta(const idelta_context& context, int64_t n, const float* 
                    .mr = context.kernels.mr,
                    .nr = context.kernels.nr,
                    .identity_scale = options.identity_scale,
-                   .transposed = options.transposed != 0};
+                   .transposed = options.transposed != 0,
+                   .tolerance = options.tolerance};
   delta->checksum = checksum_of(delta->header);
   if (passes & IDELTA_PASS_FORWARD) delta->forward = Panels(n, context.kernels.nr);
   if (passes & IDELTA_PASS_BACKWARD_DATA) delta->backward = Panels(n, context.kernels.nr);
   repack_delta(context, *delta, D, ldd);
-  if (options.tolerance > 0) {
-    const double certificate = delta_info(*delta).certificate;
-    if (!(certificate <= options.tolerance)) {
-      throw Failure(IDELTA_TOLERANCE_NOT_MET, "tolerance = " + std::to_string(options.tolerance) +
-                                                  " is below the best certificate, " + std::to_string(certificate) +
-                                                  " of format F32; ask for no less");
-    }
-  }
   return delta.release();
 }
 
 void repack_delta(const idelta_context& context, idelta_delta& delta, const float* D, int64_t ldd) {
   const MatrixView view{D, ldd, delta.header.transposed};
+  check_tolerance(delta.header, view);
   if (!delta.forward.empty()) pack_panels(context, delta.forward, view);
   if (!delta.backward.empty()) pack_panels(context, delta.backward, view.transpose());
 }

@@ -18,6 +18,7 @@ struct MatrixView {
   int64_t ld;
   bool transposed;
 
+  float at(int64_t i, int64_t j) const { return transposed ? data[j * ld + i] : data[i * ld + j]; }
   MatrixView transpose() const { return {data, ld, !transposed}; }
 };
 
@@ -69,7 +70,8 @@ struct idelta_delta {
     idelta_passes passes;
     int64_t n, mr, nr;
     float identity_scale;
-    bool transposed;  // as given: out x in
+    bool transposed;   // as given: out x in
+    double tolerance;  // of every pack; 0: none
   };
   Header header;
   uint64_t checksum;  // of the header
@@ -79,6 +81,9 @@ struct idelta_delta {
 };
 
 namespace idelta::core {
+
+// Packs all panels of b on the context's threads.
+void pack_panels(const idelta_context& context, Panels& panels, const MatrixView& b);
 
 // Throws Failure or std::bad_alloc.
 idelta_delta* pack_delta(const idelta_context& context, int64_t n, const float* D, int64_t ldd,

@@ -78,11 +78,11 @@ struct Multiply {
     // One tile streams D; as many panels at once as the kernel likes. Several share each panel while it is in L2.
     const int64_t together = tiles.size() == 1 ? context.kernels.wide_panels : 1;
     for (int64_t k = 0; k < packed.n; k += kc) {
-      for (int64_t p = columns.begin; p < columns.end; p += together) {
-        const Range group{p, std::min(p + together, columns.end)};
+      for (Range group = first_group(columns, together); group.size() > 0;
+           group = first_group({group.end, columns.end}, together)) {
         for (int64_t t = tiles.begin; t < tiles.end; ++t) {
           float* sums = partial ? partial + ((t - tiles.begin) * packed.tile_rows * columns.size() +
-                                             (p - columns.begin) * packed.height(t)) *
+                                             (group.begin - columns.begin) * packed.height(t)) *
                                                 panels.nr()
                                 : nullptr;
           multiply(packed, t, group, {k, std::min(k + kc, packed.n)}, sums);
@@ -91,12 +91,17 @@ struct Multiply {
     }
   }
 
+  // The first panels of `columns`, at most `together`, whose used rows are the same: what is skipped then depends on D
+  // alone, not on how the work was cut.
+  Range first_group(Range columns, int64_t together) const {
+    int64_t end = std::min(columns.begin + 1, columns.end);
+    while (end < std::min(columns.begin + together, columns.end) && panels.used(end) == panels.used(columns.begin))
+      ++end;
+    return {columns.begin, end};
+  }
+
   void multiply(const PackedRows& packed, int64_t tile, Range group, Range block, float* sums) const {
-    Range used{block.end, block.begin};  // of the block, in any panel of the group
-    for (int64_t p = group.begin; p < group.end; ++p) {
-      if (panels.used(p).size() == 0) continue;
-      used = {std::min(used.begin, panels.used(p).begin), std::max(used.end, panels.used(p).end)};
-    }
+    Range used = panels.used(group.begin);
     used = {std::max(used.begin, block.begin), std::min(used.end, block.end)};
     if (used.size() <= 0) used = {block.begin, block.begin};
 

@@ -11,10 +11,7 @@ namespace idelta::core {
 void sidmm(const idelta_context& context, const SidmmArgs& args) {
   const int64_t n = args.n;
   Panels panels(n, context.kernels.nr);
-  context.parallel.run(panels.count(), [&](int64_t p) {
-    for (int64_t chunk = 0; chunk < panels.chunks(); ++chunk) panels.pack_chunk(context.kernels, args.D, p, chunk);
-  });
-  panels.find_used();
+  pack_panels(context, panels, args.D);
 
   Output output;
   output.activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0});

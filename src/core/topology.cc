@@ -131,7 +131,7 @@ CacheReport detect_caches() {
     char comma1 = 0, comma2 = 0;
     std::istringstream in(text);
     if (!(in >> sizes.l1 >> comma1 >> sizes.l2 >> comma2 >> sizes.l3) || comma1 != ',' || comma2 != ',' ||
-        sizes.l1 <= 0 || sizes.l2 <= 0 || sizes.l3 < 0) {
+        sizes.l1 <= 0 || sizes.l2 <= 0 || sizes.l3 < 0 || in.peek() != std::istringstream::traits_type::eof()) {
       throw Failure(IDELTA_INVALID_ARGUMENT, "environment variable IDELTA_CACHES = \"" + std::string(text) +
                                                  "\" is not three sizes in bytes, as \"32768,1048576,0\"");
     }

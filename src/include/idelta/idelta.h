@@ -6,7 +6,8 @@
  *
  * Conventions
  *   - Every matrix is row-major fp32. A leading dimension (ld...) is the distance between rows in elements, at
- *     least n. Sizes are elements; what counts bytes ends in _bytes. m = 0 is valid and does nothing.
+ *     least n. Sizes are elements; what counts bytes ends in _bytes. m = 0 is valid and does no more than an empty
+ *     sum demands: nothing, save that backward_weights still gives dD = beta dD and db = beta db.
  *   - Every call returns an idelta_status. Whatever is not IDELTA_OK has a sentence in idelta_last_error() that
  *     names the argument, its value and the mend; outputs are then untouched unless the call says otherwise.
  *   - Structs begin with struct_size. Start from the IDELTA_..._INIT macro, which sets it and zeroes the rest;
@@ -137,7 +138,7 @@ typedef struct idelta_delta_options {
   idelta_passes passes; /* 0: BOTH */
   int32_t transposed;   /* not 0: D is given out x in (PyTorch's layout), so that y = x D^T of what is given */
   float identity_scale; /* a; INIT sets 1 */
-  double tolerance;     /* the certificate must not exceed it; 0: no demand */
+  double tolerance;     /* the certificate must not exceed it when packing and repacking; 0: no demand */
 } idelta_delta_options;
 #define IDELTA_DELTA_OPTIONS_INIT \
   { sizeof(idelta_delta_options), IDELTA_FORMAT_AUTO, IDELTA_PASS_BOTH, 0, 1.0f, 0.0 }
