@@ -83,6 +83,7 @@ TEST_F(Decomposition, EvaluationAgreesWithSingleImages) {
       EXPECT_DOUBLE_EQ(correct / 70, evaluation.layers[l].accuracy);
       EXPECT_NEAR(cross_entropy / 70, evaluation.layers[l].cross_entropy, 1e-6);
     }
+    EXPECT_EQ(evaluation.layers.back().accuracy, nn::accuracy(network_, data_, batch));
   }
 }
 
@@ -128,7 +129,8 @@ TEST_F(Decomposition, DataMustFitTheNetwork) {
   nn::Dataset other = data_;
   other.labels[5] = 12;
   expect_error([&] { nn::evaluate(network_, other); }, {"evaluate", "label 12", "10 classes"});
-  expect_error([&] { nn::evaluate(network_, data_, 0); }, {"batch is 0"});
+  expect_error([&] { nn::evaluate(network_, data_, 0); }, {"evaluate", "batch is 0"});
+  expect_error([&] { nn::accuracy(network_, data_, 0); }, {"accuracy", "batch is 0"});
   expect_error([&] { nn::decompose(network_, nn::head(data_, 0), {}); }, {"decompose", "holds no images"});
 }
 

@@ -124,10 +124,9 @@ Outcome train(const Flags& flags, nn::Trainer& trainer, const nn::Network& netwo
     outcome.signal = finished ? 0 : interrupt.signal();
     if (finished || outcome.signal != 0) return outcome;
     if (!test_now) throw std::logic_error("Trainer::run stopped although nobody asked it to");
-    const nn::Evaluation evaluation = nn::evaluate(network, sets.test);
-    const std::string line = format("after epoch %lld: test accuracy %.2f %%\n", (long long)(outcome.last.epoch + 1),
-                                    100 * evaluation.layers.back().accuracy);
-    if (!flags.json) print(line);
+    if (flags.json) continue;
+    print(format("after epoch %lld: test accuracy %.2f %%\n", (long long)(outcome.last.epoch + 1),
+                 100 * nn::accuracy(network, sets.test)));
   }
 }
 
@@ -204,7 +203,7 @@ int run(const Flags& flags) {
   document["result"] = outcome_json(outcome, flags.out);
   if (outcome.signal != 0) return interrupted(settled, outcome, std::move(document));
 
-  const double accuracy = nn::evaluate(network, sets.test).layers.back().accuracy;
+  const double accuracy = nn::accuracy(network, sets.test);
   document["result"]["test_accuracy"] = accuracy;
   if (flags.json) {
     print_json(document);

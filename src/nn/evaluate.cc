@@ -55,39 +55,63 @@ void finish(const Network& network, Evaluation& evaluation) {
   }
 }
 
+// Which outputs a pass over a set keeps: those of every layer, or one buffer that ends as h^L.
+enum class Keep { kEveryLayer, kLastLayer };
+
+// The whole set through the network, at most `batch` images at a time: see(rows, labels, h0, outputs), outputs[l] being
+// h^{l+1} as far as it is kept.
+template <class See>
+void forward_all(const char* caller, const Network& network, const Dataset& data, int64_t batch, Keep keep,
+                 const See& see) {
+  check_data(caller, data, network.options());
+  if (batch < 1) fail(caller, ": batch is ", batch, "; give 1 or more");
+  batch = std::min(batch, data.count);
+  const int64_t pixels = data.pixels();
+  const auto layers = static_cast<size_t>(network.layers()), size = static_cast<size_t>(batch * network.n());
+
+  std::vector<float> h0(size);
+  std::vector<std::vector<float>> buffers(keep == Keep::kEveryLayer ? layers : 1, std::vector<float>(size));
+  std::vector<float*> outputs;
+  for (size_t l = 0; l < layers; ++l) outputs.push_back(buffers[std::min(l, buffers.size() - 1)].data());
+  for (int64_t first = 0; first < data.count; first += batch) {
+    const int64_t rows = std::min(batch, data.count - first);
+    network.pad({data.images.data() + first * pixels, static_cast<size_t>(rows * pixels)}, rows, h0.data());
+    network.forward(rows, h0.data(), outputs);
+    see(rows, data.labels.data() + first, h0.data(), outputs);
+  }
+}
+
 }  // namespace
 
 Evaluation evaluate(const Network& network, const Dataset& data, int64_t batch) {
-  check_data("evaluate", data, network.options());
-  if (batch < 1) fail("evaluate: batch is ", batch, "; give 1 or more");
-  batch = std::min(batch, data.count);
-  const int64_t n = network.n(), classes = network.options().classes, pixels = data.pixels();
-
-  std::vector<float> h0(static_cast<size_t>(batch * n)), sums(static_cast<size_t>(n));
-  std::vector<std::vector<float>> outputs(static_cast<size_t>(network.layers()), std::vector<float>(h0.size()));
-  std::vector<float*> output_rows;
-  for (std::vector<float>& output : outputs) output_rows.push_back(output.data());
-
+  const int64_t n = network.n(), classes = network.options().classes;
+  std::vector<float> sums(static_cast<size_t>(n));
   Evaluation evaluation;
   evaluation.count = data.count;
-  evaluation.layers.resize(outputs.size());
-  for (int64_t first = 0; first < data.count; first += batch) {
-    const int64_t rows = std::min(batch, data.count - first);
-    const uint8_t* labels = data.labels.data() + first;
-    network.pad({data.images.data() + first * pixels, static_cast<size_t>(rows * pixels)}, rows, h0.data());
-    network.forward(rows, h0.data(), output_rows);
-    evaluation.input_accuracy +=
-        static_cast<double>(softmax_cross_entropy(rows, n, classes, h0.data(), labels).correct);
+  evaluation.layers.resize(static_cast<size_t>(network.layers()));
+  const auto see = [&](int64_t rows, const uint8_t* labels, const float* h0, const std::vector<float*>& outputs) {
+    evaluation.input_accuracy += static_cast<double>(softmax_cross_entropy(rows, n, classes, h0, labels).correct);
     for (size_t l = 0; l < outputs.size(); ++l) {
-      const Loss loss = softmax_cross_entropy(rows, n, classes, outputs[l].data(), labels);
+      const Loss loss = softmax_cross_entropy(rows, n, classes, outputs[l], labels);
       evaluation.layers[l].accuracy += static_cast<double>(loss.correct);
       evaluation.layers[l].cross_entropy += loss.cross_entropy;
     }
-    const double residual = completeness_ulp(rows, n, h0.data(), output_rows, sums);
+    const double residual = completeness_ulp(rows, n, h0, outputs, sums);
     if (!(residual <= evaluation.completeness_ulp)) evaluation.completeness_ulp = residual;  // a NaN stays
-  }
+  };
+  forward_all("evaluate", network, data, batch, Keep::kEveryLayer, see);
   finish(network, evaluation);
   return evaluation;
+}
+
+double accuracy(const Network& network, const Dataset& data, int64_t batch) {
+  const int64_t n = network.n(), classes = network.options().classes;
+  int64_t correct = 0;
+  const auto see = [&](int64_t rows, const uint8_t* labels, const float*, const std::vector<float*>& outputs) {
+    correct += softmax_cross_entropy(rows, n, classes, outputs.back(), labels).correct;
+  };
+  forward_all("accuracy", network, data, batch, Keep::kLastLayer, see);
+  return static_cast<double>(correct) / static_cast<double>(data.count);
 }
 
 }  // namespace idelta::nn

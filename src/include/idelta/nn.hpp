@@ -164,6 +164,9 @@ struct Evaluation {
 
 Evaluation evaluate(const Network& network, const Dataset& data, int64_t batch = 512);
 
+// The last layer's accuracy alone, without the cost of the rest: share of labels that argmax h^L names.
+double accuracy(const Network& network, const Dataset& data, int64_t batch = 512);
+
 // One image through all layers.
 struct ImageDecomposition {
   int64_t index = 0;
