@@ -86,7 +86,7 @@ int run(const Flags& flags) {
   if (!flags.json) {
     Listing listing;
     listing.add("model", flags.model);
-    listing.add("network", describe(network.options()));
+    add_network(listing, network.options());
     listing.add("data", describe(data, nn::Split::kTest));
     print("Evaluation, layer by layer\n" + listing.text() + "\n");
   }

@@ -78,11 +78,12 @@ void require_fit(const std::string& model_path, const nn::Network& network, cons
              data.name.c_str(), (long long)data.height, (long long)data.width, (long long)data.classes));
 }
 
-std::string describe(const nn::NetworkOptions& options) {
-  return format("%lld %s of width %lld (%lld pixels + %lld classes), %s, identity scale %s, class padding %s",
-                (long long)options.layers, options.layers == 1 ? "layer" : "layers", (long long)options.n(),
-                (long long)options.pixels(), (long long)options.classes, activation_name(options.activation).c_str(),
-                short_number(options.identity_scale).c_str(), short_number(options.class_padding).c_str());
+void add_network(Listing& listing, const nn::NetworkOptions& options) {
+  listing.add("network", format("%lld %s of width %lld: %lld pixels + %lld classes", (long long)options.layers,
+                                options.layers == 1 ? "layer" : "layers", (long long)options.n(),
+                                (long long)options.pixels(), (long long)options.classes));
+  listing.add("", format("%s, identity scale %s, class padding %s", activation_name(options.activation).c_str(),
+                         short_number(options.identity_scale).c_str(), short_number(options.class_padding).c_str()));
 }
 
 std::string describe(const nn::Dataset& data, nn::Split split) {

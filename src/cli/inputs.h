@@ -7,6 +7,7 @@
 #include <string>
 
 #include "idelta/nn.hpp"
+#include "table.h"
 
 namespace idelta::cli {
 
@@ -27,8 +28,9 @@ nn::Network load_network(const Context& context, const std::string& path);
 // Throws FileError unless images and labels of the set fit the model.
 void require_fit(const std::string& model_path, const nn::Network& network, const nn::Dataset& data);
 
-// "10 layers of width 794 (784 pixels + 10 classes), hard_tanh, identity scale 1, class padding 0"
-std::string describe(const nn::NetworkOptions& options);
+// network  10 layers of width 794: 784 pixels + 10 classes
+//          hard_tanh, identity scale 1, class padding 0
+void add_network(Listing& listing, const nn::NetworkOptions& options);
 
 // "fashion-mnist, 10 000 test images of 28 x 28, 10 classes"
 std::string describe(const nn::Dataset& data, nn::Split split);

@@ -1,6 +1,9 @@
 // SA_RESETHAND gives the second signal its default effect without any code of ours, even if we hang.
 #include "interrupt.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <csignal>
 
 namespace idelta::cli {
@@ -8,7 +11,13 @@ namespace {
 
 volatile std::sig_atomic_t noted_signal = 0;
 
-void note(int signal) { noted_signal = signal; }
+void note(int signal) {
+  noted_signal = signal;
+  static constexpr char kPromise[] = "\nidelta: stopping after this batch; a second signal ends at once, unsaved\n";
+  const int before = errno;
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kPromise, sizeof kPromise - 1);  // nothing else is safe
+  errno = before;
+}
 
 void handle(void (*handler)(int)) {
   struct sigaction action {};

@@ -4,7 +4,8 @@
 
 namespace idelta::cli {
 
-// While one of these lives, the first SIGINT or SIGTERM is only noted; the next has its usual effect.
+// While one of these lives, the first SIGINT or SIGTERM is only noted, and said on stderr; the next has its usual
+// effect.
 class InterruptGuard {
  public:
   InterruptGuard();

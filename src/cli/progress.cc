@@ -6,13 +6,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
 
 #include "table.h"
 
 namespace idelta::cli {
 namespace {
 
-constexpr int64_t kDefaultWidth = 100;
+constexpr int64_t kDefaultWidth = 100, kLeastRail = 10, kMostRail = 40;
 constexpr auto kRedrawEvery = std::chrono::milliseconds(100);
 constexpr const char* kClearLine = "\r\033[K";
 
@@ -36,10 +37,9 @@ std::string epoch_name(const nn::Progress& p) {
   return format("epoch %lld/%lld", (long long)(p.epoch + 1), (long long)p.epochs);
 }
 
-std::string figures(const nn::Progress& p) {
-  return format("loss %.4f  accuracy %4.1f %%  %s images/s", p.loss, 100 * p.accuracy,
-                grouped(std::llround(p.images_per_second)).c_str());
-}
+std::string figures(const nn::Progress& p) { return format("loss %.4f  accuracy %4.1f %%", p.loss, 100 * p.accuracy); }
+
+std::string rate(const nn::Progress& p) { return grouped(std::llround(p.images_per_second)) + " images/s"; }
 
 double done(const nn::Progress& p) { return p.batches > 0 ? double(p.batch) / double(p.batches) : 1.0; }
 
@@ -65,23 +65,28 @@ void TrainingProgress::show(const nn::Progress& p) {
   const auto tenth = static_cast<int64_t>(10 * done(p));
   if (tenth == last_tenth_) return;
   last_tenth_ = tenth;
-  put(epoch_name(p) + format("  %3.0f %%  ", 100 * done(p)) + figures(p) + "  " + duration(p.seconds_left) + " left\n");
+  put(epoch_name(p) + format("  %3.0f %%  ", 100 * done(p)) + figures(p) + "  " + rate(p) + "  " +
+      duration(p.seconds_left) + " left\n");
 }
 
 void TrainingProgress::draw_bar(const nn::Progress& p) {
-  const std::string head = epoch_name(p) + "  ";
-  const std::string tail =
-      format("  %3.0f %%  ", 100 * done(p)) + figures(p) + "  " + duration(p.seconds_left) + " left";
+  const std::string head = epoch_name(p) + "  ", percent = format("  %3.0f %%", 100 * done(p));
+  const std::string left = "  " + duration(p.seconds_left) + " left";
+  // On a narrow terminal the figures go first, not the rail.
+  const std::string tails[] = {percent + "  " + figures(p) + "  " + rate(p) + left, percent + "  " + figures(p) + left,
+                               percent + left, percent};
   // One column stays free: a full line would make some terminals wrap.
-  const int64_t room = terminal_width(STDERR_FILENO, kDefaultWidth) - 1 - display_width(head) - display_width(tail);
-  put(kClearLine + head + rail(done(p), std::min<int64_t>(room, 40)) + tail);
+  const int64_t columns = terminal_width(STDERR_FILENO, kDefaultWidth) - 1 - display_width(head);
+  const auto fits = [columns](const std::string& tail) { return columns - display_width(tail) >= kLeastRail; };
+  const auto* const tail = std::find_if(std::begin(tails), std::end(tails) - 1, fits);  // the last has no shorter one
+  put(kClearLine + head + rail(done(p), std::min(columns - display_width(*tail), kMostRail)) + *tail);
   bar_is_open_ = true;
   last_drawn_ = Clock::now();
 }
 
 void TrainingProgress::finish_epoch(const nn::Progress& p) {
-  put(std::string(mode_ == Mode::kBar ? kClearLine : "") + epoch_name(p) + "  done   " + figures(p) + "  in " +
-      duration(p.seconds - epoch_began_) + "\n");
+  put(std::string(mode_ == Mode::kBar ? kClearLine : "") + epoch_name(p) + "  done   " + figures(p) + "  " + rate(p) +
+      "  in " + duration(p.seconds - epoch_began_) + "\n");
   epoch_began_ = p.seconds;
   last_tenth_ = 0;
   bar_is_open_ = false;
@@ -97,7 +102,7 @@ StepProgress::~StepProgress() {
 void StepProgress::show(size_t finished, size_t total) {
   if (!visible_) return;
   const double fraction = total > 0 ? double(finished) / double(total) : 1.0;
-  put(kClearLine + what_ + "  " + rail(fraction, 40) + format("  %zu/%zu", finished, total));
+  put(kClearLine + what_ + "  " + rail(fraction, kMostRail) + format("  %zu/%zu", finished, total));
 }
 
 }  // namespace idelta::cli

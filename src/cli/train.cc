@@ -81,7 +81,7 @@ std::string settings_text(const Flags& flags, const nn::Network& network, const 
 
   Listing listing;
   listing.add("data", describe(sets.train, nn::Split::kTrain));
-  listing.add("network", describe(network.options()));
+  add_network(listing, network.options());
   listing.add("optimiser", optimizer + ", learning rate " + rate);
   listing.add("run", format("%lld %s, batch %lld, seed %llu, ", (long long)t.epochs, t.epochs == 1 ? "epoch" : "epochs",
                             (long long)t.batch, (unsigned long long)t.seed) +
