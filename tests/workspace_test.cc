@@ -28,9 +28,9 @@
 #define IDELTA_TEST_COUNTS_ALLOCATIONS 1
 #endif
 
+#if IDELTA_TEST_COUNTS_ALLOCATIONS
 static std::atomic<int64_t> allocations{0};
 
-#if IDELTA_TEST_COUNTS_ALLOCATIONS
 extern "C" {
 void* __libc_malloc(size_t);
 void* __libc_calloc(size_t, size_t);
