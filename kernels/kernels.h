@@ -25,7 +25,7 @@ namespace idelta {
 
 inline constexpr ptrdiff_t kLine = 16;
 
-// y = min(high, max(low, z < 0 ? slope * z : z)), then tanh if asked: covers every activation of idelta.h.
+// y = min(high, max(low, max(slope * z, z))), 0 < slope <= 1, then tanh if asked: covers every activation of idelta.h.
 struct Activation {
   float slope = 1, low = 0, high = 0;
   bool tanh = false;

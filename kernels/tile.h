@@ -39,11 +39,41 @@ IDELTA_INLINE void prefetch_panels(const float* rhs, ptrdiff_t panel_stride) {
   }
 }
 
-// The lines that a tile will store to, fetched while it multiplies.
+// The lines that a tile will store to, fetched while it multiplies. With a shorter reduction than kFarOutputs the
+// outputs of a batch stay in cache, and the prefetches would be a tenth of the tile's time.
+constexpr ptrdiff_t kFarOutputs = 256;
+
 IDELTA_INLINE void prefetch_rows(const float* out, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols) {
   for (ptrdiff_t i = 0; i < rows; ++i, out += ld) {
     for (ptrdiff_t j = 0; j < cols; j += kLine) __builtin_prefetch(out + j);
     __builtin_prefetch(out + cols - 1);
+  }
+}
+
+// contribution = sum + b,  y = act(a x + contribution). What it needs of t is copied first: for all the compiler knows,
+// a store to y could change t.
+template <class V, int MR, int N>
+IDELTA_INLINE void store_tile(const V (&sum)[MR][N], const ForwardTile& t) {
+  const PiecewiseLinear<V> activation(t.activation);
+  const V a = V::splat(t.identity_scale);
+  V bias[N];
+  typename V::Mask mask[N];
+  ptrdiff_t x_offset[N];  // 0 past the last column, where there need not be any x
+  IDELTA_UNROLL for (int v = 0; v < N; ++v) {
+    const ptrdiff_t column = v * V::lanes;
+    mask[v] = V::first(t.cols - column);
+    bias[v] = t.bias ? V::load(t.bias + column, mask[v]) : V::zero();
+    x_offset[v] = column < t.cols ? column / kLine * MR * kLine + column % kLine : 0;
+  }
+  const float* x = t.residual;
+  float *y = t.y, *contribution = t.contribution;
+  const ptrdiff_t ldy = t.ldy, ldc = t.ldc;
+  IDELTA_UNROLL for (int i = 0; i < MR; ++i, x += kLine, y += ldy) {
+    IDELTA_UNROLL for (int v = 0; v < N; ++v) {
+      const V delta = sum[i][v] + bias[v];
+      if (contribution) delta.store(contribution + i * ldc + v * V::lanes, mask[v]);
+      activation(fma(a, V::load(x + x_offset[v]), delta)).store(y + v * V::lanes, mask[v]);
+    }
   }
 }
 
@@ -61,14 +91,14 @@ void forward_tile(const ForwardTile& t) {
     }
   }
 
-  if (!t.suspend) prefetch_rows(t.y, t.ldy, MR, t.cols);
+  if (!t.suspend && t.k >= kFarOutputs) prefetch_rows(t.y, t.ldy, MR, t.cols);
 
   const float *lines = t.lines, *d = t.panels;
   ptrdiff_t left = t.k;
   for (; left >= kLine; left -= kLine, lines += MR * kLine) {
     _Pragma("GCC unroll 4") for (ptrdiff_t q = 0; q < kLine; ++q, d += nr) {
       prefetch_panels<V, NP, NV>(d + kAhead * nr, t.panel_stride);
-      if (q < MR) __builtin_prefetch(lines + (MR + q) * kLine);  // the next chunk, a row a step
+      if (q < MR) __builtin_prefetch(lines + (MR + q) * kLine);  // the next chunk of x, a row a step
       multiply_step<kLine, V, MR, NP, NV>(sum, lines + q, d, t.panel_stride);
     }
   }
@@ -85,30 +115,18 @@ void forward_tile(const ForwardTile& t) {
     return;
   }
 
-  const PiecewiseLinear<V> activation(t.activation);
-  const V a = V::splat(t.identity_scale);
-  V bias[N];
-  IDELTA_UNROLL for (int v = 0; v < N; ++v) {
-    bias[v] = t.bias ? V::load(t.bias + v * V::lanes, t.cols - v * V::lanes) : V::zero();
-  }
-  IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
-    IDELTA_UNROLL for (int v = 0; v < N; ++v) {
-      const ptrdiff_t column = v * V::lanes, count = t.cols - column;
-      const V contribution = sum[i][v] + bias[v];
-      if (t.contribution) contribution.store(t.contribution + i * t.ldc + column, count);
-      const V x =
-          V::load(t.residual + (column / kLine * MR + i) * kLine + column % kLine, count > 0 ? V::lanes : ptrdiff_t{0});
-      activation(fma(a, x, contribution)).store(t.y + i * t.ldy + column, count);
-    }
-  }
+  store_tile<V, MR, N>(sum, t);
 }
 
 // tanh in place on what forward_tile stored.
 template <class V>
 void tanh_rows(const ForwardTile& t) {
-  for (ptrdiff_t i = 0; i < t.rows; ++i) {
-    float* y = t.y + i * t.ldy;
-    for (ptrdiff_t j = 0; j < t.cols; j += V::lanes) tanh_of(V::load(y + j, t.cols - j)).store(y + j, t.cols - j);
+  for (ptrdiff_t j = 0; j < t.cols; j += V::lanes) {
+    const auto mask = V::first(t.cols - j);
+    for (ptrdiff_t i = 0; i < t.rows; ++i) {
+      float* y = t.y + i * t.ldy + j;
+      tanh_of(V::load(y, mask)).store(y, mask);
+    }
   }
 }
 
@@ -143,13 +161,17 @@ template <class V, int MR, int NV>
 void weights_tile(const WeightsTile& t) {
   static_assert(MR * NV + NV + 1 <= V::registers);
   V sum[MR][NV];
+  typename V::Mask mask[NV];
+  IDELTA_UNROLL for (int v = 0; v < NV; ++v) mask[v] = V::first(t.cols - v * V::lanes);
+  float* const out = t.out;
+  const ptrdiff_t ldo = t.ldo;
   const V beta = V::splat(t.beta);
   IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
     IDELTA_UNROLL for (int v = 0; v < NV; ++v) {
-      sum[i][v] = t.beta == 0.0f ? V::zero() : beta * V::load(t.out + i * t.ldo + v * V::lanes, t.cols - v * V::lanes);
+      sum[i][v] = t.beta == 0.0f ? V::zero() : beta * V::load(out + i * ldo + v * V::lanes, mask[v]);
     }
   }
-  prefetch_rows(t.out, t.ldo, MR, t.cols);
+  if (t.m >= 32) prefetch_rows(t.out, t.ldo, MR, t.cols);
   const float *lhs = t.lhs, *rhs = t.rhs;
   _Pragma("GCC unroll 4") for (ptrdiff_t p = 0; p < t.m; ++p, lhs += t.lhs_stride, rhs += t.rhs_stride) {
     prefetch_panels<V, 1, NV>(rhs + kAhead * t.rhs_stride, 0);
@@ -157,9 +179,7 @@ void weights_tile(const WeightsTile& t) {
     multiply_step<1, V, MR, 1, NV>(sum, lhs, rhs, 0);
   }
   IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
-    IDELTA_UNROLL for (int v = 0; v < NV; ++v) {
-      sum[i][v].store(t.out + i * t.ldo + v * V::lanes, t.cols - v * V::lanes);
-    }
+    IDELTA_UNROLL for (int v = 0; v < NV; ++v) { sum[i][v].store(out + i * ldo + v * V::lanes, mask[v]); }
   }
 }
 

@@ -12,23 +12,26 @@ struct Vector {
   static constexpr int registers = 16;
   __m256 v;
 
-  // The first `count` lanes; none if count <= 0.
-  static __m256i first(ptrdiff_t count) {
-    const int c = count < 0 ? 0 : static_cast<int>(count);
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(c), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  // The first `count` lanes; none if count <= 0. Masked moves are slow on some CPUs: only where not all are meant.
+  struct Mask {
+    __m256i lanes;
+    bool all;
+  };
+  static Mask first(ptrdiff_t count) {
+    const int c = count < 0 ? 0 : count > lanes ? static_cast<int>(lanes) : static_cast<int>(count);
+    return {_mm256_cmpgt_epi32(_mm256_set1_epi32(c), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)), c == lanes};
   }
 
   static Vector zero() { return {_mm256_setzero_ps()}; }
   static Vector splat(float x) { return {_mm256_set1_ps(x)}; }
   static Vector load(const float* p) { return {_mm256_loadu_ps(p)}; }
-  // Masked moves are slow on some CPUs: only at an edge.
-  static Vector load(const float* p, ptrdiff_t count) {
-    return count >= lanes ? load(p) : Vector{_mm256_maskload_ps(p, first(count))};
+  static Vector load(const float* p, Mask mask) {
+    return mask.all ? load(p) : Vector{_mm256_maskload_ps(p, mask.lanes)};
   }
   void store(float* p) const { _mm256_storeu_ps(p, v); }
-  void store(float* p, ptrdiff_t count) const {
-    if (count >= lanes) return store(p);
-    _mm256_maskstore_ps(p, first(count), v);
+  void store(float* p, Mask mask) const {
+    if (mask.all) return store(p);
+    _mm256_maskstore_ps(p, mask.lanes, v);
   }
 };
 

@@ -13,16 +13,17 @@ struct Vector {
   __m512 v;
 
   // The first `count` lanes; none if count <= 0, all if count >= lanes.
-  static __mmask16 first(ptrdiff_t count) {
-    return static_cast<__mmask16>(count >= lanes ? 0xffff : count <= 0 ? 0 : (1u << count) - 1);
+  using Mask = __mmask16;
+  static Mask first(ptrdiff_t count) {
+    return static_cast<Mask>(count >= lanes ? 0xffff : count <= 0 ? 0 : (1u << count) - 1);
   }
 
   static Vector zero() { return {_mm512_setzero_ps()}; }
   static Vector splat(float x) { return {_mm512_set1_ps(x)}; }
   static Vector load(const float* p) { return {_mm512_loadu_ps(p)}; }
-  static Vector load(const float* p, ptrdiff_t count) { return {_mm512_maskz_loadu_ps(first(count), p)}; }
+  static Vector load(const float* p, Mask mask) { return {_mm512_maskz_loadu_ps(mask, p)}; }
   void store(float* p) const { _mm512_storeu_ps(p, v); }
-  void store(float* p, ptrdiff_t count) const { _mm512_mask_storeu_ps(p, first(count), v); }
+  void store(float* p, Mask mask) const { _mm512_mask_storeu_ps(p, mask, v); }
 };
 
 inline Vector operator+(Vector a, Vector b) { return {_mm512_add_ps(a.v, b.v)}; }

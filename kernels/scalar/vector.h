@@ -13,13 +13,16 @@ struct Vector {
   static constexpr ptrdiff_t lanes = 1;
   float v;
 
+  using Mask = bool;
+  static Mask first(ptrdiff_t count) { return count > 0; }
+
   static Vector zero() { return {0.0f}; }
   static Vector splat(float x) { return {x}; }
   static Vector load(const float* p) { return {*p}; }
-  static Vector load(const float* p, ptrdiff_t count) { return {count > 0 ? *p : 0.0f}; }
+  static Vector load(const float* p, Mask mask) { return {mask ? *p : 0.0f}; }
   void store(float* p) const { *p = v; }
-  void store(float* p, ptrdiff_t count) const {
-    if (count > 0) *p = v;
+  void store(float* p, Mask mask) const {
+    if (mask) *p = v;
   }
 };
 
