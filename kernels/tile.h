@@ -77,13 +77,13 @@ IDELTA_INLINE void store_tile(const V (&sum)[MR][N], const ForwardTile& t) {
   }
 }
 
-// MR rows by NP panels of NV vectors.
-template <class V, int MR, int NP, int NV>
+// MR rows by NP panels of NV vectors, of rows of NR vectors.
+template <class V, int MR, int NP, int NV, int NR>
 void forward_tile(const ForwardTile& t) {
   constexpr int N = NP * NV;
   // MR * N sums, N vectors of D and one of x live at once; one more would spill.
   static_assert(MR * N + N + 1 <= V::registers);
-  constexpr ptrdiff_t nr = NV * V::lanes;
+  constexpr ptrdiff_t nr = NR * V::lanes;
   V sum[MR][N];
   IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
     IDELTA_UNROLL for (int v = 0; v < N; ++v) {
@@ -130,13 +130,17 @@ void tanh_rows(const ForwardTile& t) {
   }
 }
 
-// Tiles of NP panels as long as there are so many, then of half as many.
+// Tiles of NP panels as long as there are so many, then of half as many; the last panel may need only half its vectors.
 template <class V, int MR, int NP, int NV>
 void forward_panels(ForwardTile& t, ptrdiff_t& left) {
   constexpr ptrdiff_t nr = NV * V::lanes, width = NP * nr;
   for (; left > width - nr; left -= width) {
     t.cols = left < width ? left : width;
-    forward_tile<V, MR, NP, NV>(t);
+    if (NP == 1 && t.cols <= NV / 2 * V::lanes) {
+      forward_tile<V, MR, 1, NV / 2, NV>(t);
+    } else {
+      forward_tile<V, MR, NP, NV, NV>(t);
+    }
     if (t.activation.tanh && !t.suspend) tanh_rows<V>(t);
     t.panels += NP * t.panel_stride;
     if (t.partial) t.partial += width * MR;
@@ -192,7 +196,8 @@ struct Tiles {
   }
   static void weights(const WeightsTile& t) {
     static constexpr void (*kByRows[])(const WeightsTile&) = {weights_tile<V, MR, NV>...};
-    kByRows[t.rows - 1](t);
+    static constexpr void (*kHalfByRows[])(const WeightsTile&) = {weights_tile<V, MR, NV / 2>...};
+    (t.cols <= NV / 2 * V::lanes ? kHalfByRows : kByRows)[t.rows - 1](t);
   }
 };
 
