@@ -52,6 +52,7 @@ idelta_isa forced_isa() { return the_forced_isa; }
 }  // namespace idelta_test
 
 // Address sanitizer: an allocation that is too large returns null, as it does without the sanitizer.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the sanitizer's name for it
 extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
 
 int main(int argc, char** argv) {

@@ -149,6 +149,7 @@ class Matrix {
   int64_t cols() const { return cols_; }
   int64_t ld() const { return ld_; }
   float& operator()(int64_t i, int64_t j) const { return data()[i * ld_ + j]; }
+  // NOLINTNEXTLINE(google-explicit-constructor): a matrix is passed wherever a view is taken
   operator View() const { return {data(), rows_, cols_, ld_}; }
 
   // The matrix's own elements, row after row, without the gaps.
