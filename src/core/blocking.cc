@@ -52,7 +52,7 @@ ForwardBlocks forward_blocks(const CacheSizes& caches, const TileShape& tile, in
 
 WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n) {
   constexpr int64_t kPackedBytes = int64_t{64} << 20;  // of both operands, at most
-  const int64_t kb = even_block(m, std::max<int64_t>(caches.l1 * 2 / 3 / (tile.nr * kFloat), kLine), kLine);
+  const int64_t kb = even_block(m, std::max<int64_t>(caches.l2 / 16 / (tile.nr * kFloat), kLine), kLine);
   const int64_t mb = even_block(m, std::max(kPackedBytes / (2 * n * kFloat), kb), std::max(kb, kLine));
   const bool pack = 2 * m * n * kFloat > caches.l1 / 3 * 2;
   return {.mb = std::min(mb, m), .kb = kb, .pack = pack};
