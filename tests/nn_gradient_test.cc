@@ -56,7 +56,8 @@ class DoubleNetwork {
  public:
   explicit DoubleNetwork(const nn::Network& network) : options_(network.options()) {
     for (int64_t l = 0; l < network.layers(); ++l) {
-      delta.emplace_back(network.delta(l).begin(), network.delta(l).end());
+      const std::vector<float> D = network.delta(l);
+      delta.emplace_back(D.begin(), D.end());
       bias.emplace_back(network.bias(l).begin(), network.bias(l).end());
     }
   }

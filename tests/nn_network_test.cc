@@ -42,7 +42,8 @@ TEST(Network, ForwardGivesEveryLayerAndItsContribution) {
 
   bool clipped = false;
   for (int64_t l = 0; l < 3; ++l) {
-    const std::span<const float> D = network.delta(l), b = network.bias(l);
+    const std::vector<float> D = network.delta(l);
+    const std::span<const float> b = network.bias(l);
     for (int64_t i = 0; i < 2 * n; ++i) {
       double exact = b[i % n];
       for (int64_t k = 0; k < n; ++k) exact += static_cast<double>(h[l][i / n * n + k]) * D[k * n + i % n];

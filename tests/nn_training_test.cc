@@ -18,7 +18,8 @@ nn::TrainOptions quick() {
 
 bool same_bits(const nn::Network& a, const nn::Network& b) {
   for (int64_t l = 0; l < a.layers(); ++l) {
-    if (std::memcmp(a.delta(l).data(), b.delta(l).data(), a.delta(l).size_bytes()) != 0) return false;
+    const std::vector<float> delta = a.delta(l);
+    if (std::memcmp(delta.data(), b.delta(l).data(), delta.size() * sizeof(float)) != 0) return false;
     if (std::memcmp(a.bias(l).data(), b.bias(l).data(), a.bias(l).size_bytes()) != 0) return false;
   }
   return true;

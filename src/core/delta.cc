@@ -145,9 +145,13 @@ void repack_delta(const idelta_context& context, idelta_delta& delta, const floa
 
 void unpack_delta(const idelta_delta& delta, float* D, int64_t ldd) {
   const int64_t n = delta.header.n;
-  for (int64_t k = 0; k < n; ++k) {
-    for (int64_t j = 0; j < n; ++j) {
-      D[k * ldd + j] = delta.forward.empty() ? delta.backward.at(j, k) : delta.forward.at(k, j);
+  const bool transposed = delta.forward.empty();
+  const Panels& panels = transposed ? delta.backward : delta.forward;
+  for (int64_t p = 0; p < panels.count(); ++p) {
+    const float* row = panels.panel(p);
+    const int64_t first = p * panels.nr(), last = std::min(first + panels.nr(), n);
+    for (int64_t k = 0; k < n; ++k, row += panels.nr()) {
+      for (int64_t j = first; j < last; ++j) (transposed ? D[j * ldd + k] : D[k * ldd + j]) = row[j - first];
     }
   }
 }

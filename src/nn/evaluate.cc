@@ -50,8 +50,9 @@ void finish(const Network& network, Evaluation& evaluation) {
     LayerReport& report = evaluation.layers[l];
     report.accuracy /= count;
     report.cross_entropy /= count;
-    report.spectral_norm = spectral_norm(network.delta(l), network.n());
-    report.frobenius_ratio = frobenius_norm(network.delta(l)) / std::sqrt(static_cast<double>(network.n()));
+    const std::vector<float> delta = network.delta(l);
+    report.spectral_norm = spectral_norm(delta, network.n());
+    report.frobenius_ratio = frobenius_norm(delta) / std::sqrt(static_cast<double>(network.n()));
   }
 }
 

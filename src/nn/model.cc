@@ -143,9 +143,11 @@ void save_model(const std::string& path, const Network& network) {
       {"slope", text(o.activation.slope)},
       {"class_padding", text(o.class_padding)},
   };
+  std::vector<std::vector<float>> deltas;
+  for (int64_t l = 0; l < network.layers(); ++l) deltas.push_back(network.delta(l));
   std::vector<TensorValues> tensors;
   for (int64_t l = 0; l < network.layers(); ++l) {
-    tensors.push_back({delta_name(l), {network.n(), network.n()}, network.delta(l)});
+    tensors.push_back({delta_name(l), {network.n(), network.n()}, deltas[l]});
     tensors.push_back({bias_name(l), {network.n()}, network.bias(l)});
   }
   for (const TensorValues& tensor : tensors) check_finite(path, tensor.name, tensor.values);

@@ -89,10 +89,12 @@ Network::Network(const Context& context, const NetworkOptions& options) : contex
   pack.identity_scale = options.identity_scale;
   try {
     layers_.resize(static_cast<size_t>(options.layers));
+    const std::vector<float> zero(static_cast<size_t>(n * n));
     for (Layer& layer : layers_) {
-      layer.delta.assign(static_cast<size_t>(n * n), 0.0f);
+      // Nobody asks for the gradient of the images.
+      pack.passes = &layer == layers_.data() ? IDELTA_PASS_FORWARD : IDELTA_PASS_BOTH;
       layer.bias.assign(static_cast<size_t>(n), 0.0f);
-      layer.packed = std::make_unique<Delta>(context, n, layer.delta.data(), n, pack);
+      layer.packed = std::make_unique<Delta>(context, n, zero.data(), n, pack);
     }
   } catch (const std::bad_alloc&) {
     fail("network: there is no memory for ", options.layers, " layers of ", n, " x ", n,
@@ -104,6 +106,12 @@ idelta_activation Network::activation(int64_t layer) const {
   return layer + 1 == layers() ? idelta_activation{IDELTA_ACTIVATION_IDENTITY, 0.0f} : options_.activation;
 }
 
+std::vector<float> Network::delta(int64_t layer) const {
+  std::vector<float> copy(static_cast<size_t>(n() * n()));
+  layers_[layer].packed->unpack(copy.data(), n());
+  return copy;
+}
+
 void Network::set_layer(int64_t layer, std::span<const float> delta, std::span<const float> bias) {
   if (layer < 0 || layer >= layers()) fail("set_layer: layer is ", layer, "; give 0 to ", layers() - 1);
   const auto width = static_cast<size_t>(n());
@@ -112,9 +120,8 @@ void Network::set_layer(int64_t layer, std::span<const float> delta, std::span<c
          width);
   }
   Layer& target = layers_[layer];
-  std::copy(delta.begin(), delta.end(), target.delta.begin());
+  target.packed->repack(delta.data(), n());
   std::copy(bias.begin(), bias.end(), target.bias.begin());
-  target.packed->repack(target.delta.data(), n());
 }
 
 void Network::pad(std::span<const float> images, int64_t rows, float* h0) const {

@@ -196,8 +196,6 @@ void Trainer::State::update(int64_t layer, int64_t rows, const float* x, const f
                          .dz = gradient,
                          .lddz = n,
                          .optimizer = &optimizer,
-                         .D = target.delta.data(),
-                         .ldd = n,
                          .state = {array(slot.delta[0]), array(slot.delta[1])},
                          .bias = target.bias.data(),
                          .bias_state = {array(slot.bias[0]), array(slot.bias[1])}});

@@ -63,7 +63,7 @@ struct NetworkOptions {
 // Sentences about settings that work but disappoint, e.g. ReLU with padding 0: its class dimensions never learn.
 std::vector<std::string> warnings(const NetworkOptions& options);
 
-// Owns the fp32 master D and b of every layer, and their packed form. The context must outlive it.
+// Owns D, in packed form, and b of every layer. The context must outlive it.
 class Network {
  public:
   Network(const Context& context, const NetworkOptions& options);  // the identity: every D and b zero
@@ -73,9 +73,9 @@ class Network {
   int64_t layers() const { return options_.layers; }
   int64_t n() const { return options_.n(); }
 
-  std::span<const float> delta(int64_t layer) const { return layers_[layer].delta; }  // n x n, in x out
-  std::span<const float> bias(int64_t layer) const { return layers_[layer].bias; }    // n
-  idelta_activation activation(int64_t layer) const;                                  // identity for the last layer
+  std::vector<float> delta(int64_t layer) const;  // n x n, in x out: a copy out of the packed form, which is the master
+  std::span<const float> bias(int64_t layer) const { return layers_[layer].bias; }  // n
+  idelta_activation activation(int64_t layer) const;                                // identity for the last layer
   const Delta& packed(int64_t layer) const { return *layers_[layer].packed; }
 
   // Replaces a layer's parameters and repacks them.
@@ -92,7 +92,7 @@ class Network {
  private:
   friend class Trainer;
   struct Layer {
-    std::vector<float> delta, bias;
+    std::vector<float> bias;
     std::unique_ptr<Delta> packed;
   };
   const Context* context_;
