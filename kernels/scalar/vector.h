@@ -59,8 +59,8 @@ inline Vector round(Vector a) {
   constexpr float kShift = 12582912.0f;  // 1.5 * 2^23: the sum has no bits left for a fraction
   return {(a.v + kShift) - kShift};
 }
-// 2^k for integral -126 <= k <= 127.
-inline Vector power_of_two(Vector k) { return from_bits(static_cast<uint32_t>(static_cast<int32_t>(k.v) + 127) << 23); }
+// 2^k for integral -126 <= k <= 127: the sum's last bits are 127 + k. Converting k would be undefined for NaN.
+inline Vector power_of_two(Vector k) { return from_bits(bits({k.v + 12583039.0f}) << 23); }  // 1.5 * 2^23 + 127
 inline bool any_nonzero(Vector a) { return a.v != 0.0f; }
 inline void transpose(Vector (&)[1]) {}
 
