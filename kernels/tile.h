@@ -11,7 +11,13 @@
 #include "kernels/kernels.h"
 
 // Arrays of sums stay in registers only if every index is a constant after unrolling.
+#if defined(__clang__)
+#define IDELTA_UNROLL _Pragma("clang loop unroll(full)")
+#define IDELTA_UNROLL_4 _Pragma("clang loop unroll_count(4)")
+#else
 #define IDELTA_UNROLL _Pragma("GCC unroll 32")
+#define IDELTA_UNROLL_4 _Pragma("GCC unroll 4")
+#endif
 #define IDELTA_INLINE inline __attribute__((always_inline))
 
 namespace idelta {
@@ -96,9 +102,9 @@ void forward_tile(const ForwardTile& t) {
   const float *lines = t.lines, *d = t.panels;
   ptrdiff_t left = t.k;
   for (; left >= kLine; left -= kLine, lines += MR * kLine) {
-    _Pragma("GCC unroll 4") for (ptrdiff_t q = 0; q < kLine; ++q, d += nr) {
+    IDELTA_UNROLL_4 for (ptrdiff_t q = 0; q < kLine; ++q, d += nr) {
       prefetch_panels<V, NP, NV>(d + kAhead * nr, t.panel_stride);
-      if (q < MR) __builtin_prefetch(lines + (MR + q) * kLine);  // the next chunk of x, a row a step
+      __builtin_prefetch(lines + (MR + q) * kLine);  // the next chunk of x; a branch here makes Clang 14 spill
       multiply_step<kLine, V, MR, NP, NV>(sum, lines + q, d, t.panel_stride);
     }
   }
@@ -177,7 +183,7 @@ void weights_tile(const WeightsTile& t) {
   }
   if (t.m >= 32) prefetch_rows(t.out, t.ldo, MR, t.cols);
   const float *lhs = t.lhs, *rhs = t.rhs;
-  _Pragma("GCC unroll 4") for (ptrdiff_t p = 0; p < t.m; ++p, lhs += t.lhs_stride, rhs += t.rhs_stride) {
+  IDELTA_UNROLL_4 for (ptrdiff_t p = 0; p < t.m; ++p, lhs += t.lhs_stride, rhs += t.rhs_stride) {
     prefetch_panels<V, 1, NV>(rhs + kAhead * t.rhs_stride, 0);
     __builtin_prefetch(lhs + kAhead * t.lhs_stride);
     multiply_step<1, V, MR, 1, NV>(sum, lhs, rhs, 0);
