@@ -74,9 +74,11 @@ TEST_F(ProcessTest, OuterParallelRegionGivesTheSameBits) {
 TEST_F(ProcessTest, OneContextAndDeltaServeManyThreads) {
   constexpr int kThreads = 4;
   std::vector<Matrix> results;
+  results.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) results.emplace_back(kRows, kWidth);
   std::atomic<int> failed{0};
   std::vector<std::thread> workers;
+  workers.reserve(kThreads);
   for (const Matrix& result : results) {
     workers.emplace_back([&] {
       for (int round = 0; round < 5; ++round) {

@@ -165,7 +165,7 @@ Json outcome_json(const Outcome& outcome, const std::string& out) {
 }
 
 // The end of an interrupted run: what was saved, and the exit code shells expect.
-int interrupted(const Flags& flags, const Outcome& outcome, Json document) {
+int interrupted(const Flags& flags, const Outcome& outcome, const Json& document) {
   const nn::Progress& p = outcome.last;
   std::fprintf(
       stderr, "idelta: interrupted in epoch %lld of %lld after batch %lld of %lld; the model so far is saved: %s\n",
@@ -201,7 +201,7 @@ int run(const Flags& flags) {
   }
   Json document = {{"verb", "train"}, {"settings", settings_json(settled, options, sets, context)}};
   document["result"] = outcome_json(outcome, flags.out);
-  if (outcome.signal != 0) return interrupted(settled, outcome, std::move(document));
+  if (outcome.signal != 0) return interrupted(settled, outcome, document);
 
   const double accuracy = nn::accuracy(network, sets.test);
   document["result"]["test_accuracy"] = accuracy;
