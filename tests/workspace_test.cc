@@ -31,6 +31,7 @@
 #if IDELTA_TEST_COUNTS_ALLOCATIONS
 static std::atomic<int64_t> allocations{0};
 
+// NOLINTBEGIN(bugprone-reserved-identifier, performance-no-int-to-ptr): the C library's own names, and a system call
 extern "C" {
 void* __libc_malloc(size_t);
 void* __libc_calloc(size_t, size_t);
@@ -52,6 +53,7 @@ void* mmap(void* address, size_t bytes, int protection, int flags, int file, off
   return reinterpret_cast<void*>(syscall(SYS_mmap, address, bytes, protection, flags, file, offset));
 }
 }
+// NOLINTEND(bugprone-reserved-identifier, performance-no-int-to-ptr)
 #endif
 
 namespace idelta_test {
