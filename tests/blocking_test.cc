@@ -97,7 +97,7 @@ TEST(Blocking, WeightsBlocksFitTheirCacheOrAreTheLeastPossible) {
           ASSERT_GE(b.kb, kLine);
           ASSERT_EQ(0, b.kb % kLine);
           ASSERT_TRUE(b.mb == m || b.mb % b.kb == 0) << "a cut of m ends a sub-block, m " << m << " mb " << b.mb;
-          ASSERT_TRUE(b.kb == kLine || b.kb * tile.nr * kFloat <= caches.l1) << "panel of dz, m " << m;
+          ASSERT_TRUE(b.kb == kLine || 4 * b.kb * tile.nr * kFloat <= caches.l2) << "panels of dz and x, m " << m;
           ASSERT_TRUE(b.mb <= b.kb || 2 * b.mb * n * kFloat <= kPackedBytes) << "m " << m << " n " << n;
         }
       }
