@@ -173,12 +173,13 @@ void weights_tile(const WeightsTile& t) {
   V sum[MR][NV];
   typename V::Mask mask[NV];
   IDELTA_UNROLL for (int v = 0; v < NV; ++v) mask[v] = V::first(t.cols - v * V::lanes);
-  float* const out = t.out;
-  const ptrdiff_t ldo = t.ldo;
-  const V beta = V::splat(t.beta);
-  IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
-    IDELTA_UNROLL for (int v = 0; v < NV; ++v) {
-      sum[i][v] = t.beta == 0.0f ? V::zero() : beta * V::load(out + i * ldo + v * V::lanes, mask[v]);
+  if (t.beta == 0.0f) {
+    IDELTA_UNROLL for (int i = 0; i < MR; ++i) IDELTA_UNROLL for (int v = 0; v < NV; ++v) sum[i][v] = V::zero();
+  } else {
+    const V beta = V::splat(t.beta);
+    const float* out = t.out;
+    IDELTA_UNROLL for (int i = 0; i < MR; ++i, out += t.ldo) {
+      IDELTA_UNROLL for (int v = 0; v < NV; ++v) sum[i][v] = beta * V::load(out + v * V::lanes, mask[v]);
     }
   }
   if (t.m >= 32) prefetch_rows(t.out, t.ldo, MR, t.cols);
@@ -188,8 +189,10 @@ void weights_tile(const WeightsTile& t) {
     __builtin_prefetch(lhs + kAhead * t.lhs_stride);
     multiply_step<1, V, MR, 1, NV>(sum, lhs, rhs, 0);
   }
-  IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
-    IDELTA_UNROLL for (int v = 0; v < NV; ++v) { sum[i][v].store(out + i * ldo + v * V::lanes, mask[v]); }
+  float* out = t.out;
+  const ptrdiff_t ldo = t.ldo;
+  IDELTA_UNROLL for (int i = 0; i < MR; ++i, out += ldo) {
+    IDELTA_UNROLL for (int v = 0; v < NV; ++v) sum[i][v].store(out + v * V::lanes, mask[v]);
   }
 }
 

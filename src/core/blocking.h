@@ -44,9 +44,13 @@ ForwardBlocks forward_blocks(const CacheSizes& caches, const TileShape& tile, in
 struct WeightsBlocks {
   static constexpr int64_t kBlockPanels = 3;
   int64_t mb, kb;
-  bool pack;  // false: both operands fit L1 as they lie
+  bool pack;        // false: both operands fit L2 as they lie
+  bool rows_first;  // all of dz fits L1, so the order of tiles need not care for it
 };
 WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n);
+
+// Whether m rows, ld elements apart, crowd into so few sets of L1 that they should be packed whatever their size.
+bool rows_collide(int64_t m, int64_t ld);
 
 // Cut of a row x column grid of work into rows * cols tasks, at most `threads`.
 struct Grid {

@@ -76,7 +76,6 @@ idelta_status idelta_forward(const idelta_context* context, const idelta_delta* 
     if (m == 0) return;
     if (a.contribution && (a.contribution == a.x || a.contribution == a.y)) invalid("contribution overlaps x or y");
 
-    float* workspace = workspace_for(forward_workspace_bytes(*context, m, n), a.workspace, a.workspace_bytes);
     forward(*context, delta->forward, delta->header.identity_scale, m, n, {.src = a.x, .ld = a.ldx},
             {.bias = a.bias,
              .activation = activation_of(a.activation),
@@ -84,7 +83,7 @@ idelta_status idelta_forward(const idelta_context* context, const idelta_delta* 
              .ldy = a.ldy,
              .contribution = a.contribution,
              .ldc = a.ldc},
-            workspace);
+            {a.workspace, a.workspace_bytes});
   });
 }
 
@@ -109,7 +108,6 @@ idelta_status idelta_backward_data(const idelta_context* context, const idelta_d
     check_in_place(a.dy, a.lddy, "dy", a.dx, a.lddx, "dx");
     check_in_place(a.dy, a.lddy, "dy", a.dz, a.lddz, "dz");
 
-    float* workspace = workspace_for(forward_workspace_bytes(*context, m, n), a.workspace, a.workspace_bytes);
     // Without an activation dz is dy: y then stands in for itself with a gradient of 1.
     const float* y = linear ? (a.dz ? a.dy : nullptr) : a.y;
     const Rows rows{.src = a.dy,
@@ -119,9 +117,10 @@ idelta_status idelta_backward_data(const idelta_context* context, const idelta_d
                     .gradient = gradient_of(a.activation),
                     .dz = a.dz,
                     .lddz = a.lddz};
-    if (!a.dx) return activation_backward(*context, m, n, rows, workspace);
+    if (!a.dx) return activation_backward(*context, m, n, rows, {a.workspace, a.workspace_bytes});
     forward(*context, delta->backward, delta->header.identity_scale, m, n, rows,
-            {.activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0}), .y = a.dx, .ldy = a.lddx}, workspace);
+            {.activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0}), .y = a.dx, .ldy = a.lddx},
+            {a.workspace, a.workspace_bytes});
   });
 }
 
@@ -137,8 +136,8 @@ idelta_status idelta_backward_weights(const idelta_context* context, const idelt
     if (!a.dD && !a.db) invalid("dD and db are both null: nothing is wanted");
     if (a.dD) check_matrix(a.dD, "dD", a.n, a.lddD, "lddD", a.n);
 
-    float* workspace = workspace_for(weights_workspace_bytes(*context, a.m, a.n), a.workspace, a.workspace_bytes);
-    backward_weights(*context, {a.m, a.n, a.x, a.ldx, a.dz, a.lddz}, a.beta, a.dD, a.lddD, a.db, workspace);
+    backward_weights(*context, {a.m, a.n, a.x, a.ldx, a.dz, a.lddz}, a.beta, a.dD, a.lddD, a.db,
+                     {a.workspace, a.workspace_bytes});
   });
 }
 
@@ -170,14 +169,13 @@ idelta_status idelta_update(const idelta_context* context, idelta_delta* delta, 
     }
     if (m == 0) return;
 
-    float* workspace = workspace_for(update_workspace_bytes(*context, m, n), a.workspace, a.workspace_bytes);
     update(*context, *delta, {m, n, a.x, a.ldx, a.dz, a.lddz}, optimizer,
            {.D = a.D,
             .ldd = a.ldd,
             .state = {a.state[0], a.state[1]},
             .bias = a.bias,
             .bias_state = {a.bias_state[0], a.bias_state[1]}},
-           workspace);
+           {a.workspace, a.workspace_bytes});
   });
 }
 

@@ -165,8 +165,9 @@ size_t forward_workspace_bytes(const idelta_context& context, int64_t m, int64_t
 }
 
 void forward(const idelta_context& context, const Panels& panels, float identity_scale, int64_t m, int64_t n,
-             const Rows& rows, const Output& output, float* workspace) {
+             const Rows& rows, const Output& output, const OfferedWorkspace& offered) {
   const Plan plan = plan_for(context, m, n);
+  float* const workspace = offered.take(plan.total());
   const int64_t mr = context.kernels.mr;
   const Multiply multiply{context, panels, identity_scale, plan.blocks.kc, output};
   float* const partials = workspace + plan.lines_total();
@@ -196,8 +197,10 @@ void forward(const idelta_context& context, const Panels& panels, float identity
   });
 }
 
-void activation_backward(const idelta_context& context, int64_t m, int64_t n, const Rows& rows, float* workspace) {
+void activation_backward(const idelta_context& context, int64_t m, int64_t n, const Rows& rows,
+                         const OfferedWorkspace& offered) {
   const Plan plan = plan_for(context, m, n);
+  float* const workspace = offered.take(plan.total());
   const int64_t tasks = std::min(m, plan.grid.rows * plan.grid.cols);
   context.parallel.run(tasks, [&](int64_t task) {
     const Range mine = part_of(m, tasks, task);

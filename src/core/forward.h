@@ -33,10 +33,11 @@ ActivationGradient gradient_of(const idelta_activation& activation);
 size_t forward_workspace_bytes(const idelta_context& context, int64_t m, int64_t n);
 
 void forward(const idelta_context& context, const Panels& panels, float identity_scale, int64_t m, int64_t n,
-             const Rows& rows, const Output& output, float* workspace);
+             const Rows& rows, const Output& output, const OfferedWorkspace& offered);
 
 // Only dz = dy act'(y).
-void activation_backward(const idelta_context& context, int64_t m, int64_t n, const Rows& rows, float* workspace);
+void activation_backward(const idelta_context& context, int64_t m, int64_t n, const Rows& rows,
+                         const OfferedWorkspace& offered);
 
 }  // namespace idelta::core
 

@@ -26,20 +26,19 @@ FloatBuffer::FloatBuffer(int64_t size) : size_(size) {
 
 void FloatBuffer::Free::operator()(float* p) const { std::free(p); }
 
-float* workspace_for(size_t bytes, void* callers, size_t callers_bytes) {
-  if (callers) {
-    if (callers_bytes < bytes) {
-      throw Failure(IDELTA_INVALID_ARGUMENT, "workspace_bytes = " + std::to_string(callers_bytes) +
-                                                 " is less than the " + std::to_string(bytes) +
-                                                 " that the workspace query returns");
+float* OfferedWorkspace::take(int64_t floats) const {
+  if (data) {
+    const size_t needed = static_cast<size_t>(floats) * sizeof(float);
+    if (bytes < needed) {
+      throw Failure(IDELTA_INVALID_ARGUMENT, "workspace_bytes = " + std::to_string(bytes) + " is less than the " +
+                                                 std::to_string(needed) + " that the workspace query returns");
     }
-    if (reinterpret_cast<uintptr_t>(callers) % kAlignment != 0) {
+    if (reinterpret_cast<uintptr_t>(data) % kAlignment != 0) {
       throw Failure(IDELTA_INVALID_ARGUMENT, "workspace is not aligned to 64 bytes");
     }
-    return static_cast<float*>(callers);
+    return static_cast<float*>(data);
   }
   thread_local FloatBuffer arena;
-  const int64_t floats = static_cast<int64_t>(bytes / sizeof(float));
   if (arena.size() < floats) {
     arena = FloatBuffer();  // first, so that both never exist at once
     arena = FloatBuffer(floats);

@@ -30,9 +30,15 @@ class FloatBuffer {
   int64_t size_ = 0;
 };
 
-// Workspace of one call: the caller's if given, else this thread's own buffer, which grows and is kept. `bytes` is what
-// the call needs; throws Failure if the caller's is smaller or misaligned.
-float* workspace_for(size_t bytes, void* callers, size_t callers_bytes);
+// What the caller offered as workspace; null for none.
+struct OfferedWorkspace {
+  void* data = nullptr;
+  size_t bytes = 0;
+
+  // `floats` of it, or of this thread's own buffer, which grows and is kept. Throws Failure if what was offered is too
+  // small or misaligned.
+  float* take(int64_t floats) const;
+};
 
 }  // namespace idelta::core
 

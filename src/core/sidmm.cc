@@ -17,19 +17,16 @@ void sidmm(const idelta_context& context, const SidmmArgs& args) {
   output.activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0});
   const bool direct = args.alpha == 1 && args.beta == 0;
   const int64_t block = direct ? args.m : std::min<int64_t>(args.m, 256);
-  const size_t bytes = forward_workspace_bytes(context, block, n);
-  const int64_t z_floats = direct ? 0 : block * n;
-  float* const workspace = workspace_for(bytes + static_cast<size_t>(z_floats) * sizeof(float), nullptr, 0);
-  float* const z = workspace + bytes / sizeof(float);
+  const FloatBuffer z(direct ? 0 : block * n);
 
   for (int64_t row = 0; row < args.m; row += block) {
     const int64_t rows = std::min(block, args.m - row);
-    output.y = direct ? args.y : z;
+    output.y = direct ? args.y : z.get();
     output.ldy = direct ? args.ldy : n;
-    forward(context, panels, args.identity_scale, rows, n, {args.x + row * args.ldx, args.ldx}, output, workspace);
+    forward(context, panels, args.identity_scale, rows, n, {args.x + row * args.ldx, args.ldx}, output, {});
     if (direct) continue;
     for (int64_t i = 0; i < rows; ++i) {
-      context.kernels.f32_scale_add(n, args.alpha, z + i * n, args.beta, args.y + (row + i) * args.ldy);
+      context.kernels.f32_scale_add(n, args.alpha, z.get() + i * n, args.beta, args.y + (row + i) * args.ldy);
     }
   }
 }

@@ -67,7 +67,7 @@ class Weights {
                             .packed_dz = memory + packed_floats() / 2,
                             .x = {op_.x + first * op_.ldx, op_.ldx},
                             .dz = {op_.dz + first * op_.lddz, op_.lddz},
-                            .packed = cut_.pack,
+                            .packed = cut_.pack || rows_collide(op_.m, op_.ldx) || rows_collide(op_.m, op_.lddz),
                             .rows = std::min(cut_.mb, op_.m - first),
                             .nr = kernels_.nr,
                             .mr = kernels_.mr,
@@ -97,11 +97,21 @@ class Weights {
   }
 
   // out = beta out + x^T dz for the rows of dD in `block` and the columns in `panels`; out is at the first of both.
-  void multiply(const Operands& operands, int64_t block, Range panels, float beta, float* out, int64_t ldo) const {
-    for (int64_t row = 0; row == 0 || row < operands.rows; row += cut_.kb, beta = 1) {
-      const Range rows{row, std::min(row + cut_.kb, operands.rows)};
-      for (int64_t p = panels.begin; p < panels.end; ++p) {
-        multiply_panel(operands, rows, block, p, beta, out + (p - panels.begin) * operands.nr, ldo);
+  void multiply(const Operands& o, int64_t block, Range panels, float beta, float* out, int64_t ldo) const {
+    const int64_t tile = o.tile(block), width = o.block_width(block);
+    // Every panel of dz serves all tiles of the block while it is in cache; but if all of dz is, dD is written along
+    // its rows, as the way to memory likes it.
+    const int64_t strip = cut_.rows_first ? tile : width;
+    for (int64_t row = 0; row == 0 || row < o.rows; row += cut_.kb, beta = 1) {
+      const Range rows{row, std::min(row + cut_.kb, o.rows)};
+      for (int64_t first = 0; first < width; first += strip) {
+        for (int64_t p = panels.begin; p < panels.end; ++p) {
+          float* const corner = out + (p - panels.begin) * o.nr;
+          for (int64_t offset = first; offset < std::min(first + strip, width); offset += tile) {
+            multiply_tile(o, rows, block, {offset, std::min(offset + tile, width)}, p, beta, corner + offset * ldo,
+                          ldo);
+          }
+        }
       }
       if (cut_.kb == 0) return;  // no rows: only beta out
     }
@@ -113,24 +123,19 @@ class Weights {
     return useful_threads(context_.parallel.threads(), size(op_.m) * size(op_.n) * size(op_.n));
   }
 
-  void multiply_panel(const Operands& o, Range rows, int64_t block, int64_t panel, float beta, float* out,
-                      int64_t ldo) const {
-    const int64_t tile = o.tile(block), width = o.block_width(block);
-    const Strided rhs = o.panel(panel);
-    for (int64_t offset = 0; offset < width; offset += tile) {
-      const int64_t height = std::min(tile, width - offset);
-      const Strided lhs = o.columns(block, offset, height);
-      kernels_.f32_weights({.rows = height,
-                            .cols = o.panel_width(panel),
-                            .m = rows.size(),
-                            .lhs = lhs.data + rows.begin * lhs.stride,
-                            .lhs_stride = lhs.stride,
-                            .rhs = rhs.data + rows.begin * rhs.stride,
-                            .rhs_stride = rhs.stride,
-                            .beta = beta,
-                            .out = out + offset * ldo,
-                            .ldo = ldo});
-    }
+  void multiply_tile(const Operands& o, Range rows, int64_t block, Range columns, int64_t panel, float beta, float* out,
+                     int64_t ldo) const {
+    const Strided lhs = o.columns(block, columns.begin, columns.size()), rhs = o.panel(panel);
+    kernels_.f32_weights({.rows = columns.size(),
+                          .cols = o.panel_width(panel),
+                          .m = rows.size(),
+                          .lhs = lhs.data + rows.begin * lhs.stride,
+                          .lhs_stride = lhs.stride,
+                          .rhs = rhs.data + rows.begin * rhs.stride,
+                          .rhs_stride = rhs.stride,
+                          .beta = beta,
+                          .out = out,
+                          .ldo = ldo});
   }
 
   void pack_panel(const Operands& o, int64_t panel, Range rows) const {
@@ -256,8 +261,9 @@ size_t weights_workspace_bytes(const idelta_context& context, int64_t m, int64_t
 }
 
 void backward_weights(const idelta_context& context, const WeightsOperands& operands, float beta, float* dD,
-                      int64_t ldd, float* db, float* workspace) {
+                      int64_t ldd, float* db, const OfferedWorkspace& offered) {
   const Weights weights(context, operands);
+  float* const workspace = offered.take(weights.packed_floats());
   const int64_t n = operands.n;
   if (db && beta == 0) std::fill_n(db, n, 0.0f);
   if (db && beta != 0 && beta != 1) std::transform(db, db + n, db, [&](float sum) { return beta * sum; });
@@ -302,7 +308,7 @@ size_t update_workspace_bytes(const idelta_context& context, int64_t m, int64_t 
 }
 
 void update(const idelta_context& context, idelta_delta& delta, const WeightsOperands& given,
-            const idelta_optimizer& optimizer, const Parameters& parameters, float* workspace) {
+            const idelta_optimizer& optimizer, const Parameters& parameters, const OfferedWorkspace& offered) {
   OptimizerStep step = step_of(optimizer);
   const Stepper stepper(context.kernels, delta, parameters, step);
   const bool transposed = stepper.transposed();
@@ -311,6 +317,7 @@ void update(const idelta_context& context, idelta_delta& delta, const WeightsOpe
   const Weights weights(context, operands);
   const int64_t n = operands.n;
   const GradientScratch scratch(weights, context.kernels.nr);
+  float* const workspace = offered.take(weights.packed_floats() + scratch.floats + round_up(n, kLine));
   float* const gradient = workspace + weights.packed_floats();
   float* const bias_gradient = gradient + scratch.floats;
   std::fill_n(bias_gradient, n, 0.0f);

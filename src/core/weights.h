@@ -18,7 +18,7 @@ struct WeightsOperands {
 
 size_t weights_workspace_bytes(const idelta_context& context, int64_t m, int64_t n);
 void backward_weights(const idelta_context& context, const WeightsOperands& operands, float beta, float* dD,
-                      int64_t ldd, float* db, float* workspace);
+                      int64_t ldd, float* db, const OfferedWorkspace& offered);
 
 // Master parameters and what the optimiser remembers of them.
 struct Parameters {
@@ -31,7 +31,7 @@ struct Parameters {
 
 size_t update_workspace_bytes(const idelta_context& context, int64_t m, int64_t n);
 void update(const idelta_context& context, idelta_delta& delta, const WeightsOperands& operands,
-            const idelta_optimizer& optimizer, const Parameters& parameters, float* workspace);
+            const idelta_optimizer& optimizer, const Parameters& parameters, const OfferedWorkspace& offered);
 
 }  // namespace idelta::core
 
