@@ -182,7 +182,9 @@ void weights_tile(const WeightsTile& t) {
       IDELTA_UNROLL for (int v = 0; v < NV; ++v) sum[i][v] = beta * V::load(out + v * V::lanes, mask[v]);
     }
   }
-  if (t.m >= 32) prefetch_rows(t.out, t.ldo, MR, t.cols);
+  // dD with shorter rows is square enough to be in L1; else this doubles the speed of m = 1.
+  constexpr ptrdiff_t kLongRows = 96;
+  if (t.ldo >= kLongRows) prefetch_rows(t.out, t.ldo, MR, t.cols);
   const float *lhs = t.lhs, *rhs = t.rhs;
   IDELTA_UNROLL_4 for (ptrdiff_t p = 0; p < t.m; ++p, lhs += t.lhs_stride, rhs += t.rhs_stride) {
     prefetch_panels<V, 1, NV>(rhs + kAhead * t.rhs_stride, 0);
