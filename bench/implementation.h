@@ -31,11 +31,16 @@ class Implementation {
     weights_changed();
   }
 
-  const LayerMemory& memory() const { return memory_; }
+  // What run() left behind; weights that live packed are brought into memory().weights first.
+  const LayerMemory& results() {
+    fetch_weights();
+    return memory_;
+  }
   bool identity_in_weights() const { return identity_in_weights_; }
 
  protected:
   virtual void weights_changed() = 0;  // memory_.weights is new: pack it
+  virtual void fetch_weights() {}      // the way back, where the packed form is the master
 
   const Problem problem_;
   const Inputs& inputs_;

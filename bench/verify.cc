@@ -189,7 +189,7 @@ Verdict verify(const Problem& problem, const Inputs& inputs, Implementation& imp
     implementation.run();
   }
   Judge judge;
-  const Check check{problem, inputs, implementation.memory(), identity_apart, judge};
+  const Check check{problem, inputs, implementation.results(), identity_apart, judge};
   switch (problem.pass) {
     case Pass::kForward:
       check.forward();

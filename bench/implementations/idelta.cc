@@ -54,6 +54,11 @@ void Idelta::weights_changed() {
   check(idelta_delta_repack(context_, delta_.get(), memory_.weights.data(), problem_.n));
 }
 
+void Idelta::fetch_weights() {
+  if (problem_.pass != Pass::kTrainStep) return;
+  check(idelta_delta_unpack(context_, delta_.get(), memory_.weights.data(), problem_.n));
+}
+
 void Idelta::run() {
   switch (problem_.pass) {
     case Pass::kForward:
@@ -112,9 +117,9 @@ void Idelta::update() {
   args.m = problem_.m;
   args.x = memory_.x.data();
   args.dz = memory_.dz.data();
-  args.ldx = args.lddz = args.ldd = problem_.n;
+  args.ldx = args.lddz = problem_.n;
   args.optimizer = &optimizer;
-  args.D = memory_.weights.data();
+  // D stays null: the packed delta is the master copy.
   args.state[0] = memory_.velocity.data();
   args.bias = memory_.bias.data();
   args.bias_state[0] = memory_.bias_velocity.data();

@@ -17,6 +17,7 @@ class Idelta : public Implementation {
 
  private:
   void weights_changed() override;
+  void fetch_weights() override;
   void forward();
   void backward_data();
   void backward_weights();
