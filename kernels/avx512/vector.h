@@ -37,7 +37,7 @@ inline Vector abs(Vector a) { return {_mm512_abs_ps(a.v)}; }
 // The second operand where either is NaN.
 inline Vector min(Vector a, Vector b) { return {_mm512_min_ps(a.v, b.v)}; }
 inline Vector max(Vector a, Vector b) { return {_mm512_max_ps(a.v, b.v)}; }
-// (a < b) ? yes : no, and (a > b) ...; false where either is NaN.
+// (a < b) ? yes : no; false where either is NaN.
 inline Vector if_less(Vector a, Vector b, Vector yes, Vector no) {
   return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), no.v, yes.v)};
 }

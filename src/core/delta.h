@@ -46,7 +46,7 @@ class Panels {
   void set_nonzero(int64_t panel, int64_t chunk, bool nonzero) {
     nonzero_[static_cast<size_t>(panel * chunks_ + chunk)] = nonzero;
   }
-  // Reduction steps of a panel outside of which B is exactly zero; begins at a chunk. Whole again after find_used().
+  // Reduction steps of a panel outside of which B is exactly zero; begins at a chunk. True again after find_used().
   Range used(int64_t panel) const { return used_[static_cast<size_t>(panel)]; }
   void find_used();
 

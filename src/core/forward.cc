@@ -1,7 +1,6 @@
 #include "src/core/forward.h"
 
 #include <algorithm>
-#include <cassert>
 #include <limits>
 
 namespace idelta::core {
@@ -16,7 +15,6 @@ struct Plan {
   Grid grid;
   ForwardBlocks blocks;
   bool shared;             // all rows are packed first
-  int64_t tasks_rows;      // rows a task holds packed at once
   int64_t lines, partial;  // floats of lines a packed block, and of partial sums a task
 
   int64_t lines_total() const { return shared ? lines : lines * grid.rows; }
@@ -32,11 +30,10 @@ Plan plan_for(const idelta_context& context, int64_t m, int64_t n) {
   plan.grid = forward_grid(threads, m, panels);
   plan.shared = plan.grid.cols > 1;
   plan.blocks = forward_blocks(context.caches, tile, plan.shared ? m : ceil_div(m, plan.grid.rows), n);
-  plan.tasks_rows = plan.shared ? m : plan.blocks.mc;
-  plan.lines = plan.tasks_rows * round_up(n, kLine);
+  const int64_t rows_packed = plan.shared ? m : plan.blocks.mc;  // at once
+  plan.lines = rows_packed * round_up(n, kLine);
   const int64_t tile_rows = even_tile(m, tile.mr);
-  const int64_t rows_a_task =
-      plan.shared ? ceil_div(ceil_div(m, tile_rows), plan.grid.rows) * tile_rows : plan.tasks_rows;
+  const int64_t rows_a_task = plan.shared ? ceil_div(ceil_div(m, tile_rows), plan.grid.rows) * tile_rows : rows_packed;
   if (plan.blocks.kc < n) plan.partial = rows_a_task * ceil_div(panels, plan.grid.cols) * tile.nr;
   return plan;
 }

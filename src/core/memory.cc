@@ -15,11 +15,11 @@ namespace idelta::core {
 FloatBuffer::FloatBuffer(int64_t size) : size_(size) {
   constexpr size_t kHugePage = size_t{2} << 20;
   const size_t bytes = static_cast<size_t>(size) * sizeof(float);
-  const size_t alignment = bytes >= kHugePage / 8 ? kHugePage : kAlignment;
+  const size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
   void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
   if (!memory && bytes > 0) throw std::bad_alloc();
 #if defined(__linux__)
-  if (bytes >= kHugePage / 8) madvise(memory, bytes, MADV_HUGEPAGE);  // a wish: failing costs speed only
+  if (bytes >= kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);  // a wish: failing costs speed only
 #endif
   data_.reset(static_cast<float*>(memory));
 }
