@@ -1,18 +1,15 @@
 // The contract between src/core and the leaf kernels: packed layouts, arguments, and the one table an ISA fills.
 // Kernels never allocate, throw, thread, print or return errors; sizes have been checked above.
 //
-// Packed layouts (kLine = 16 floats, one cache line)
+// D is packed in panels, zero-padded past column n:
 //
-//   lines: a row tile of x, `rows` <= mr rows,             panel: nr columns of D (or D^T),
-//   cut along k into chunks of one line a row              one row of nr after the other
+//   panel: nr columns of D (or D^T), one row of nr after the other
 //
-//     chunk 0: row 0 [k 0..15]                               k 0: [j0 .. j0+nr)
-//              row 1 [k 0..15]  ...                          k 1: [j0 .. j0+nr)
-//     chunk 1: row 0 [k 16..31] ...                          ...
+//     k 0: [j0 .. j0+nr)
+//     k 1: [j0 .. j0+nr)
+//     ...
 //
-//   The tail of the last chunk of a row, and columns past n, are zero. A tile copies x in whole lines, which is all
-//   that packing costs; the copy has unit stride whatever ldx is, is aligned, feeds the identity path of the epilogue,
-//   and lets y overwrite x.
+// x is read as it lies, a row tile of up to mr rows at once; src/core copies it first only where it must.
 //
 // Numerics: every output is one chain of fused multiply-adds in ascending order of the reduction index, so tile shape,
 // cache blocks, threads and ISA do not change a bit.
@@ -23,7 +20,7 @@
 
 namespace idelta {
 
-inline constexpr ptrdiff_t kLine = 16;
+inline constexpr ptrdiff_t kLine = 16;  // floats in a cache line
 
 // y = min(high, max(low, max(slope * z, z))), 0 < slope <= 1, then tanh if asked: covers every activation of idelta.h.
 struct Activation {
@@ -40,15 +37,16 @@ struct ActivationGradient {
 
 // y = act(a x + x D + b) for one row tile and a run of panels; contribution = x D + b.
 struct ForwardTile {
-  ptrdiff_t rows;          // 1 .. mr
-  ptrdiff_t cols;          // from the first column of a panel on; may span panels
-  ptrdiff_t k;             // reduction steps
-  const float* lines;      // x from the first reduction step on, which is the first of a chunk
+  ptrdiff_t rows;  // 1 .. mr
+  ptrdiff_t cols;  // from the first column of a panel on; may span panels
+  ptrdiff_t k;     // reduction steps
+  const float* x;  // from the first reduction step on
+  ptrdiff_t ldx;
   const float* panels;     // D from the first reduction step on
   ptrdiff_t panel_stride;  // elements from one panel to the next
   float* partial;          // sums [panel][rows][nr] between blocks of k
   bool resume, suspend;    // start from partial; end there, without the epilogue
-  const float* residual;   // x again: the lines that hold the columns of this tile
+  const float* residual;   // x again, at this tile's first column, rows likewise ldx apart
   float identity_scale;    // a
   const float* bias;       // at the first column; or null
   Activation activation;
@@ -72,17 +70,16 @@ struct WeightsTile {
   ptrdiff_t ldo;
 };
 
-// lines <- src (rows x k), or src * act'(y) if y is given, which also goes to dz if dz is given.
-struct PackLines {
-  ptrdiff_t rows, k;
+// dst = src (rows x cols), or src * act'(y) if y is given. dst may be src.
+struct CopyRows {
+  ptrdiff_t rows, cols;
   const float* src;
   ptrdiff_t ld;
-  float* lines;
+  float* dst;
+  ptrdiff_t ldd;
   const float* y;  // or null
   ptrdiff_t ldy;
   ActivationGradient gradient;
-  float* dz;  // or null
-  ptrdiff_t lddz;
 };
 
 // dst[r][c] = src[r][c] (transposed: src[c][r]) for c < cols, 0 for cols <= c < width; dst has row stride width.
@@ -117,7 +114,7 @@ struct KernelTable {
   ptrdiff_t wide_panels;  // how many panels one row tile should be given at once when D is streamed (few rows)
   void (*f32_forward)(const ForwardTile&);
   void (*f32_weights)(const WeightsTile&);
-  void (*f32_pack_lines)(const PackLines&);
+  void (*f32_copy_rows)(const CopyRows&);
   bool (*f32_pack_panel)(const PackPanel&);             // true if anything packed is not zero
   bool (*f32_pack_panel_transposed)(const PackPanel&);  // likewise
   void (*f32_column_sums)(ptrdiff_t rows, ptrdiff_t cols, const float* src, ptrdiff_t ld, float* sums);  // sums += ...

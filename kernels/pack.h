@@ -1,4 +1,4 @@
-// Packing, over any vector type V of an ISA's vector.h: x into lines (with act' on the way back), D and the operands of
+// Copies, over any vector type V of an ISA's vector.h: rows of x (of dy with act' on the way), D and the operands of
 // backward_weights into panels.
 #ifndef IDELTA_KERNELS_PACK_H
 #define IDELTA_KERNELS_PACK_H
@@ -8,24 +8,21 @@
 
 namespace idelta {
 
-// A column of vectors at a time, so that masks are made once: here, and below.
 template <class V>
-void pack_lines(const PackLines& p) {
-  for (ptrdiff_t k = 0; k < (p.k + kLine - 1) / kLine * kLine; k += V::lanes) {
-    const auto mask = V::first(p.k - k);
-    const ptrdiff_t from = k < p.k ? k : 0;  // past the end there may be nothing to point at
-    float* line = p.lines + k / kLine * kLine * p.rows + k % kLine;
-    for (ptrdiff_t i = 0; i < p.rows; ++i, line += kLine) {
-      V v = V::load(p.src + i * p.ld + from, mask);
-      if (p.y) {
-        v = gradient_of(p.gradient, v, V::load(p.y + i * p.ldy + from, mask));
-        if (p.dz) v.store(p.dz + i * p.lddz + from, mask);
-      }
-      v.store(line);
+void copy_rows(const CopyRows& c) {
+  for (ptrdiff_t i = 0; i < c.rows; ++i) {
+    const float *src = c.src + i * c.ld, *y = c.y ? c.y + i * c.ldy : nullptr;
+    float* dst = c.dst + i * c.ldd;
+    for (ptrdiff_t j = 0; j < c.cols; j += V::lanes) {
+      const auto mask = V::first(c.cols - j);
+      V v = V::load(src + j, mask);
+      if (y) v = gradient_of(c.gradient, v, V::load(y + j, mask));
+      v.store(dst + j, mask);
     }
   }
 }
 
+// A column of vectors at a time, so that masks are made once.
 template <class V>
 bool pack_panel(const PackPanel& p) {
   V seen = V::zero();

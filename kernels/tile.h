@@ -2,7 +2,7 @@
 //
 //   sum[i][j] = sum[i][j] + lhs[p][i] * rhs[p][j],  p ascending, one fused multiply-add each
 //
-// forward and backward_data share ForwardTile (lhs: lines of x or dz; rhs: panels of D or D^T); backward_weights has
+// forward and backward_data share ForwardTile (lhs: rows of x or dz; rhs: panels of D or D^T); backward_weights has
 // WeightsTile (lhs: columns of x; rhs: columns of dz).
 #ifndef IDELTA_KERNELS_TILE_H
 #define IDELTA_KERNELS_TILE_H
@@ -22,14 +22,41 @@
 
 namespace idelta {
 
-// One reduction step: MR broadcasts of lhs (lhs_stride apart) against NP panels of NV vectors.
-template <ptrdiff_t lhs_stride, class V, int MR, int NP, int NV>
-IDELTA_INLINE void multiply_step(V (&sum)[MR][NP * NV], const float* lhs, const float* rhs, ptrdiff_t panel_stride) {
+// MR rows of x, ld apart, at a reduction step. Every third row has a pointer of its own and the two after it are
+// reached by the scaled index that x86 addresses have, so that all of them fit the general registers.
+template <int MR>
+struct LhsRows {
+  const float* third[(MR + 2) / 3];
+  ptrdiff_t ld;
+
+  IDELTA_INLINE LhsRows(const float* first, ptrdiff_t stride) : ld(stride) {
+    IDELTA_UNROLL for (int g = 0; g < (MR + 2) / 3; ++g) third[g] = first + 3 * g * ld;
+  }
+  IDELTA_INLINE float at(int i, ptrdiff_t step) const { return third[i / 3][i % 3 * ld + step]; }
+  IDELTA_INLINE void advance(ptrdiff_t steps) {
+    IDELTA_UNROLL for (int g = 0; g < (MR + 2) / 3; ++g) third[g] += steps;
+  }
+};
+
+// MR columns of x, side by side.
+template <int MR>
+struct LhsColumns {
+  const float* first;
+  ptrdiff_t stride;
+
+  IDELTA_INLINE float at(int i, ptrdiff_t step) const { return first[step * stride + i]; }
+  IDELTA_INLINE void advance(ptrdiff_t steps) { first += steps * stride; }
+};
+
+// One reduction step: MR broadcasts of lhs against NP panels of NV vectors.
+template <class V, int MR, int NP, int NV, class Lhs>
+IDELTA_INLINE void multiply_step(V (&sum)[MR][NP * NV], const Lhs& lhs, ptrdiff_t step, const float* rhs,
+                                 ptrdiff_t panel_stride) {
   V d[NP * NV];
   IDELTA_UNROLL for (int v = 0; v < NP * NV; ++v) d[v] = V::load(rhs + (v / NV) * panel_stride + (v % NV) * V::lanes);
   IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
-    const V x = V::splat(lhs[i * lhs_stride]);
-    IDELTA_UNROLL for (int v = 0; v < NP * NV; ++v) sum[i][v] = fma(x, d[v], sum[i][v]);
+    const V x = V::splat(lhs.at(i, step));
+    IDELTA_UNROLL for (int v = 0; v < NP * NV; ++v) accumulate(sum[i][v], x, d[v]);
   }
 }
 
@@ -46,41 +73,54 @@ IDELTA_INLINE void prefetch_panels(const float* rhs, ptrdiff_t panel_stride) {
   }
 }
 
-// The lines that a tile will store to, fetched while it multiplies. With a shorter reduction than kFarOutputs the
-// outputs of a batch stay in cache, and the prefetches would be a tenth of the tile's time.
+// The lines that a tile of MR x N vectors will store to, fetched while it multiplies. With a shorter reduction than
+// kFarOutputs the outputs of a batch stay in cache, and the prefetches would be a tenth of the tile's time.
 constexpr ptrdiff_t kFarOutputs = 256;
 
-IDELTA_INLINE void prefetch_rows(const float* out, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols) {
-  for (ptrdiff_t i = 0; i < rows; ++i, out += ld) {
-    for (ptrdiff_t j = 0; j < cols; j += kLine) __builtin_prefetch(out + j);
-    __builtin_prefetch(out + cols - 1);
+template <class V, int MR, int N>
+IDELTA_INLINE void prefetch_rows(const float* out, ptrdiff_t ld) {
+  constexpr ptrdiff_t width = N * V::lanes;
+  IDELTA_UNROLL for (int i = 0; i < MR; ++i, out += ld) {
+    IDELTA_UNROLL for (ptrdiff_t j = 0; j < width; j += kLine) __builtin_prefetch(out + j);
+    __builtin_prefetch(out + width - 1);
   }
 }
 
-// contribution = sum + b,  y = act(a x + contribution). What it needs of t is copied first: for all the compiler knows,
-// a store to y could change t.
-template <class V, int MR, int N>
-IDELTA_INLINE void store_tile(const V (&sum)[MR][N], const ForwardTile& t) {
-  const PiecewiseLinear<V> activation(t.activation);
+// contribution = sum + b,  y = act(a x + contribution). kWhole: all columns are there, and no store needs a mask.
+// What it needs of t is copied first: for all the compiler knows, a store to y could change t.
+template <bool kWhole, class V, int MR, int N, class Activate>
+IDELTA_INLINE void store_tile(const V (&sum)[MR][N], const ForwardTile& t, const Activate& activate) {
   const V a = V::splat(t.identity_scale);
   V bias[N];
   typename V::Mask mask[N];
-  ptrdiff_t x_offset[N];  // 0 past the last column, where there need not be any x
   IDELTA_UNROLL for (int v = 0; v < N; ++v) {
-    const ptrdiff_t column = v * V::lanes;
-    mask[v] = V::first(t.cols - column);
-    bias[v] = t.bias ? V::load(t.bias + column, mask[v]) : V::zero();
-    x_offset[v] = column < t.cols ? column / kLine * MR * kLine + column % kLine : 0;
+    mask[v] = V::first(kWhole ? V::lanes : t.cols - v * V::lanes);
+    bias[v] = t.bias ? V::load(t.bias + v * V::lanes, mask[v]) : V::zero();
   }
   const float* x = t.residual;
   float *y = t.y, *contribution = t.contribution;
-  const ptrdiff_t ldy = t.ldy, ldc = t.ldc;
-  IDELTA_UNROLL for (int i = 0; i < MR; ++i, x += kLine, y += ldy) {
-    IDELTA_UNROLL for (int v = 0; v < N; ++v) {
-      const V delta = sum[i][v] + bias[v];
-      if (contribution) delta.store(contribution + i * ldc + v * V::lanes, mask[v]);
-      activation(fma(a, V::load(x + x_offset[v]), delta)).store(y + v * V::lanes, mask[v]);
+  const ptrdiff_t ldx = t.ldx, ldy = t.ldy, ldc = t.ldc;
+  if (contribution) {
+    IDELTA_UNROLL for (int i = 0; i < MR; ++i, contribution += ldc) {
+      IDELTA_UNROLL for (int v = 0; v < N; ++v)(sum[i][v] + bias[v]).store(contribution + v * V::lanes, mask[v]);
     }
+  }
+  IDELTA_UNROLL for (int i = 0; i < MR; ++i, x += ldx, y += ldy) {
+    IDELTA_UNROLL for (int v = 0; v < N; ++v) {
+      const V z = fma(a, V::load(x + v * V::lanes, mask[v]), sum[i][v] + bias[v]);
+      activate(z).store(y + v * V::lanes, mask[v]);
+    }
+  }
+}
+
+// Every operation of the epilogue takes its share of a tile's time at small n, so slopes of 1 are not multiplied by.
+template <bool kWhole, class V, int MR, int N>
+IDELTA_INLINE void activate_tile(const V (&sum)[MR][N], const ForwardTile& t) {
+  const PiecewiseLinear<V> leaky(t.activation);
+  if (t.activation.slope == 1.0f) {
+    store_tile<kWhole>(sum, t, [&](V z) { return leaky.clamp(z); });
+  } else {
+    store_tile<kWhole>(sum, t, [&](V z) { return leaky(z); });
   }
 }
 
@@ -98,19 +138,13 @@ void forward_tile(const ForwardTile& t) {
     }
   }
 
-  if (!t.suspend && t.k >= kFarOutputs) prefetch_rows(t.y, t.ldy, MR, t.cols);
+  if (!t.suspend && t.k >= kFarOutputs) prefetch_rows<V, MR, N>(t.y, t.ldy);
 
-  const float *lines = t.lines, *d = t.panels;
-  ptrdiff_t left = t.k;
-  for (; left >= kLine; left -= kLine, lines += MR * kLine) {
-    IDELTA_UNROLL_4 for (ptrdiff_t q = 0; q < kLine; ++q, d += nr) {
-      prefetch_panels<V, NP, NV>(d + kAhead * nr, t.panel_stride);
-      __builtin_prefetch(lines + (MR + q) * kLine);  // the next chunk of x; a branch here makes Clang 14 spill
-      multiply_step<kLine, V, MR, NP, NV>(sum, lines + q, d, t.panel_stride);
-    }
-  }
-  for (ptrdiff_t q = 0; q < left; ++q, d += nr) {
-    multiply_step<kLine, V, MR, NP, NV>(sum, lines + q, d, t.panel_stride);
+  LhsRows<MR> x(t.x, t.ldx);
+  const float* d = t.panels;
+  IDELTA_UNROLL_4 for (ptrdiff_t p = 0; p < t.k; ++p, x.advance(1), d += nr) {
+    prefetch_panels<V, NP, NV>(d + kAhead * nr, t.panel_stride);
+    multiply_step<V, MR, NP, NV>(sum, x, 0, d, t.panel_stride);
   }
 
   if (t.suspend) {
@@ -122,7 +156,11 @@ void forward_tile(const ForwardTile& t) {
     return;
   }
 
-  store_tile<V, MR, N>(sum, t);
+  if (t.cols == N * V::lanes) {
+    activate_tile<true>(sum, t);
+  } else {
+    activate_tile<false>(sum, t);
+  }
 }
 
 // tanh in place on what forward_tile stored.
@@ -137,35 +175,52 @@ void tanh_rows(const ForwardTile& t) {
   }
 }
 
-// Tiles of NP panels as long as there are so many, then of half as many; the last panel may need only half its vectors.
+template <class V, int MR, int NP, int NV, int NR>
+IDELTA_INLINE void finished_tile(const ForwardTile& t) {
+  forward_tile<V, MR, NP, NV, NR>(t);
+  if (t.activation.tanh && !t.suspend) tanh_rows<V>(t);
+}
+
+// One panel, of which only half the vectors may be needed.
+template <class V, int MR, int NV>
+IDELTA_INLINE void one_panel(const ForwardTile& t) {
+  if (t.cols <= NV / 2 * V::lanes) {
+    finished_tile<V, MR, 1, NV / 2, NV>(t);
+  } else {
+    finished_tile<V, MR, 1, NV, NV>(t);
+  }
+}
+
+// Tiles of NP panels as long as there are so many (the last of them may be cut), then of half as many.
 template <class V, int MR, int NP, int NV>
-void forward_panels(ForwardTile& t, ptrdiff_t& left) {
+IDELTA_INLINE void several_panels(ForwardTile& t, ptrdiff_t left) {
   constexpr ptrdiff_t nr = NV * V::lanes, width = NP * nr;
   for (; left > width - nr; left -= width) {
     t.cols = left < width ? left : width;
-    if (NP == 1 && t.cols <= NV / 2 * V::lanes) {
-      forward_tile<V, MR, 1, NV / 2, NV>(t);
+    if constexpr (NP == 1) {
+      one_panel<V, MR, NV>(t);
     } else {
-      forward_tile<V, MR, NP, NV, NV>(t);
+      finished_tile<V, MR, NP, NV, NV>(t);
     }
-    if (t.activation.tanh && !t.suspend) tanh_rows<V>(t);
     t.panels += NP * t.panel_stride;
     if (t.partial) t.partial += width * MR;
-    t.residual += width * MR;
+    t.residual += width;
     if (t.bias) t.bias += width;
     t.y += width;
     if (t.contribution) t.contribution += width;
   }
-  if constexpr (NP > 1) forward_panels<V, MR, NP / 2, NV>(t, left);
+  if constexpr (NP > 1) several_panels<V, MR, NP / 2, NV>(t, left);
 }
 
 // The slot f32_forward for a given number of rows: as many panels at once as registers hold, so that few rows still
-// give enough chains to hide the latency; 4 at most, for more streams than that gain nothing.
+// give enough chains to hide the latency; 4 at most, for more streams than that gain nothing. A single panel, the usual
+// case, is spared the copy of its arguments.
 template <class V, int MR, int NV>
-void forward_rows(ForwardTile t) {
+void forward_rows(const ForwardTile& t) {
   constexpr int fit = (V::registers - 1) / ((MR + 1) * NV);
-  ptrdiff_t left = t.cols;
-  forward_panels<V, MR, fit >= 4 ? 4 : fit >= 2 ? 2 : 1, NV>(t, left);
+  if (t.cols <= NV * V::lanes) return one_panel<V, MR, NV>(t);
+  ForwardTile rest = t;
+  several_panels<V, MR, fit >= 4 ? 4 : fit >= 2 ? 2 : 1, NV>(rest, t.cols);
 }
 
 template <class V, int MR, int NV>
@@ -185,12 +240,13 @@ void weights_tile(const WeightsTile& t) {
   }
   // dD with shorter rows is square enough to be in L1; else this doubles the speed of m = 1.
   constexpr ptrdiff_t kLongRows = 96;
-  if (t.ldo >= kLongRows) prefetch_rows(t.out, t.ldo, MR, t.cols);
-  const float *lhs = t.lhs, *rhs = t.rhs;
-  IDELTA_UNROLL_4 for (ptrdiff_t p = 0; p < t.m; ++p, lhs += t.lhs_stride, rhs += t.rhs_stride) {
+  if (t.ldo >= kLongRows) prefetch_rows<V, MR, NV>(t.out, t.ldo);
+  LhsColumns<MR> lhs{t.lhs, t.lhs_stride};
+  const float* rhs = t.rhs;
+  IDELTA_UNROLL_4 for (ptrdiff_t p = 0; p < t.m; ++p, lhs.advance(1), rhs += t.rhs_stride) {
     prefetch_panels<V, 1, NV>(rhs + kAhead * t.rhs_stride, 0);
-    __builtin_prefetch(lhs + kAhead * t.lhs_stride);
-    multiply_step<1, V, MR, 1, NV>(sum, lhs, rhs, 0);
+    __builtin_prefetch(lhs.first + kAhead * t.lhs_stride);
+    multiply_step<V, MR, 1, NV>(sum, lhs, 0, rhs, 0);
   }
   float* out = t.out;
   const ptrdiff_t ldo = t.ldo;
@@ -203,7 +259,7 @@ void weights_tile(const WeightsTile& t) {
 template <class V, int NV, int... MR>
 struct Tiles {
   static void forward(const ForwardTile& t) {
-    static constexpr void (*kByRows[])(ForwardTile) = {forward_rows<V, MR, NV>...};
+    static constexpr void (*kByRows[])(const ForwardTile&) = {forward_rows<V, MR, NV>...};
     kByRows[t.rows - 1](t);
   }
   static void weights(const WeightsTile& t) {

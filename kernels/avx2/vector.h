@@ -41,6 +41,10 @@ inline Vector operator*(Vector a, Vector b) { return {_mm256_mul_ps(a.v, b.v)}; 
 inline Vector operator/(Vector a, Vector b) { return {_mm256_div_ps(a.v, b.v)}; }
 inline Vector operator|(Vector a, Vector b) { return {_mm256_or_ps(a.v, b.v)}; }
 inline Vector fma(Vector a, Vector b, Vector c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+// sum = a b + sum, in place: left to itself, GCC 12 lets sums wander between registers until one of them spills.
+inline void accumulate(Vector& sum, Vector a, Vector b) {
+  __asm__("vfmadd231ps %2, %1, %0" : "+x"(sum.v) : "x"(a.v), "x"(b.v));
+}
 inline Vector fnma(Vector a, Vector b, Vector c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
 inline Vector sqrt(Vector a) { return {_mm256_sqrt_ps(a.v)}; }
 inline Vector abs(Vector a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }

@@ -22,8 +22,7 @@ void forward(const ForwardTile& t) {
       const ptrdiff_t place = (panel * t.rows + i) * kColumns + column;  // in partial
       float sum = t.resume ? t.partial[place] : 0.0f;
       for (ptrdiff_t p = 0; p < t.k; ++p) {
-        const float x = t.lines[(p / kLine * t.rows + i) * kLine + p % kLine];
-        sum = __builtin_fmaf(x, t.panels[panel * t.panel_stride + p * kColumns + column], sum);
+        sum = __builtin_fmaf(t.x[i * t.ldx + p], t.panels[panel * t.panel_stride + p * kColumns + column], sum);
       }
       if (t.suspend) {
         t.partial[place] = sum;
@@ -31,8 +30,8 @@ void forward(const ForwardTile& t) {
       }
       const float contribution = sum + (t.bias ? t.bias[j] : 0.0f);
       if (t.contribution) t.contribution[i * t.ldc + j] = contribution;
-      const float x = t.residual[(j / kLine * t.rows + i) * kLine + j % kLine];
-      t.y[i * t.ldy + j] = activate(t.activation, __builtin_fmaf(t.identity_scale, x, contribution));
+      const float z = __builtin_fmaf(t.identity_scale, t.residual[i * t.ldx + j], contribution);
+      t.y[i * t.ldy + j] = activate(t.activation, z);
     }
   }
 }
@@ -57,7 +56,7 @@ constinit const KernelTable kTable = {
     .wide_panels = 1,
     .f32_forward = forward,
     .f32_weights = weights,
-    .f32_pack_lines = pack_lines<Vector>,
+    .f32_copy_rows = copy_rows<Vector>,
     .f32_pack_panel = pack_panel<Vector>,
     .f32_pack_panel_transposed = pack_panel_transposed<Vector>,
     .f32_column_sums = column_sums<Vector>,

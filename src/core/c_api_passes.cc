@@ -117,7 +117,7 @@ idelta_status idelta_backward_data(const idelta_context* context, const idelta_d
                     .gradient = gradient_of(a.activation),
                     .dz = a.dz,
                     .lddz = a.lddz};
-    if (!a.dx) return activation_backward(*context, m, n, rows, {a.workspace, a.workspace_bytes});
+    if (!a.dx) return activation_backward(*context, m, n, rows);
     forward(*context, delta->backward, delta->header.identity_scale, m, n, rows,
             {.activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0}), .y = a.dx, .ldy = a.lddx},
             {a.workspace, a.workspace_bytes});

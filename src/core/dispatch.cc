@@ -124,7 +124,7 @@ KernelTable overlaid(idelta_isa up_to) {
     overlay(all.wide_panels, t.wide_panels);
     overlay(all.f32_forward, t.f32_forward);
     overlay(all.f32_weights, t.f32_weights);
-    overlay(all.f32_pack_lines, t.f32_pack_lines);
+    overlay(all.f32_copy_rows, t.f32_copy_rows);
     overlay(all.f32_pack_panel, t.f32_pack_panel);
     overlay(all.f32_pack_panel_transposed, t.f32_pack_panel_transposed);
     overlay(all.f32_column_sums, t.f32_column_sums);

@@ -9,16 +9,20 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
 
-// How m rows are cut. Cut by rows alone, a task packs mc rows at a time into lines of its own and multiplies them;
-// cut by columns too, all rows are packed first, by everybody, and a task takes tiles x panels of them.
+// Row stride of a copy of rows: an odd number of lines, so that the rows of a tile spread over all sets of L1.
+int64_t copy_stride(int64_t n) { return (ceil_div(n, kLine) | 1) * kLine; }
+
+// How m rows are cut. Cut by rows alone, a task goes through its rows mc at a time; cut by columns too, a task takes
+// tiles x panels of all rows. Rows that must be copied first (see Source) are copied just before they are multiplied,
+// or, when cut by columns, all of them before any, by everybody.
 struct Plan {
   Grid grid;
   ForwardBlocks blocks;
-  bool shared;             // all rows are packed first
-  int64_t lines, partial;  // floats of lines a packed block, and of partial sums a task
+  bool shared;              // cut by columns too
+  int64_t copied, partial;  // floats of a copied block, and of partial sums a task
 
-  int64_t lines_total() const { return shared ? lines : lines * grid.rows; }
-  int64_t total() const { return lines_total() + partial * grid.rows * grid.cols; }
+  int64_t copied_total() const { return shared ? copied : copied * grid.rows; }
+  int64_t total() const { return copied_total() + partial * grid.rows * grid.cols; }
 };
 
 Plan plan_for(const idelta_context& context, int64_t m, int64_t n) {
@@ -30,59 +34,114 @@ Plan plan_for(const idelta_context& context, int64_t m, int64_t n) {
   plan.grid = forward_grid(threads, m, panels);
   plan.shared = plan.grid.cols > 1;
   plan.blocks = forward_blocks(context.caches, tile, plan.shared ? m : ceil_div(m, plan.grid.rows), n);
-  const int64_t rows_packed = plan.shared ? m : plan.blocks.mc;  // at once
-  plan.lines = rows_packed * round_up(n, kLine);
+  const int64_t rows_at_once = plan.shared ? m : plan.blocks.mc;
+  plan.copied = rows_at_once * copy_stride(n);
   const int64_t tile_rows = even_tile(m, tile.mr);
-  const int64_t rows_a_task = plan.shared ? ceil_div(ceil_div(m, tile_rows), plan.grid.rows) * tile_rows : rows_packed;
+  const int64_t rows_a_task = plan.shared ? ceil_div(ceil_div(m, tile_rows), plan.grid.rows) * tile_rows : rows_at_once;
   if (plan.blocks.kc < n) plan.partial = rows_a_task * ceil_div(panels, plan.grid.cols) * tile.nr;
   return plan;
 }
 
-// Rows in tiles of one height (the last may be lower), packed one after the other.
-struct PackedRows {
-  float* lines;
-  int64_t first, rows, tile_rows, n;
+// Rows as the kernels read them, in tiles of one height (the last may be lower).
+struct RowBlock {
+  const float* data;
+  int64_t ld;
+  int64_t first, rows, tile_rows;  // first: among all m
 
   int64_t tiles() const { return rows == 0 ? 0 : ceil_div(rows, tile_rows); }
   int64_t height(int64_t tile) const { return std::min(tile_rows, rows - tile * tile_rows); }
   int64_t row(int64_t tile) const { return first + tile * tile_rows; }
-  float* tile(int64_t tile) const { return lines + tile * tile_rows * round_up(n, kLine); }
+  const float* tile(int64_t tile) const { return data + tile * tile_rows * ld; }
 };
 
-void pack_tile(const idelta_context& context, const PackedRows& packed, int64_t tile, const Rows& rows) {
-  const int64_t row = packed.row(tile);
-  context.kernels.f32_pack_lines({.rows = packed.height(tile),
-                                  .k = packed.n,
-                                  .src = rows.src + row * rows.ld,
-                                  .ld = rows.ld,
-                                  .lines = packed.tile(tile),
-                                  .y = rows.y ? rows.y + row * rows.ldy : nullptr,
-                                  .ldy = rows.ldy,
-                                  .gradient = rows.gradient,
-                                  .dz = rows.dz ? rows.dz + row * rows.lddz : nullptr,
-                                  .lddz = rows.lddz});
+// dst = dy act'(y) for rows [range).
+CopyRows gradient_step(const Rows& rows, Range range, int64_t n, float* dst, int64_t ldd) {
+  return {.rows = range.size(),
+          .cols = n,
+          .src = rows.src + range.begin * rows.ld,
+          .ld = rows.ld,
+          .dst = dst,
+          .ldd = ldd,
+          .y = rows.y + range.begin * rows.ldy,
+          .ldy = rows.ldy,
+          .gradient = rows.gradient};
 }
+
+// Where the rows are when they are multiplied: as given, in dz = dy act'(y) if that is wanted, or in a copy, if there
+// is no such dz, y overwrites them or their stride crowds L1. As they lie is worth 2 % at n = 512 and 10 % at n = 64
+// (Zen 5, 2026-11).
+class Source {
+ public:
+  Source(const idelta_context& context, int64_t m, int64_t n, const Rows& rows, const float* overwritten)
+      : kernels_(context.kernels),
+        n_(n),
+        rows_(rows),
+        lies_(!rows.y   ? kGiven
+              : rows.dz ? kInDz
+                        : kCopied) {
+    if (lies_ == kGiven && (rows.src == overwritten || rows_collide(m, rows.ld))) lies_ = kCopied;
+    if (lies_ == kInDz && rows_collide(m, rows.lddz)) lies_ = kCopied;
+  }
+
+  bool needs_preparation() const { return rows_.y || lies_ == kCopied; }
+
+  // Makes rows [range); a copy goes to `memory`, rows copy_stride(n) apart.
+  void prepare(Range range, float* memory) const {
+    if (rows_.y && !rows_.dz) {
+      return kernels_.f32_copy_rows(gradient_step(rows_, range, n_, memory, copy_stride(n_)));
+    }
+    CopyRows copy{.rows = range.size(),
+                  .cols = n_,
+                  .src = rows_.src + range.begin * rows_.ld,
+                  .ld = rows_.ld,
+                  .dst = memory,
+                  .ldd = copy_stride(n_)};
+    if (rows_.y) {
+      float* const dz = rows_.dz + range.begin * rows_.lddz;
+      kernels_.f32_copy_rows(gradient_step(rows_, range, n_, dz, rows_.lddz));
+      copy.src = dz;
+      copy.ld = rows_.lddz;
+    }
+    if (lies_ == kCopied) kernels_.f32_copy_rows(copy);
+  }
+
+  // The prepared rows [range).
+  RowBlock block(Range range, int64_t tile_rows, const float* memory) const {
+    RowBlock block{rows_.src + range.begin * rows_.ld, rows_.ld, range.begin, range.size(), tile_rows};
+    if (lies_ == kInDz) block.data = rows_.dz + range.begin * rows_.lddz, block.ld = rows_.lddz;
+    if (lies_ == kCopied) block.data = memory, block.ld = copy_stride(n_);
+    return block;
+  }
+
+ private:
+  enum Lies { kGiven, kInDz, kCopied };
+
+  const KernelTable& kernels_;
+  int64_t n_;
+  const Rows& rows_;
+  Lies lies_;
+};
 
 struct Multiply {
   const idelta_context& context;
   const Panels& panels;
   float identity_scale;
-  int64_t kc;
+  int64_t n, kc;
   const Output& out;
 
-  // Tiles [tiles) of packed against panels [columns).
-  void operator()(const PackedRows& packed, Range tiles, Range columns, float* partial) const {
+  // Tiles [tiles) of a block against panels [columns).
+  void operator()(const RowBlock& rows, Range tiles, Range columns, float* partial) const {
     // One tile streams D; as many panels at once as the kernel likes. Several share each panel while it is in L2.
     const int64_t together = tiles.size() == 1 ? context.kernels.wide_panels : 1;
-    for (int64_t k = 0; k < packed.n; k += kc) {
+    for (int64_t k = 0; k < n; k += kc) {
       for (Range group = first_group(columns, together); group.size() > 0;
            group = first_group({group.end, columns.end}, together)) {
         for (int64_t t = tiles.begin; t < tiles.end; ++t) {
-          float* sums = partial ? partial + ((t - tiles.begin) * packed.tile_rows * columns.size() +
-                                             (group.begin - columns.begin) * packed.height(t)) *
+          float* sums = partial ? partial + ((t - tiles.begin) * rows.tile_rows * columns.size() +
+                                             (group.begin - columns.begin) * rows.height(t)) *
                                                 panels.nr()
                                 : nullptr;
-          multiply(packed, t, group, {k, std::min(k + kc, packed.n)}, sums);
+          multiply(rows, t, group, {k, std::min(k + kc, n)}, sums);
         }
       }
     }
@@ -97,22 +156,23 @@ struct Multiply {
     return {columns.begin, end};
   }
 
-  void multiply(const PackedRows& packed, int64_t tile, Range group, Range block, float* sums) const {
+  void multiply(const RowBlock& rows, int64_t tile, Range group, Range reduction, float* sums) const {
     Range used = panels.used(group.begin);
-    used = {std::max(used.begin, block.begin), std::min(used.end, block.end)};
-    if (used.size() <= 0) used = {block.begin, block.begin};
+    used = {std::max(used.begin, reduction.begin), std::min(used.end, reduction.end)};
+    if (used.size() <= 0) used = {reduction.begin, reduction.begin};
 
-    const int64_t height = packed.height(tile), row = packed.row(tile), column = group.begin * panels.nr();
+    const int64_t height = rows.height(tile), row = rows.row(tile), column = group.begin * panels.nr();
     context.kernels.f32_forward({.rows = height,
-                                 .cols = std::min(group.size() * panels.nr(), packed.n - column),
+                                 .cols = std::min(group.size() * panels.nr(), n - column),
                                  .k = used.size(),
-                                 .lines = packed.tile(tile) + used.begin * height,
+                                 .x = rows.tile(tile) + used.begin,
+                                 .ldx = rows.ld,
                                  .panels = panels.panel(group.begin) + used.begin * panels.nr(),
                                  .panel_stride = panels.stride(),
                                  .partial = sums,
-                                 .resume = block.begin > 0,
-                                 .suspend = block.end < packed.n,
-                                 .residual = packed.tile(tile) + column * height,
+                                 .resume = reduction.begin > 0,
+                                 .suspend = reduction.end < n,
+                                 .residual = rows.tile(tile) + column,
                                  .identity_scale = identity_scale,
                                  .bias = out.bias ? out.bias + column : nullptr,
                                  .activation = out.activation,
@@ -166,44 +226,45 @@ void forward(const idelta_context& context, const Panels& panels, float identity
   const Plan plan = plan_for(context, m, n);
   float* const workspace = offered.take(plan.total());
   const int64_t mr = context.kernels.mr;
-  const Multiply multiply{context, panels, identity_scale, plan.blocks.kc, output};
-  float* const partials = workspace + plan.lines_total();
+  const Source source(context, m, n, rows, output.y);
+  const Multiply multiply{context, panels, identity_scale, n, plan.blocks.kc, output};
+  float* const partials = workspace + plan.copied_total();
   const auto partial_of = [&](int64_t task) { return plan.partial ? partials + task * plan.partial : nullptr; };
 
   if (plan.shared) {
-    const PackedRows packed{workspace, 0, m, even_tile(m, mr), n};
-    const int64_t packers = std::min(packed.tiles(), plan.grid.rows * plan.grid.cols);
-    context.parallel.run(packers, [&](int64_t task) {
-      const Range tiles = part_of(packed.tiles(), packers, task);
-      for (int64_t t = tiles.begin; t < tiles.end; ++t) pack_tile(context, packed, t, rows);
-    });
-    context.parallel.run(plan.grid.rows * plan.grid.cols, [&](int64_t task) {
-      const Range tiles = part_of(packed.tiles(), plan.grid.rows, task / plan.grid.cols);
-      multiply(packed, tiles, part_of(panels.count(), plan.grid.cols, task % plan.grid.cols), partial_of(task));
+    const int64_t tasks = plan.grid.rows * plan.grid.cols, preparers = std::min(m, tasks);
+    if (source.needs_preparation()) {
+      context.parallel.run(preparers, [&](int64_t task) {
+        const Range mine = part_of(m, preparers, task);
+        source.prepare(mine, workspace + mine.begin * copy_stride(n));
+      });
+    }
+    const RowBlock block = source.block({0, m}, even_tile(m, mr), workspace);
+    context.parallel.run(tasks, [&](int64_t task) {
+      const Range tiles = part_of(block.tiles(), plan.grid.rows, task / plan.grid.cols);
+      multiply(block, tiles, part_of(panels.count(), plan.grid.cols, task % plan.grid.cols), partial_of(task));
     });
     return;
   }
   context.parallel.run(plan.grid.rows, [&](int64_t task) {
     const Range mine = part_of(m, plan.grid.rows, task);
+    float* const memory = workspace + task * plan.copied;
     for (int64_t row = mine.begin; row < mine.end; row += plan.blocks.mc) {
-      const int64_t height = std::min(plan.blocks.mc, mine.end - row);
-      const PackedRows packed{workspace + task * plan.lines, row, height, even_tile(height, mr), n};
-      for (int64_t t = 0; t < packed.tiles(); ++t) pack_tile(context, packed, t, rows);
-      multiply(packed, {0, packed.tiles()}, {0, panels.count()}, partial_of(task));
+      const Range range{row, std::min(row + plan.blocks.mc, mine.end)};
+      if (source.needs_preparation()) source.prepare(range, memory);
+      const RowBlock block = source.block(range, even_tile(range.size(), mr), memory);
+      multiply(block, {0, block.tiles()}, {0, panels.count()}, partial_of(task));
     }
   });
 }
 
-void activation_backward(const idelta_context& context, int64_t m, int64_t n, const Rows& rows,
-                         const OfferedWorkspace& offered) {
-  const Plan plan = plan_for(context, m, n);
-  float* const workspace = offered.take(plan.total());
-  const int64_t tasks = std::min(m, plan.grid.rows * plan.grid.cols);
+void activation_backward(const idelta_context& context, int64_t m, int64_t n, const Rows& rows) {
+  constexpr double kMultiplyAdds = 16;  // that take as long as an element
+  const int64_t tasks = std::min(
+      m, useful_threads(context.parallel.threads(), kMultiplyAdds * static_cast<double>(m) * static_cast<double>(n)));
   context.parallel.run(tasks, [&](int64_t task) {
     const Range mine = part_of(m, tasks, task);
-    for (int64_t row = mine.begin; row < mine.end; ++row) {  // each over the last: only dz is wanted
-      pack_tile(context, {workspace + task * round_up(n, kLine), row, 1, 1, n}, 0, rows);
-    }
+    context.kernels.f32_copy_rows(gradient_step(rows, mine, n, rows.dz + mine.begin * rows.lddz, rows.lddz));
   });
 }
 

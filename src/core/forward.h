@@ -36,8 +36,7 @@ void forward(const idelta_context& context, const Panels& panels, float identity
              const Rows& rows, const Output& output, const OfferedWorkspace& offered);
 
 // Only dz = dy act'(y).
-void activation_backward(const idelta_context& context, int64_t m, int64_t n, const Rows& rows,
-                         const OfferedWorkspace& offered);
+void activation_backward(const idelta_context& context, int64_t m, int64_t n, const Rows& rows);
 
 }  // namespace idelta::core
 
