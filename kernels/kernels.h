@@ -54,6 +54,7 @@ struct ForwardTile {
   ptrdiff_t ldy;
   float* contribution;  // or null
   ptrdiff_t ldc;
+  bool fetch_y;  // y is not in cache: fetch its lines while multiplying
 };
 
 // dD = beta dD + x^T dz for one tile: rows are columns of x, m is the reduction. beta = 0 never reads out.

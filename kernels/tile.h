@@ -73,10 +73,7 @@ IDELTA_INLINE void prefetch_panels(const float* rhs, ptrdiff_t panel_stride) {
   }
 }
 
-// The lines that a tile of MR x N vectors will store to, fetched while it multiplies. With a shorter reduction than
-// kFarOutputs the outputs of a batch stay in cache, and the prefetches would be a tenth of the tile's time.
-constexpr ptrdiff_t kFarOutputs = 256;
-
+// The lines that a tile of MR x N vectors will store to, fetched while it multiplies.
 template <class V, int MR, int N>
 IDELTA_INLINE void prefetch_rows(const float* out, ptrdiff_t ld) {
   constexpr ptrdiff_t width = N * V::lanes;
@@ -138,7 +135,7 @@ void forward_tile(const ForwardTile& t) {
     }
   }
 
-  if (!t.suspend && t.k >= kFarOutputs) prefetch_rows<V, MR, N>(t.y, t.ldy);
+  if (t.fetch_y && !t.suspend) prefetch_rows<V, MR, N>(t.y, t.ldy);
 
   LhsRows<MR> x(t.x, t.ldx);
   const float* d = t.panels;

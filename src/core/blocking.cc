@@ -47,7 +47,7 @@ int64_t even_tile(int64_t rows, int64_t mr) { return rows <= mr ? rows : ceil_di
 
 ForwardBlocks forward_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n) {
   const int64_t kc = even_block(n, tile.nr * kFloat, caches.l2 / 8, kLine);
-  const int64_t mc = even_block(m, kc * kFloat, caches.l2 / 2, tile.mr);
+  const int64_t mc = even_block(m, kc * kFloat, caches.l2 / 3, tile.mr);
   return {mc, kc};
 }
 
@@ -63,10 +63,7 @@ WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, in
   return {.mb = mb, .kb = kb, .pack = pack, .rows_first = rows_first};
 }
 
-bool rows_collide(int64_t m, int64_t ld) {
-  constexpr int64_t kHalfPage = 2048;  // n = 512, m = 64: 141 GFLOP/s as they lie, 157 packed; 1 KiB apart is no matter
-  return m > 16 && ld * kFloat % kHalfPage == 0;
-}
+bool rows_collide(int64_t m, int64_t ld, int64_t apart_bytes) { return m > 16 && ld * kFloat % apart_bytes == 0; }
 
 Grid forward_grid(int64_t threads, int64_t m, int64_t panels) {
   constexpr int64_t kStreamRows = 12;  // 0.4 cycles an element of D from L3 against 1/32 a row of AVX-512

@@ -49,8 +49,12 @@ struct WeightsBlocks {
 };
 WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n);
 
-// Whether m rows, ld elements apart, crowd into so few sets of L1 that they should be packed whatever their size.
-bool rows_collide(int64_t m, int64_t ld);
+// Whether m rows, ld elements apart, crowd into so few sets of L1 that they should be copied whatever their size: a
+// multiple of `apart_bytes` apart. A page means one set: too few for the mr rows of forward (n = 1024, m = 512: 4 %;
+// half a page, n = 512, would lose 2 % to the copy, Zen 5). backward_weights goes down all rows of a column, and loses
+// 10 % at half a page (n = 512, m = 64, Emerald Rapids).
+inline constexpr int64_t kForwardCollision = 4096, kWeightsCollision = 2048;
+bool rows_collide(int64_t m, int64_t ld, int64_t apart_bytes);
 
 // Cut of a row x column grid of work into rows * cols tasks, at most `threads`.
 struct Grid {

@@ -68,7 +68,8 @@ class Weights {
                             .packed_dz = memory + packed_floats() / 2,
                             .x = {op_.x + first * op_.ldx, op_.ldx},
                             .dz = {op_.dz + first * op_.lddz, op_.lddz},
-                            .packed = cut_.pack || rows_collide(op_.m, op_.ldx) || rows_collide(op_.m, op_.lddz),
+                            .packed = cut_.pack || rows_collide(op_.m, op_.ldx, kWeightsCollision) ||
+                                      rows_collide(op_.m, op_.lddz, kWeightsCollision),
                             .rows = std::min(cut_.mb, op_.m - first),
                             .nr = kernels_.nr,
                             .mr = kernels_.mr,
