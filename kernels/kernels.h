@@ -60,15 +60,17 @@ struct ForwardTile {
 // dD = beta dD + x^T dz for one tile: rows are columns of x, m is the reduction. beta = 0 never reads out.
 struct WeightsTile {
   ptrdiff_t rows;    // 1 .. mr
-  ptrdiff_t cols;    // 1 .. nr
+  ptrdiff_t cols;    // from the first column of a panel on; may span panels
   ptrdiff_t m;       // reduction steps
   const float* lhs;  // x from this tile's first column on, packed or as it lies
   ptrdiff_t lhs_stride;
-  const float* rhs;  // dz likewise; all nr columns are read
+  const float* rhs;  // dz likewise; all nr columns of a panel are read
   ptrdiff_t rhs_stride;
+  ptrdiff_t rhs_panel_stride;  // elements from one panel to the next
   float beta;
   float* out;
   ptrdiff_t ldo;
+  bool fetch_out;  // out is not in L1: fetch its lines while multiplying
 };
 
 // dst = src (rows x cols), or src * act'(y) if y is given. dst may be src.
@@ -113,6 +115,7 @@ struct OptimizerStep {
 struct KernelTable {
   ptrdiff_t mr, nr;       // register tile; nr is a multiple of kLine
   ptrdiff_t wide_panels;  // how many panels one row tile should be given at once when D is streamed (few rows)
+  ptrdiff_t wide_rows;    // rows that two panels leave registers for: the tile to stream dD with
   void (*f32_forward)(const ForwardTile&);
   void (*f32_weights)(const WeightsTile&);
   void (*f32_copy_rows)(const CopyRows&);

@@ -4,21 +4,37 @@
 #define IDELTA_KERNELS_PACK_H
 
 #include "kernels/activation.h"
+#include "kernels/compiler.h"
 #include "kernels/kernels.h"
 
 namespace idelta {
 
-template <class V>
-void copy_rows(const CopyRows& c) {
+// A row at a time: dst = of(src, place in the row).
+template <class V, class Of>
+IDELTA_INLINE void each_row(const CopyRows& c, const Of& of) {
   for (ptrdiff_t i = 0; i < c.rows; ++i) {
-    const float *src = c.src + i * c.ld, *y = c.y ? c.y + i * c.ldy : nullptr;
+    const float* src = c.src + i * c.ld;
     float* dst = c.dst + i * c.ldd;
-    for (ptrdiff_t j = 0; j < c.cols; j += V::lanes) {
-      const auto mask = V::first(c.cols - j);
-      V v = V::load(src + j, mask);
-      if (y) v = gradient_of(c.gradient, v, V::load(y + j, mask));
-      v.store(dst + j, mask);
-    }
+    ptrdiff_t j = 0;
+    const auto all = V::first(V::lanes);
+    for (; j + V::lanes <= c.cols; j += V::lanes) of(V::load(src + j), i, j, all).store(dst + j);
+    const auto mask = V::first(c.cols - j);
+    if (j < c.cols) of(V::load(src + j, mask), i, j, mask).store(dst + j, mask);
+  }
+}
+
+template <class V>
+void copy_rows(const CopyRows& given) {
+  using Mask = typename V::Mask;
+  const CopyRows c = given;  // for all the compiler knows, a store could change what was given
+  const auto y = [&](ptrdiff_t i, ptrdiff_t j, Mask mask) { return V::load(c.y + i * c.ldy + j, mask); };
+  if (!c.y) {
+    each_row<V>(c, [](V v, ptrdiff_t, ptrdiff_t, Mask) { return v; });
+  } else if (c.gradient.slope == 1.0f && !c.gradient.tanh) {
+    each_row<V>(c, [&](V v, ptrdiff_t i, ptrdiff_t j, Mask m) { return gradient_of<true>(c.gradient, v, y(i, j, m)); });
+  } else {
+    each_row<V>(c,
+                [&](V v, ptrdiff_t i, ptrdiff_t j, Mask m) { return gradient_of<false>(c.gradient, v, y(i, j, m)); });
   }
 }
 

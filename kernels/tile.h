@@ -1,24 +1,14 @@
-// The register tile of every fp32 pass, over any vector type V of an ISA's vector.h:
+// What the register tiles of all passes share, over any vector type V of an ISA's vector.h:
 //
 //   sum[i][j] = sum[i][j] + lhs[p][i] * rhs[p][j],  p ascending, one fused multiply-add each
 //
-// forward and backward_data share ForwardTile (lhs: rows of x or dz; rhs: panels of D or D^T); backward_weights has
-// WeightsTile (lhs: columns of x; rhs: columns of dz).
+// forward_tile.h: lhs are rows of x or dz, rhs panels of D or D^T; weights_tile.h: lhs are columns of x, rhs columns of
+// dz. Both give many columns to as many panels at once as registers hold.
 #ifndef IDELTA_KERNELS_TILE_H
 #define IDELTA_KERNELS_TILE_H
 
-#include "kernels/activation.h"
+#include "kernels/compiler.h"
 #include "kernels/kernels.h"
-
-// Arrays of sums stay in registers only if every index is a constant after unrolling.
-#if defined(__clang__)
-#define IDELTA_UNROLL _Pragma("clang loop unroll(full)")
-#define IDELTA_UNROLL_4 _Pragma("clang loop unroll_count(4)")
-#else
-#define IDELTA_UNROLL _Pragma("GCC unroll 32")
-#define IDELTA_UNROLL_4 _Pragma("GCC unroll 4")
-#endif
-#define IDELTA_INLINE inline __attribute__((always_inline))
 
 namespace idelta {
 
@@ -83,188 +73,38 @@ IDELTA_INLINE void prefetch_rows(const float* out, ptrdiff_t ld) {
   }
 }
 
-// contribution = sum + b,  y = act(a x + contribution). kWhole: all columns are there, and no store needs a mask.
-// What it needs of t is copied first: for all the compiler knows, a store to y could change t.
-template <bool kWhole, class V, int MR, int N, class Activate>
-IDELTA_INLINE void store_tile(const V (&sum)[MR][N], const ForwardTile& t, const Activate& activate) {
-  const V a = V::splat(t.identity_scale);
-  V bias[N];
-  typename V::Mask mask[N];
-  IDELTA_UNROLL for (int v = 0; v < N; ++v) {
-    mask[v] = V::first(kWhole ? V::lanes : t.cols - v * V::lanes);
-    bias[v] = t.bias ? V::load(t.bias + v * V::lanes, mask[v]) : V::zero();
-  }
-  const float* x = t.residual;
-  float *y = t.y, *contribution = t.contribution;
-  const ptrdiff_t ldx = t.ldx, ldy = t.ldy, ldc = t.ldc;
-  if (contribution) {
-    IDELTA_UNROLL for (int i = 0; i < MR; ++i, contribution += ldc) {
-      IDELTA_UNROLL for (int v = 0; v < N; ++v)(sum[i][v] + bias[v]).store(contribution + v * V::lanes, mask[v]);
-    }
-  }
-  IDELTA_UNROLL for (int i = 0; i < MR; ++i, x += ldx, y += ldy) {
-    IDELTA_UNROLL for (int v = 0; v < N; ++v) {
-      const V z = fma(a, V::load(x + v * V::lanes, mask[v]), sum[i][v] + bias[v]);
-      activate(z).store(y + v * V::lanes, mask[v]);
-    }
-  }
-}
-
-// Every operation of the epilogue takes its share of a tile's time at small n, so slopes of 1 are not multiplied by.
-template <bool kWhole, class V, int MR, int N>
-IDELTA_INLINE void activate_tile(const V (&sum)[MR][N], const ForwardTile& t) {
-  const PiecewiseLinear<V> leaky(t.activation);
-  if (t.activation.slope == 1.0f) {
-    store_tile<kWhole>(sum, t, [&](V z) { return leaky.clamp(z); });
-  } else {
-    store_tile<kWhole>(sum, t, [&](V z) { return leaky(z); });
-  }
-}
-
-// MR rows by NP panels of NV vectors, of rows of NR vectors.
-template <class V, int MR, int NP, int NV, int NR>
-void forward_tile(const ForwardTile& t) {
-  constexpr int N = NP * NV;
-  // MR * N sums, N vectors of D and one of x live at once; one more would spill.
-  static_assert(MR * N + N + 1 <= V::registers);
-  constexpr ptrdiff_t nr = NR * V::lanes;
-  V sum[MR][N];
-  IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
-    IDELTA_UNROLL for (int v = 0; v < N; ++v) {
-      sum[i][v] = t.resume ? V::load(t.partial + ((v / NV) * MR + i) * nr + (v % NV) * V::lanes) : V::zero();
-    }
-  }
-
-  if (t.fetch_y && !t.suspend) prefetch_rows<V, MR, N>(t.y, t.ldy);
-
-  LhsRows<MR> x(t.x, t.ldx);
-  const float* d = t.panels;
-  IDELTA_UNROLL_4 for (ptrdiff_t p = 0; p < t.k; ++p, x.advance(1), d += nr) {
-    prefetch_panels<V, NP, NV>(d + kAhead * nr, t.panel_stride);
-    multiply_step<V, MR, NP, NV>(sum, x, 0, d, t.panel_stride);
-  }
-
-  if (t.suspend) {
-    IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
-      IDELTA_UNROLL for (int v = 0; v < N; ++v) {
-        sum[i][v].store(t.partial + ((v / NV) * MR + i) * nr + (v % NV) * V::lanes);
-      }
-    }
-    return;
-  }
-
-  if (t.cols == N * V::lanes) {
-    activate_tile<true>(sum, t);
-  } else {
-    activate_tile<false>(sum, t);
-  }
-}
-
-// tanh in place on what forward_tile stored.
-template <class V>
-void tanh_rows(const ForwardTile& t) {
-  for (ptrdiff_t j = 0; j < t.cols; j += V::lanes) {
-    const auto mask = V::first(t.cols - j);
-    for (ptrdiff_t i = 0; i < t.rows; ++i) {
-      float* y = t.y + i * t.ldy + j;
-      tanh_of(V::load(y, mask)).store(y, mask);
-    }
-  }
-}
-
-template <class V, int MR, int NP, int NV, int NR>
-IDELTA_INLINE void finished_tile(const ForwardTile& t) {
-  forward_tile<V, MR, NP, NV, NR>(t);
-  if (t.activation.tanh && !t.suspend) tanh_rows<V>(t);
-}
-
-// One panel, of which only half the vectors may be needed.
+// How many panels of NV vectors MR rows can take at once: 4 at most, for more streams than that gain nothing.
 template <class V, int MR, int NV>
-IDELTA_INLINE void one_panel(const ForwardTile& t) {
-  if (t.cols <= NV / 2 * V::lanes) {
-    finished_tile<V, MR, 1, NV / 2, NV>(t);
-  } else {
-    finished_tile<V, MR, 1, NV, NV>(t);
-  }
-}
-
-// Tiles of NP panels as long as there are so many (the last of them may be cut), then of half as many.
-template <class V, int MR, int NP, int NV>
-IDELTA_INLINE void several_panels(ForwardTile& t, ptrdiff_t left) {
-  constexpr ptrdiff_t nr = NV * V::lanes, width = NP * nr;
-  for (; left > width - nr; left -= width) {
-    t.cols = left < width ? left : width;
-    if constexpr (NP == 1) {
-      one_panel<V, MR, NV>(t);
-    } else {
-      finished_tile<V, MR, NP, NV, NV>(t);
-    }
-    t.panels += NP * t.panel_stride;
-    if (t.partial) t.partial += width * MR;
-    t.residual += width;
-    if (t.bias) t.bias += width;
-    t.y += width;
-    if (t.contribution) t.contribution += width;
-  }
-  if constexpr (NP > 1) several_panels<V, MR, NP / 2, NV>(t, left);
-}
-
-// The slot f32_forward for a given number of rows: as many panels at once as registers hold, so that few rows still
-// give enough chains to hide the latency; 4 at most, for more streams than that gain nothing. A single panel, the usual
-// case, is spared the copy of its arguments.
-template <class V, int MR, int NV>
-void forward_rows(const ForwardTile& t) {
+constexpr int panels_that_fit() {
   constexpr int fit = (V::registers - 1) / ((MR + 1) * NV);
-  if (t.cols <= NV * V::lanes) return one_panel<V, MR, NV>(t);
-  ForwardTile rest = t;
-  several_panels<V, MR, fit >= 4 ? 4 : fit >= 2 ? 2 : 1, NV>(rest, t.cols);
+  return fit >= 4 ? 4 : fit >= 2 ? 2 : 1;
 }
 
-template <class V, int MR, int NV>
-void weights_tile(const WeightsTile& t) {
-  static_assert(MR * NV + NV + 1 <= V::registers);
-  V sum[MR][NV];
-  typename V::Mask mask[NV];
-  IDELTA_UNROLL for (int v = 0; v < NV; ++v) mask[v] = V::first(t.cols - v * V::lanes);
-  if (t.beta == 0.0f) {
-    IDELTA_UNROLL for (int i = 0; i < MR; ++i) IDELTA_UNROLL for (int v = 0; v < NV; ++v) sum[i][v] = V::zero();
-  } else {
-    const V beta = V::splat(t.beta);
-    const float* out = t.out;
-    IDELTA_UNROLL for (int i = 0; i < MR; ++i, out += t.ldo) {
-      IDELTA_UNROLL for (int v = 0; v < NV; ++v) sum[i][v] = beta * V::load(out + v * V::lanes, mask[v]);
-    }
+// Tile::run<NP> as long as there are so many panels (the last of them may be cut), then with half as many.
+template <class Tile, int NP>
+IDELTA_INLINE void several_panels(typename Tile::Args& t, ptrdiff_t left) {
+  for (; left > (NP - 1) * Tile::nr; left -= NP * Tile::nr) {
+    t.cols = left < NP * Tile::nr ? left : NP * Tile::nr;
+    Tile::template run<NP>(t);
+    Tile::advance(t, NP);
   }
-  // dD with shorter rows is square enough to be in L1; else this doubles the speed of m = 1.
-  constexpr ptrdiff_t kLongRows = 96;
-  if (t.ldo >= kLongRows) prefetch_rows<V, MR, NV>(t.out, t.ldo);
-  LhsColumns<MR> lhs{t.lhs, t.lhs_stride};
-  const float* rhs = t.rhs;
-  IDELTA_UNROLL_4 for (ptrdiff_t p = 0; p < t.m; ++p, lhs.advance(1), rhs += t.rhs_stride) {
-    prefetch_panels<V, 1, NV>(rhs + kAhead * t.rhs_stride, 0);
-    __builtin_prefetch(lhs.first + kAhead * t.lhs_stride);
-    multiply_step<V, MR, 1, NV>(sum, lhs, 0, rhs, 0);
-  }
-  float* out = t.out;
-  const ptrdiff_t ldo = t.ldo;
-  IDELTA_UNROLL for (int i = 0; i < MR; ++i, out += ldo) {
-    IDELTA_UNROLL for (int v = 0; v < NV; ++v) sum[i][v].store(out + v * V::lanes, mask[v]);
-  }
+  if constexpr (NP > 1) several_panels<Tile, NP / 2>(t, left);
 }
 
-// Slots: one instantiation a row count, so that edge rows cost what they are.
-template <class V, int NV, int... MR>
-struct Tiles {
-  static void forward(const ForwardTile& t) {
-    static constexpr void (*kByRows[])(const ForwardTile&) = {forward_rows<V, MR, NV>...};
-    kByRows[t.rows - 1](t);
-  }
-  static void weights(const WeightsTile& t) {
-    static constexpr void (*kByRows[])(const WeightsTile&) = {weights_tile<V, MR, NV>...};
-    static constexpr void (*kHalfByRows[])(const WeightsTile&) = {weights_tile<V, MR, NV / 2>...};
-    (t.cols <= NV / 2 * V::lanes ? kHalfByRows : kByRows)[t.rows - 1](t);
-  }
-};
+// All columns of a row tile. A single panel, the usual case, is spared the copy of its arguments.
+template <class Tile>
+void row_tile(const typename Tile::Args& t) {
+  if (t.cols <= Tile::nr) return Tile::template run<1>(t);
+  typename Tile::Args rest = t;
+  several_panels<Tile, Tile::most_panels>(rest, t.cols);
+}
+
+// A kernel slot: one instantiation a row count, so that edge rows cost what they are.
+template <template <class, int, int> class Tile, class V, int NV, int... MR>
+void tile_of_any_rows(const typename Tile<V, 1, NV>::Args& t) {
+  static constexpr void (*kByRows[])(const typename Tile<V, 1, NV>::Args&) = {row_tile<Tile<V, MR, NV>>...};
+  kByRows[t.rows - 1](t);
+}
 
 }  // namespace idelta
 

@@ -4,20 +4,18 @@
 #include "kernels/avx2/vector.h"
 
 #include "kernels/elementwise.h"
+#include "kernels/forward_tile.h"
 #include "kernels/pack.h"
-#include "kernels/tile.h"
+#include "kernels/weights_tile.h"
 
 namespace idelta::avx2 {
-namespace {
-using F32 = Tiles<Vector, 2, 1, 2, 3, 4, 5, 6>;
-}
-
 constinit const KernelTable kTable = {
     .mr = 6,
     .nr = 16,
     .wide_panels = 4,
-    .f32_forward = F32::forward,
-    .f32_weights = F32::weights,
+    .wide_rows = 2,
+    .f32_forward = tile_of_any_rows<ForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6>,
+    .f32_weights = tile_of_any_rows<WeightsRows, Vector, 2, 1, 2, 3, 4, 5, 6>,
     .f32_copy_rows = copy_rows<Vector>,
     .f32_pack_panel = pack_panel<Vector>,
     .f32_pack_panel_transposed = pack_panel_transposed<Vector>,

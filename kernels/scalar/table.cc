@@ -39,10 +39,10 @@ void forward(const ForwardTile& t) {
 void weights(const WeightsTile& t) {
   for (ptrdiff_t i = 0; i < t.rows; ++i) {
     for (ptrdiff_t j = 0; j < t.cols; ++j) {
+      const float* rhs = t.rhs + j / kColumns * t.rhs_panel_stride + j % kColumns;
       float* out = t.out + i * t.ldo + j;
       float sum = t.beta == 0.0f ? 0.0f : t.beta * *out;
-      for (ptrdiff_t p = 0; p < t.m; ++p)
-        sum = __builtin_fmaf(t.lhs[p * t.lhs_stride + i], t.rhs[p * t.rhs_stride + j], sum);
+      for (ptrdiff_t p = 0; p < t.m; ++p) sum = __builtin_fmaf(t.lhs[p * t.lhs_stride + i], rhs[p * t.rhs_stride], sum);
       *out = sum;
     }
   }
@@ -54,6 +54,7 @@ constinit const KernelTable kTable = {
     .mr = kRows,
     .nr = kColumns,
     .wide_panels = 1,
+    .wide_rows = 4,
     .f32_forward = forward,
     .f32_weights = weights,
     .f32_copy_rows = copy_rows<Vector>,

@@ -122,6 +122,7 @@ KernelTable overlaid(idelta_isa up_to) {
     overlay(all.mr, t.mr);
     overlay(all.nr, t.nr);
     overlay(all.wide_panels, t.wide_panels);
+    overlay(all.wide_rows, t.wide_rows);
     overlay(all.f32_forward, t.f32_forward);
     overlay(all.f32_weights, t.f32_weights);
     overlay(all.f32_copy_rows, t.f32_copy_rows);

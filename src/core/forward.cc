@@ -130,13 +130,13 @@ bool far_outputs(const CacheSizes& caches, int64_t m, int64_t n) {
   return n >= kShortRows || m * n * static_cast<int64_t>(sizeof(float)) > caches.l2 / 2;
 }
 
-// The rows of the next block, brought to L2 some lines at a time while this one is multiplied: 3 % at n = 1024, m =
-// 4096 (Zen 5, 2026-11).
+// Rows of the next block, brought to L2 some lines at a time while this one is multiplied: 3 % at n = 1024, m = 4096
+// (Zen 5, 2026-11).
 class FetchAhead {
  public:
-  FetchAhead() = default;
+  // `count` rows of n, ld apart, in `steps` steps.
   FetchAhead(const float* rows, int64_t ld, int64_t count, int64_t n, int64_t steps)
-      : at_(rows), skip_(ld - n), n_(n), left_(count * n), share_(ceil_div(ceil_div(left_, kLine), steps)) {}
+      : at_(rows), skip_(ld - n), n_(n), left_(rows ? count * n : 0), share_(ceil_div(ceil_div(left_, kLine), steps)) {}
 
   void step() {
     for (int64_t i = 0; i < share_ && left_ > 0; ++i) {
@@ -148,8 +148,8 @@ class FetchAhead {
   }
 
  private:
-  const float* at_ = nullptr;
-  int64_t skip_ = 0, n_ = 0, left_ = 0, share_ = 0, column_ = 0;
+  const float* at_;
+  int64_t skip_, n_, left_, share_, column_ = 0;
 };
 
 struct Multiply {
@@ -160,8 +160,9 @@ struct Multiply {
   bool fetch_y;
   const Output& out;
 
-  // Tiles [tiles) of a block against panels [columns).
-  void operator()(const RowBlock& rows, Range tiles, Range columns, float* partial, FetchAhead ahead = {}) const {
+  // Tiles [tiles) of a block against panels [columns); meanwhile() after each.
+  template <class Meanwhile>
+  void operator()(const RowBlock& rows, Range tiles, Range columns, float* partial, const Meanwhile& meanwhile) const {
     // One tile streams D; as many panels at once as the kernel likes. Several share each panel while it is in L2.
     const int64_t together = tiles.size() == 1 ? context.kernels.wide_panels : 1;
     for (int64_t k = 0; k < n; k += kc) {
@@ -173,7 +174,7 @@ struct Multiply {
                                                 panels.nr()
                                 : nullptr;
           multiply(rows, t, group, {k, std::min(k + kc, n)}, sums);
-          ahead.step();
+          meanwhile();
         }
       }
     }
@@ -276,7 +277,7 @@ void forward(const idelta_context& context, const Panels& panels, float identity
     const RowBlock block = source.block({0, m}, even_tile(m, mr), workspace);
     context.parallel.run(tasks, [&](int64_t task) {
       const Range tiles = part_of(block.tiles(), plan.grid.rows, task / plan.grid.cols);
-      multiply(block, tiles, part_of(panels.count(), plan.grid.cols, task % plan.grid.cols), partial_of(task));
+      multiply(block, tiles, part_of(panels.count(), plan.grid.cols, task % plan.grid.cols), partial_of(task), [] {});
     });
     return;
   }
@@ -288,10 +289,15 @@ void forward(const idelta_context& context, const Panels& panels, float identity
       if (source.needs_preparation()) source.prepare(range, memory);
       const RowBlock block = source.block(range, even_tile(range.size(), mr), memory);
       const int64_t next = n < kShortRows ? 0 : std::min(plan.blocks.mc, mine.end - range.end);
-      multiply(block, {0, block.tiles()}, {0, panels.count()}, partial_of(task),
-               next > 0 ? FetchAhead(rows.src + range.end * rows.ld, rows.ld, next, n,
-                                     block.tiles() * panels.count() * ceil_div(n, plan.blocks.kc))
-                        : FetchAhead());
+      const int64_t steps = block.tiles() * panels.count() * ceil_div(n, plan.blocks.kc);
+      FetchAhead next_src(rows.src + range.end * rows.ld, rows.ld, next, n, steps);
+      FetchAhead next_y(rows.y ? rows.y + range.end * rows.ldy : nullptr, rows.ldy, next, n, steps);
+      FetchAhead next_dz(rows.dz ? rows.dz + range.end * rows.lddz : nullptr, rows.lddz, next, n, steps);
+      multiply(block, {0, block.tiles()}, {0, panels.count()}, partial_of(task), [&] {
+        next_src.step();
+        next_y.step();
+        next_dz.step();
+      });
     }
   });
 }

@@ -7,6 +7,9 @@
 namespace idelta::core {
 namespace {
 
+// dD with shorter rows is square enough to be in L1; else fetching it doubles the speed of m = 1.
+constexpr int64_t kLongRows = 96;
+
 // A matrix, or columns of one, with the distance between its rows.
 struct Strided {
   const float* data;
@@ -34,9 +37,11 @@ struct Operands {
   float* packed_panel(int64_t p) const { return packed_dz + p * rows * nr; }
   float* packed_columns(int64_t b, int64_t offset) const { return packed_x + (b * block_size() + offset) * rows; }
 
+  // From panel p on; those that lie alike are panel_stride() apart.
   Strided panel(int64_t p) const {
     return packs_panel(p) ? Strided{packed_panel(p), nr} : Strided{dz.data + p * nr, dz.stride};
   }
+  int64_t panel_stride() const { return packed ? rows * nr : nr; }
   Strided columns(int64_t b, int64_t offset, int64_t height) const {
     return packed ? Strided{packed_columns(b, offset), height} : Strided{x.data + b * block_size() + offset, x.stride};
   }
@@ -72,7 +77,7 @@ class Weights {
                                       rows_collide(op_.m, op_.lddz, kWeightsCollision),
                             .rows = std::min(cut_.mb, op_.m - first),
                             .nr = kernels_.nr,
-                            .mr = kernels_.mr,
+                            .mr = cut_.low_tiles ? kernels_.wide_rows : kernels_.mr,
                             .n = op_.n};
     // A few rows at a time, whole: they are read along the grain, and the ends of the panels they go to stay in L1.
     constexpr int64_t kRows = 16;
@@ -101,16 +106,17 @@ class Weights {
   // out = beta out + x^T dz for the rows of dD in `block` and the columns in `panels`; out is at the first of both.
   void multiply(const Operands& o, int64_t block, Range panels, float beta, float* out, int64_t ldo) const {
     const int64_t tile = o.tile(block), width = o.block_width(block);
-    // Every panel of dz serves all tiles of the block while it is in cache; but if all of dz is, dD is written along
-    // its rows, as the way to memory likes it.
+    // Every panel of dz serves all tiles of the block while it is in L1; but if all of dz is in cache, dD is written
+    // along its rows, as the way to memory likes it.
     const int64_t strip = cut_.rows_first ? tile : width;
     for (int64_t row = 0; row == 0 || row < o.rows; row += cut_.kb, beta = 1) {
       const Range rows{row, std::min(row + cut_.kb, o.rows)};
       for (int64_t first = 0; first < width; first += strip) {
-        for (int64_t p = panels.begin; p < panels.end; ++p) {
-          float* const corner = out + (p - panels.begin) * o.nr;
-          for (int64_t offset = first; offset < std::min(first + strip, width); offset += tile) {
-            multiply_tile(o, rows, block, {offset, std::min(offset + tile, width)}, p, beta, corner + offset * ldo,
+        const int64_t last = std::min(first + strip, width);
+        for (Range group = first_group(o, panels); group.size() > 0; group = first_group(o, {group.end, panels.end})) {
+          float* const corner = out + (group.begin - panels.begin) * o.nr;
+          for (int64_t offset = first; offset < last; offset += tile) {
+            multiply_tile(o, rows, block, {offset, std::min(offset + tile, last)}, group, beta, corner + offset * ldo,
                           ldo);
           }
         }
@@ -125,19 +131,28 @@ class Weights {
     return useful_threads(context_.parallel.threads(), size(op_.m) * size(op_.n) * size(op_.n));
   }
 
-  void multiply_tile(const Operands& o, Range rows, int64_t block, Range columns, int64_t panel, float beta, float* out,
+  // The panels that a tile is given at once: those that lie one beside the other if dD goes by rows, else one.
+  Range first_group(const Operands& o, Range panels) const {
+    const int64_t whole = o.packed ? o.panels() : o.n / o.nr;  // a last one that is cut is packed apart
+    const bool together = cut_.rows_first && panels.begin < whole;
+    return {panels.begin, together ? std::min(panels.end, whole) : std::min(panels.begin + 1, panels.end)};
+  }
+
+  void multiply_tile(const Operands& o, Range rows, int64_t block, Range columns, Range panels, float beta, float* out,
                      int64_t ldo) const {
-    const Strided lhs = o.columns(block, columns.begin, columns.size()), rhs = o.panel(panel);
+    const Strided lhs = o.columns(block, columns.begin, columns.size()), rhs = o.panel(panels.begin);
     kernels_.f32_weights({.rows = columns.size(),
-                          .cols = o.panel_width(panel),
+                          .cols = std::min(panels.size() * o.nr, o.n - panels.begin * o.nr),
                           .m = rows.size(),
                           .lhs = lhs.data + rows.begin * lhs.stride,
                           .lhs_stride = lhs.stride,
                           .rhs = rhs.data + rows.begin * rhs.stride,
                           .rhs_stride = rhs.stride,
+                          .rhs_panel_stride = o.panel_stride(),
                           .beta = beta,
                           .out = out,
-                          .ldo = ldo});
+                          .ldo = ldo,
+                          .fetch_out = ldo >= kLongRows});
   }
 
   void pack_panel(const Operands& o, int64_t panel, Range rows) const {

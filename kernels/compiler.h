@@ -1,0 +1,17 @@
+// What the kernel templates demand of the compiler.
+#ifndef IDELTA_KERNELS_COMPILER_H
+#define IDELTA_KERNELS_COMPILER_H
+
+// Arrays of sums stay in registers only if every index is a constant after unrolling.
+#if defined(__clang__)
+#define IDELTA_UNROLL _Pragma("clang loop unroll(full)")
+#define IDELTA_UNROLL_4 _Pragma("clang loop unroll_count(4)")
+#else
+#define IDELTA_UNROLL _Pragma("GCC unroll 32")
+#define IDELTA_UNROLL_4 _Pragma("GCC unroll 4")
+#endif
+#define IDELTA_INLINE inline __attribute__((always_inline))
+// A whole tile: inlined into its caller's loop it would drag a hundred address computations in front of each row.
+#define IDELTA_TILE __attribute__((noinline))
+
+#endif  // IDELTA_KERNELS_COMPILER_H
