@@ -31,8 +31,9 @@ class PoolTest : public ::testing::Test {
 
   template <class Body>
   void run(int64_t tasks, int64_t threads, Body&& body, int64_t spin = 100'000, int64_t duration = kLong) {
-    pool.run({tasks, [](void* arg, int64_t index) { (*static_cast<std::remove_reference_t<Body>*>(arg))(index); }, &body},
-             {.threads = threads, .spin = spin, .duration = duration});
+    pool.run(
+        {tasks, [](void* arg, int64_t index) { (*static_cast<std::remove_reference_t<Body>*>(arg))(index); }, &body},
+        {.threads = threads, .spin = spin, .duration = duration});
   }
 
   // False if it does not come true within ten seconds.
@@ -65,7 +66,8 @@ TEST_F(PoolTest, EveryTaskRunsOnceUnderManyCallers) {
       for (int round = 0; round < 200; ++round) {
         const int64_t tasks = 1 + (round * 7 + caller) % 19;
         std::vector<std::atomic<int>> runs(static_cast<size_t>(tasks));
-        run(tasks, 2 + caller % 3, [&](int64_t i) { ++runs[static_cast<size_t>(i)]; }, caller % 2 * 20'000);
+        run(
+            tasks, 2 + caller % 3, [&](int64_t i) { ++runs[static_cast<size_t>(i)]; }, caller % 2 * 20'000);
         for (const std::atomic<int>& each : runs) wrong += each != 1;
       }
     });
@@ -146,7 +148,8 @@ TEST_F(PoolTest, InsideAnOpenMpRegionCallersWorkAlone) {
 TEST_F(PoolTest, ManyMoreThreadsThanCoresFinish) {
   std::atomic<int64_t> sum{0};
   for (int round = 0; round < 50; ++round) {
-    run(16, 16, [&](int64_t i) { sum += i; }, round % 2 * 100'000);
+    run(
+        16, 16, [&](int64_t i) { sum += i; }, round % 2 * 100'000);
   }
   EXPECT_EQ(50 * 120, sum);
 }
@@ -161,10 +164,12 @@ TEST_F(PoolTest, ThreadsAreAsManyAsTheLargestCallWants) {
 }
 
 TEST_F(PoolTest, ThreadsSleepWhenTheySpunTheirTime) {
-  run(2, 2, [](int64_t) {}, 1000 * kSecond);
+  run(
+      2, 2, [](int64_t) {}, 1000 * kSecond);
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_EQ(1, pool.awake()) << "did not spin";
-  run(2, 2, [](int64_t) {}, 0);
+  run(
+      2, 2, [](int64_t) {}, 0);
   EXPECT_TRUE(wait_for([&] { return pool.awake() == 0; }));
   std::atomic<int> arrived{0};  // and can be woken
   run(2, 2, [&](int64_t) {
@@ -175,7 +180,8 @@ TEST_F(PoolTest, ThreadsSleepWhenTheySpunTheirTime) {
 
 TEST_F(PoolTest, ASleepingPoolIsLeftAloneForSmallWork) {
   const std::thread::id caller = std::this_thread::get_id();
-  run(2, 2, [&](int64_t) { EXPECT_EQ(caller, std::this_thread::get_id()); }, 0, 1000);
+  run(
+      2, 2, [&](int64_t) { EXPECT_EQ(caller, std::this_thread::get_id()); }, 0, 1000);
   EXPECT_EQ(0, pool.workers());
 }
 

@@ -20,6 +20,7 @@ struct Plan {
   ForwardBlocks blocks;
   bool shared;              // cut by columns too
   int64_t copied, partial;  // floats of a copied block, and of partial sums a task
+  double multiply_adds;
 
   int64_t copied_total() const { return shared ? copied : copied * grid.rows; }
   int64_t total() const { return copied_total() + partial * grid.rows * grid.cols; }

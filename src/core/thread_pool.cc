@@ -103,8 +103,7 @@ void ThreadPool::run_shared(const Job& job, int64_t threads, int64_t spin, bool 
   for (int64_t lane = 0; lane < threads; ++lane) {
     const Range share = part_of(units_, threads, lane);
     lanes_[static_cast<size_t>(lane)].load()->share.store(
-        {call.number, static_cast<uint16_t>(share.begin), static_cast<uint16_t>(share.end)},
-        std::memory_order_release);
+        {call.number, static_cast<uint16_t>(share.begin), static_cast<uint16_t>(share.end)}, std::memory_order_release);
   }
   if (wake) published_.store(now_ns(), std::memory_order_relaxed);
   call_ = call;

@@ -57,7 +57,7 @@ class ThreadPool {
   // In the child of a fork, whose only thread is the caller: forgets the threads, so that new ones can be made.
   void forget_threads();
 
-  int64_t awake() const { return awake_; }     // threads that spin or work, for tests
+  int64_t awake() const { return awake_; }      // threads that spin or work, for tests
   int64_t workers() const { return workers_; }  // made so far, likewise
 
  private:
