@@ -41,17 +41,7 @@ endif()
 
 # What a static link needs besides: for find_package as targets, for pkg-config as libraries.
 idelta_foreign_targets(IDELTA_STATIC_NEEDS idelta_static)
-set(IDELTA_LIBS_PRIVATE "-lstdc++ -lm")
-if("OpenMP::OpenMP_CXX" IN_LIST IDELTA_STATIC_NEEDS)
-  foreach(name IN LISTS OpenMP_CXX_LIB_NAMES)
-    # GCC finds its own run time by itself; Clang's lies outside the linker's usual folders.
-    if(name STREQUAL "omp")
-      cmake_path(GET OpenMP_omp_LIBRARY PARENT_PATH directory)
-      string(APPEND IDELTA_LIBS_PRIVATE " -L${directory}")
-    endif()
-    string(APPEND IDELTA_LIBS_PRIVATE " -l${name}")
-  endforeach()
-endif()
+set(IDELTA_LIBS_PRIVATE "-lstdc++ -lm -pthread")
 if("PkgConfig::hwloc" IN_LIST IDELTA_STATIC_NEEDS)
   string(APPEND IDELTA_LIBS_PRIVATE " -lhwloc")
 endif()

@@ -58,7 +58,7 @@ struct Runner {
   const char* name;
   idelta_parallel_for run;
 };
-constexpr Runner kRunners[] = {{"OpenMP", nullptr}, {"backwards", run_backwards}, {"std::thread", run_on_threads}};
+constexpr Runner kRunners[] = {{"the pool", nullptr}, {"backwards", run_backwards}, {"std::thread", run_on_threads}};
 
 TEST_F(BitwiseTest, ThreadCountAndRunnerChangeNothing) {
   for (const Problem& problem : problems()) {

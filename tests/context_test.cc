@@ -86,6 +86,9 @@ TEST(Context, BadOptionsAreNamed) {
   expect_error(IDELTA_INVALID_ARGUMENT, context_options(static_cast<idelta_isa>(-1)), "isa", "-1");
   expect_error(IDELTA_INVALID_ARGUMENT, context_options(IDELTA_ISA_AUTO, -3), "threads", "-3");
   idelta_context_options options = context_options();
+  options.spin_us = -2;
+  expect_error(IDELTA_INVALID_ARGUMENT, options, "spin_us", "-2");
+  options = context_options();
   for (const size_t size : {size_t{0}, size_t{8}, sizeof options + 8}) {
     options.struct_size = size;
     expect_error(IDELTA_INVALID_ARGUMENT, options, "struct_size", std::to_string(size));
@@ -121,6 +124,31 @@ TEST(Context, UnreadableThreadsInTheEnvironmentAreAnError) {
   for (const char* text : {"many", "0", "-2", "2.5", "2 "}) {
     const ScopedEnvironment environment("IDELTA_THREADS", text);
     expect_error(IDELTA_INVALID_ARGUMENT, context_options(), "IDELTA_THREADS", text);
+  }
+}
+
+TEST(Context, SpinTimeComesFromOptionsEnvironmentOrDefault) {
+  const auto described = [](int32_t spin_us, int32_t threads = 1) {
+    idelta_context_options options = context_options(forced_isa(), threads);
+    options.spin_us = spin_us;
+    const ContextPtr context = make_context(options);
+    const std::string text = idelta_context_describe(context.get());
+    const size_t spins = text.find("spins for ");
+    return spins == std::string::npos ? text : text.substr(spins);
+  };
+  EXPECT_EQ(0u, described(-1).find("spins for 100 us")) << described(-1);
+  EXPECT_EQ(0u, described(-1, 10000).find("spins for 0 us")) << "more threads than cores: " << described(-1, 10000);
+  EXPECT_EQ(0u, described(0).find("spins for 0 us"));
+  EXPECT_EQ(0u, described(2500).find("spins for 2500 us"));
+  const ScopedEnvironment environment("IDELTA_SPIN_US", "7");
+  EXPECT_EQ(0u, described(-1).find("spins for 7 us"));
+  EXPECT_EQ(0u, described(0).find("spins for 0 us")) << "asked for outright";
+}
+
+TEST(Context, UnreadableSpinTimeInTheEnvironmentIsAnError) {
+  for (const char* text : {"long", "-1", "2.5", "2 "}) {
+    const ScopedEnvironment environment("IDELTA_SPIN_US", text);
+    expect_error(IDELTA_INVALID_ARGUMENT, context_options(), "IDELTA_SPIN_US", text);
   }
 }
 

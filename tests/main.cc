@@ -54,9 +54,6 @@ idelta_isa forced_isa() { return the_forced_isa; }
 // Address sanitizer: an allocation that is too large returns null, as it does without the sanitizer.
 // NOLINTNEXTLINE(bugprone-reserved-identifier): the sanitizer's name for it
 extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
-// LLVM's OpenMP run time does not free what it kept for a thread of ours that has ended.
-// NOLINTNEXTLINE(bugprone-reserved-identifier): likewise
-extern "C" const char* __lsan_default_suppressions() { return "leak:libomp.so"; }
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);

@@ -1,9 +1,14 @@
-// The library inside other programs: after fork, inside an outer OpenMP region, and from several threads at once.
+// The library inside other programs: after fork, inside an outer OpenMP region, from several threads at once, and when
+// it is to take no time of anybody's after a call.
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <ctime>
+#include <filesystem>
+#include <iterator>
 #include <thread>
 #include <vector>
 
@@ -25,11 +30,19 @@ class ProcessTest : public ::testing::Test {
     EXPECT_EQ(IDELTA_OK, try_forward(from.data(), to.data(), rows)) << idelta_last_error();
   }
   idelta_status try_forward(const float* from, float* to, int64_t rows) const {
+    return try_forward(context, from, to, rows);
+  }
+  idelta_status try_forward(const ContextPtr& on, const float* from, float* to, int64_t rows) const {
     idelta_forward_args args = forward_args(x, y);
     args.m = rows;
     args.x = from;
     args.y = to;
-    return idelta_forward(context.get(), delta.get(), &args);
+    return idelta_forward(on.get(), delta.get(), &args);
+  }
+  // Of this process. /proc lists a thread that has just ended, or begun, with a delay.
+  static int64_t threads() {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return std::distance(begin(tasks), end(tasks));
   }
   static constexpr int64_t kRows = 200, kWidth = 256;
   ContextPtr context = make_context(context_options(forced_isa(), 2));
@@ -45,12 +58,14 @@ TEST_F(ProcessTest, ForkedChildComputesWithoutHanging) {
     const Matrix again(kRows, kWidth);
     const bool same =
         try_forward(x.data(), again.data(), kRows) == IDELTA_OK && again.element_bits() == y.element_bits();
-    _exit(same ? 0 : 1);
+    _exit(!same ? 1 : threads() < 2 ? 2 : 0);
   }
   int status = 0;
   ASSERT_EQ(child, waitpid(child, &status, 0));
   ASSERT_FALSE(WIFSIGNALED(status)) << "child died of signal " << WTERMSIG(status);
-  EXPECT_EQ(0, WEXITSTATUS(status)) << "child computed other numbers";
+  EXPECT_NE(1, WEXITSTATUS(status)) << "child computed other numbers";
+  EXPECT_NE(2, WEXITSTATUS(status)) << "child worked on one thread";
+  EXPECT_EQ(0, WEXITSTATUS(status));
   const Matrix again(kRows, kWidth);  // and the parent goes on
   forward(x, again, kRows);
   EXPECT_EQ(y.element_bits(), again.element_bits());
@@ -70,6 +85,23 @@ TEST_F(ProcessTest, OuterParallelRegionGivesTheSameBits) {
   EXPECT_EQ(y.element_bits(), again.element_bits());
 }
 #endif
+
+TEST_F(ProcessTest, SleepingThreadsTakeNoTime) {
+  idelta_context_options options = context_options(forced_isa(), 4);
+  options.spin_us = 0;
+  const ContextPtr restful = make_context(options);
+  const Matrix again(kRows, kWidth);
+  const auto cpu_ms = [] {
+    timespec time;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) * 1e-6;
+  };
+  ASSERT_OK(try_forward(restful, x.data(), again.data(), kRows));
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));  // a thread that came late finds nothing to do
+  const double before = cpu_ms();
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_LT(cpu_ms() - before, 5) << "of 100 ms in which nothing was asked for";
+}
 
 TEST_F(ProcessTest, OneContextAndDeltaServeManyThreads) {
   constexpr int kThreads = 4;

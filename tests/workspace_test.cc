@@ -188,14 +188,7 @@ TEST_F(WorkspaceTest, SteadyStateAllocatesNothing) {
 #if IDELTA_TEST_COUNTS_ALLOCATIONS
   // A thread of its own, whose memory for workspaces no earlier test has grown.
   const auto body = [&](int32_t threads) {
-    idelta_context_options options = context_options(forced_isa(), threads);
-#if defined(__clang__)
-    // LLVM's OpenMP run time allocates in every parallel region (libomp 14: 4 times), so its threads stay out of it.
-    options.parallel_for = [](void*, int64_t tasks, void (*task)(void*, int64_t), void* arg) {
-      for (int64_t i = 0; i < tasks; ++i) task(arg, i);
-    };
-#endif
-    const ContextPtr owner = make_context(options);
+    const ContextPtr owner = make_context(context_options(forced_isa(), threads));
     Work work(200, 300);
     const std::vector<Pass> all = passes(owner, work);
     const auto count = [&](const Pass& pass) {

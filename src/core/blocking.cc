@@ -81,9 +81,10 @@ Grid weights_grid(int64_t threads, int64_t blocks, int64_t panels) {
 }
 
 int64_t useful_threads(int64_t threads, double multiply_adds) {
-  // A thread's least share: 3 us of arithmetic at 100 GFLOP/s a core and more where D streams, against 1 to 3 us to
-  // start and join OpenMP threads that are still awake.
-  constexpr double kBreakEven = 3e5;
+  // A thread's least share. forward, n = 64 .. 256, threads awake: 2 threads against 1 are 0.6 times as fast at 0.13
+  // million multiply-adds, 0.93 at 0.3, 1.17 at 0.5, 1.3 at 1, 1.5 at 2, 1.7 at 4 (EPYC Turin, AVX-512, 2026-11; there
+  // two single-threaded programs at once cost each other 6 to 12 %). Starting and joining takes 0.7 us.
+  constexpr double kBreakEven = 2e5;
   return std::clamp(static_cast<int64_t>(std::min(multiply_adds / kBreakEven, 1e9)), int64_t{1}, threads);
 }
 

@@ -71,7 +71,10 @@ Grid forward_grid(int64_t threads, int64_t m, int64_t panels);
 // backward_weights: row blocks against panels.
 Grid weights_grid(int64_t threads, int64_t blocks, int64_t panels);
 
-// Threads worth waking for so many multiply-adds (or work that takes as long).
+// The multiply-adds that take as long as packing so many elements.
+constexpr double packing_work(int64_t elements) { return 16 * static_cast<double>(elements); }
+
+// Threads worth having for so many multiply-adds (or work that takes as long).
 int64_t useful_threads(int64_t threads, double multiply_adds);
 
 }  // namespace idelta::core

@@ -102,10 +102,9 @@ void Panels::find_used() {
 }
 
 void pack_panels(const idelta_context& context, Panels& panels, const MatrixView& b) {
-  constexpr double kMultiplyAdds = 16;  // that take as long as packing an element
-  const double elements = static_cast<double>(panels.count()) * static_cast<double>(panels.stride());
-  const int64_t tasks = std::min(panels.count(), useful_threads(context.parallel.threads(), kMultiplyAdds * elements));
-  context.parallel.run(tasks, [&](int64_t task) {
+  const double work = packing_work(panels.count() * panels.stride());
+  const int64_t tasks = std::min(panels.count(), useful_threads(context.parallel.threads(), work));
+  context.parallel.run(tasks, work, [&](int64_t task) {
     const Range mine = part_of(panels.count(), tasks, task);
     for (int64_t p = mine.begin; p < mine.end; ++p) {
       for (int64_t chunk = 0; chunk < panels.chunks(); ++chunk) panels.pack_chunk(context.kernels, b, p, chunk);

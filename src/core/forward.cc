@@ -20,6 +20,7 @@ struct Plan {
   ForwardBlocks blocks;
   bool shared;              // cut by columns too
   int64_t copied, partial;  // floats of a copied block, and of partial sums a task
+  double multiply_adds;
 
   int64_t copied_total() const { return shared ? copied : copied * grid.rows; }
   int64_t total() const { return copied_total() + partial * grid.rows * grid.cols; }
@@ -28,9 +29,9 @@ struct Plan {
 Plan plan_for(const idelta_context& context, int64_t m, int64_t n) {
   const TileShape tile = context.tile();
   const int64_t panels = ceil_div(n, tile.nr);
-  const int64_t threads = useful_threads(context.parallel.threads(),
-                                         static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(n));
   Plan plan{};
+  plan.multiply_adds = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(n);
+  const int64_t threads = useful_threads(context.parallel.threads(), plan.multiply_adds);
   plan.grid = forward_grid(threads, m, panels);
   plan.shared = plan.grid.cols > 1;
   plan.blocks = forward_blocks(context.caches, tile, plan.shared ? m : ceil_div(m, plan.grid.rows), n);
@@ -269,19 +270,19 @@ void forward(const idelta_context& context, const Panels& panels, float identity
   if (plan.shared) {
     const int64_t tasks = plan.grid.rows * plan.grid.cols, preparers = std::min(m, tasks);
     if (source.needs_preparation()) {
-      context.parallel.run(preparers, [&](int64_t task) {
+      context.parallel.run(preparers, packing_work(m * n), [&](int64_t task) {
         const Range mine = part_of(m, preparers, task);
         source.prepare(mine, workspace + mine.begin * copy_stride(n));
       });
     }
     const RowBlock block = source.block({0, m}, even_tile(m, mr), workspace);
-    context.parallel.run(tasks, [&](int64_t task) {
+    context.parallel.run(tasks, plan.multiply_adds, [&](int64_t task) {
       const Range tiles = part_of(block.tiles(), plan.grid.rows, task / plan.grid.cols);
       multiply(block, tiles, part_of(panels.count(), plan.grid.cols, task % plan.grid.cols), partial_of(task), [] {});
     });
     return;
   }
-  context.parallel.run(plan.grid.rows, [&](int64_t task) {
+  context.parallel.run(plan.grid.rows, plan.multiply_adds, [&](int64_t task) {
     const Range mine = part_of(m, plan.grid.rows, task);
     float* const memory = workspace + task * plan.copied;
     for (int64_t row = mine.begin; row < mine.end; row += plan.blocks.mc) {
@@ -303,10 +304,9 @@ void forward(const idelta_context& context, const Panels& panels, float identity
 }
 
 void activation_backward(const idelta_context& context, int64_t m, int64_t n, const Rows& rows) {
-  constexpr double kMultiplyAdds = 16;  // that take as long as an element
-  const int64_t tasks = std::min(
-      m, useful_threads(context.parallel.threads(), kMultiplyAdds * static_cast<double>(m) * static_cast<double>(n)));
-  context.parallel.run(tasks, [&](int64_t task) {
+  const double work = packing_work(m * n);
+  const int64_t tasks = std::min(m, useful_threads(context.parallel.threads(), work));
+  context.parallel.run(tasks, work, [&](int64_t task) {
     const Range mine = part_of(m, tasks, task);
     context.kernels.f32_copy_rows(gradient_step(rows, mine, n, rows.dz + mine.begin * rows.lddz, rows.lddz));
   });

@@ -1,4 +1,4 @@
-// Runs numbered tasks on OpenMP's threads, on the caller's, or on none.
+// Runs numbered tasks on the process' threads (thread_pool.h), or on the caller's.
 #ifndef IDELTA_CORE_PARALLEL_H
 #define IDELTA_CORE_PARALLEL_H
 
@@ -11,23 +11,26 @@ namespace idelta::core {
 
 class Parallel {
  public:
-  Parallel(int64_t threads, idelta_parallel_for callers, void* user)
-      : threads_(threads), callers_(callers), user_(user) {}
+  // spin: how long threads without work wait for the next call before they sleep, ns.
+  Parallel(int64_t threads, int64_t spin, idelta_parallel_for callers, void* user)
+      : threads_(threads), spin_(spin), callers_(callers), user_(user) {}
 
   int64_t threads() const { return threads_; }
 
-  // body(0) ... body(tasks - 1), each once; back when all are done. body must not throw.
+  // body(0) ... body(tasks - 1), each once; back when all are done. body must not throw. multiply_adds: how much work
+  // that is altogether (or work that takes as long), from which it follows whether sleeping threads are woken.
   template <class Body>
-  void run(int64_t tasks, Body&& body) const {
+  void run(int64_t tasks, double multiply_adds, Body&& body) const {
     if (tasks == 1) return body(int64_t{0});
     run_tasks(
-        tasks, [](void* arg, int64_t index) { (*static_cast<std::remove_reference_t<Body>*>(arg))(index); }, &body);
+        tasks, multiply_adds,
+        [](void* arg, int64_t index) { (*static_cast<std::remove_reference_t<Body>*>(arg))(index); }, &body);
   }
 
  private:
-  void run_tasks(int64_t tasks, void (*task)(void*, int64_t), void* arg) const;
+  void run_tasks(int64_t tasks, double multiply_adds, void (*task)(void*, int64_t), void* arg) const;
 
-  int64_t threads_;
+  int64_t threads_, spin_;
   idelta_parallel_for callers_;
   void* user_;
 };

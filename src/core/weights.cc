@@ -56,9 +56,13 @@ class Weights {
         cut_(weights_blocks(context.caches, context.tile(), operands.m, operands.n)),
         panels_(ceil_div(operands.n, kernels_.nr)),
         blocks_(ceil_div(panels_, WeightsBlocks::kBlockPanels)),
-        grid_(weights_grid(threads(), blocks_, panels_)) {}
+        grid_(weights_grid(useful_threads(context.parallel.threads(), multiply_adds()), blocks_, panels_)) {}
 
   int64_t tasks() const { return grid_.rows * grid_.cols; }
+  double multiply_adds() const {
+    const auto size = [](int64_t v) { return static_cast<double>(v); };
+    return size(op_.m) * size(op_.n) * size(op_.n);
+  }
   int64_t panels() const { return panels_; }
   int64_t row_blocks() const { return op_.m <= cut_.mb ? 1 : ceil_div(op_.m, cut_.mb); }
   int64_t packed_floats() const { return 2 * cut_.mb * blocks_ * WeightsBlocks::kBlockPanels * kernels_.nr; }
@@ -82,7 +86,7 @@ class Weights {
     // A few rows at a time, whole: they are read along the grain, and the ends of the panels they go to stay in L1.
     constexpr int64_t kRows = 16;
     const int64_t chunks = ceil_div(operands.rows, kRows), packers = std::min(tasks(), chunks);
-    context_.parallel.run(packers, [&](int64_t task) {
+    context_.parallel.run(packers, packing_work(2 * operands.rows * operands.n), [&](int64_t task) {
       const Range mine = part_of(chunks, packers, task);
       for (int64_t c = mine.begin; c < mine.end; ++c) {
         const Range rows{c * kRows, std::min((c + 1) * kRows, operands.rows)};
@@ -126,11 +130,6 @@ class Weights {
   }
 
  private:
-  int64_t threads() const {
-    const auto size = [](int64_t v) { return static_cast<double>(v); };
-    return useful_threads(context_.parallel.threads(), size(op_.m) * size(op_.n) * size(op_.n));
-  }
-
   // The panels that a tile is given at once: those that lie one beside the other if dD goes by rows, else one.
   Range first_group(const Operands& o, Range panels) const {
     const int64_t whole = o.packed ? o.panels() : o.n / o.nr;  // a last one that is cut is packed apart
@@ -204,7 +203,7 @@ void backward_weights(const idelta_context& context, const WeightsOperands& oper
   for (int64_t index = 0; index < weights.row_blocks(); ++index) {
     const Operands packed = weights.pack(index, workspace);
     const float scale = index == 0 ? beta : 1.0f;
-    context.parallel.run(weights.tasks(), [&](int64_t task) {
+    context.parallel.run(weights.tasks(), weights.multiply_adds(), [&](int64_t task) {
       weights.add_column_sums(packed, task, db);
       if (!dD) return;
       const Range blocks = weights.task_blocks(task), panels = weights.task_panels(task);
@@ -259,7 +258,7 @@ void update(const idelta_context& context, idelta_delta& delta, const WeightsOpe
     const Operands packed = weights.pack(index, workspace);
     const float beta = index == 0 ? 0.0f : 1.0f;
     const bool last = index + 1 == weights.row_blocks();
-    context.parallel.run(weights.tasks(), [&](int64_t task) {
+    context.parallel.run(weights.tasks(), weights.multiply_adds(), [&](int64_t task) {
       weights.add_column_sums(packed, task, transposed ? nullptr : bias_gradient);
       const Range blocks = weights.task_blocks(task), panels = weights.task_panels(task);
       for (int64_t b = blocks.begin; b < blocks.end; ++b) {

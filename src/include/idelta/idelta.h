@@ -113,12 +113,17 @@ typedef struct idelta_context_options {
   idelta_isa isa;
   /* 0: the least of affinity mask, cgroup v1/v2 quota (rounded up) and physical cores; IDELTA_THREADS lowers it. */
   int32_t threads;
-  /* Not null: run on the caller's threads instead of OpenMP; `threads` then says into how many tasks to cut. */
+  /* Not null: run on the caller's threads instead of the library's; `threads` then says into how many tasks to cut. */
   idelta_parallel_for parallel_for;
   void* parallel_for_user;
+  /* How long, in microseconds, the library's threads spin for the next call before they sleep; they take the CPU's
+   * time meanwhile. 0: not at all once they have no work left; every call then pays for waking them (5 to 70 us), or
+   * runs on one thread if it is not worth that. -1: the environment variable IDELTA_SPIN_US, else the default: 100, or
+   * 0 if threads are asked for beyond the cores of this process. */
+  int32_t spin_us;
 } idelta_context_options;
 #define IDELTA_CONTEXT_OPTIONS_INIT \
-  { sizeof(idelta_context_options), IDELTA_ISA_AUTO, 0, NULL, NULL }
+  { sizeof(idelta_context_options), IDELTA_ISA_AUTO, 0, NULL, NULL, -1 }
 
 /* options may be null: all defaults. Free with idelta_context_destroy, after the deltas made with it. */
 IDELTA_API idelta_status idelta_context_create(const idelta_context_options* options, idelta_context** context);
