@@ -51,13 +51,13 @@ std::vector<CompareRow> compare(const CompareOptions& options) {
     }
   }
   PointOptions point_options;
-  // Three participants share the time: the two libraries and the FMA loop.
+  // Three participants share the time: the two libraries and the FMA loop (and, with few rows, a fourth).
   point_options.timing.participant_seconds = options.budget_seconds / double(std::max<size_t>(1, problems.size())) / 3;
   point_options.timing.sample_seconds = std::clamp(point_options.timing.participant_seconds / 9, 1e-3, 20e-3);
   const std::vector<ImplementationEntry> both = {idelta_entry(), openblas_entry()};
   std::vector<CompareRow> rows;
   for (const Problem& problem : problems) {
-    rows.push_back(row_of(measure_point(problem, both, point_options)));
+    rows.push_back(row_of(measure_point(problem, random_inputs(problem), both, point_options)));
     if (options.progress) options.progress(rows.size(), problems.size());
   }
   return rows;

@@ -3,7 +3,7 @@
 // vectorised loop (epilogue counted); both sides take turns within milliseconds and every result is checked.
 //
 //     int main(int argc, char** argv) {
-//       idelta::bench::ensure_openblas_core(argv);   // first of all: it may start the program anew
+//       idelta::bench::ensure_fair_peers(argv);   // first of all: it may start the program anew
 //       idelta::bench::CompareOptions options;
 //       options.points = {{794, 128, 1}, {794, 512, 2}};
 //       std::fputs(idelta::bench::to_table(idelta::bench::compare(options)).c_str(), stdout);
@@ -26,7 +26,7 @@ struct ComparePoint {
 };
 
 struct CompareRow {
-  std::string pass;  // forward, backward_data, backward_weights, train_step
+  std::string pass;  // forward, backward_data, backward_weights, update, train_step
   int64_t n, m;
   int threads;
   double idelta_gflops, openblas_gflops;  // medians; nominal 2 m n^2 a pass, 6 m n^2 a train_step
@@ -37,7 +37,7 @@ struct CompareRow {
 
 struct CompareOptions {
   std::vector<ComparePoint> points;
-  std::vector<std::string> passes = {"forward", "backward_data", "backward_weights"};
+  std::vector<std::string> passes = {"forward", "backward_data", "backward_weights", "update"};
   double budget_seconds = 10.0;  // for measuring all points; a point takes at least 5 rounds whatever it says
   idelta_isa isa = IDELTA_ISA_AUTO;
   // Called after each row, if set: rows done, rows in all.
@@ -52,11 +52,17 @@ std::vector<CompareRow> compare(const CompareOptions& options);
 // Aligned columns with a heading, ending in the geometric mean, the least ratio and where it is.
 std::string to_table(const std::vector<CompareRow>& rows);
 
-// Makes sure OpenBLAS uses kernels this CPU deserves. OpenBLAS chooses them when it is loaded, by model number, and
-// 0.3.21 takes newer Xeons for a Prescott: a fifth of their speed. If its choice is worse than what the CPU can do
-// (or better than IDELTA_ISA=avx2 allows), sets OPENBLAS_CORETYPE and starts the program again, once, saying so on
-// stderr. A caller's own OPENBLAS_CORETYPE is respected. Call it before anything is printed or opened.
-void ensure_openblas_core(char** argv);
+// Makes sure that OpenBLAS uses kernels this CPU deserves and that idle OpenMP threads go to sleep within about a
+// millisecond (GOMP_SPINCOUNT, KMP_BLOCKTIME, OPENBLAS_THREAD_TIMEOUT), so that they do not run on into the next
+// one's turn. OpenBLAS chooses its kernels when it is loaded, by model number, and 0.3.21 takes newer Xeons for a
+// Prescott: a fifth of their speed. What is to be changed is set in the environment and the program started again,
+// once. What the caller set himself (OPENBLAS_CORETYPE, OMP_WAIT_POLICY, ...) is respected, and said on stderr if
+// unfair. Call it before anything is printed or opened.
+void ensure_fair_peers(char** argv);
+
+// Empty, or a line that begins with UNFAIR and says why ratios to OpenBLAS are worthless in this process and what to
+// do.
+std::string unfairness();
 
 // What OpenBLAS says it is: "0.3.21 SkylakeX".
 std::string openblas_description();

@@ -11,7 +11,7 @@
 namespace idelta::bench {
 
 // One pass of one layer with weights of its own. The constructor does what a user does once (allocate, pack weights);
-// run() does all that a user does every time, repacking of changed weights in train_step included.
+// run() does all that a user does every time, repacking of changed weights in update and train_step included.
 class Implementation {
  public:
   Implementation(const Problem& problem, const Inputs& inputs, bool identity_in_weights)
@@ -24,7 +24,7 @@ class Implementation {
 
   virtual void run() = 0;
 
-  // Weights, bias and optimiser state as given; the next train_step goes by learning_rate.
+  // Weights, bias and optimiser state as given; the next update goes by learning_rate.
   void reset(float learning_rate) {
     learning_rate_ = learning_rate;
     memory_.reset_weights(inputs_, identity_in_weights_);
@@ -37,6 +37,7 @@ class Implementation {
     return memory_;
   }
   bool identity_in_weights() const { return identity_in_weights_; }
+  const Inputs& inputs() const { return inputs_; }
 
  protected:
   virtual void weights_changed() = 0;  // memory_.weights is new: pack it
@@ -56,6 +57,8 @@ struct ImplementationEntry {
   std::function<std::string(idelta_isa)> isa;
   // True if z = x + (x D + b) with the identity outside the sum, so that the error scales with D.
   bool identity_apart;
+  // True for what belongs to the others: the best of these is what idelta must beat.
+  bool rival;
   // inputs must outlive what is made.
   std::function<std::unique_ptr<Implementation>(const Problem&, const Inputs&)> make;
 };
@@ -64,11 +67,12 @@ ImplementationEntry idelta_entry();
 ImplementationEntry plain_entry();
 ImplementationEntry openblas_entry();
 ImplementationEntry openblas_beta1_entry();
+ImplementationEntry idelta_random_entry();  // only beside a trained model
 #ifdef IDELTA_BENCH_ONEDNN
 ImplementationEntry onednn_entry();
 #endif
 
-// All of the above; idelta, whose ratio to each of the others is reported, first.
+// All of the above but idelta_random; idelta, whose ratio to each of the others is reported, first.
 std::vector<ImplementationEntry> all_implementations();
 
 }  // namespace idelta::bench

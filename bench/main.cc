@@ -1,4 +1,4 @@
-// idelta_bench: pass/impl/format/isa/n:N/m:M/threads:T over the grid of design.md 8.
+// idelta_bench: pass/impl/format/isa/n:N/m:M[/layer:L]/threads:T over the grid of design.md 8.
 //
 // Google Benchmark gives names, filter, console and JSON; the measuring is ours, because it runs a benchmark to its end
 // before the next one begins (its random interleaving shuffles whole repetitions, seconds apart), and what is wanted is
@@ -7,9 +7,11 @@
 #include <benchmark/benchmark.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <fstream>
+#include <optional>
 #include <regex>
 #include <stdexcept>
 #include <string>
@@ -17,9 +19,11 @@
 
 #include "bench/compare.h"
 #include "bench/implementations/idelta.h"
-#include "bench/peak.h"
+#include "bench/names.h"
 #include "bench/report.h"
 #include "bench/settings.h"
+#include "bench/traffic.h"
+#include "bench/trained.h"
 
 namespace idelta::bench {
 
@@ -30,15 +34,6 @@ struct Selection {
   Problem problem;
   std::vector<ImplementationEntry> entries;
 };
-
-// Streaming D decides the time up to about here; beyond, its bandwidth says nothing.
-constexpr int64_t kMostRowsForBandwidth = 16;
-
-std::string benchmark_name(const Problem& problem, const ImplementationEntry& entry) {
-  return std::string(pass_name(problem.pass)) + "/" + entry.name + "/" + entry.format + "/" + entry.isa(problem.isa) +
-         "/n:" + std::to_string(problem.n) + "/m:" + std::to_string(problem.m) +
-         "/threads:" + std::to_string(problem.threads);
-}
 
 // Google Benchmark's own rule: a regular expression found anywhere in the name; "-" before it turns it round.
 class Filter {
@@ -74,13 +69,15 @@ class Run {
  public:
   explicit Run(const Settings& settings) : settings_(settings) {
     options_.cold = settings.cold;
-    if (settings.grid == Grid::kQuick) {
+    if (settings.quick) {
       options_.timing.sample_seconds = 2e-3;
       options_.timing.participant_seconds = 20e-3;
     }
+    if (!settings.model.empty()) use_model();
+    std::vector<ImplementationEntry> all = all_implementations();
+    if (model_) all.push_back(idelta_random_entry());
     const Filter filter(benchmark::GetBenchmarkFilter());
-    const std::vector<ImplementationEntry> all = all_implementations();
-    for (const Problem& problem : problems_of(settings.grid)) {
+    for (const Problem& problem : problems_of(settings_)) {
       Selection selection{problem, {}};
       for (const ImplementationEntry& entry : all) {
         if (filter.takes(benchmark_name(problem, entry))) selection.entries.push_back(entry);
@@ -111,13 +108,33 @@ class Run {
     }
   }
 
-  const std::vector<PointResult>& points() const { return points_; }
+  std::string report() const {
+    ReportOptions options{.cold = settings_.cold, .warning = unfairness(), .bandwidth = ""};
+    for (const int threads : settings_.threads) options.bandwidth += describe_bandwidth(threads) + "\n";
+    return to_report(points_, options);
+  }
   bool failed() const { return failed_; }
 
  private:
+  void use_model() {
+    model_.emplace(settings_.model, settings_.data);
+    settings_.n = {model_->n()};
+    const int layers = model_->layers();
+    if (settings_.layers.empty()) {
+      settings_.layers = {1, (1 + layers) / 2, layers};
+      settings_.layers.erase(std::unique(settings_.layers.begin(), settings_.layers.end()), settings_.layers.end());
+    }
+    for (const int layer : settings_.layers) {
+      if (layer <= layers) continue;
+      throw std::runtime_error("--layers " + std::to_string(layer) + ": the model has " + std::to_string(layers));
+    }
+  }
+
   const PointResult& point_of(const Selection& selection) {
     if (measured_ != &selection) {
-      points_.push_back(measure_point(selection.problem, selection.entries, options_));
+      const Problem& problem = selection.problem;
+      const Inputs inputs = model_ ? model_->inputs(problem) : random_inputs(problem);
+      points_.push_back(measure_point(problem, inputs, selection.entries, options_));
       measured_ = &selection;
     }
     return points_.back();
@@ -139,10 +156,9 @@ class Run {
     state.counters["iqr%"] = 100.0 * (seconds.high - seconds.low) / seconds.median;
     state.counters["best_GFLOPS"] = 1e-9 * problem.flops() / seconds.least;
     state.counters["error"] = result.relative_error;
-    if (problem.m <= kMostRowsForBandwidth && problem.pass != Pass::kTrainStep) {
-      const int64_t delta_bytes = problem.n * problem.n * int64_t(sizeof(float));
-      state.counters["D_GB/s"] = 1e-9 * double(delta_bytes) / seconds.median;
-      state.counters["read_GB/s"] = 1e-9 * read_bandwidth(delta_bytes, problem.threads, settings_.cold);
+    if (!result.bandwidth_fraction.empty()) {
+      state.counters["GB/s"] = gigabytes_a_second(problem, seconds.median);
+      state.counters["bandwidth%"] = 100.0 * quartiles(result.bandwidth_fraction).median;
     }
     // Beside idelta, the ratio to everyone else of the point.
     for (const ImplementationResult& peer : point.implementations) {
@@ -151,7 +167,8 @@ class Run {
     }
   }
 
-  const Settings& settings_;
+  Settings settings_;
+  std::optional<TrainedModel> model_;
   PointOptions options_;
   std::vector<Selection> selections_;
   std::vector<PointResult> points_;
@@ -169,6 +186,7 @@ void initialize_google_benchmark(const Settings& settings, char* program) {
   benchmark::AddCustomContext("openblas", openblas_description());
   benchmark::AddCustomContext("idelta", idelta_version());
   benchmark::AddCustomContext("mode", settings.cold ? "cold" : "warm");
+  benchmark::AddCustomContext("unfairness", unfairness());
 }
 
 int run(int argc, char** argv) {
@@ -187,7 +205,7 @@ int run(int argc, char** argv) {
   PlainNames<benchmark::JSONReporter> json;
   // Google Benchmark takes a file reporter only together with --benchmark_out. What is registered is filtered already.
   benchmark::RunSpecifiedBenchmarks(&console, settings.writes_json() ? &json : nullptr, ".");
-  const std::string report = to_report(run.points(), settings.cold);
+  const std::string report = run.report();
   std::printf("\n%s", report.c_str());
   if (!settings.out.empty()) {
     std::ofstream file(settings.out + "/table.txt");
@@ -206,7 +224,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    idelta::bench::ensure_openblas_core(argv);
+    idelta::bench::ensure_fair_peers(argv);
     return idelta::bench::run(argc, argv);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "idelta_bench: %s\n", error.what());

@@ -1,27 +1,11 @@
-// Register-only FMA loops, one an ISA, and a read loop: see peak.h.
+// Register-only FMA loops, one an ISA: see peak.h.
 #include "bench/peak.h"
-
-#include <omp.h>
-#include <unistd.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
-#include <algorithm>
-#include <chrono>
-#include <map>
 #include <stdexcept>
-#include <tuple>
-#include <vector>
-
-#include "bench/problem.h"
-
-#if defined(__x86_64__)
-#define IDELTA_BENCH_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define IDELTA_BENCH_CLONES
-#endif
 
 namespace idelta::bench {
 
@@ -93,22 +77,7 @@ Loop loop_for(idelta_isa isa) {
   }
 }
 
-double seconds_now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 }  // namespace
-
-// 64 sums in flight: enough vectors for any ISA, and no order of addition that the compiler would have to keep.
-IDELTA_BENCH_CLONES float read_range(const float* __restrict p, int64_t count) {
-  float sum[64] = {};
-  for (int64_t i = 0; i + 64 <= count; i += 64) {
-    for (int64_t lane = 0; lane < 64; ++lane) sum[lane] += p[i + lane];
-  }
-  float total = 0.0f;
-  for (const float s : sum) total += s;
-  return total;
-}
 
 void FmaLoop::run() const {
   const Loop loop = loop_for(isa_);
@@ -120,46 +89,5 @@ void FmaLoop::run() const {
 }
 
 double FmaLoop::flops() const { return 2.0 * loop_for(isa_).lanes * kChains * double(kIterations) * threads_; }
-
-int64_t cold_bytes() {
-  constexpr int64_t kMost = int64_t(512) << 20, kUnknown = int64_t(64) << 20;
-#if defined(_SC_LEVEL3_CACHE_SIZE)
-  const int64_t cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
-#else
-  const int64_t cache = 0;
-#endif
-  return std::min(cache > 0 ? 2 * cache : kUnknown, kMost);
-}
-
-double read_bandwidth(int64_t bytes, int threads, bool cold) {
-  static std::map<std::tuple<int64_t, int, bool>, double> known;
-  double& result = known[{bytes, threads, cold}];
-  if (result != 0.0) return result;
-  // Warm and small buffers are read many times a sample; 64 floats at least a thread.
-  const int64_t count = std::max<int64_t>((cold ? std::max(bytes, cold_bytes()) : bytes) / 4, 64 * threads);
-  const int64_t repeats = std::max<int64_t>(1, (int64_t(4) << 20) / count);
-  Buffer buffer(count);
-  buffer.fill(1.0f);
-  std::vector<double> rates;
-  for (int sample = 0; sample < 6; ++sample) {
-    float sum = 0.0f;
-    const double begin = seconds_now();
-#pragma omp parallel num_threads(threads) reduction(+ : sum)
-    {
-      const int64_t share = count / omp_get_num_threads() / 64 * 64;
-      const float* mine = buffer.data() + share * omp_get_thread_num();
-      for (int64_t r = 0; r < repeats; ++r) {
-        sum += read_range(mine, share);
-        __asm__ volatile("" ::: "memory");
-      }
-    }
-    const double seconds = seconds_now() - begin;
-    volatile float keep = sum;
-    (void)keep;
-    if (sample > 0) rates.push_back(4.0 * double(count) * double(repeats) / seconds);  // the first warms up
-  }
-  std::nth_element(rates.begin(), rates.begin() + 2, rates.end());
-  return result = rates[2];
-}
 
 }  // namespace idelta::bench

@@ -17,8 +17,10 @@ struct PointOptions {
 
 struct ImplementationResult {
   std::string name;
-  std::vector<double> seconds;        // a call, an entry a round
-  std::vector<double> peak_fraction;  // of the FMA loop of the same round
+  bool rival = false;                      // see ImplementationEntry
+  std::vector<double> seconds;             // a call, an entry a round
+  std::vector<double> peak_fraction;       // of the FMA loop of the same round
+  std::vector<double> bandwidth_fraction;  // of the traffic loop of the same round; empty if the point has many rows
   double relative_error = 0.0;
   std::string failure;  // not empty: the result is wrong, or a library refused; the times mean nothing
 };
@@ -26,11 +28,17 @@ struct ImplementationResult {
 struct PointResult {
   Problem problem;
   double fma_gflops = 0.0;                            // median over the rounds, all threads together
-  double disturbed = 0.0;                             // share of the samples that another process cut into
+  double disturbed = 0.0;                             // share of the samples that others cut into
   std::vector<ImplementationResult> implementations;  // in the order of the entries
 };
 
-PointResult measure_point(const Problem& problem, const std::vector<ImplementationEntry>& entries,
+// Nominal traffic in GB/s of a call that takes `seconds`: what must move at the least, see Problem::traffic_floats.
+inline double gigabytes_a_second(const Problem& problem, double seconds) {
+  return 1e-9 * sizeof(float) * problem.traffic_floats() / seconds;
+}
+
+// inputs: of this problem.
+PointResult measure_point(const Problem& problem, const Inputs& inputs, const std::vector<ImplementationEntry>& entries,
                           const PointOptions& options);
 
 }  // namespace idelta::bench

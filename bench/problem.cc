@@ -61,6 +61,8 @@ const char* pass_name(Pass pass) {
       return "backward_data";
     case Pass::kBackwardWeights:
       return "backward_weights";
+    case Pass::kUpdate:
+      return "update";
     case Pass::kTrainStep:
       return "train_step";
   }
@@ -72,7 +74,7 @@ Pass pass_from_name(const std::string& name) {
     if (name == pass_name(pass)) return pass;
   }
   throw std::invalid_argument("unknown pass '" + name +
-                              "': give forward, backward_data, backward_weights or train_step");
+                              "': give forward, backward_data, backward_weights, update or train_step");
 }
 
 Buffer::Buffer(int64_t count) : size_(count) {
@@ -92,20 +94,37 @@ void Buffer::copy_from(const Buffer& other) {
   if (size_ != 0) std::memcpy(data(), other.data(), static_cast<size_t>(size_) * sizeof(float));
 }
 
-Inputs::Inputs(const Problem& problem) {
+double Problem::traffic_floats() const {
+  const double matrix = double(n) * double(n), rows = double(m) * double(n);
+  switch (pass) {
+    case Pass::kForward:
+    case Pass::kBackwardWeights:
+      return matrix + 2 * rows;
+    case Pass::kBackwardData:
+      return matrix + 4 * rows;
+    case Pass::kUpdate:
+      return 4 * matrix + 2 * rows;
+    case Pass::kTrainStep:
+      return 6 * matrix + 8 * rows;
+  }
+  throw std::invalid_argument("unknown pass");
+}
+
+Inputs random_inputs(const Problem& problem) {
   const int64_t n = problem.n, m = problem.m;
+  Inputs inputs;
   Random random(static_cast<uint64_t>(n) * 1000003u + static_cast<uint64_t>(m));
-  x = random_buffer(random, m * n, 1.0f);
-  dy = random_buffer(random, m * n, 1.0f);
-  y = random_buffer(random, m * n, 1.2f);  // a sixth is saturated
-  for (int64_t i = 0; i < m * n; ++i) y[i] = std::clamp(y[i], -1.0f, 1.0f);
-  dz = random_buffer(random, m * n, 1.0f);
+  inputs.x = random_buffer(random, m * n, 1.0f);
+  inputs.dy = random_buffer(random, m * n, 1.0f);
+  inputs.y = random_buffer(random, m * n, 1.2f);  // a sixth is saturated
+  for (int64_t i = 0; i < m * n; ++i) inputs.y[i] = std::clamp(inputs.y[i], -1.0f, 1.0f);
+  inputs.dz = random_buffer(random, m * n, 1.0f);
   // The norm of a matrix with independent entries of variance s^2 / 3 tends to 2 s sqrt(n / 3): 0.3 for this s.
-  delta = random_buffer(random, n * n, 0.26f / std::sqrt(float(n)));
-  bias = random_buffer(random, n, 0.1f);
-  const bool trains = problem.pass == Pass::kTrainStep;
-  velocity = random_buffer(random, trains ? n * n : 0, 0.01f);
-  bias_velocity = random_buffer(random, trains ? n : 0, 0.01f);
+  inputs.delta = random_buffer(random, n * n, 0.26f / std::sqrt(float(n)));
+  inputs.bias = random_buffer(random, n, 0.1f);
+  inputs.velocity = random_buffer(random, problem.trains() ? n * n : 0, 0.01f);
+  inputs.bias_velocity = random_buffer(random, problem.trains() ? n : 0, 0.01f);
+  return inputs;
 }
 
 LayerMemory::LayerMemory(const Problem& problem, const Inputs& inputs, bool identity_in_weights) {
@@ -127,6 +146,10 @@ LayerMemory::LayerMemory(const Problem& problem, const Inputs& inputs, bool iden
       gradient = nan_buffer(nn);
       bias_gradient = nan_buffer(problem.n);
       return;  // the only pass without weights
+    case Pass::kUpdate:
+      x = copy_of(inputs.x);
+      dz = copy_of(inputs.dz);
+      break;
     case Pass::kTrainStep:
       x = copy_of(inputs.x);
       dy = copy_of(inputs.dy);

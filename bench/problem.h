@@ -3,7 +3,10 @@
 //     W = I + D;   forward           y  = act(x + x D + b)
 //                  backward_data     dz = dy (.) act'(y),  dx = dz + dz D^T
 //                  backward_weights  dD = x^T dz,  db = column sums of dz
-//                  train_step        forward, backward_data, then v = momentum v + dD,  D -= lr v (bias alike)
+//                  update            v = momentum v + x^T dz,  D -= lr v (bias alike), and whatever the next forward
+//                  and
+//                                    backward_data need of the new D: repacking is part of it
+//                  train_step        forward, backward_data, update
 //
 // act is hard_tanh, matrices are dense row-major (ld = n), the identity scale is 1.
 #pragma once
@@ -17,8 +20,9 @@
 
 namespace idelta::bench {
 
-enum class Pass { kForward, kBackwardData, kBackwardWeights, kTrainStep };
-inline constexpr Pass kAllPasses[] = {Pass::kForward, Pass::kBackwardData, Pass::kBackwardWeights, Pass::kTrainStep};
+enum class Pass { kForward, kBackwardData, kBackwardWeights, kUpdate, kTrainStep };
+inline constexpr Pass kAllPasses[] = {Pass::kForward, Pass::kBackwardData, Pass::kBackwardWeights, Pass::kUpdate,
+                                      Pass::kTrainStep};
 
 const char* pass_name(Pass pass);
 Pass pass_from_name(const std::string& name);  // throws std::invalid_argument
@@ -28,9 +32,15 @@ struct Problem {
   int64_t n, m;
   int threads;
   idelta_isa isa = IDELTA_ISA_AUTO;
+  int layer = 0;  // of a trained model, from 1, whose D, x, y and dy are the inputs; 0: random numbers
+
+  bool trains() const { return pass == Pass::kUpdate || pass == Pass::kTrainStep; }
 
   // Nominal: 2 m n^2 for each multiplication by or for D, whatever an implementation really does.
   double flops() const { return (pass == Pass::kTrainStep ? 6.0 : 2.0) * double(m) * double(n) * double(n); }
+
+  // Floats that must move at the least: D (and v, both read and written, in an update), x, y, dz, dx once each.
+  double traffic_floats() const;
 };
 
 inline constexpr float kMomentum = 0.9f;
@@ -61,14 +71,15 @@ class Buffer {
   int64_t size_ = 0;
 };
 
-// The given quantities of a grid point, the same for all implementations: x and y in [-1, 1] with some of y saturated,
-// ||D||_2 about 0.3. Pseudo-random from n and m alone.
+// The given quantities of a grid point, the same for all implementations.
 struct Inputs {
-  explicit Inputs(const Problem& problem);
   Buffer x, dy, y, dz;         // m x n
   Buffer delta, velocity;      // n x n
   Buffer bias, bias_velocity;  // n
 };
+
+// x and y in [-1, 1] with some of y saturated, ||D||_2 about 0.3. Pseudo-random from n and m alone.
+Inputs random_inputs(const Problem& problem);
 
 // An implementation's own copies of what its pass reads, and room for what it writes (filled with NaN, so that what is
 // not written shows). `weights` holds D, or W = I + D where the implementation multiplies by W.

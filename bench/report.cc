@@ -24,8 +24,8 @@ const ImplementationResult* find(const PointResult& point, const std::string& na
   return found == point.implementations.end() ? nullptr : &*found;
 }
 
-// One peer's column: its ratios so far.
-struct Peer {
+// One column of ratios: those so far.
+struct Column {
   std::string name;
   std::vector<double> ratios;
   const PointResult* least_at = nullptr;
@@ -40,21 +40,40 @@ struct Peer {
   }
 };
 
+// What idelta must beat: at each point the fastest of the rivals.
+constexpr const char* kBest = "best";
+
 using Points = std::vector<const PointResult*>;
 
-std::vector<Peer> peers_in(const Points& points) {
-  std::vector<Peer> peers;
+std::vector<Column> columns_of(const Points& points) {
+  std::vector<Column> columns = {{.name = kBest, .ratios = {}}};
   for (const PointResult* point : points) {
     for (const ImplementationResult& result : point->implementations) {
-      const bool known = std::any_of(peers.begin(), peers.end(), [&](const Peer& p) { return p.name == result.name; });
-      if (result.name != "idelta" && !known) peers.push_back({.name = result.name, .ratios = {}});
+      const bool known =
+          std::any_of(columns.begin(), columns.end(), [&](const Column& column) { return column.name == result.name; });
+      if (result.name != "idelta" && !known) columns.push_back({.name = result.name, .ratios = {}});
     }
   }
-  return peers;
+  return columns;
 }
 
-void append_ratio(std::string& text, const ImplementationResult& ours, Peer& peer, const PointResult& point) {
-  const ImplementationResult* theirs = find(point, peer.name);
+void append_best(std::string& text, const ImplementationResult& ours, Column& column, const PointResult& point) {
+  const ImplementationResult* best = nullptr;
+  for (const ImplementationResult& theirs : point.implementations) {
+    if (!theirs.rival || !theirs.failure.empty()) continue;
+    if (best == nullptr || quartiles(theirs.seconds).median < quartiles(best->seconds).median) best = &theirs;
+  }
+  if (best == nullptr) {
+    append(text, "  %6s", "-");
+    return;
+  }
+  const double ratio = quartiles(ratios(best->seconds, ours.seconds)).median;
+  append(text, "  %6.2f", ratio);
+  column.add(ratio, point);
+}
+
+void append_ratio(std::string& text, const ImplementationResult& ours, Column& column, const PointResult& point) {
+  const ImplementationResult* theirs = find(point, column.name);
   if (theirs == nullptr) {
     append(text, "  %17s", "-");
   } else if (!theirs->failure.empty()) {
@@ -62,11 +81,11 @@ void append_ratio(std::string& text, const ImplementationResult& ours, Peer& pee
   } else {
     const Quartiles ratio = quartiles(ratios(theirs->seconds, ours.seconds));
     append(text, "  %5.2f (%4.2f-%4.2f)", ratio.median, ratio.low, ratio.high);
-    peer.add(ratio.median, point);
+    column.add(ratio.median, point);
   }
 }
 
-void append_row(std::string& text, const PointResult& point, std::vector<Peer>& peers) {
+void append_row(std::string& text, const PointResult& point, std::vector<Column>& columns) {
   append(text, "%6lld %6lld", static_cast<long long>(point.problem.n), static_cast<long long>(point.problem.m));
   const ImplementationResult& ours = *find(point, "idelta");
   if (!ours.failure.empty()) {
@@ -74,37 +93,52 @@ void append_row(std::string& text, const PointResult& point, std::vector<Peer>& 
     return;
   }
   const Quartiles seconds = quartiles(ours.seconds);
-  append(text, " %8.1f %5.0f %5.1f  %7.1e", 1e-9 * point.problem.flops() / seconds.median,
-         100.0 * quartiles(ours.peak_fraction).median, 100.0 * (seconds.high - seconds.low) / seconds.median,
-         ours.relative_error);
-  for (Peer& peer : peers) append_ratio(text, ours, peer, point);
+  append(text, " %8.1f %5.0f", 1e-9 * point.problem.flops() / seconds.median,
+         100.0 * quartiles(ours.peak_fraction).median);
+  if (ours.bandwidth_fraction.empty()) {
+    append(text, " %6s %5s", "-", "-");
+  } else {
+    append(text, " %6.1f %5.0f", gigabytes_a_second(point.problem, seconds.median),
+           100.0 * quartiles(ours.bandwidth_fraction).median);
+  }
+  append(text, " %5.1f  %7.1e", 100.0 * (seconds.high - seconds.low) / seconds.median, ours.relative_error);
+  append_best(text, ours, columns.front(), point);
+  for (size_t c = 1; c < columns.size(); ++c) append_ratio(text, ours, columns[c], point);
   text += '\n';
 }
 
 std::string table_of(const Points& points) {
   std::string text;
-  std::vector<Peer> peers = peers_in(points);
-  append(text, "%6s %6s %8s %5s %5s  %7s", "n", "m", "idelta", "peak%", "iqr%", "error");
-  for (const Peer& peer : peers) append(text, "  %17s", ("/ " + peer.name).c_str());
+  std::vector<Column> columns = columns_of(points);
+  append(text, "%6s %6s %8s %5s %6s %5s %5s  %7s  %6s", "n", "m", "GFLOP/s", "peak%", "GB/s", "bw%", "iqr%", "error",
+         "/ best");
+  for (size_t c = 1; c < columns.size(); ++c) append(text, "  %17s", ("/ " + columns[c].name).c_str());
   text += '\n';
-  for (const PointResult* point : points) append_row(text, *point, peers);
-  for (const Peer& peer : peers) {
-    if (peer.ratios.empty()) continue;
-    append(text, "  / %-15s geometric mean %5.2f, least %5.2f at n %lld, m %lld\n", peer.name.c_str(),
-           geometric_mean(peer.ratios), peer.least, static_cast<long long>(peer.least_at->problem.n),
-           static_cast<long long>(peer.least_at->problem.m));
+  for (const PointResult* point : points) append_row(text, *point, columns);
+  for (const Column& column : columns) {
+    if (column.ratios.empty()) continue;
+    append(text, "  / %-15s geometric mean %5.2f, least %5.2f at n %lld, m %lld\n", column.name.c_str(),
+           geometric_mean(column.ratios), column.least, static_cast<long long>(column.least_at->problem.n),
+           static_cast<long long>(column.least_at->problem.m));
   }
   return text;
 }
 
 bool same_table(const PointResult& a, const PointResult& b) {
-  return a.problem.pass == b.problem.pass && a.problem.threads == b.problem.threads;
+  return a.problem.pass == b.problem.pass && a.problem.threads == b.problem.threads &&
+         a.problem.layer == b.problem.layer;
 }
 
-double median_peak(const Points& points) {
+std::string title_of(const Points& points, bool cold) {
+  const Problem& problem = points.front()->problem;
   std::vector<double> peaks;
   for (const PointResult* point : points) peaks.push_back(point->fma_gflops);
-  return quartiles(peaks).median;
+  std::string text;
+  append(text, "\n%s, f32, %s, %d thread%s, ", pass_name(problem.pass), cold ? "cold" : "warm", problem.threads,
+         problem.threads == 1 ? "" : "s");
+  if (problem.layer != 0) append(text, "layer %d of the trained model, ", problem.layer);
+  append(text, "FMA peak %.0f GFLOP/s\n", quartiles(peaks).median);
+  return text;
 }
 
 // Says so if the machine had other things to do: with several threads, one that waits holds up all.
@@ -113,33 +147,36 @@ void append_disturbance(std::string& text, const std::vector<PointResult>& point
   double disturbed = 0.0;
   for (const PointResult& point : points) disturbed += point.disturbed / double(points.size());
   if (disturbed < kWorthSaying) return;
-  append(text, "\nOther processes cut into %.0f %% of the samples: the machine was busy, trust no single figure.\n",
+  append(text,
+         "\nOther processes, or idle threads that spin, cut into %.0f %% of the samples: trust no single figure.\n",
          100.0 * disturbed);
 }
 
+constexpr const char* kLegend =
+    "GFLOP/s: idelta, median of interleaved rounds. peak%: of an FMA loop of the same rounds. iqr%: quartile range of "
+    "the\n"
+    "time. error: relative, against fp64. GB/s: D (in updates D and v, read and written), x, y, dz, dx once each; bw%: "
+    "of\n"
+    "a loop that moves as many bytes of D and v from the same place, in the same rounds.\n"
+    "/ name: idelta's speed over the other's, median (quartiles) of each round's own ratio; above 1 idelta is faster.\n"
+    "best: the fastest of openblas (SGEMM, then loops), openblas_beta1 (SGEMM accumulates) and onednn at that point.\n"
+    "plain: idelta's kernels on W. idelta_random: idelta on random numbers instead of the trained model's.\n";
+
 }  // namespace
 
-std::string to_report(const std::vector<PointResult>& points, bool cold) {
-  std::string text =
-      "idelta: GFLOP/s, median of interleaved rounds. peak%: of an FMA loop of the same rounds. iqr%: quartile range "
-      "of "
-      "the time.\n/ peer: idelta's speed over the peer's, median (quartiles) of each round's own ratio; above 1 idelta "
-      "is faster.\n";
+std::string to_report(const std::vector<PointResult>& points, const ReportOptions& options) {
+  std::string text = options.warning + kLegend + options.bandwidth;
   for (size_t begin = 0; begin < points.size();) {
     size_t end = begin;
     Points table;
     for (; end < points.size() && same_table(points[begin], points[end]); ++end) {
       if (find(points[end], "idelta") != nullptr) table.push_back(&points[end]);
     }
-    if (!table.empty()) {
-      const Problem& problem = points[begin].problem;
-      append(text, "\n%s, f32, %s, %d thread%s, FMA peak %.0f GFLOP/s\n", pass_name(problem.pass),
-             cold ? "cold" : "warm", problem.threads, problem.threads == 1 ? "" : "s", median_peak(table));
-      text += table_of(table);
-    }
+    if (!table.empty()) text += title_of(table, options.cold) + table_of(table);
     begin = end;
   }
   append_disturbance(text, points);
+  if (!options.warning.empty()) text += "\n" + options.warning;
   return text;
 }
 

@@ -1,4 +1,4 @@
-// The readable end of a benchmark run: one table a pass and number of threads.
+// The readable end of a benchmark run: one table a pass, number of threads and layer.
 #pragma once
 
 #include <string>
@@ -8,8 +8,15 @@
 
 namespace idelta::bench {
 
-// Rows n x m: idelta's GFLOP/s, % of the FMA peak, spread and error, and the ratio to each peer with its quartiles;
-// under them each peer's geometric mean and least ratio and where it is. Points without idelta are left out.
-std::string to_report(const std::vector<PointResult>& points, bool cold);
+struct ReportOptions {
+  bool cold = false;
+  std::string warning;    // a line of its own, at both ends; empty if there is nothing to warn of
+  std::string bandwidth;  // lines of describe_bandwidth()
+};
+
+// Rows n x m: idelta's GFLOP/s, % of the FMA peak, GB/s and % of the bandwidth where D's stream decides, spread and
+// error, then its ratio to the best rival and to each implementation with quartiles; under them each one's geometric
+// mean and least ratio and where it is. Points without idelta are left out; results that are wrong have no figure.
+std::string to_report(const std::vector<PointResult>& points, const ReportOptions& options);
 
 }  // namespace idelta::bench

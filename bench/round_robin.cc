@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cmath>
 
+#include "bench/settle.h"
+
 namespace idelta::bench {
 
 namespace {
@@ -34,47 +36,62 @@ double calibrate(const Participant& participant, double sample_seconds) {
   }
 }
 
+// Calls of a participant in one of its turns.
+struct Turn {
+  int64_t warming, timed;
+};
+
 struct Sample {
   double seconds;  // a call
   bool disturbed;
 };
 
-// A sample that another process cut into says nothing of the participant and is taken
-// again; on a machine so busy that this goes on, the third counts all the same.
-Sample sample(const Participant& participant, int64_t calls, bool warms) {
+// A sample that another process cut into, or a thread that would not go to sleep, says nothing of the participant and
+// is taken again; on a machine so busy that this goes on, the third counts all the same.
+Sample sample(const Participant& participant, const Turn& turn, bool settles) {
   constexpr int kTries = 3;
   for (int attempt = 1;; ++attempt) {
-    if (participant.prepare) participant.prepare(calls + (warms ? 1 : 0));
-    if (warms) participant.run();
+    if (participant.prepare) participant.prepare(turn.warming + turn.timed);
+    const bool quiet = !settles || settle();
+    for (int64_t c = 0; c < turn.warming; ++c) participant.run();
     const int64_t before = preemptions();
-    const double seconds = timed_calls(participant, calls);
-    const bool disturbed = preemptions() != before;
-    if (!disturbed || attempt == kTries) return {seconds / double(calls), disturbed};
+    const double seconds = timed_calls(participant, turn.timed);
+    const bool disturbed = !quiet || preemptions() != before;
+    if (!disturbed || attempt == kTries) return {seconds / double(turn.timed), disturbed};
   }
+}
+
+// One call brings the data back into the cache; 0.2 ms of them let a processor that slept run at its speed again, and
+// threads that were woken (65 us on a virtual machine) arrive. A call of several samples' length does both by itself.
+Turn turn_for(const Participant& participant, double call_seconds, double sample_seconds) {
+  constexpr double kWarmingSeconds = 0.2e-3;
+  Turn turn{0, std::clamp<int64_t>(std::llround(sample_seconds / call_seconds), 1, participant.most_calls)};
+  if (call_seconds < 5 * sample_seconds) {
+    turn.warming = std::clamp<int64_t>(std::llround(kWarmingSeconds / call_seconds), 1, participant.most_calls);
+  }
+  return turn;
 }
 
 }  // namespace
 
 RoundRobin round_robin(const std::vector<Participant>& participants, const RoundRobinOptions& options) {
   const size_t count = participants.size();
-  std::vector<int64_t> calls(count);
-  std::vector<bool> warms(count);
+  std::vector<Turn> turns(count);
   double longest_sample = options.sample_seconds;
   for (size_t p = 0; p < count; ++p) {
     const double seconds = calibrate(participants[p], options.sample_seconds);
-    calls[p] = std::clamp<int64_t>(std::llround(options.sample_seconds / seconds), 1, participants[p].most_calls);
+    turns[p] = turn_for(participants[p], seconds, options.sample_seconds);
     longest_sample = std::max(longest_sample, seconds);
-    warms[p] = options.warm && seconds < 5 * options.sample_seconds;  // a longer call fills the cache by itself
   }
   const int rounds =
       std::clamp(int(options.participant_seconds / longest_sample), options.least_rounds, options.most_rounds);
   RoundRobin result{std::vector<std::vector<double>>(count)};
   for (int round = 0; round < rounds; ++round) {
-    for (size_t turn = 0; turn < count; ++turn) {
+    for (size_t place = 0; place < count; ++place) {
       // A different one begins each round and the order turns round, so that nobody always follows the same one.
-      const size_t forward = (turn + size_t(round)) % count;
+      const size_t forward = (place + size_t(round)) % count;
       const size_t p = round % 2 == 0 ? forward : count - 1 - forward;
-      const Sample taken = sample(participants[p], calls[p], warms[p]);
+      const Sample taken = sample(participants[p], turns[p], options.settles);
       result.seconds[p].push_back(taken.seconds);
       result.disturbed += taken.disturbed ? 1.0 / double(count * size_t(rounds)) : 0.0;
     }

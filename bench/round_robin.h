@@ -1,6 +1,7 @@
 // Interleaved timing. A shared machine drifts by tens of per cent between minutes, so absolute figures of two
 // implementations taken one after the other say little. Here all take turns within milliseconds, round after round, and
-// ratios are formed inside a round.
+// ratios are formed inside a round. Untimed calls come before each sample: they bring back the participant's data and
+// wake its threads. (A participant that wants its data cold walks through many copies of it, so they do not warm it.)
 #pragma once
 
 #include <cstdint>
@@ -20,12 +21,13 @@ struct RoundRobinOptions {
   double sample_seconds = 4e-3;        // a sample is as many calls as fit, at least one
   double participant_seconds = 60e-3;  // all samples of a participant together, as far as the rounds permit
   int least_rounds = 5, most_rounds = 15;
-  bool warm = true;  // an untimed call first, so that a sample does not begin with another's data in the cache
+  // Several threads: wait before each sample until the last participant's have gone to sleep (settle.h).
+  bool settles = false;
 };
 
 struct RoundRobin {
   std::vector<std::vector<double>> seconds;  // a call: a vector a participant, an entry a round
-  double disturbed = 0.0;                    // share of the samples that another process cut into all the same
+  double disturbed = 0.0;                    // share of the samples that others cut into all the same
 };
 
 RoundRobin round_robin(const std::vector<Participant>& participants, const RoundRobinOptions& options);

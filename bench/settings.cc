@@ -13,30 +13,20 @@ namespace idelta::bench {
 namespace {
 
 constexpr const char* kFooter =
-    "Names are pass/impl/format/isa/n:N/m:M/threads:T. Google Benchmark's --benchmark_filter and --benchmark_out "
-    "work:\n"
+    "Names are pass/impl/format/isa/n:N/m:M/threads:T, with /layer:L before /threads: where a model gives the inputs.\n"
+    "Google Benchmark's --benchmark_filter and --benchmark_out work:\n"
     "  idelta_bench --quick\n"
     "  idelta_bench --benchmark_filter='forward/(idelta|openblas)/.*/n:794/' --mode=cold --out=results\n"
+    "  idelta_bench --n 100,333,777 --m 3,5,9,33 --threads 1 --benchmark_filter='^update/'\n"
+    "  idelta_bench --model build/demo/model.safetensors --m 128,512\n"
     "  idelta_bench --full --benchmark_list_tests\n"
     "Repetitions are inside: each figure is the median of 5 to 15 interleaved rounds.\n"
     "IDELTA_ISA=avx2 holds every side to AVX2. The exit code is 1 if any result was wrong.";
 
-struct GridSizes {
-  std::vector<int64_t> n, m;
-};
-
 // design.md 8. The usual grid stops where a point begins to take seconds.
-GridSizes sizes_of(Grid grid) {
-  switch (grid) {
-    case Grid::kQuick:
-      return {{64, 794, 2048}, {1, 16, 128, 512}};
-    case Grid::kUsual:
-      return {{64, 256, 512, 794, 1024}, {1, 4, 16, 64, 128, 512, 4096}};
-    case Grid::kFull:
-      return {{64, 256, 512, 794, 1024, 2048, 3082}, {1, 4, 16, 64, 128, 512, 4096}};
-  }
-  return {};
-}
+const std::vector<int64_t> kUsualN = {64, 256, 512, 794, 1024}, kUsualM = {1, 4, 16, 64, 128, 512, 4096};
+const std::vector<int64_t> kFullN = {64, 256, 512, 794, 1024, 2048, 3082};
+const std::vector<int64_t> kQuickN = {64, 794, 2048}, kQuickM = {1, 16, 128, 512};
 
 // Flags of Google Benchmark that concern its measuring or its display, neither of which is used: better an error than
 // a flag without effect.
@@ -57,18 +47,52 @@ bool Settings::writes_json() const {
                      [](const std::string& text) { return text.rfind("--benchmark_out=", 0) == 0; });
 }
 
+namespace {
+
+// 2^15: the copies of a layer still fit a small machine's memory, and OpenBLAS' sizes are 32 bits.
+template <class Number>
+CLI::Option* add_numbers(CLI::App& app, const char* name, std::vector<Number>& values, const char* what) {
+  return app.add_option(name, values, what)->delimiter(',')->check(CLI::Range(1, 1 << 15));
+}
+
+void take_defaults(Settings& settings, bool full) {
+  if (settings.n.empty()) settings.n = settings.quick ? kQuickN : full ? kFullN : kUsualN;
+  if (settings.m.empty()) settings.m = settings.quick ? kQuickM : kUsualM;
+  if (settings.model.empty()) settings.layers = {0};
+  if (settings.threads.empty()) {
+    settings.threads = {1};
+    const int all = idelta_context_threads(context_for(IDELTA_ISA_AUTO, 0));
+    if (all > 1) settings.threads.push_back(all);
+  }
+}
+
+}  // namespace
+
 Settings settings_from(int argc, char** argv) {
   CLI::App app("Benchmarks of idelta against OpenBLAS, oneDNN and its own kernels without the residual form.");
   app.footer(kFooter);
   app.allow_extras();
   Settings settings;
-  bool quick = false, full = false;
-  auto* quick_flag = app.add_flag("--quick", quick, "a small grid, in about half a minute");
+  bool full = false;
+  auto* quick_flag = app.add_flag("--quick", settings.quick, "a small grid and short samples, in about half a minute");
   app.add_flag("--full", full, "the whole grid, n up to 3082; the usual one ends at n = 1024")->excludes(quick_flag);
+  auto* n_option = add_numbers(app, "--n", settings.n, "widths instead of the grid's: N,...");
+  add_numbers(app, "--m", settings.m, "numbers of rows instead of the grid's: M,...");
+  add_numbers(app, "--threads", settings.threads, "numbers of threads; unless said 1 and all: T,...");
   std::string mode = "warm";
   app.add_option("--mode", mode, "warm: the same layer again and again; cold: D, x and y from memory")
       ->check(CLI::IsMember({"warm", "cold"}))
       ->capture_default_str();
+  auto* model_option = app.add_option("--model", settings.model,
+                                      "D, activations and gradients of this model instead of "
+                                      "random numbers, and the ratio to those");
+  model_option->excludes(n_option);
+  settings.data = "fashion-mnist";
+  app.add_option("--data", settings.data, "what the model sees: a set's name or a folder of IDX files")
+      ->needs(model_option)
+      ->capture_default_str();
+  add_numbers(app, "--layers", settings.layers, "of the model, from 1; unless said the first, a middle one, the last")
+      ->needs(model_option);
   app.add_flag("--benchmark_list_tests", settings.list, "print the names and do nothing else");
   app.add_option("--out", settings.out, "a folder for results.json and table.txt; made if missing");
   try {
@@ -78,8 +102,8 @@ Settings settings_from(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     std::exit(app.exit(error));
   }
-  settings.grid = quick ? Grid::kQuick : full ? Grid::kFull : Grid::kUsual;
   settings.cold = mode == "cold";
+  take_defaults(settings, full);
   if (!settings.out.empty()) {
     std::filesystem::create_directories(settings.out);
     settings.for_google.push_back("--benchmark_out=" + settings.out + "/results.json");
@@ -88,16 +112,16 @@ Settings settings_from(int argc, char** argv) {
   return settings;
 }
 
-std::vector<Problem> problems_of(Grid grid) {
-  std::vector<int> thread_counts = {1};
-  const int all = idelta_context_threads(context_for(IDELTA_ISA_AUTO, 0));
-  if (all > 1) thread_counts.push_back(all);
-  const GridSizes sizes = sizes_of(grid);
+std::vector<Problem> problems_of(const Settings& settings) {
   std::vector<Problem> problems;
   for (const Pass pass : kAllPasses) {
-    for (const int threads : thread_counts) {
-      for (const int64_t n : sizes.n) {
-        for (const int64_t m : sizes.m) problems.push_back({pass, n, m, threads});
+    for (const int threads : settings.threads) {
+      for (const int layer : settings.layers) {
+        for (const int64_t n : settings.n) {
+          for (const int64_t m : settings.m) {
+            problems.push_back({.pass = pass, .n = n, .m = m, .threads = threads, .layer = layer});
+          }
+        }
       }
     }
   }

@@ -9,12 +9,14 @@
 
 namespace idelta::bench {
 
-enum class Grid { kQuick, kUsual, kFull };
-
 struct Settings {
-  Grid grid = Grid::kUsual;
+  std::vector<int64_t> n, m;  // the grid
+  std::vector<int> threads;
+  bool quick = false;  // fewer and shorter samples
   bool cold = false;
   bool list = false;                    // only the names
+  std::string model, data;              // inputs of a trained model (trained.h); model empty: random numbers
+  std::vector<int> layers;              // of the model, from 1; empty: the first, a middle one, the last; 0 without one
   std::string out;                      // folder for results.json and table.txt; empty: neither
   std::vector<std::string> for_google;  // arguments for Google Benchmark
 
@@ -24,7 +26,7 @@ struct Settings {
 // Exits with CLI11's code after --help or a wrong flag.
 Settings settings_from(int argc, char** argv);
 
-// All problems of the grid, those of one pass and thread count together.
-std::vector<Problem> problems_of(Grid grid);
+// All problems of the grid, those of one pass, thread count and layer together.
+std::vector<Problem> problems_of(const Settings& settings);
 
 }  // namespace idelta::bench

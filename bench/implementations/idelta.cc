@@ -55,7 +55,7 @@ void Idelta::weights_changed() {
 }
 
 void Idelta::fetch_weights() {
-  if (problem_.pass != Pass::kTrainStep) return;
+  if (!problem_.trains()) return;
   check(idelta_delta_unpack(context_, delta_.get(), memory_.weights.data(), problem_.n));
 }
 
@@ -67,6 +67,8 @@ void Idelta::run() {
       return backward_data();
     case Pass::kBackwardWeights:
       return backward_weights();
+    case Pass::kUpdate:
+      return update();
     case Pass::kTrainStep:
       forward(), backward_data(), update();
       return;
@@ -131,6 +133,7 @@ ImplementationEntry idelta_entry() {
           .format = "f32",
           .isa = [](idelta_isa isa) { return std::string(idelta_isa_name(idelta_context_isa(context_for(isa, 1)))); },
           .identity_apart = true,
+          .rival = false,
           .make = [](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
             return std::make_unique<Idelta>(problem, inputs, false);
           }};

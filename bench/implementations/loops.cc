@@ -3,12 +3,7 @@
 
 #include <algorithm>
 
-// One body, compiled for each of these and chosen when the program is loaded.
-#if defined(__x86_64__)
-#define IDELTA_BENCH_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define IDELTA_BENCH_CLONES
-#endif
+#include "bench/clones.h"
 
 namespace idelta::bench::loops {
 
@@ -82,6 +77,14 @@ IDELTA_BENCH_CLONES void step_range(int64_t count, float learning_rate, const fl
   for (int64_t i = 0; i < count; ++i) w[i] -= learning_rate * v[i];
 }
 
+IDELTA_BENCH_CLONES void momentum_step_range(int64_t count, float momentum, float learning_rate,
+                                             const float* __restrict g, float* __restrict v, float* __restrict w) {
+  for (int64_t i = 0; i < count; ++i) {
+    v[i] = momentum * v[i] + g[i];
+    w[i] -= learning_rate * v[i];
+  }
+}
+
 namespace {
 
 // work(begin, length) over [0, count) in pieces of `piece`.
@@ -135,6 +138,12 @@ void column_sums(int64_t m, int64_t n, const float* dz, float beta, float* sums)
 
 void step(int64_t count, float learning_rate, const float* v, float* w) {
   share_elements(count, [=](int64_t i, int64_t length) { step_range(length, learning_rate, v + i, w + i); });
+}
+
+void momentum_step(int64_t count, float momentum, float learning_rate, const float* g, float* v, float* w) {
+  share_elements(count, [=](int64_t i, int64_t length) {
+    momentum_step_range(length, momentum, learning_rate, g + i, v + i, w + i);
+  });
 }
 
 }  // namespace idelta::bench::loops

@@ -18,5 +18,7 @@ void hard_tanh_gradient(int64_t m, int64_t n, const float* dy, const float* y, f
 void column_sums(int64_t m, int64_t n, const float* dz, float beta, float* sums);
 // w -= learning_rate * v
 void step(int64_t count, float learning_rate, const float* v, float* w);
+// v = momentum * v + g;  w -= learning_rate * v
+void momentum_step(int64_t count, float momentum, float learning_rate, const float* g, float* v, float* w);
 
 }  // namespace idelta::bench::loops

@@ -1,6 +1,7 @@
 // oneDNN at its best: matmul primitives with prepacked D (format any, reordered once), bias, binary_add of x and clip
 // as post-ops of the forward; primitives and memory made once. Its backward has no fused activation, so that loop is
-// ours. A train_step must reorder the new D for both directions, and that is counted.
+// ours. An update accumulates into the momentum (sum as a post-op, one loop over D left) and must reorder
+// the new D for both directions, all of it counted.
 #include <dnnl.hpp>
 
 #include <cstdlib>
@@ -63,10 +64,10 @@ class Onednn : public Implementation {
  public:
   Onednn(const Problem& problem, const Inputs& inputs) : Implementation(problem, inputs, false), stream_(cpu()) {
     const Pass pass = problem.pass;
-    if (pass == Pass::kForward || pass == Pass::kTrainStep) make_forward();
-    if (pass == Pass::kBackwardData || pass == Pass::kTrainStep) make_backward_data();
+    if (pass == Pass::kForward || problem.trains()) make_forward();
+    if (pass == Pass::kBackwardData || problem.trains()) make_backward_data();
     if (pass == Pass::kBackwardWeights) make_backward_weights(memory_.gradient.data(), 0.0f);
-    if (pass == Pass::kTrainStep) make_backward_weights(memory_.velocity.data(), kMomentum);
+    if (problem.trains()) make_backward_weights(memory_.velocity.data(), kMomentum);
     pack_all();
   }
 
@@ -81,6 +82,9 @@ class Onednn : public Implementation {
       case Pass::kBackwardWeights:
         backward_weights_.run(stream_);
         loops::column_sums(problem_.m, problem_.n, memory_.dz.data(), 0.0f, memory_.bias_gradient.data());
+        break;
+      case Pass::kUpdate:
+        update();
         break;
       case Pass::kTrainStep:
         forward_.run(stream_);
@@ -198,6 +202,7 @@ ImplementationEntry onednn_entry() {
           .format = "f32",
           .isa = [](idelta_isa) { return isa_name(); },
           .identity_apart = false,
+          .rival = true,
           .make = [](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
             return std::make_unique<Onednn>(problem, inputs);
           }};

@@ -1,6 +1,5 @@
-// Plain GEMM, what a layer costs without idelta: SGEMM with W = I + D, then bias and activation in one loop. The
-// optimiser is as good as BLAS permits: SGEMM accumulates x^T dz straight into the momentum (beta = 0.9), so that one
-// loop over W is left.
+// Plain GEMM, what a layer costs without idelta: SGEMM with W = I + D, then bias and activation in one loop; SGEMM into
+// a gradient, then the optimiser in one loop over gradient, momentum and W. What beta can save: openblas_beta1.cc.
 #include "bench/implementations/openblas.h"
 
 #include <cblas.h>
@@ -32,6 +31,8 @@ void Openblas::run() {
       return backward_data();
     case Pass::kBackwardWeights:
       return backward_weights(0.0f, memory_.gradient.data(), memory_.bias_gradient.data());
+    case Pass::kUpdate:
+      return update();
     case Pass::kTrainStep:
       forward(), backward_data(), update();
       return;
@@ -65,9 +66,11 @@ void Openblas::backward_weights(float beta, float* gradient, float* bias_gradien
 }
 
 void Openblas::update() {
-  backward_weights(kMomentum, memory_.velocity.data(), memory_.bias_velocity.data());
-  loops::step(memory_.weights.size(), learning_rate_, memory_.velocity.data(), memory_.weights.data());
-  loops::step(memory_.bias.size(), learning_rate_, memory_.bias_velocity.data(), memory_.bias.data());
+  backward_weights(0.0f, memory_.gradient.data(), memory_.bias_gradient.data());
+  loops::momentum_step(memory_.weights.size(), kMomentum, learning_rate_, memory_.gradient.data(),
+                       memory_.velocity.data(), memory_.weights.data());
+  loops::momentum_step(memory_.bias.size(), kMomentum, learning_rate_, memory_.bias_gradient.data(),
+                       memory_.bias_velocity.data(), memory_.bias.data());
 }
 
 ImplementationEntry openblas_entry() {
@@ -81,6 +84,7 @@ ImplementationEntry openblas_entry() {
                 return name;
               },
           .identity_apart = false,
+          .rival = true,
           .make = [](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
             return std::make_unique<Openblas>(problem, inputs);
           }};

@@ -1,4 +1,4 @@
-// OpenBLAS on W (openblas.cc) and with beta = 1 onto a copy of x (openblas_beta1.cc).
+// OpenBLAS as it is mostly called (openblas.cc), and with SGEMM accumulating wherever it can (openblas_beta1.cc).
 #pragma once
 
 #include "bench/implementation.h"
@@ -16,17 +16,21 @@ void openblas_multiply(int64_t m, int64_t n, const float* x, const float* weight
 class Openblas : public Implementation {
  public:
   Openblas(const Problem& problem, const Inputs& inputs, bool identity_in_weights = true)
-      : Implementation(problem, inputs, identity_in_weights) {}
+      : Implementation(problem, inputs, identity_in_weights) {
+    if (!problem.trains()) return;
+    memory_.gradient = Buffer(problem.n * problem.n);
+    memory_.bias_gradient = Buffer(problem.n);
+  }
   void run() override;
 
  protected:
   virtual void forward();
   virtual void backward_data();
+  virtual void update();
+  void backward_weights(float beta, float* gradient, float* bias_gradient);
 
  private:
   void weights_changed() override {}
-  void backward_weights(float beta, float* gradient, float* bias_gradient);
-  void update();
 };
 
 }  // namespace idelta::bench

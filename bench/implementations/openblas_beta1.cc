@@ -1,5 +1,7 @@
 // The residual form with BLAS alone: y starts as x + b and SGEMM adds x D with beta = 1. The copy replaces the loop for
-// the bias; the activation still needs its own.
+// the bias; the activation still needs its own. An update lets SGEMM accumulate x^T dz straight into the momentum
+// (beta = 0.9), so that one loop over D is left: what the ordinary composition writes as gradient and reads again is
+// saved, but SGEMM reads the momentum in its inner tiles.
 #include "bench/implementations/loops.h"
 #include "bench/implementations/openblas.h"
 
@@ -23,6 +25,12 @@ class OpenblasBeta1 : public Openblas {
     const LayerMemory& in = memory_;
     loops::hard_tanh_gradient(problem_.m, problem_.n, in.dy.data(), in.y.data(), memory_.dz.data(), memory_.dx.data());
     openblas_multiply(problem_.m, problem_.n, in.dz.data(), in.weights.data(), true, 1.0f, memory_.dx.data());
+  }
+
+  void update() override {
+    backward_weights(kMomentum, memory_.velocity.data(), memory_.bias_velocity.data());
+    loops::step(memory_.weights.size(), learning_rate_, memory_.velocity.data(), memory_.weights.data());
+    loops::step(memory_.bias.size(), learning_rate_, memory_.bias_velocity.data(), memory_.bias.data());
   }
 };
 
