@@ -49,8 +49,7 @@ Level wanted_level() {
 
 // The best SGEMM kernels of each level. Measured on Zen 5 (EPYC, 0.3.21, one thread, forward at n = 794, m = 512,
 // GFLOP/s): SkylakeX 185, Cooperlake 185, SapphireRapids 187 (without AMX it is Cooperlake under another name), Haswell
-// 108, Zen 100. The first three are within noise of each other at most sizes, but at n = 1024, m = 16 SkylakeX's
-// forward is a third faster: 87 against 67.
+// 108, Zen 100. Over 60 points of three passes Cooperlake reaches 0.99 of SkylakeX, never above 1.1, never below 0.9.
 const char* best_core(Level level) { return level == Level::kAvx512 ? "SkylakeX" : "Haswell"; }
 
 // Below AVX2, or on another architecture, there is nothing we know better than OpenBLAS.

@@ -1,0 +1,241 @@
+// The benchmark harness is honest: what is wrong gets no figure, and figures are what the times say. Nothing is timed.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "bench/implementations/openblas.h"
+#include "bench/names.h"
+#include "bench/point.h"
+#include "bench/report.h"
+#include "bench/round_robin.h"
+#include "bench/verify.h"
+
+namespace idelta::bench {
+namespace {
+
+// ---- Verification --------------------------------------------------------------------------------------------------
+
+std::string failure_of(const Problem& problem, const ImplementationEntry& entry) {
+  const Inputs inputs = random_inputs(problem);
+  const auto implementation = entry.make(problem, inputs);
+  implementation->run();
+  return verify(problem, *implementation, entry.identity_apart).failure;
+}
+
+using Damage = std::function<void(const Inputs&, LayerMemory&)>;
+
+// OpenBLAS, whose results are spoilt after each run.
+class Broken : public Openblas {
+ public:
+  Broken(const Problem& problem, const Inputs& inputs, const Damage& damage)
+      : Openblas(problem, inputs), damage_(damage) {}
+  void run() override {
+    Openblas::run();
+    damage_(inputs_, memory_);
+  }
+
+ private:
+  const Damage damage_;
+};
+
+ImplementationEntry broken_entry(const Damage& damage) {
+  ImplementationEntry entry = openblas_entry();
+  entry.name = "broken";
+  entry.make = [damage](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
+    return std::make_unique<Broken>(problem, inputs, damage);
+  };
+  return entry;
+}
+
+std::string failure_after(const Problem& problem, const Damage& damage) {
+  return failure_of(problem, broken_entry(damage));
+}
+
+// More products than are done in fp64: about every second row is judged by SGEMM alone.
+constexpr int64_t kWide = 256;
+
+TEST(Verify, EveryImplementationIsRightInEveryPass) {
+  for (const Pass pass : kAllPasses) {
+    for (const ImplementationEntry& entry : {idelta_entry(), plain_entry(), openblas_entry(), openblas_beta1_entry()}) {
+      for (const auto& [n, m] : {std::pair<int64_t, int64_t>{1, 1}, {1, 5}, {17, 1}, {65, 33}, {kWide, kWide}}) {
+        const Problem problem{.pass = pass, .n = n, .m = m, .threads = 1};
+        EXPECT_EQ(failure_of(problem, entry), "") << entry.name << " " << pass_name(pass) << " " << n << " " << m;
+      }
+    }
+  }
+}
+
+TEST(Verify, OneWrongElementOfAnyRowIsFound) {
+  struct Case {
+    Pass pass;
+    Buffer LayerMemory::*output;
+  };
+  for (const Case& c :
+       {Case{Pass::kForward, &LayerMemory::y}, Case{Pass::kBackwardData, &LayerMemory::dx},
+        Case{Pass::kBackwardData, &LayerMemory::dz}, Case{Pass::kBackwardWeights, &LayerMemory::gradient},
+        Case{Pass::kBackwardWeights, &LayerMemory::bias_gradient}, Case{Pass::kUpdate, &LayerMemory::weights},
+        Case{Pass::kUpdate, &LayerMemory::bias}}) {
+    for (const int64_t row : {int64_t{0}, int64_t{100}, int64_t{101}, int64_t{255}}) {
+      const auto nudge = [&](const Inputs&, LayerMemory& memory) {
+        Buffer& output = memory.*c.output;
+        output[(row * kWide + 7) % output.size()] += 1e-3f;
+      };
+      EXPECT_NE(failure_after({.pass = c.pass, .n = kWide, .m = kWide, .threads = 1}, nudge), "")
+          << pass_name(c.pass) << " row " << row;
+    }
+  }
+}
+
+TEST(Verify, WhatIsNotWrittenIsFound) {
+  const auto forget = [](const Inputs&, LayerMemory& memory) {
+    memory.y[kWide + 3] = std::numeric_limits<float>::quiet_NaN();
+  };
+  EXPECT_NE(failure_after({.pass = Pass::kForward, .n = kWide, .m = kWide, .threads = 1}, forget), "");
+}
+
+// The worst-case bound (m+3) u sum |x dz| would let it pass.
+TEST(Verify, AHundredthOfTheGradientOfManyRowsIsFound) {
+  const auto too_much = [](const Inputs&, LayerMemory& memory) {
+    for (int64_t i = 0; i < memory.gradient.size(); ++i) memory.gradient[i] *= 1.01f;
+  };
+  EXPECT_NE(failure_after({.pass = Pass::kBackwardWeights, .n = 33, .m = 4096, .threads = 1}, too_much), "");
+  const auto too_far = [](const Inputs& inputs, LayerMemory& memory) {
+    for (int64_t i = 0; i < 33 * 33; ++i) {
+      const float before = inputs.delta[i] + (i % 34 == 0 ? 1.0f : 0.0f);
+      memory.weights[i] = before + 1.01f * (memory.weights[i] - before);
+    }
+  };
+  EXPECT_NE(failure_after({.pass = Pass::kUpdate, .n = 33, .m = 4096, .threads = 1}, too_far), "");
+}
+
+// Updates W but goes on multiplying by what it packed at the start.
+class Stale : public Openblas {
+ public:
+  Stale(const Problem& problem, const Inputs& inputs) : Openblas(problem, inputs) { Stale::weights_changed(); }
+
+ private:
+  void weights_changed() override { packed_.copy_from(memory_.weights); }
+  void forward() override {
+    std::swap(memory_.weights, packed_);
+    Openblas::forward();
+    std::swap(memory_.weights, packed_);
+  }
+  Buffer packed_;
+};
+
+TEST(Verify, ForgottenRepackingIsFound) {
+  ImplementationEntry entry = openblas_entry();
+  entry.make = [](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
+    return std::make_unique<Stale>(problem, inputs);
+  };
+  const std::string failure = failure_of({.pass = Pass::kTrainStep, .n = 65, .m = 33, .threads = 1}, entry);
+  EXPECT_EQ(failure.rfind("with updated weights, y[", 0), 0u) << failure;
+}
+
+TEST(MeasurePoint, WrongResultsGetNoFigureAndOthersKeepTheirs) {
+  const auto nudge = [](const Inputs&, LayerMemory& memory) { memory.y[0] += 0.01f; };
+  const Problem problem{.pass = Pass::kForward, .n = 17, .m = 3, .threads = 1};
+  PointOptions options;
+  options.timing = {.sample_seconds = 1e-5, .participant_seconds = 1e-4};
+  const PointResult point =
+      measure_point(problem, random_inputs(problem), {idelta_entry(), openblas_entry(), broken_entry(nudge)}, options);
+  EXPECT_EQ(point.implementations[0].failure, "");
+  EXPECT_EQ(point.implementations[1].failure, "");
+  EXPECT_NE(point.implementations[2].failure, "");
+  const std::string report = to_report({point}, {});
+  EXPECT_NE(report.find("WRONG"), std::string::npos);
+  EXPECT_NE(report.find("/ openblas        geometric mean"), std::string::npos);
+  EXPECT_EQ(report.find("/ broken          geometric mean"), std::string::npos);
+}
+
+// ---- Arithmetic ----------------------------------------------------------------------------------------------------
+
+// A round a number.
+ImplementationResult timed(const char* name, bool rival, const std::vector<double>& seconds) {
+  ImplementationResult result{.name = name, .rival = rival, .seconds = seconds};
+  result.peak_fraction.assign(seconds.size(), 0.25);
+  result.bandwidth_fraction.assign(seconds.size(), 0.5);
+  return result;
+}
+
+std::string line_with(const std::string& text, const std::string& start) {
+  const size_t at = text.find("\n" + start);
+  return at == std::string::npos ? "" : text.substr(at + 1, text.find('\n', at + 1) - at - 1);
+}
+
+TEST(Report, FiguresAreWhatTheTimesSay) {
+  // 2 m n^2 = 2e6 flops in 10 us: 200 GFLOP/s. n^2 + 2 m n floats, 120 kB: 12 GB/s.
+  PointResult point{.problem = {.pass = Pass::kForward, .n = 100, .m = 100, .threads = 1}};
+  point.fma_gflops = 800;
+  point.implementations = {timed("idelta", false, {10e-6, 10e-6, 10e-6}), timed("slow", true, {30e-6, 20e-6, 40e-6}),
+                           timed("fast", true, {12e-6, 12e-6, 12e-6}), timed("plain", false, {5e-6, 5e-6, 5e-6}),
+                           timed("wrong", true, {1e-6, 1e-6, 1e-6})};
+  point.implementations.back().failure = "y[0, 0] is 1, not 2";
+  const std::string report = to_report({point}, {.cold = true, .warning = "UNFAIR\n", .bandwidth = "bandwidth\n"});
+  EXPECT_EQ(report.rfind("UNFAIR\n", 0), 0u);
+  EXPECT_NE(report.find("forward, f32, cold, 1 thread, FMA peak 800 GFLOP/s"), std::string::npos) << report;
+  EXPECT_EQ(line_with(report, "   100    100"),
+            "   100    100    200.0    25   12.0    50   0.0  0.0e+00    1.20   3.00 (2.50-3.50)   1.20 (1.20-1.20)   "
+            "0.50 (0.50-0.50)              WRONG")
+      << report;
+  EXPECT_EQ(line_with(report, "  / best "), "  / best            geometric mean  1.20, least  1.20 at n 100, m 100");
+}
+
+TEST(Report, OurOwnWrongResultIsSaidAndNotCounted) {
+  PointResult point{.problem = {.pass = Pass::kUpdate, .n = 8, .m = 2, .threads = 2}};
+  point.implementations = {timed("idelta", false, {1.0}), timed("openblas", true, {2.0})};
+  point.implementations[0].failure = "weights[0, 0] is nan";
+  const std::string report = to_report({point}, {});
+  EXPECT_EQ(line_with(report, "     8      2"), "     8      2  WRONG: weights[0, 0] is nan");
+  EXPECT_EQ(report.find("geometric mean"), std::string::npos);
+}
+
+TEST(Problem, CountsWhatAPassMustMoveAndMultiply) {
+  const auto of = [](Pass pass) { return Problem{.pass = pass, .n = 10, .m = 3, .threads = 1}; };
+  EXPECT_EQ(of(Pass::kForward).flops(), 600.0);
+  EXPECT_EQ(of(Pass::kUpdate).flops(), 600.0);
+  EXPECT_EQ(of(Pass::kTrainStep).flops(), 1800.0);
+  EXPECT_EQ(of(Pass::kForward).traffic_floats(), 100.0 + 2 * 30);
+  EXPECT_EQ(of(Pass::kUpdate).traffic_floats(), 400.0 + 2 * 30);
+  EXPECT_EQ(of(Pass::kTrainStep).traffic_floats(), of(Pass::kForward).traffic_floats() +
+                                                       of(Pass::kBackwardData).traffic_floats() +
+                                                       of(Pass::kUpdate).traffic_floats());
+}
+
+TEST(RoundRobin, AnnouncesAsManyCallsAsItMakesAndRatiosStayInTheirRound) {
+  int64_t announced = 0, made = 0;
+  const Participant participant{.run = [&] { ++made; }, .prepare = [&](int64_t calls) { announced += calls; }};
+  const RoundRobin measured = round_robin({participant, participant}, {.sample_seconds = 1e-5, .least_rounds = 7});
+  EXPECT_EQ(announced, made);
+  EXPECT_EQ(measured.seconds.size(), 2u);
+  EXPECT_GE(measured.seconds[0].size(), 7u);
+  EXPECT_EQ(ratios({6.0, 1.0}, {2.0, 4.0}), (std::vector<double>{3.0, 0.25}));
+  EXPECT_DOUBLE_EQ(geometric_mean({2.0, 8.0}), 4.0);
+  const Quartiles q = quartiles({5.0, 1.0, 2.0, 4.0, 3.0});
+  EXPECT_EQ((std::vector<double>{q.least, q.low, q.median, q.high}), (std::vector<double>{1.0, 2.0, 3.0, 4.0}));
+}
+
+// ---- Names ---------------------------------------------------------------------------------------------------------
+
+TEST(Names, SayEverythingThatWasChosen) {
+  ImplementationEntry entry = openblas_entry();
+  entry.isa = [](idelta_isa) { return std::string("somewhere"); };
+  Problem problem{.pass = Pass::kUpdate, .n = 794, .m = 16, .threads = 2};
+  EXPECT_EQ(benchmark_name(problem, entry), "update/openblas/f32/somewhere/n:794/m:16/threads:2");
+  problem.layer = 5;
+  EXPECT_EQ(benchmark_name(problem, entry), "update/openblas/f32/somewhere/n:794/m:16/layer:5/threads:2");
+}
+
+TEST(Names, OfPassesReadBackAndNoOthersDo) {
+  for (const Pass pass : kAllPasses) EXPECT_EQ(pass_from_name(pass_name(pass)), pass);
+  EXPECT_THROW(pass_from_name("sideways"), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace idelta::bench
