@@ -99,16 +99,16 @@ TEST(Verify, WhatIsNotWrittenIsFound) {
   EXPECT_NE(failure_after({.pass = Pass::kForward, .n = kWide, .m = kWide, .threads = 1}, forget), "");
 }
 
-// The worst-case bound (m+3) u sum |x dz| would let it pass.
-TEST(Verify, AHundredthOfTheGradientOfManyRowsIsFound) {
+// 0.2 % of it, which the worst-case bound (m+3) u sum |x dz| would let pass.
+TEST(Verify, ASmallShareOfTheGradientOfManyRowsIsFound) {
   const auto too_much = [](const Inputs&, LayerMemory& memory) {
-    for (int64_t i = 0; i < memory.gradient.size(); ++i) memory.gradient[i] *= 1.01f;
+    for (int64_t i = 0; i < memory.gradient.size(); ++i) memory.gradient[i] *= 1.002f;
   };
   EXPECT_NE(failure_after({.pass = Pass::kBackwardWeights, .n = 33, .m = 4096, .threads = 1}, too_much), "");
   const auto too_far = [](const Inputs& inputs, LayerMemory& memory) {
     for (int64_t i = 0; i < 33 * 33; ++i) {
       const float before = inputs.delta[i] + (i % 34 == 0 ? 1.0f : 0.0f);
-      memory.weights[i] = before + 1.01f * (memory.weights[i] - before);
+      memory.weights[i] = before + 1.002f * (memory.weights[i] - before);
     }
   };
   EXPECT_NE(failure_after({.pass = Pass::kUpdate, .n = 33, .m = 4096, .threads = 1}, too_far), "");
