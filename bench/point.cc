@@ -26,7 +26,6 @@ class Copies {
   Copies(const Problem& problem, const Inputs& inputs, const ImplementationEntry& entry, int64_t count)
       : problem_(problem) {
     for (int64_t c = 0; c < count; ++c) copies_.push_back(entry.make(problem, inputs));
-    for (const auto& copy : copies_) copy->run();  // touches every page
   }
 
   void run() {
@@ -44,13 +43,14 @@ class Copies {
     steps_ += steps;
   }
 
+  int64_t count() const { return int64_t(copies_.size()); }
   Implementation& first() { return *copies_.front(); }
 
  private:
   const Problem problem_;
   std::vector<std::unique_ptr<Implementation>> copies_;
   size_t next_ = 0;
-  int64_t steps_ = 1;
+  int64_t steps_ = 0;
 };
 
 // So many that what is read between two calls of the same copy is more than the cache holds.
@@ -72,7 +72,10 @@ class Turns {
         fma_(idelta_context_isa(context_for(problem.isa, problem.threads)), problem.threads),
         traffic_(problem.m <= kMostRowsForBandwidth ? std::optional(traffic_loop_for(problem, cold)) : std::nullopt) {
     participants_.push_back({.run = [this] { fma_.run(); }, .prepare = nullptr});
-    if (traffic_) participants_.push_back({.run = [this] { traffic_->run(); }, .prepare = nullptr});
+    if (traffic_) {
+      participants_.push_back(
+          {.run = [this] { traffic_->run(); }, .prepare = nullptr, .first_calls = traffic_->chunks()});
+    }
   }
   Turns(const Turns&) = delete;
   Turns& operator=(const Turns&) = delete;
@@ -81,7 +84,8 @@ class Turns {
   void add(Copies& copies, ImplementationResult& result) {
     participants_.push_back({.run = [&copies] { copies.run(); },
                              .prepare = [&copies](int64_t calls) { copies.prepare(calls); },
-                             .most_calls = problem_.trains() ? kStepsPerReset / 2 : INT64_MAX});
+                             .most_calls = problem_.trains() ? kStepsPerReset / 2 : INT64_MAX,
+                             .first_calls = copies.count()});
     results_.push_back(&result);
   }
 

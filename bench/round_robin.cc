@@ -28,6 +28,10 @@ double timed_calls(const Participant& participant, int64_t calls) {
 
 // Seconds a call takes, roughly: enough calls to fill a quarter of a sample.
 double calibrate(const Participant& participant, double sample_seconds) {
+  for (int64_t c = 0; c < participant.first_calls; ++c) {
+    if (participant.prepare) participant.prepare(1);
+    participant.run();
+  }
   for (int64_t calls = 1;; calls *= 2) {
     calls = std::min(calls, participant.most_calls);
     if (participant.prepare) participant.prepare(calls);

@@ -15,6 +15,8 @@ struct Participant {
   // Called before `calls` timed calls, outside the time; may be empty.
   std::function<void(int64_t calls)> prepare;
   int64_t most_calls = INT64_MAX;  // in one sample
+  // Untimed ones before everything else: until all the memory it walks through was used.
+  int64_t first_calls = 1;
 };
 
 struct RoundRobinOptions {

@@ -74,7 +74,7 @@ Settings settings_from(int argc, char** argv) {
   app.allow_extras();
   Settings settings;
   bool full = false;
-  auto* quick_flag = app.add_flag("--quick", settings.quick, "a small grid and short samples, in about half a minute");
+  auto* quick_flag = app.add_flag("--quick", settings.quick, "a small grid and short samples, in about a minute");
   app.add_flag("--full", full, "the whole grid, n up to 3082; the usual one ends at n = 1024")->excludes(quick_flag);
   auto* n_option = add_numbers(app, "--n", settings.n, "widths instead of the grid's: N,...");
   add_numbers(app, "--m", settings.m, "numbers of rows instead of the grid's: M,...");

@@ -61,7 +61,10 @@ int64_t l3_bytes() { return 64 << 20; }
 double bytes_a_second(TrafficLoop& loop) {
   const RoundRobinOptions options{.participant_seconds = 20e-3, .settles = true};
   return loop.bytes() /
-         quartiles(round_robin({{.run = [&] { loop.run(); }, .prepare = nullptr}}, options).seconds[0]).median;
+         quartiles(
+             round_robin({{.run = [&] { loop.run(); }, .prepare = nullptr, .first_calls = loop.chunks()}}, options)
+                 .seconds[0])
+             .median;
 }
 
 }  // namespace

@@ -22,14 +22,15 @@ class TrafficLoop {
  public:
   TrafficLoop(Traffic kind, int64_t bytes, int threads, bool cold);
   void run();
-  double bytes() const;  // of one run; those of kReadWrite count twice
+  double bytes() const;                       // of one run; those of kReadWrite count twice
+  int64_t chunks() const { return chunks_; }  // runs until the buffer begins again
 
  private:
   Traffic kind_;
   int threads_;
   int64_t part_;     // floats a thread, of a run's
   int64_t repeats_;  // of the same part within a run
-  int64_t chunks_;   // runs until the buffer begins again
+  int64_t chunks_;
   int64_t next_ = 0;
   Buffer buffer_;
 };

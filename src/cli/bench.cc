@@ -74,7 +74,8 @@ int run(const BenchFlags& flags, char** argv) {
   print(bench::to_table(rows) +
         "\n"
         "  What is compared, in nominal GFLOP/s: a fused idelta pass on packed D against SGEMM with W = aI + D\n"
-        "  followed by bias and activation (or their derivative) in one loop, all of it counted; an update is the weight\n"
+        "  followed by bias and activation (or their derivative) in one loop, all of it counted; an update is the "
+        "weight\n"
         "  gradient, SGD with momentum and repacking against SGEMM and one loop over gradient, v and W. Both take\n"
         "  turns within milliseconds and every result is checked; a ratio above 1 means that idelta is faster.\n" +
         bench::unfairness());
