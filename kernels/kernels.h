@@ -94,20 +94,26 @@ struct PackPanel {
   float* dst;
 };
 
-// One optimiser step on a block of parameters w with gradient g; formulas at idelta_optimizer_kind.
+// One optimiser step on a block of parameters w with gradient g, formulas at idelta_optimizer_kind; and the new w,
+// while it is in registers, into the packed forms.
 struct OptimizerStep {
   enum Kind { kSgd, kMomentum, kNesterov, kAdamW } kind;
   float learning_rate, weight_decay;
   float momentum;                             // AdamW: beta1
   float beta2, epsilon;                       // AdamW
   float first_correction, second_correction;  // AdamW: 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t)
-  ptrdiff_t rows, cols;
+  ptrdiff_t rows, cols;                       // at most nr columns
   const float* g;
   ptrdiff_t ldg;
   float* w;
   ptrdiff_t ldw;
   float* state[2];
   ptrdiff_t ld_state;
+  float* copy;        // w in rows of nr, or null
+  float* transposed;  // w^T in rows of nr, zero past the rows of w; or null
+  bool* nonzero;      // [rows / kLine][cols / kLine]: whether that part of w is not all zero; or null
+  // Elements to where the next call's w, state and transposed will be, which are fetched meanwhile; or 0.
+  ptrdiff_t w_ahead, state_ahead, transposed_ahead;
 };
 
 // What an ISA provides. `src/core` overlays the tables of all supported ISAs on the scalar one in ascending order, so a
@@ -122,7 +128,7 @@ struct KernelTable {
   bool (*f32_pack_panel)(const PackPanel&);             // true if anything packed is not zero
   bool (*f32_pack_panel_transposed)(const PackPanel&);  // likewise
   void (*f32_column_sums)(ptrdiff_t rows, ptrdiff_t cols, const float* src, ptrdiff_t ld, float* sums);  // sums += ...
-  bool (*f32_optimizer_step)(const OptimizerStep&);  // true if any new w is not zero
+  void (*f32_optimizer_step)(const OptimizerStep&);
   void (*f32_scale_add)(ptrdiff_t count, float alpha, const float* z, float beta, float* y);  // y = alpha z + beta y
 };
 

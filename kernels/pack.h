@@ -55,22 +55,32 @@ bool pack_panel(const PackPanel& p) {
   return any_nonzero(seen);
 }
 
-// In blocks of lanes x lanes, transposed in registers.
+// A block of lanes x lanes, transposed in registers: rows of dst from columns of src. kWhole: it has all of both.
+template <bool kWhole, class V>
+IDELTA_INLINE V transpose_block(const PackPanel& p, ptrdiff_t r, ptrdiff_t c) {
+  const auto loaded = V::first(kWhole ? V::lanes : p.rows - r), stored = V::first(kWhole ? V::lanes : p.width - c);
+  const float* const src = p.src + r;
+  float* const dst = p.dst + r * p.width + c;
+  V block[V::lanes], seen = V::zero();
+  IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
+    block[i] = kWhole || c + i < p.cols ? V::load(src + (c + i) * p.ld, loaded) : V::zero();
+    seen = seen | block[i];
+  }
+  transpose(block);
+  IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
+    if (kWhole || r + i < p.rows) block[i].store(dst + i * p.width, stored);
+  }
+  return seen;
+}
+
 template <class V>
-bool pack_panel_transposed(const PackPanel& p) {
+bool pack_panel_transposed(const PackPanel& given) {
+  const PackPanel p = given;
   V seen = V::zero();
   for (ptrdiff_t r = 0; r < p.rows; r += V::lanes) {
-    const auto loaded = V::first(p.rows - r);
     for (ptrdiff_t c = 0; c < p.width; c += V::lanes) {
-      const auto stored = V::first(p.width - c);
-      V block[V::lanes];
-      for (ptrdiff_t i = 0; i < V::lanes; ++i) {
-        block[i] = c + i < p.cols ? V::load(p.src + (c + i) * p.ld + r, loaded) : V::zero();
-        seen = seen | block[i];
-      }
-      transpose(block);
-      const ptrdiff_t end = p.rows - r < V::lanes ? p.rows - r : V::lanes;
-      for (ptrdiff_t i = 0; i < end; ++i) block[i].store(p.dst + (r + i) * p.width + c, stored);
+      const bool whole = r + V::lanes <= p.rows && c + V::lanes <= p.cols;
+      seen = seen | (whole ? transpose_block<true, V>(p, r, c) : transpose_block<false, V>(p, r, c));
     }
   }
   return any_nonzero(seen);

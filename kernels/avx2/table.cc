@@ -5,6 +5,7 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/forward_tile.h"
+#include "kernels/optimizer.h"
 #include "kernels/pack.h"
 #include "kernels/weights_tile.h"
 
@@ -20,7 +21,7 @@ constinit const KernelTable kTable = {
     .f32_pack_panel = pack_panel<Vector>,
     .f32_pack_panel_transposed = pack_panel_transposed<Vector>,
     .f32_column_sums = column_sums<Vector>,
-    .f32_optimizer_step = optimizer_step<Vector>,
+    .f32_optimizer_step = optimizer_step<Vector, 16>,
     .f32_scale_add = scale_add<Vector>,
 };
 

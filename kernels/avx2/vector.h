@@ -75,7 +75,7 @@ inline bool any_nonzero(Vector a) {
 }
 
 // rows[i] lane j <-> rows[j] lane i.
-inline void transpose(Vector (&rows)[8]) {
+inline __attribute__((always_inline)) void transpose(Vector (&rows)[8]) {
   __m256 t[8];
   for (int i = 0; i < 8; i += 4) {  // 4x4 within 128-bit lanes
     const __m256 a = _mm256_unpacklo_ps(rows[i].v, rows[i + 1].v), b = _mm256_unpackhi_ps(rows[i].v, rows[i + 1].v);

@@ -67,7 +67,7 @@ inline Vector operator|(Vector a, Vector b) {
 }
 
 // rows[i] lane j <-> rows[j] lane i.
-inline void transpose(Vector (&rows)[16]) {
+inline __attribute__((always_inline)) void transpose(Vector (&rows)[16]) {
   __m512 t[16];
   for (int i = 0; i < 16; i += 4) {  // 4x4 blocks of 2 x 2 within 128-bit lanes
     const __m512 a = _mm512_unpacklo_ps(rows[i].v, rows[i + 1].v), b = _mm512_unpackhi_ps(rows[i].v, rows[i + 1].v);

@@ -2,6 +2,7 @@
 // is element-wise is shared with the other ISAs through a "register" of one float.
 #include "kernels/activation.h"
 #include "kernels/elementwise.h"
+#include "kernels/optimizer.h"
 #include "kernels/pack.h"
 #include "kernels/scalar/vector.h"
 
@@ -61,7 +62,7 @@ constinit const KernelTable kTable = {
     .f32_pack_panel = pack_panel<Vector>,
     .f32_pack_panel_transposed = pack_panel_transposed<Vector>,
     .f32_column_sums = column_sums<Vector>,
-    .f32_optimizer_step = optimizer_step<Vector>,
+    .f32_optimizer_step = optimizer_step<Vector, kColumns>,
     .f32_scale_add = scale_add<Vector>,
 };
 

@@ -27,44 +27,43 @@ static_assert(OptimizerStep::kSgd == static_cast<int>(IDELTA_OPTIMIZER_SGD) &&
               OptimizerStep::kAdamW == static_cast<int>(IDELTA_OPTIMIZER_ADAMW));
 
 void Stepper::operator()(int64_t block, int64_t panel, const float* g, int64_t ldg) const {
+  const int64_t first = block * WeightsBlocks::kBlockPanels;
+  const int64_t end = std::min(first + WeightsBlocks::kBlockPanels, ceil_div(n_, nr_));
+  for (int64_t p = first; p < end; ++p) step_tile(p, panel, g + (p - first) * nr_ * ldg, ldg);
+}
+
+void Stepper::step_tile(int64_t row_panel, int64_t panel, const float* g, int64_t ldg) const {
+  const int64_t row = row_panel * nr_, column = panel * nr_, lines = nr_ / kLine;
+  const bool last = column + nr_ >= n_, master = !parameters_.D;
+  float* const packed = along().empty() ? nullptr : along().chunk(panel, row_panel * lines);
+  bool nonzero[kMostLines * kMostLines];
+
   OptimizerStep s = step_;
-  const int64_t column = panel * nr_;
-  const Range rows = {block * WeightsBlocks::kBlockPanels, (block + 1) * WeightsBlocks::kBlockPanels};  // in panels
-  const Range chunks = chunks_of(rows);
+  s.rows = std::min(nr_, n_ - row);
   s.cols = std::min(nr_, n_ - column);
+  s.g = g;
   s.ldg = ldg;
+  s.w = master ? packed : parameters_.D + row * parameters_.ldd + column;
+  s.ldw = master ? nr_ : parameters_.ldd;
+  for (int a = 0; a < 2; ++a) s.state[a] = parameters_.state[a] ? parameters_.state[a] + row * n_ + column : nullptr;
   s.ld_state = n_;
-  for (int64_t chunk = chunks.begin; chunk < chunks.end; ++chunk, g += kLine * ldg) {
-    const int64_t row = chunk * kLine;
-    s.rows = std::min<int64_t>(kLine, n_ - row);
-    s.g = g;
-    s.w = parameters_.D ? parameters_.D + row * parameters_.ldd + column : delta_.forward.chunk(panel, chunk);
-    s.ldw = parameters_.D ? parameters_.ldd : nr_;
-    for (int a = 0; a < 2; ++a) {
-      s.state[a] = parameters_.state[a] ? parameters_.state[a] + row * n_ + column : nullptr;
-    }
-    const bool nonzero = kernels_.f32_optimizer_step(s);
-    if (parameters_.D) {
-      if (!along().empty()) along().pack_chunk(kernels_, {parameters_.D, parameters_.ldd, false}, panel, chunk);
-    } else {
-      delta_.forward.set_nonzero(panel, chunk, nonzero);
-    }
+  s.copy = master ? nullptr : packed;
+  s.transposed = across().empty() ? nullptr : across().chunk(row_panel, panel * lines);
+  s.nonzero = nonzero;
+  s.w_ahead = last ? 0 : master ? along().stride() : nr_;
+  s.state_ahead = last ? 0 : nr_;
+  s.transposed_ahead = last ? 0 : nr_ * nr_;
+  kernels_.f32_optimizer_step(s);
+
+  const int64_t down = ceil_div(s.rows, kLine), wide = ceil_div(s.cols, kLine);
+  for (int64_t i = 0; i < down && packed; ++i) {
+    along().set_nonzero(panel, row_panel * lines + i,
+                        std::any_of(nonzero + i * wide, nonzero + (i + 1) * wide, [](bool b) { return b; }));
   }
-  if (!across().empty()) repack_across(rows, panel);
-}
-
-Range Stepper::chunks_of(Range panels) const {
-  const int64_t each = nr_ / kLine, all = ceil_div(n_, kLine);
-  return {std::min(panels.begin * each, all), std::min(panels.end * each, all)};
-}
-
-void Stepper::repack_across(Range rows, int64_t panel) const {
-  const Range chunks = chunks_of({panel, panel + 1});
-  // Of a panel, shifted so that its columns count from D's first.
-  const MatrixView tile = parameters_.D ? MatrixView{parameters_.D, parameters_.ldd, true}
-                                        : MatrixView{delta_.forward.panel(panel) - panel * nr_, nr_, true};
-  for (int64_t p = rows.begin; p < std::min(rows.end, across().count()); ++p) {
-    for (int64_t chunk = chunks.begin; chunk < chunks.end; ++chunk) across().pack_chunk(kernels_, tile, p, chunk);
+  for (int64_t j = 0; j < wide && s.transposed; ++j) {
+    bool any = false;
+    for (int64_t i = 0; i < down; ++i) any |= nonzero[i * wide + j];
+    across().set_nonzero(row_panel, panel * lines + j, any);
   }
 }
 

@@ -277,11 +277,13 @@ void update(const idelta_context& context, idelta_delta& delta, const WeightsOpe
   if (transposed) context.kernels.f32_column_sums(given.m, n, given.dz, given.lddz, bias_gradient);
   step.weight_decay = 0;
   step.rows = 1;
-  step.cols = n;
-  step.g = bias_gradient;
-  step.w = parameters.bias;
-  for (int a = 0; a < 2; ++a) step.state[a] = parameters.bias_state[a];
-  context.kernels.f32_optimizer_step(step);
+  for (int64_t j = 0; j < n; j += context.kernels.nr) {
+    step.cols = std::min<int64_t>(context.kernels.nr, n - j);
+    step.g = bias_gradient + j;
+    step.w = parameters.bias + j;
+    for (int a = 0; a < 2; ++a) step.state[a] = parameters.bias_state[a] ? parameters.bias_state[a] + j : nullptr;
+    context.kernels.f32_optimizer_step(step);
+  }
 }
 
 }  // namespace idelta::core
