@@ -197,8 +197,8 @@ TEST_F(BitwiseTest, EveryIsaGivesTheBitsOfTheScalarReference) {
   for (const idelta_activation activation : kActivations) {
     for (const float identity_scale : {1.0f, 0.3f}) {
       for (const auto& [m, n] : {std::pair<int64_t, int64_t>{3, 1}, {17, 50}, {33, 129}}) {
-        // 1e-20: sums and squares fall into the subnormal range; 30: tanh saturates.
-        for (const float magnitude : {1.0f, 30.0f, 1e-20f}) {
+        // 1e-20: sums and squares fall below the normal range, 1e-37: some operands do; 30: tanh saturates.
+        for (const float magnitude : {1.0f, 30.0f, 1e-20f, 1e-37f}) {
           SCOPED_TRACE("activation " + std::to_string(activation.kind) + " a " + std::to_string(identity_scale) +
                        " n " + std::to_string(n) + " |x| " + std::to_string(magnitude));
           const Problem problem{m, n, activation, identity_scale, magnitude};
@@ -235,6 +235,7 @@ TEST_F(BitwiseTest, PromisedChain) {
       backward_weights.beta = 0.5f;
       ASSERT_OK(idelta_backward_weights(context.get(), &backward_weights));
 
+      const ScopedMxcsr as_inside_the_calls(kFlushingMxcsr);
       for (int64_t i = 0; i < m; ++i) {
         for (int64_t j = 0; j < n; ++j) {
           float sum = 0, back = 0;
