@@ -80,6 +80,28 @@ TEST_F(BitwiseTest, ThreadCountAndRunnerChangeNothing) {
   }
 }
 
+// Machines of many domains, which hwloc is told of: all threads of a made-up one in uneven domains.
+TEST_F(BitwiseTest, DomainsChangeNothing) {
+  const ScopedEnvironment bind("IDELTA_BIND", "1");
+  for (const Problem& problem : problems()) {
+    const Bits expected = run_every_pass(make_context(context_options(forced_isa(), 1)), problem);
+    for (const char* machine : {"numa:2 l3:2 core:2 pu:1", "numa:1 l3:4 core:3 pu:1"}) {
+      const ScopedEnvironment topology("HWLOC_SYNTHETIC", machine);
+      for (const int32_t threads : {5, 8, 12}) {
+        SCOPED_TRACE(std::string(machine) + ", " + std::to_string(threads) + " threads, m " +
+                     std::to_string(problem.m) + " n " + std::to_string(problem.n));
+        idelta_context* many = nullptr;
+        const idelta_context_options options = context_options(forced_isa(), threads);
+        const idelta_status status = idelta_context_create(&options, &many);
+        if (status == IDELTA_UNSUPPORTED) GTEST_SKIP() << "built without hwloc";
+        ASSERT_OK(status);
+        expect_same_bits(expected, run_every_pass(ContextPtr(many), problem));
+        if (HasFailure()) return;
+      }
+    }
+  }
+}
+
 // Each pass really is cut into tasks: otherwise the test above compares one thread with itself.
 TEST_F(BitwiseTest, LargeProblemsAreCutIntoTasks) {
   const int64_t m = 400, n = reduced() ? 257 : 794;

@@ -116,7 +116,9 @@ typedef struct idelta_context_options {
   /* AUTO: the best this machine runs. The environment variable IDELTA_ISA (scalar, avx2, avx512) lowers AUTO,
    * never raises it. An ISA this machine cannot run is IDELTA_UNSUPPORTED; an unknown name INVALID_ARGUMENT. */
   idelta_isa isa;
-  /* 0: the least of affinity mask, cgroup v1/v2 quota (rounded up) and physical cores; IDELTA_THREADS lowers it. */
+  /* 0: the least of affinity mask, cgroup v1/v2 quota (rounded up) and physical cores; IDELTA_THREADS lowers it. The
+   * environment variable IDELTA_BIND=1 binds the library's threads to caches and NUMA nodes and cuts work along them:
+   * for a machine of several that this process has to itself. */
   int32_t threads;
   /* Not null: run on the caller's threads instead of the library's; `threads` then says into how many tasks to cut. */
   idelta_parallel_for parallel_for;
