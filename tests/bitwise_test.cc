@@ -80,6 +80,28 @@ TEST_F(BitwiseTest, ThreadCountAndRunnerChangeNothing) {
   }
 }
 
+// Machines of many domains, which hwloc is told of: all threads of a made-up one in uneven domains.
+TEST_F(BitwiseTest, DomainsChangeNothing) {
+  const ScopedEnvironment bind("IDELTA_BIND", "1");
+  for (const Problem& problem : problems()) {
+    const Bits expected = run_every_pass(make_context(context_options(forced_isa(), 1)), problem);
+    for (const char* machine : {"numa:2 l3:2 core:2 pu:1", "numa:1 l3:4 core:3 pu:1"}) {
+      const ScopedEnvironment topology("HWLOC_SYNTHETIC", machine);
+      for (const int32_t threads : {5, 8, 12}) {
+        SCOPED_TRACE(std::string(machine) + ", " + std::to_string(threads) + " threads, m " +
+                     std::to_string(problem.m) + " n " + std::to_string(problem.n));
+        idelta_context* many = nullptr;
+        const idelta_context_options options = context_options(forced_isa(), threads);
+        const idelta_status status = idelta_context_create(&options, &many);
+        if (status == IDELTA_UNSUPPORTED) GTEST_SKIP() << "built without hwloc";
+        ASSERT_OK(status);
+        expect_same_bits(expected, run_every_pass(ContextPtr(many), problem));
+        if (HasFailure()) return;
+      }
+    }
+  }
+}
+
 // Each pass really is cut into tasks: otherwise the test above compares one thread with itself.
 TEST_F(BitwiseTest, LargeProblemsAreCutIntoTasks) {
   const int64_t m = 400, n = reduced() ? 257 : 794;
@@ -197,8 +219,8 @@ TEST_F(BitwiseTest, EveryIsaGivesTheBitsOfTheScalarReference) {
   for (const idelta_activation activation : kActivations) {
     for (const float identity_scale : {1.0f, 0.3f}) {
       for (const auto& [m, n] : {std::pair<int64_t, int64_t>{3, 1}, {17, 50}, {33, 129}}) {
-        // 1e-20: sums and squares fall into the subnormal range; 30: tanh saturates.
-        for (const float magnitude : {1.0f, 30.0f, 1e-20f}) {
+        // 1e-20: sums and squares fall below the normal range, 1e-37: some operands do; 30: tanh saturates.
+        for (const float magnitude : {1.0f, 30.0f, 1e-20f, 1e-37f}) {
           SCOPED_TRACE("activation " + std::to_string(activation.kind) + " a " + std::to_string(identity_scale) +
                        " n " + std::to_string(n) + " |x| " + std::to_string(magnitude));
           const Problem problem{m, n, activation, identity_scale, magnitude};
@@ -235,6 +257,7 @@ TEST_F(BitwiseTest, PromisedChain) {
       backward_weights.beta = 0.5f;
       ASSERT_OK(idelta_backward_weights(context.get(), &backward_weights));
 
+      const ScopedMxcsr as_inside_the_calls(kFlushingMxcsr);
       for (int64_t i = 0; i < m; ++i) {
         for (int64_t j = 0; j < n; ++j) {
           float sum = 0, back = 0;

@@ -107,38 +107,6 @@ TEST(Blocking, WeightsBlocksFitTheirCacheOrAreTheLeastPossible) {
   }
 }
 
-TEST(Blocking, GridsUseAtMostTheThreadsAndNeverMoreThanTheWork) {
-  for (const int64_t threads : {1, 2, 3, 5, 8, 63, 64, 128}) {
-    for (const int64_t panels : {1, 2, 25, 50, 97}) {
-      for (const int64_t m : {1, 2, 14, 512, 100000}) {
-        const Grid forward = forward_grid(threads, m, panels);
-        ASSERT_GE(forward.rows * forward.cols, 1);
-        ASSERT_LE(forward.rows * forward.cols, threads);
-        ASSERT_LE(forward.rows, m);
-        ASSERT_LE(forward.cols, panels);
-      }
-      for (const int64_t row_blocks : {1, 9, 97}) {
-        const Grid weights = weights_grid(threads, row_blocks, panels);
-        ASSERT_GE(weights.rows * weights.cols, 1);
-        ASSERT_LE(weights.rows * weights.cols, threads);
-        ASSERT_LE(weights.rows, row_blocks);
-        ASSERT_LE(weights.cols, panels);
-      }
-    }
-  }
-}
-
-TEST(Blocking, SixtyFourCoresAreKeptBusy) {
-  const int64_t panels = 25;  // n = 794, nr = 32
-  const Grid forward = forward_grid(64, 4096, panels);
-  EXPECT_GE(forward.rows * forward.cols, 48);
-  EXPECT_GT(forward.rows, forward.cols) << "many rows are cut by rows";
-  EXPECT_EQ(1, forward_grid(64, 1, panels).rows);
-  EXPECT_EQ(panels, forward_grid(64, 1, panels).cols) << "one row is cut by columns";
-  const Grid weights = weights_grid(64, (panels + 2) / 3, panels);
-  EXPECT_GE(weights.rows * weights.cols, 48);
-}
-
 TEST(Blocking, SmallProblemsStayOnOneThread) {
   EXPECT_EQ(1, useful_threads(64, 0));
   EXPECT_EQ(1, useful_threads(64, 16.0 * 64 * 64));

@@ -145,6 +145,27 @@ TEST(Context, SpinTimeComesFromOptionsEnvironmentOrDefault) {
   EXPECT_EQ(0u, described(0).find("spins for 0 us")) << "asked for outright";
 }
 
+TEST(Context, BindingTellsTheDomainsOfTheMachine) {
+  EXPECT_EQ(nullptr, std::strstr(idelta_context_describe(make_context().get()), "Domains"));
+  const ScopedEnvironment machine("HWLOC_SYNTHETIC", "numa:2 l3:3 core:4 pu:2");  // hwloc believes in it
+  {
+    const ScopedEnvironment environment("IDELTA_BIND", "1");
+    const Made made = create(context_options());
+    if (made.status == IDELTA_UNSUPPORTED) GTEST_SKIP() << "built without hwloc";
+    const std::string text = idelta_context_describe(made.context.get());
+    EXPECT_NE(std::string::npos, text.find("3 on node 0 of 4 4 4 cores, 3 on node 1 of 4 4 4 cores")) << text;
+  }
+  const ScopedEnvironment environment("IDELTA_BIND", "0");
+  EXPECT_EQ(nullptr, std::strstr(idelta_context_describe(make_context().get()), "Domains"));
+}
+
+TEST(Context, UnreadableBindingInTheEnvironmentIsAnError) {
+  for (const char* text : {"yes", "2", ""}) {
+    const ScopedEnvironment environment("IDELTA_BIND", text);
+    expect_error(IDELTA_INVALID_ARGUMENT, context_options(), "IDELTA_BIND", text);
+  }
+}
+
 TEST(Context, UnreadableSpinTimeInTheEnvironmentIsAnError) {
   for (const char* text : {"long", "-1", "2.5", "2 "}) {
     const ScopedEnvironment environment("IDELTA_SPIN_US", text);

@@ -18,23 +18,6 @@ int64_t even_block(int64_t total, int64_t bytes, int64_t budget, int64_t unit) {
   return std::min(total, round_up(ceil_div(total, ceil_div(total, limit)), unit));
 }
 
-// The grid of at most `threads` tasks whose largest task, cost(rows, cols), is least; more rows where equal.
-template <class Cost>
-Grid least_cost(int64_t threads, int64_t rows, int64_t cols, Cost&& cost) {
-  Grid best{1, 1};
-  if (threads == 1) return best;
-  double least = -1;
-  for (int64_t r = std::min(threads, rows); r >= 1; --r) {
-    const int64_t c = std::min(threads / r, cols);
-    const double largest = cost(ceil_div(rows, r), ceil_div(cols, c));
-    if (least < 0 || largest < least) {
-      least = largest;
-      best = {r, c};
-    }
-  }
-  return best;
-}
-
 }  // namespace
 
 Range part_of(int64_t total, int64_t parts, int64_t index) {
@@ -66,19 +49,6 @@ WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, in
 }
 
 bool rows_collide(int64_t m, int64_t ld, int64_t apart_bytes) { return m > 8 && ld * kFloat % apart_bytes == 0; }
-
-Grid forward_grid(int64_t threads, int64_t m, int64_t panels) {
-  constexpr int64_t kStreamRows = 12;  // 0.4 cycles an element of D from L3 against 1/32 a row of AVX-512
-  constexpr double kShared = 1.1;      // a cut by columns packs x in a step of its own, and lines change cores
-  return least_cost(threads, m, panels, [&](int64_t rows, int64_t cols) {
-    return static_cast<double>(rows + kStreamRows) * static_cast<double>(cols) * (cols < panels ? kShared : 1.0);
-  });
-}
-
-Grid weights_grid(int64_t threads, int64_t blocks, int64_t panels) {
-  return least_cost(threads, blocks, panels,
-                    [](int64_t rows, int64_t cols) { return static_cast<double>(rows) * static_cast<double>(cols); });
-}
 
 int64_t useful_threads(int64_t threads, double multiply_adds) {
   // A thread's least share. forward, n = 64 .. 256, threads awake: 2 threads against 1 are 0.6 times as fast at 0.13

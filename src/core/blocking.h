@@ -1,4 +1,4 @@
-// Cache blocks and the cut of work into tasks: pure functions of sizes, tested without a CPU.
+// Cache blocks and how much work is worth a thread: pure functions of sizes, tested without a CPU.
 //
 // None of this changes a bit of any result (kernels.h, Numerics); it only decides what stays in which cache.
 #ifndef IDELTA_CORE_BLOCKING_H
@@ -58,18 +58,6 @@ WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, in
 // 10 % at half a page (n = 512, m = 64, Emerald Rapids).
 inline constexpr int64_t kForwardCollision = 4096, kWeightsCollision = 2048;
 bool rows_collide(int64_t m, int64_t ld, int64_t apart_bytes);
-
-// Cut of a row x column grid of work into rows * cols tasks, at most `threads`.
-struct Grid {
-  int64_t rows, cols;
-};
-
-// forward and backward_data. Every task reads its columns' share of D whole, which costs about as much as kStreamRows
-// rows of arithmetic; so few rows are cut by columns, many by rows.
-Grid forward_grid(int64_t threads, int64_t m, int64_t panels);
-
-// backward_weights: row blocks against panels.
-Grid weights_grid(int64_t threads, int64_t blocks, int64_t panels);
 
 // The multiply-adds that take as long as packing so many elements.
 constexpr double packing_work(int64_t elements) { return 16 * static_cast<double>(elements); }

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "src/core/dispatch.h"
+#include "src/core/domains.h"
 #include "src/core/error.h"
 #include "src/core/topology.h"
 
@@ -82,6 +83,20 @@ std::string who_runs(const idelta_context_options& options, const SpinChoice& sp
   return "the process' pool, which spins for " + std::to_string(spin.us) + " us after a call (" + spin.reason + ")";
 }
 
+// "2 on node 0 of 8 8 cores, 2 on node 1 of 8 4 cores"
+std::string described(const Topology& domains) {
+  std::string text;
+  for (size_t d = 0; d < domains.size();) {
+    const int64_t node = domains[d].node;
+    std::string cores;
+    int64_t count = 0;
+    for (; d < domains.size() && domains[d].node == node; ++d, ++count) cores += std::to_string(domains[d].cores) + " ";
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + " on node " + std::to_string(node) + " of " + cores +
+            "cores";
+  }
+  return text;
+}
+
 }  // namespace
 
 idelta_context* create_context(const idelta_context_options& options) {
@@ -90,6 +105,7 @@ idelta_context* create_context(const idelta_context_options& options) {
   const CacheReport caches = detect_caches();
   const ThreadChoice threads = choose_threads(options);
   const SpinChoice spin = choose_spin(options, threads.threads);
+  const Topology domains = detect_domains();
   const KernelTable& kernels = kernels_for(isa.isa);
 
   std::string text;
@@ -102,8 +118,12 @@ idelta_context* create_context(const idelta_context_options& options) {
           bytes(caches.sizes.l3) + " a core (" + caches.source + ")\n";
   text += "Threads  " + std::to_string(threads.threads) + ": " + threads.reason + "; run by " +
           who_runs(options, spin) + "\n";
-  return new idelta_context{isa.isa, kernels, caches.sizes,
+  if (domains.size() > 1) text += "Domains  " + described(domains) + "; threads are bound (IDELTA_BIND)\n";
+  return new idelta_context{isa.isa,
+                            kernels,
+                            caches.sizes,
                             Parallel(threads.threads, spin.us * 1000, options.parallel_for, options.parallel_for_user),
+                            Placement(domains),
                             std::move(text)};
 }
 

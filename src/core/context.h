@@ -8,12 +8,14 @@
 #include "kernels/kernels.h"
 #include "src/core/blocking.h"
 #include "src/core/parallel.h"
+#include "src/core/partition.h"
 
 struct idelta_context {
   idelta_isa isa;
   idelta::KernelTable kernels;
   idelta::core::CacheSizes caches;
   idelta::core::Parallel parallel;
+  idelta::core::Placement placement;
   std::string description;
 
   idelta::core::TileShape tile() const { return {kernels.mr, kernels.nr}; }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "idelta/idelta.h"
+#include "src/core/float_mode.h"
 
 namespace idelta::core {
 
@@ -21,7 +22,8 @@ class Failure : public std::runtime_error {
 // The sentence of idelta_last_error(), a string a thread.
 std::string& last_error();
 
-// Runs body; its failure becomes the status returned and "<call>: <what>" in last_error().
+// Runs body in the library's floating-point mode; its failure becomes the status returned and "<call>: <what>" in
+// last_error().
 template <class Body>
 idelta_status guarded(const char* call, Body&& body) noexcept;
 
@@ -29,6 +31,7 @@ idelta_status record_failure(const char* call) noexcept;  // of the exception be
 
 template <class Body>
 idelta_status guarded(const char* call, Body&& body) noexcept {
+  const FloatMode mode;
   try {
     body();
     return IDELTA_OK;

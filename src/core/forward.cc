@@ -16,30 +16,34 @@ int64_t copy_stride(int64_t n) { return (ceil_div(n, kLine) | 1) * kLine; }
 // tiles x panels of all rows. Rows that must be copied first (see Source) are copied just before they are multiplied,
 // or, when cut by columns, all of them before any, by everybody.
 struct Plan {
-  Grid grid;
+  Partition partition;
   ForwardBlocks blocks;
   bool shared;              // cut by columns too
   int64_t copied, partial;  // floats of a copied block, and of partial sums a task
   double multiply_adds;
 
-  int64_t copied_total() const { return shared ? copied : copied * grid.rows; }
-  int64_t total() const { return copied_total() + partial * grid.rows * grid.cols; }
+  int64_t copied_total() const { return shared ? copied : copied * partition.tasks(); }
+  int64_t total() const { return copied_total() + partial * partition.tasks(); }
 };
 
 Plan plan_for(const idelta_context& context, int64_t m, int64_t n) {
   const TileShape tile = context.tile();
   const int64_t panels = ceil_div(n, tile.nr);
-  Plan plan{};
-  plan.multiply_adds = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(n);
-  const int64_t threads = useful_threads(context.parallel.threads(), plan.multiply_adds);
-  plan.grid = forward_grid(threads, m, panels);
-  plan.shared = plan.grid.cols > 1;
-  plan.blocks = forward_blocks(context.caches, tile, plan.shared ? m : ceil_div(m, plan.grid.rows), n);
-  const int64_t rows_at_once = plan.shared ? m : plan.blocks.mc;
-  plan.copied = rows_at_once * copy_stride(n);
+  const double multiply_adds = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(n);
+  const int64_t threads = useful_threads(context.parallel.threads(), multiply_adds);
+  const Partition by_rows(context.placement, threads, {m, panels, forward_cost});
+  const bool shared = by_rows.cuts_panels();
   const int64_t tile_rows = even_tile(m, tile.mr);
-  const int64_t rows_a_task = plan.shared ? ceil_div(ceil_div(m, tile_rows), plan.grid.rows) * tile_rows : rows_at_once;
-  if (plan.blocks.kc < n) plan.partial = rows_a_task * ceil_div(panels, plan.grid.cols) * tile.nr;
+  Plan plan{.partition = shared ? Partition(context.placement, threads,
+                                            {ceil_div(m, tile_rows), panels, forward_cost, tile_rows})
+                                : by_rows,
+            .blocks = forward_blocks(context.caches, tile, shared ? m : by_rows.most_rows(), n),
+            .shared = shared,
+            .multiply_adds = multiply_adds};
+  const int64_t rows_at_once = shared ? m : plan.blocks.mc;
+  plan.copied = rows_at_once * copy_stride(n);
+  const int64_t rows_a_task = shared ? plan.partition.most_rows() * tile_rows : rows_at_once;
+  if (plan.blocks.kc < n) plan.partial = rows_a_task * plan.partition.most_panels() * tile.nr;
   return plan;
 }
 
@@ -268,7 +272,7 @@ void forward(const idelta_context& context, const Panels& panels, float identity
   const auto partial_of = [&](int64_t task) { return plan.partial ? partials + task * plan.partial : nullptr; };
 
   if (plan.shared) {
-    const int64_t tasks = plan.grid.rows * plan.grid.cols, preparers = std::min(m, tasks);
+    const int64_t preparers = std::min(m, plan.partition.tasks());
     if (source.needs_preparation()) {
       context.parallel.run(preparers, packing_work(m * n), [&](int64_t task) {
         const Range mine = part_of(m, preparers, task);
@@ -276,14 +280,14 @@ void forward(const idelta_context& context, const Panels& panels, float identity
       });
     }
     const RowBlock block = source.block({0, m}, even_tile(m, mr), workspace);
-    context.parallel.run(tasks, plan.multiply_adds, [&](int64_t task) {
-      const Range tiles = part_of(block.tiles(), plan.grid.rows, task / plan.grid.cols);
-      multiply(block, tiles, part_of(panels.count(), plan.grid.cols, task % plan.grid.cols), partial_of(task), [] {});
+    context.parallel.run(plan.partition.tasks(), plan.multiply_adds, [&](int64_t task) {
+      const Cell cell = plan.partition.cell(task);
+      multiply(block, cell.rows, cell.panels, partial_of(task), [] {});
     });
     return;
   }
-  context.parallel.run(plan.grid.rows, plan.multiply_adds, [&](int64_t task) {
-    const Range mine = part_of(m, plan.grid.rows, task);
+  context.parallel.run(plan.partition.tasks(), plan.multiply_adds, [&](int64_t task) {
+    const Range mine = plan.partition.cell(task).rows;
     float* const memory = workspace + task * plan.copied;
     for (int64_t row = mine.begin; row < mine.end; row += plan.blocks.mc) {
       const Range range{row, std::min(row + plan.blocks.mc, mine.end)};

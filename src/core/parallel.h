@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "idelta/idelta.h"
+#include "src/core/float_mode.h"
 
 namespace idelta::core {
 
@@ -17,14 +18,17 @@ class Parallel {
 
   int64_t threads() const { return threads_; }
 
-  // body(0) ... body(tasks - 1), each once; back when all are done. body must not throw. multiply_adds: how much work
-  // that is altogether (or work that takes as long), from which it follows whether sleeping threads are woken.
+  // body(0) ... body(tasks - 1), each once and in the library's floating-point mode; back when all are done. body must
+  // not throw. multiply_adds: how much work that is altogether (or work that takes as long), from which it follows
+  // whether sleeping threads are woken.
   template <class Body>
   void run(int64_t tasks, double multiply_adds, Body&& body) const {
     if (tasks == 1) return body(int64_t{0});
-    run_tasks(
-        tasks, multiply_adds,
-        [](void* arg, int64_t index) { (*static_cast<std::remove_reference_t<Body>*>(arg))(index); }, &body);
+    const auto task = [](void* arg, int64_t index) {
+      const FloatMode mode;
+      (*static_cast<std::remove_reference_t<Body>*>(arg))(index);
+    };
+    run_tasks(tasks, multiply_adds, task, &body);
   }
 
  private:

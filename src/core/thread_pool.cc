@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "src/core/blocking.h"
+#include "src/core/domains.h"
 
 #if defined(__unix__)
 #include <pthread.h>
@@ -154,6 +155,7 @@ int64_t ThreadPool::claim(const Call& call, int64_t lane) {
 
 void ThreadPool::work(Worker& me) {
   takes_part = true;
+  bind_this_thread(me.lane);
   for (uint32_t seen = me.born;;) {
     const Call call = next_call(me, seen);
     if (stopping_) return;

@@ -56,9 +56,11 @@ class Weights {
         cut_(weights_blocks(context.caches, context.tile(), operands.m, operands.n)),
         panels_(ceil_div(operands.n, kernels_.nr)),
         blocks_(ceil_div(panels_, WeightsBlocks::kBlockPanels)),
-        grid_(weights_grid(useful_threads(context.parallel.threads(), multiply_adds()), blocks_, panels_)) {}
+        partition_(context.placement, useful_threads(context.parallel.threads(), multiply_adds()),
+                   {blocks_, panels_, weights_cost}) {}
 
-  int64_t tasks() const { return grid_.rows * grid_.cols; }
+  int64_t tasks() const { return partition_.tasks(); }
+  Cell cell(int64_t task) const { return partition_.cell(task); }  // its rows are blocks
   double multiply_adds() const {
     const auto size = [](int64_t v) { return static_cast<double>(v); };
     return size(op_.m) * size(op_.n) * size(op_.n);
@@ -66,9 +68,6 @@ class Weights {
   int64_t panels() const { return panels_; }
   int64_t row_blocks() const { return op_.m <= cut_.mb ? 1 : ceil_div(op_.m, cut_.mb); }
   int64_t packed_floats() const { return 2 * cut_.mb * blocks_ * WeightsBlocks::kBlockPanels * kernels_.nr; }
-
-  Range task_blocks(int64_t task) const { return part_of(blocks_, grid_.rows, task / grid_.cols); }
-  Range task_panels(int64_t task) const { return part_of(panels_, grid_.cols, task % grid_.cols); }
 
   // Packs rows [index * mb, ...) of x and dz.
   Operands pack(int64_t index, float* memory) const {
@@ -98,10 +97,9 @@ class Weights {
   }
 
   // sums += column sums of the packed rows of dz, for this task's share of the columns.
-  void add_column_sums(const Operands& o, int64_t task, float* sums) const {
-    if (!sums || task >= grid_.cols) return;  // the tasks of the first blocks do it
-    const Range panels = task_panels(task);
-    for (int64_t p = panels.begin; p < panels.end; ++p) {
+  void add_column_sums(const Operands& o, const Cell& cell, float* sums) const {
+    if (!sums || cell.rows.begin > 0) return;  // the tasks of the first blocks do it
+    for (int64_t p = cell.panels.begin; p < cell.panels.end; ++p) {
       const Strided dz = o.panel(p);
       kernels_.f32_column_sums(o.rows, o.panel_width(p), dz.data, dz.stride, sums + p * o.nr);
     }
@@ -182,7 +180,7 @@ class Weights {
   const WeightsOperands& op_;
   WeightsBlocks cut_;
   int64_t panels_, blocks_;
-  Grid grid_;
+  Partition partition_;
 };
 
 }  // namespace
@@ -204,11 +202,12 @@ void backward_weights(const idelta_context& context, const WeightsOperands& oper
     const Operands packed = weights.pack(index, workspace);
     const float scale = index == 0 ? beta : 1.0f;
     context.parallel.run(weights.tasks(), weights.multiply_adds(), [&](int64_t task) {
-      weights.add_column_sums(packed, task, db);
+      const Cell cell = weights.cell(task);
+      weights.add_column_sums(packed, cell, db);
       if (!dD) return;
-      const Range blocks = weights.task_blocks(task), panels = weights.task_panels(task);
-      for (int64_t b = blocks.begin; b < blocks.end; ++b) {
-        weights.multiply(packed, b, panels, scale, dD + b * packed.block_size() * ldd + panels.begin * packed.nr, ldd);
+      for (int64_t b = cell.rows.begin; b < cell.rows.end; ++b) {
+        float* const corner = dD + b * packed.block_size() * ldd + cell.panels.begin * packed.nr;
+        weights.multiply(packed, b, cell.panels, scale, corner, ldd);
       }
     });
   }
@@ -259,10 +258,10 @@ void update(const idelta_context& context, idelta_delta& delta, const WeightsOpe
     const float beta = index == 0 ? 0.0f : 1.0f;
     const bool last = index + 1 == weights.row_blocks();
     context.parallel.run(weights.tasks(), weights.multiply_adds(), [&](int64_t task) {
-      weights.add_column_sums(packed, task, transposed ? nullptr : bias_gradient);
-      const Range blocks = weights.task_blocks(task), panels = weights.task_panels(task);
-      for (int64_t b = blocks.begin; b < blocks.end; ++b) {
-        for (int64_t p = panels.begin; p < panels.end; ++p) {
+      const Cell cell = weights.cell(task);
+      weights.add_column_sums(packed, cell, transposed ? nullptr : bias_gradient);
+      for (int64_t b = cell.rows.begin; b < cell.rows.end; ++b) {
+        for (int64_t p = cell.panels.begin; p < cell.panels.end; ++p) {
           float* const g = gradient + scratch.offset(task, b, p);
           weights.multiply(packed, b, {p, p + 1}, beta, g, scratch.ld);
           if (last) stepper(b, p, g, scratch.ld);

@@ -95,8 +95,8 @@ ForwardReference forward_reference(View x, View D, const float* bias, float iden
       const double terms = spread(i, j) + std::abs(b);
       contribution(i, j) += b;
       y(i, j) = activate(activation, contribution(i, j) + ax);
-      c_bound(i, j) = (n + 2) * (kUnit * terms + kSubnormal);
-      y_bound(i, j) = (n + 3) * (kUnit * terms + kSubnormal) + 2 * kUnit * std::abs(ax) + kSubnormal;
+      c_bound(i, j) = (n + 2) * (kUnit * terms + kUnderflow);
+      y_bound(i, j) = (n + 3) * (kUnit * terms + kUnderflow) + 2 * kUnit * std::abs(ax) + kUnderflow;
       if (activation.kind == IDELTA_ACTIVATION_LEAKY_RELU) y_bound(i, j) += kUnit * std::abs(y(i, j));
       if (activation.kind == IDELTA_ACTIVATION_TANH) y_bound(i, j) += 4 * 2 * kUnit * std::abs(y(i, j));
     }
@@ -112,7 +112,7 @@ BackwardDataReference backward_data_reference(View dy, View y, View D, float ide
   for (int64_t i = 0; i < dy.rows; ++i) {
     for (int64_t j = 0; j < dy.cols; ++j) {
       dz(i, j) *= activation_slope(activation, activation.kind == IDELTA_ACTIVATION_IDENTITY ? 0.0 : y(i, j));
-      dz_bound(i, j) = exact_slope ? 0.0 : 3 * kUnit * dz_bound(i, j) + kSubnormal;
+      dz_bound(i, j) = exact_slope ? 0.0 : 3 * kUnit * dz_bound(i, j) + kUnderflow;
     }
   }
   const Dense Dt = transpose(dense(D));
@@ -124,7 +124,7 @@ BackwardDataReference backward_data_reference(View dy, View y, View D, float ide
   const auto n = static_cast<double>(D.cols);
   for (size_t i = 0; i < dx.at.size(); ++i) {
     dx.at[i] += a * dz.at[i];
-    bound.at[i] = (n + 3) * (kUnit * spread.at[i] + kSubnormal) + 2 * kUnit * std::abs(a * dz.at[i]) + carried.at[i] +
+    bound.at[i] = (n + 3) * (kUnit * spread.at[i] + kUnderflow) + 2 * kUnit * std::abs(a * dz.at[i]) + carried.at[i] +
                   std::abs(a) * dz_bound.at[i];
   }
   return {{dz, dz_bound}, {dx, bound}};
@@ -138,7 +138,7 @@ BackwardWeightsReference backward_weights_reference(View x, View dz, double beta
     for (size_t i = 0; i < sum.at.size(); ++i) {
       const double first = beta == 0 ? 0 : beta * start.at[i];
       sum.at[i] += first;
-      bound.at[i] = (m + 3) * (kUnit * (bound.at[i] + std::abs(first)) + kSubnormal);
+      bound.at[i] = (m + 3) * (kUnit * (bound.at[i] + std::abs(first)) + kUnderflow);
     }
     return Bounded{sum, bound};
   };
@@ -155,7 +155,7 @@ Bounded sidmm_reference(View x, const Dense& D, double alpha, double identity_sc
   for (size_t i = 0; i < value.at.size(); ++i) {
     const double ax = identity_scale * X.at[i];
     const double old = beta == 0 ? 0 : beta * y.at[i];
-    bound.at[i] = (n + 5) * (kUnit * std::abs(alpha) * bound.at[i] + kSubnormal) + 4 * kUnit * std::abs(alpha * ax) +
+    bound.at[i] = (n + 5) * (kUnit * std::abs(alpha) * bound.at[i] + kUnderflow) + 4 * kUnit * std::abs(alpha * ax) +
                   2 * kUnit * std::abs(old);
     value.at[i] = alpha * (ax + value.at[i]) + old;
   }
@@ -207,11 +207,11 @@ BoundedParameter optimizer_step_bounded(const idelta_optimizer& optimizer, bool 
         rate * (std::abs(gradient) + std::abs(before.state[0]) + std::abs(after.state[0]) + std::abs(before.value));
   }
   Parameter bound;
-  bound.value = reach(after.value, low.value, high.value) + 16 * kUnit * terms;
+  bound.value = reach(after.value, low.value, high.value) + 16 * kUnit * terms + 4 * kUnderflow;
   bound.state[0] = reach(after.state[0], low.state[0], high.state[0]) +
-                   16 * kUnit * (std::abs(before.state[0]) + std::abs(gradient) + std::abs(before.value));
+                   16 * kUnit * (std::abs(before.state[0]) + std::abs(gradient) + std::abs(before.value)) + kUnderflow;
   bound.state[1] = reach(after.state[1], low.state[1], high.state[1]) +
-                   16 * kUnit * (std::abs(before.state[1]) + gradient * gradient) + kSubnormal;
+                   16 * kUnit * (std::abs(before.state[1]) + gradient * gradient) + kUnderflow;
   return {after, bound};
 }
 

@@ -1,8 +1,8 @@
 // The passes in fp64, written for the eye, each with the elementwise error an fp32 library may make.
 //
 // u = 2^-24. A chain of k fused multiply-adds errs by at most k u sum|a_i b_i| (first order); what the terms of the
-// bounds are for stands beside each function. Every bound also allows kSubnormal per rounding, the error of a rounding
-// in the subnormal range.
+// bounds are for stands beside each function. Every bound also allows kUnderflow per rounding, for results that become
+// zero; operands that do are the business of the test that has them.
 #pragma once
 
 #include <idelta/idelta.h>
@@ -15,7 +15,7 @@
 namespace idelta_test {
 
 constexpr double kUnit = 0x1p-24;
-constexpr double kSubnormal = 0x1p-150;
+constexpr double kUnderflow = 0x1p-126;
 
 // Row-major, rows x cols, no gaps.
 struct Dense {

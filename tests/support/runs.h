@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "support/fixture.h"
+#include "support/mxcsr.h"
 
 namespace idelta_test {
 
@@ -17,6 +18,7 @@ struct Problem {
   idelta_activation activation = {IDELTA_ACTIVATION_TANH, 0.0f};
   float identity_scale = 1.0f;
   float x_magnitude = 1.0f;
+  uint32_t mxcsr = kDefaultMxcsr;  // of the calling thread
 };
 
 // forward, backward_data, backward_weights and three AdamW updates; keys name the pass and its output.
@@ -30,6 +32,7 @@ inline Bits run_every_pass(const ContextPtr& context, const Problem& p) {
     fill(state[i], [] { return 0.0f; });
     fill(bias_state[i], [] { return 0.0f; });
   }
+  const ScopedMxcsr mode(p.mxcsr);
   Bits all;
   const DeltaPtr delta = pack(context, D, delta_options(p.identity_scale));
   idelta_forward_args forward = forward_args(x, y, p.activation);

@@ -16,6 +16,10 @@
  *     idelta_update changes it and needs it alone.
  *   - Results are bitwise the same for every thread count, every split of the batch into calls, and every ISA of
  *     format F32: one fused multiply-add chain an output element, in ascending order of the reduction index.
+ *   - Denormals are zero inside every call (x86-64): operands below 2^-126 are read as 0, results below it become 0,
+ *     and rounding is to nearest, on every thread, whatever the caller's mode (MXCSR) is. That mode is as it was after
+ *     the call, exception flags included. y errs by at most 2^-125 (n + 3 + sum_k (|x_k| + |D_kj|) + |a| + |x_j|) more
+ *     for it. What is only copied keeps its denormals: packing and unpacking D, dz where act' is 1.
  */
 #ifndef IDELTA_IDELTA_H
 #define IDELTA_IDELTA_H
@@ -103,7 +107,8 @@ IDELTA_API const char* idelta_isa_name(idelta_isa isa);
 /* ---- Context ----------------------------------------------------------------------------------------------- */
 
 /* Runs task(arg, 0) ... task(arg, ntasks - 1), each once, in any order, on any threads, and returns when all are
- * done. user is idelta_context_options.parallel_for_user. */
+ * done. user is idelta_context_options.parallel_for_user. It is called while denormals are zero on this thread; on the
+ * others each task sets that mode, and puts back what was there. */
 typedef void (*idelta_parallel_for)(void* user, int64_t ntasks, void (*task)(void* arg, int64_t index), void* arg);
 
 typedef struct idelta_context_options {
@@ -111,7 +116,9 @@ typedef struct idelta_context_options {
   /* AUTO: the best this machine runs. The environment variable IDELTA_ISA (scalar, avx2, avx512) lowers AUTO,
    * never raises it. An ISA this machine cannot run is IDELTA_UNSUPPORTED; an unknown name INVALID_ARGUMENT. */
   idelta_isa isa;
-  /* 0: the least of affinity mask, cgroup v1/v2 quota (rounded up) and physical cores; IDELTA_THREADS lowers it. */
+  /* 0: the least of affinity mask, cgroup v1/v2 quota (rounded up) and physical cores; IDELTA_THREADS lowers it. The
+   * environment variable IDELTA_BIND=1 binds the library's threads to caches and NUMA nodes and cuts work along them:
+   * for a machine of several that this process has to itself. */
   int32_t threads;
   /* Not null: run on the caller's threads instead of the library's; `threads` then says into how many tasks to cut. */
   idelta_parallel_for parallel_for;
@@ -174,7 +181,8 @@ typedef struct idelta_delta_info_t {
   }
 
 /* Packs D (n x n, in x out: y = x D; row stride ldd >= n) for the context's ISA. D is copied and may be freed.
- * Panels of D that are exactly zero are skipped when multiplying: a NaN or Inf in x does not reach y through them. */
+ * Panels of D that are zero, or all denormals, are skipped when multiplying: a NaN or Inf in x does not reach y through
+ * them. */
 IDELTA_API idelta_status idelta_delta_pack(const idelta_context* context, int64_t n, const float* D, int64_t ldd,
                                            const idelta_delta_options* options, idelta_delta** delta);
 

@@ -1,0 +1,113 @@
+// Which thread works on what part of a row x panel grid of work, over the caches and nodes of a machine: pure
+// functions, tested without one (tests/partition_test.cc).
+//
+// A domain is the cores that share an L3; threads sit on cores in order, domain after domain and node after node. Each
+// domain gets a contiguous run of rows in proportion to its threads (or of panels, if there are few rows), hence so
+// does each NUMA node. In a domain the rows are cut into strips, and each strip's panels among the strip's threads:
+//
+//   node 0                     node 1                      16 threads, 2 nodes of 2 domains of 4 cores,
+//   domain 0     domain 1      domain 2     domain 3       many rows, 2 strips a domain
+//   | 0 | 1 |    | 4 | 5 |     | 8 | 9 |    |12 |13 |
+//   | 2 | 3 |    | 6 | 7 |     |10 |11 |    |14 |15 |      rows go down through domain 0, then 1, ...
+//
+// What that is for, on machines of many cores and sockets:
+//   - Every part of D that a domain reads comes into its L3 once and serves all its strips; every row of x, of y, and
+//   of
+//     dD and the optimiser's state belongs to one node, call after call, and thus lies there if the program touched it
+//     first in a call of idelta's (or with the same cut).
+//   - With few rows the panels of D are cut over domains, in the order in which pack_panels() cuts them over threads:
+//     the pages of D then lie where they are read. With many rows each node reads all of D; its panels lie on all
+//     nodes, which costs the remote reads of one D a call against a whole node's arithmetic. A copy of D a node would
+//     save them; it is not made: idelta_update would have to write every copy, and no machine with two nodes was at
+//     hand.
+//   - Threads that wander make all of this void. IDELTA_BIND=1 binds the pool's threads to their domains (not the
+//     caller's, which is lane 0: the program's own); it is off by default because two processes that both bind would
+//     share the first cores and leave the rest idle. Without it the machine counts as one domain.
+// No result depends on any of this.
+#ifndef IDELTA_CORE_PARTITION_H
+#define IDELTA_CORE_PARTITION_H
+
+#include <cstdint>
+#include <vector>
+
+#include "src/core/blocking.h"
+
+namespace idelta::core {
+
+// Cores that share an L3.
+struct Domain {
+  int64_t node;  // NUMA node
+  int64_t cores;
+};
+using Topology = std::vector<Domain>;  // those of one node stand together
+
+// Where threads sit.
+class Placement {
+ public:
+  explicit Placement(const Topology& topology);
+
+  int64_t domains() const { return static_cast<int64_t>(first_.size()) - 1; }
+  // Of `threads` in all, those on this domain: one a core; if there are more threads than cores, in proportion.
+  Range threads_on(int64_t domain, int64_t threads) const;
+
+ private:
+  std::vector<int64_t> first_;  // core of each domain, and the number of cores
+};
+
+// What a task works on.
+struct Cell {
+  Range rows, panels;
+};
+
+class Partition {
+ public:
+  struct Work {
+    int64_t rows, panels;
+    // What a task costs that has so many rows and panels out of `all_panels`, in any unit.
+    double (*cost)(int64_t rows, int64_t panels, int64_t all_panels);
+    int64_t unit = 1;  // of rows for cost: the height of a tile, if tiles are what is cut
+  };
+
+  // At most `threads` tasks.
+  Partition(const Placement& placement, int64_t threads, const Work& work);
+
+  int64_t tasks() const { return threads_; }  // task i is thread i's; none is empty
+  Cell cell(int64_t task) const;
+  bool cuts_panels() const { return most_.panels < work_.panels; }
+
+  // Upper bounds over all cells.
+  int64_t most_rows() const { return most_.rows; }
+  int64_t most_panels() const { return most_.panels; }
+
+ private:
+  enum class Along { kRows, kPanels, kNothing };  // how the work is cut over domains
+  struct Size {
+    int64_t rows, panels;
+  };
+  struct Strips {
+    int64_t count;
+    double cost;  // of the largest cell; below 0: cannot be
+    Size most;
+  };
+
+  double cost_along(Along along);
+  Cell of_domain(Range threads) const;
+  Strips strips_for(int64_t threads, Size size) const;
+
+  const Placement& placement_;
+  Work work_;
+  int64_t threads_;
+  Along along_ = Along::kNothing;
+  Size most_{};
+};
+
+// forward and backward_data. Every task reads its panels of D whole, which costs about as much as kStreamRows rows of
+// arithmetic; so few rows are cut by panels, many by rows.
+double forward_cost(int64_t rows, int64_t panels, int64_t all_panels);
+
+// backward_weights: row blocks against panels.
+double weights_cost(int64_t rows, int64_t panels, int64_t all_panels);
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_PARTITION_H

@@ -1,0 +1,179 @@
+// The partition of work over domains and threads, on machines that are not here.
+#include "src/core/partition.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace idelta::core {
+namespace {
+
+Topology even(int64_t nodes, int64_t domains_a_node, int64_t cores) {
+  Topology topology;
+  for (int64_t i = 0; i < nodes * domains_a_node; ++i) topology.push_back({i / domains_a_node, cores});
+  return topology;
+}
+
+struct Machine {
+  const char* name;
+  Topology topology;
+
+  int64_t cores() const {
+    int64_t sum = 0;
+    for (const Domain& domain : topology) sum += domain.cores;
+    return sum;
+  }
+};
+const Machine kMachines[] = {{"one domain", even(1, 1, 64)},
+                             {"64 cores, 1 node of 8 L3", even(1, 8, 8)},
+                             {"192 cores, 4 nodes of 6 L3", even(4, 6, 8)},
+                             {"192 cores, 2 nodes of 1 L3", even(2, 1, 96)},
+                             {"uneven", {{0, 8}, {0, 3}, {1, 8}, {2, 1}, {2, 5}}}};
+
+constexpr int64_t kRows[] = {1, 2, 5, 37, 64, 585, 4096}, kPanels[] = {1, 2, 25, 97};
+
+struct Case {
+  const Machine& machine;
+  Placement placement;
+  int64_t threads, rows, panels;
+  Partition partition;
+
+  int64_t domain_of(int64_t task) const {
+    int64_t domain = 0;
+    while (placement.threads_on(domain, partition.tasks()).end <= task) ++domain;
+    return domain;
+  }
+};
+
+// Calls check for every machine, cost, shape of work and number of threads up to twice the cores.
+template <class Check>
+void for_each_case(Check&& check) {
+  for (const Machine& machine : kMachines) {
+    const Placement placement(machine.topology);
+    const int64_t cores = machine.cores();
+    for (const int64_t threads : {int64_t{1}, int64_t{2}, int64_t{13}, cores / 2, cores - 1, cores, 2 * cores}) {
+      for (const bool forward : {true, false}) {
+        for (const int64_t rows : kRows) {
+          for (const int64_t panels : kPanels) {
+            SCOPED_TRACE(std::string(machine.name) + (forward ? ", forward, " : ", weights, ") +
+                         std::to_string(threads) + " threads, " + std::to_string(rows) + " x " +
+                         std::to_string(panels));
+            check(Case{machine, placement, threads, rows, panels,
+                       Partition(placement, threads, {rows, panels, forward ? forward_cost : weights_cost})});
+            if (::testing::Test::HasFailure()) return;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Partition, EveryRowOfEveryPanelIsInOneCellAndNoCellIsEmpty) {
+  for_each_case([](const Case& c) {
+    std::vector<int> times(static_cast<size_t>(c.rows * c.panels));
+    ASSERT_GE(c.partition.tasks(), 1);
+    ASSERT_LE(c.partition.tasks(), c.threads);
+    for (int64_t task = 0; task < c.partition.tasks(); ++task) {
+      const Cell cell = c.partition.cell(task);
+      ASSERT_GT(cell.rows.size() * cell.panels.size(), 0) << "task " << task;
+      ASSERT_LE(cell.rows.size(), c.partition.most_rows()) << "task " << task;
+      ASSERT_LE(cell.panels.size(), c.partition.most_panels()) << "task " << task;
+      for (int64_t row = cell.rows.begin; row < cell.rows.end; ++row) {
+        for (int64_t p = cell.panels.begin; p < cell.panels.end; ++p)
+          ++times.at(static_cast<size_t>(row * c.panels + p));
+      }
+    }
+    EXPECT_EQ(times, std::vector<int>(times.size(), 1));
+  });
+}
+
+TEST(Partition, UsesEveryThreadThatCanHaveWork) {
+  for_each_case([](const Case& c) { EXPECT_EQ(std::min(c.threads, c.rows * c.panels), c.partition.tasks()); });
+}
+
+// The largest cell against the mean, each of its sides allowed one row or panel more and the share of a strip that has
+// a thread fewer than others.
+TEST(Partition, NoCellIsMuchLargerThanTheMean) {
+  for_each_case([](const Case& c) {
+    int64_t largest = 0;
+    for (int64_t task = 0; task < c.partition.tasks(); ++task) {
+      const Cell cell = c.partition.cell(task);
+      largest = std::max(largest, (cell.rows.size() - 1) * (cell.panels.size() - 1));
+    }
+    EXPECT_LE(static_cast<double>(largest * c.partition.tasks()), 1.01 * static_cast<double>(c.rows * c.panels));
+  });
+}
+
+TEST(Partition, ManyRowsAreBalancedWithinOneRow) {
+  for (const Machine& machine : kMachines) {
+    const Placement placement(machine.topology);
+    for (const int64_t threads : {machine.cores() / 2, machine.cores()}) {
+      const Partition partition(placement, threads, {1000 * threads + 7, 25, forward_cost});
+      EXPECT_FALSE(partition.cuts_panels()) << machine.name;
+      for (int64_t task = 0; task < threads; ++task) {
+        const int64_t rows = partition.cell(task).rows.size();
+        EXPECT_TRUE(rows == 1000 || rows == 1001) << machine.name << ", task " << task << ": " << rows;
+      }
+    }
+  }
+}
+
+TEST(Partition, ANodesRowsAreContiguousOrAllAndItsPanelsToo) {
+  for_each_case([](const Case& c) {
+    if (c.rows * c.panels < 4 * c.threads) return;  // too little to be cut over domains
+    for (int64_t node = 0; node <= c.machine.topology.back().node; ++node) {
+      Range rows{c.rows, 0}, panels{c.panels, 0};
+      int64_t area = 0;
+      for (int64_t task = 0; task < c.partition.tasks(); ++task) {
+        if (c.machine.topology[static_cast<size_t>(c.domain_of(task))].node != node) continue;
+        const Cell cell = c.partition.cell(task);
+        rows = {std::min(rows.begin, cell.rows.begin), std::max(rows.end, cell.rows.end)};
+        panels = {std::min(panels.begin, cell.panels.begin), std::max(panels.end, cell.panels.end)};
+        area += cell.rows.size() * cell.panels.size();
+      }
+      if (area == 0) continue;  // has no threads
+      EXPECT_EQ(rows.size() * panels.size(), area) << "node " << node << " works outside of its block";
+    }
+  });
+}
+
+// In a domain, two threads have the same rows and different panels, or different rows.
+TEST(Partition, PanelsOfAThreadAreItsOwnWithinItsRows) {
+  for_each_case([](const Case& c) {
+    for (int64_t task = 1; task < c.partition.tasks(); ++task) {
+      const Cell before = c.partition.cell(task - 1), cell = c.partition.cell(task);
+      const bool same_rows = before.rows == cell.rows && before.panels.end == cell.panels.begin;
+      const bool next_rows = before.rows.end == cell.rows.begin;
+      const bool next_domain = c.domain_of(task - 1) != c.domain_of(task);
+      EXPECT_TRUE(same_rows || next_rows || next_domain) << "task " << task;
+    }
+  });
+}
+
+TEST(Partition, ManyRowsAreCutByRowsOneRowByPanels) {
+  const Placement placement(even(4, 6, 8));
+  EXPECT_FALSE(Partition(placement, 192, {40960, 97, forward_cost}).cuts_panels());
+  const Partition one(placement, 96, {1, 97, forward_cost});
+  for (int64_t task = 0; task < one.tasks(); ++task) EXPECT_LE(one.cell(task).panels.size(), 2);
+}
+
+// A tile is 14 rows here: cutting tiles must weigh them like rows.
+TEST(Partition, TilesWeighWhatTheirRowsWeigh) {
+  const Placement placement(even(1, 1, 8));
+  EXPECT_FALSE(Partition(placement, 8, {64, 25, forward_cost, 14}).cuts_panels());
+  EXPECT_TRUE(Partition(placement, 8, {8, 25, forward_cost, 1}).cuts_panels());
+}
+
+TEST(Placement, FewThreadsFillTheFirstDomainsManyShareThemAll) {
+  const Placement placement(even(2, 2, 4));
+  EXPECT_EQ((Range{0, 4}), placement.threads_on(0, 6));
+  EXPECT_EQ((Range{4, 6}), placement.threads_on(1, 6));
+  EXPECT_EQ(0, placement.threads_on(2, 6).size());
+  for (int64_t domain = 0; domain < 4; ++domain) EXPECT_EQ(8, placement.threads_on(domain, 32).size());
+}
+
+}  // namespace
+}  // namespace idelta::core
