@@ -36,9 +36,9 @@ struct ForwardBlocks {
 };
 ForwardBlocks forward_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n);
 
-// backward_weights and update: mb rows are packed at a time, by all threads. dD is cut into blocks of kBlockPanels * nr
-// rows, which tiles of almost mr rows fill: 96 = 7 x 14 - 2 (AVX-512), 48 = 8 x 6 (AVX2). A task goes through its
-// blocks, for each through sub-blocks of kb rows of the reduction, for each through its panels of dz:
+// backward_weights and update: mb rows are packed at a time, by all threads. a task's rows of dD are cut into blocks of
+// at most kBlockPanels * nr, which tiles of almost mr rows fill: 96 = 7 x 14 - 2 (AVX-512), 48 = 8 x 6 (AVX2). A task
+// goes through its blocks, for each through sub-blocks of kb rows of the reduction, for each through its panels of dz:
 //   a panel of dz, kb x nr, the block's columns of x, kb x 3 nr, and the block of dD stay in L2.
 // A panel short enough for L1 (kb = 384) was 4 to 8 % slower: dD is read and written more often. Where dD does not stay
 // in L2, few rows are multiplied by low and wide tiles that write it along its rows: twice the speed at n = 1024, m

@@ -105,7 +105,8 @@ class Partition {
 // arithmetic; so few rows are cut by panels, many by rows.
 double forward_cost(int64_t rows, int64_t panels, int64_t all_panels);
 
-// backward_weights: row blocks against panels.
+// backward_weights and update: panels of dD's rows against panels of its columns; rows are cut as long as that
+// suffices.
 double weights_cost(int64_t rows, int64_t panels, int64_t all_panels);
 
 }  // namespace idelta::core

@@ -26,10 +26,8 @@ static_assert(OptimizerStep::kSgd == static_cast<int>(IDELTA_OPTIMIZER_SGD) &&
               OptimizerStep::kNesterov == static_cast<int>(IDELTA_OPTIMIZER_NESTEROV) &&
               OptimizerStep::kAdamW == static_cast<int>(IDELTA_OPTIMIZER_ADAMW));
 
-void Stepper::operator()(int64_t block, int64_t panel, const float* g, int64_t ldg) const {
-  const int64_t first = block * WeightsBlocks::kBlockPanels;
-  const int64_t end = std::min(first + WeightsBlocks::kBlockPanels, ceil_div(n_, nr_));
-  for (int64_t p = first; p < end; ++p) step_tile(p, panel, g + (p - first) * nr_ * ldg, ldg);
+void Stepper::operator()(Range block, int64_t panel, const float* g, int64_t ldg) const {
+  for (int64_t p = block.begin; p < block.end; ++p) step_tile(p, panel, g + (p - block.begin) * nr_ * ldg, ldg);
 }
 
 void Stepper::step_tile(int64_t row_panel, int64_t panel, const float* g, int64_t ldg) const {

@@ -11,7 +11,7 @@ namespace idelta::core {
 
 OptimizerStep step_of(const idelta_optimizer& optimizer);
 
-// Holds references only; different (block, panel) may be stepped by different threads.
+// Holds references only; different tiles may be stepped by different threads.
 class Stepper {
  public:
   Stepper(const KernelTable& kernels, idelta_delta& delta, const Parameters& parameters, const OptimizerStep& step)
@@ -20,8 +20,8 @@ class Stepper {
   // The order of D out x in: then the gradient is dz^T x.
   bool transposed() const { return parameters_.D && delta_.header.transposed; }
 
-  // Row block `block` (WeightsBlocks) of D and panel `panel` of its columns, with their gradient g.
-  void operator()(int64_t block, int64_t panel, const float* g, int64_t ldg) const;
+  // Rows of D, in panels, and panel `panel` of its columns, with their gradient g.
+  void operator()(Range block, int64_t panel, const float* g, int64_t ldg) const;
 
  private:
   static constexpr int64_t kMostLines = 4;  // in the width of a panel

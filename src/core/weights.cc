@@ -18,7 +18,7 @@ struct Strided {
 
 // Both operands of mb rows, packed:
 //   dz:  panel p at  p * rows * nr,  [row][nr], zero-padded
-//   x:   block b (of dD's rows) at  b * 3 nr * rows,  its tiles one after the other, each [row][tile height]
+//   x:   a block of dD's rows from the i-th on at  i * rows,  its tiles one after the other, each [row][tile height]
 // or as they lie, where packing costs more than it gives; a last panel of dz that is not whole is packed all the same.
 struct Operands {
   float *packed_x, *packed_dz;
@@ -28,46 +28,59 @@ struct Operands {
 
   int64_t panels() const { return ceil_div(n, nr); }
   int64_t panel_width(int64_t p) const { return std::min(nr, n - p * nr); }
-  int64_t block_size() const { return WeightsBlocks::kBlockPanels * nr; }
-  int64_t blocks() const { return ceil_div(n, block_size()); }
-  int64_t block_width(int64_t b) const { return std::min(block_size(), n - b * block_size()); }
-  int64_t tile(int64_t b) const { return even_tile(block_width(b), mr); }
+
+  // A block of dD's rows is given in panels.
+  int64_t width(Range block) const { return std::min(block.end * nr, n) - block.begin * nr; }
+  int64_t tile(Range block) const { return even_tile(width(block), mr); }
 
   bool packs_panel(int64_t p) const { return packed || panel_width(p) < nr; }
   float* packed_panel(int64_t p) const { return packed_dz + p * rows * nr; }
-  float* packed_columns(int64_t b, int64_t offset) const { return packed_x + (b * block_size() + offset) * rows; }
+  float* packed_columns(Range block, int64_t offset) const { return packed_x + (block.begin * nr + offset) * rows; }
 
   // From panel p on; those that lie alike are panel_stride() apart.
   Strided panel(int64_t p) const {
     return packs_panel(p) ? Strided{packed_panel(p), nr} : Strided{dz.data + p * nr, dz.stride};
   }
   int64_t panel_stride() const { return packed ? rows * nr : nr; }
-  Strided columns(int64_t b, int64_t offset, int64_t height) const {
-    return packed ? Strided{packed_columns(b, offset), height} : Strided{x.data + b * block_size() + offset, x.stride};
+  Strided columns(Range block, int64_t offset, int64_t height) const {
+    return packed ? Strided{packed_columns(block, offset), height}
+                  : Strided{x.data + block.begin * nr + offset, x.stride};
+  }
+};
+
+// The rows of a cell in blocks of at most kBlockPanels panels, evened.
+struct Blocks {
+  Range rows;
+
+  int64_t count() const { return ceil_div(rows.size(), WeightsBlocks::kBlockPanels); }
+  Range at(int64_t index) const {
+    const Range part = part_of(rows.size(), count(), index);
+    return {rows.begin + part.begin, rows.begin + part.end};
   }
 };
 
 class Weights {
  public:
-  Weights(const idelta_context& context, const WeightsOperands& operands)
+  // stored: dD goes to memory, not into the optimiser.
+  Weights(const idelta_context& context, const WeightsOperands& operands, bool stored)
       : context_(context),
         kernels_(context.kernels),
         op_(operands),
         cut_(weights_blocks(context.caches, context.tile(), operands.m, operands.n)),
+        low_tiles_(cut_.low_tiles && stored),
         panels_(ceil_div(operands.n, kernels_.nr)),
-        blocks_(ceil_div(panels_, WeightsBlocks::kBlockPanels)),
         partition_(context.placement, useful_threads(context.parallel.threads(), multiply_adds()),
-                   {blocks_, panels_, weights_cost}) {}
+                   {panels_, panels_, weights_cost}) {}
 
   int64_t tasks() const { return partition_.tasks(); }
-  Cell cell(int64_t task) const { return partition_.cell(task); }  // its rows are blocks
+  Cell cell(int64_t task) const { return partition_.cell(task); }  // its rows are panels, too
   double multiply_adds() const {
     const auto size = [](int64_t v) { return static_cast<double>(v); };
     return size(op_.m) * size(op_.n) * size(op_.n);
   }
   int64_t panels() const { return panels_; }
   int64_t row_blocks() const { return op_.m <= cut_.mb ? 1 : ceil_div(op_.m, cut_.mb); }
-  int64_t packed_floats() const { return 2 * cut_.mb * blocks_ * WeightsBlocks::kBlockPanels * kernels_.nr; }
+  int64_t packed_floats() const { return 2 * cut_.mb * panels_ * kernels_.nr; }
 
   // Packs rows [index * mb, ...) of x and dz.
   Operands pack(int64_t index, float* memory) const {
@@ -80,7 +93,7 @@ class Weights {
                                       rows_collide(op_.m, op_.lddz, kWeightsCollision),
                             .rows = std::min(cut_.mb, op_.m - first),
                             .nr = kernels_.nr,
-                            .mr = cut_.low_tiles ? kernels_.wide_rows : kernels_.mr,
+                            .mr = low_tiles_ ? kernels_.wide_rows : kernels_.mr,
                             .n = op_.n};
     // A few rows at a time, whole: they are read along the grain, and the ends of the panels they go to stay in L1.
     constexpr int64_t kRows = 16;
@@ -90,7 +103,13 @@ class Weights {
       for (int64_t c = mine.begin; c < mine.end; ++c) {
         const Range rows{c * kRows, std::min((c + 1) * kRows, operands.rows)};
         for (int64_t p = 0; p < operands.panels(); ++p) pack_panel(operands, p, rows);
-        for (int64_t b = 0; b < operands.blocks() && operands.packed; ++b) pack_columns(operands, b, rows);
+        for (int64_t t = 0; t < tasks() && operands.packed; ++t) {
+          const Cell cell = partition_.cell(t);
+          const Blocks blocks{cell.rows};
+          for (int64_t b = 0; cell.panels.begin == 0 && b < blocks.count(); ++b) {
+            pack_columns(operands, blocks.at(b), rows);
+          }
+        }
       }
     });
     return operands;
@@ -106,8 +125,8 @@ class Weights {
   }
 
   // out = beta out + x^T dz for the rows of dD in `block` and the columns in `panels`; out is at the first of both.
-  void multiply(const Operands& o, int64_t block, Range panels, float beta, float* out, int64_t ldo) const {
-    const int64_t tile = o.tile(block), width = o.block_width(block);
+  void multiply(const Operands& o, Range block, Range panels, float beta, float* out, int64_t ldo) const {
+    const int64_t tile = o.tile(block), width = o.width(block);
     // Every panel of dz serves all tiles of the block while it is in L1; but if all of dz is in cache, dD is written
     // along its rows, as the way to memory likes it.
     const int64_t strip = cut_.rows_first ? tile : width;
@@ -135,7 +154,7 @@ class Weights {
     return {panels.begin, together ? std::min(panels.end, whole) : std::min(panels.begin + 1, panels.end)};
   }
 
-  void multiply_tile(const Operands& o, Range rows, int64_t block, Range columns, Range panels, float beta, float* out,
+  void multiply_tile(const Operands& o, Range rows, Range block, Range columns, Range panels, float beta, float* out,
                      int64_t ldo) const {
     const Strided lhs = o.columns(block, columns.begin, columns.size()), rhs = o.panel(panels.begin);
     kernels_.f32_weights({.rows = columns.size(),
@@ -162,13 +181,13 @@ class Weights {
                              .dst = o.packed_panel(panel) + rows.begin * o.nr});
   }
 
-  void pack_columns(const Operands& o, int64_t block, Range rows) const {
-    const int64_t width = o.block_width(block), tile = o.tile(block);
+  void pack_columns(const Operands& o, Range block, Range rows) const {
+    const int64_t width = o.width(block), tile = o.tile(block);
     for (int64_t offset = 0; offset < width; offset += tile) {
       const int64_t height = std::min(tile, width - offset);
       kernels_.f32_pack_panel({.rows = rows.size(),
                                .cols = height,
-                               .src = o.x.data + rows.begin * o.x.stride + block * o.block_size() + offset,
+                               .src = o.x.data + rows.begin * o.x.stride + block.begin * o.nr + offset,
                                .ld = o.x.stride,
                                .width = height,
                                .dst = o.packed_columns(block, offset) + rows.begin * height});
@@ -179,7 +198,8 @@ class Weights {
   const KernelTable& kernels_;
   const WeightsOperands& op_;
   WeightsBlocks cut_;
-  int64_t panels_, blocks_;
+  bool low_tiles_;
+  int64_t panels_;
   Partition partition_;
 };
 
@@ -187,12 +207,12 @@ class Weights {
 
 size_t weights_workspace_bytes(const idelta_context& context, int64_t m, int64_t n) {
   const WeightsOperands sizes{m, n, nullptr, n, nullptr, n};
-  return static_cast<size_t>(Weights(context, sizes).packed_floats()) * sizeof(float);
+  return static_cast<size_t>(Weights(context, sizes, true).packed_floats()) * sizeof(float);
 }
 
 void backward_weights(const idelta_context& context, const WeightsOperands& operands, float beta, float* dD,
                       int64_t ldd, float* db, const OfferedWorkspace& offered) {
-  const Weights weights(context, operands);
+  const Weights weights(context, operands, true);
   float* const workspace = offered.take(weights.packed_floats());
   const int64_t n = operands.n;
   if (db && beta == 0) std::fill_n(db, n, 0.0f);
@@ -205,9 +225,10 @@ void backward_weights(const idelta_context& context, const WeightsOperands& oper
       const Cell cell = weights.cell(task);
       weights.add_column_sums(packed, cell, db);
       if (!dD) return;
-      for (int64_t b = cell.rows.begin; b < cell.rows.end; ++b) {
-        float* const corner = dD + b * packed.block_size() * ldd + cell.panels.begin * packed.nr;
-        weights.multiply(packed, b, cell.panels, scale, corner, ldd);
+      const Blocks blocks{cell.rows};
+      for (int64_t b = 0; b < blocks.count(); ++b) {
+        float* const corner = dD + (blocks.at(b).begin * ldd + cell.panels.begin) * packed.nr;
+        weights.multiply(packed, blocks.at(b), cell.panels, scale, corner, ldd);
       }
     });
   }
@@ -224,16 +245,16 @@ struct GradientScratch {
         nr(panel),
         rows(WeightsBlocks::kBlockPanels * nr),
         ld(whole ? weights.panels() * nr : nr),
-        floats(whole ? (ld + rows) * ld : weights.tasks() * rows * nr) {}
+        floats(whole ? ld * ld : weights.tasks() * rows * nr) {}
 
-  int64_t offset(int64_t task, int64_t block, int64_t p) const {
-    return whole ? block * rows * ld + p * nr : task * rows * nr;
+  int64_t offset(int64_t task, Range block, int64_t p) const {
+    return whole ? (block.begin * ld + p) * nr : task * rows * nr;
   }
 };
 
 size_t update_workspace_bytes(const idelta_context& context, int64_t m, int64_t n) {
   const WeightsOperands sizes{m, n, nullptr, n, nullptr, n};
-  const Weights weights(context, sizes);
+  const Weights weights(context, sizes, false);
   const int64_t gradient = GradientScratch(weights, context.kernels.nr).floats;
   return static_cast<size_t>(weights.packed_floats() + gradient + round_up(n, kLine)) * sizeof(float);
 }
@@ -245,7 +266,7 @@ void update(const idelta_context& context, idelta_delta& delta, const WeightsOpe
   const bool transposed = stepper.transposed();
   const WeightsOperands operands =
       transposed ? WeightsOperands{given.m, given.n, given.dz, given.lddz, given.x, given.ldx} : given;
-  const Weights weights(context, operands);
+  const Weights weights(context, operands, false);
   const int64_t n = operands.n;
   const GradientScratch scratch(weights, context.kernels.nr);
   float* const workspace = offered.take(weights.packed_floats() + scratch.floats + round_up(n, kLine));
@@ -260,11 +281,12 @@ void update(const idelta_context& context, idelta_delta& delta, const WeightsOpe
     context.parallel.run(weights.tasks(), weights.multiply_adds(), [&](int64_t task) {
       const Cell cell = weights.cell(task);
       weights.add_column_sums(packed, cell, transposed ? nullptr : bias_gradient);
-      for (int64_t b = cell.rows.begin; b < cell.rows.end; ++b) {
+      const Blocks blocks{cell.rows};
+      for (int64_t b = 0; b < blocks.count(); ++b) {
         for (int64_t p = cell.panels.begin; p < cell.panels.end; ++p) {
-          float* const g = gradient + scratch.offset(task, b, p);
-          weights.multiply(packed, b, {p, p + 1}, beta, g, scratch.ld);
-          if (last) stepper(b, p, g, scratch.ld);
+          float* const g = gradient + scratch.offset(task, blocks.at(b), p);
+          weights.multiply(packed, blocks.at(b), {p, p + 1}, beta, g, scratch.ld);
+          if (last) stepper(blocks.at(b), p, g, scratch.ld);
         }
       }
     });
