@@ -121,7 +121,7 @@ struct OptimizerStep {
 struct KernelTable {
   ptrdiff_t mr, nr;       // register tile; nr is a multiple of kLine
   ptrdiff_t wide_panels;  // how many panels one row tile should be given at once when D is streamed (few rows)
-  ptrdiff_t wide_rows;    // rows that two panels leave registers for: the tile to stream dD with
+  ptrdiff_t wide_rows;    // rows of the tile to stream dD with: few, where that leaves registers for several panels
   void (*f32_forward)(const ForwardTile&);
   void (*f32_weights)(const WeightsTile&);
   void (*f32_copy_rows)(const CopyRows&);
