@@ -62,11 +62,15 @@ IDELTA_INLINE V transpose_block(const PackPanel& p, ptrdiff_t r, ptrdiff_t c) {
   const float* const src = p.src + r;
   float* const dst = p.dst + r * p.width + c;
   V block[V::lanes], seen = V::zero();
-  IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
-    block[i] = kWhole || c + i < p.cols ? V::load(src + (c + i) * p.ld, loaded) : V::zero();
-    seen = seen | block[i];
+  if constexpr (kWhole) {
+    load_transposed(src + c * p.ld, p.ld, block);
+  } else {
+    IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
+      block[i] = c + i < p.cols ? V::load(src + (c + i) * p.ld, loaded) : V::zero();
+    }
+    transpose(block);
   }
-  transpose(block);
+  IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) seen = seen | block[i];
   IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
     if (kWhole || r + i < p.rows) block[i].store(dst + i * p.width, stored);
   }

@@ -89,6 +89,27 @@ inline __attribute__((always_inline)) void transpose(Vector (&rows)[16]) {
   }
 }
 
+// columns[j] lane i = src[i * ld + j], for 16 x 16. The 128-bit pieces are put in place by the load ports, which leaves
+// half of transpose()'s shuffles.
+inline __attribute__((always_inline)) void load_transposed(const float* src, ptrdiff_t ld, Vector (&columns)[16]) {
+  for (int c = 0; c < 16; c += 4) {
+    __m512 rows[4];  // rows[k]: columns [c, c + 4) of rows k, k + 4, k + 8, k + 12
+    for (int k = 0; k < 4; ++k) {
+      const float* const at = src + k * ld + c;
+      __m512 row = _mm512_castps128_ps512(_mm_loadu_ps(at));
+      row = _mm512_mask_broadcast_f32x4(row, 0x00f0, _mm_loadu_ps(at + 4 * ld));
+      row = _mm512_mask_broadcast_f32x4(row, 0x0f00, _mm_loadu_ps(at + 8 * ld));
+      rows[k] = _mm512_mask_broadcast_f32x4(row, 0xf000, _mm_loadu_ps(at + 12 * ld));
+    }
+    const __m512 a = _mm512_unpacklo_ps(rows[0], rows[1]), b = _mm512_unpackhi_ps(rows[0], rows[1]);
+    const __m512 d = _mm512_unpacklo_ps(rows[2], rows[3]), e = _mm512_unpackhi_ps(rows[2], rows[3]);
+    columns[c].v = _mm512_shuffle_ps(a, d, 0x44);
+    columns[c + 1].v = _mm512_shuffle_ps(a, d, 0xee);
+    columns[c + 2].v = _mm512_shuffle_ps(b, e, 0x44);
+    columns[c + 3].v = _mm512_shuffle_ps(b, e, 0xee);
+  }
+}
+
 }  // namespace
 
 #endif  // IDELTA_KERNELS_AVX512_VECTOR_H
