@@ -24,7 +24,8 @@ constexpr const char* kFooter =
     "\n"
     "Exit codes: 0 done; 1 run-time error; 2 wrong usage; 3 a data set or model file is missing, damaged\n"
     "or does not fit; 130 interrupted (train first saves its model); 143 terminated (likewise).\n"
-    "Environment: IDELTA_ISA and IDELTA_THREADS lower what is chosen; IDELTA_DATA is a folder of data sets.";
+    "Environment: IDELTA_ISA and IDELTA_THREADS lower what is chosen; IDELTA_SPIN_US and IDELTA_BIND say how\n"
+    "threads wait and where they run (idelta.h); IDELTA_DATA is a folder of data sets.";
 
 int fail(int code, std::string sentence) {
   // One line, whatever the library said.

@@ -24,7 +24,7 @@ constexpr int64_t kMostUnits = UINT16_MAX;
 
 thread_local bool takes_part = false;  // this thread runs tasks of a pool
 
-bool inside_parallel_region() { return takes_part || (omp_in_parallel && omp_in_parallel()); }
+bool inside_openmp_region() { return omp_in_parallel && omp_in_parallel(); }
 
 void run_alone(const Job& job) {
   for (int64_t i = 0; i < job.tasks; ++i) job.task(job.arg, i);
@@ -69,7 +69,8 @@ struct ThreadPool::Worker : Lane {
 
 void ThreadPool::run(const Job& job, const Effort& effort) {
   const int64_t threads = std::min({effort.threads, job.tasks, kMostThreads});
-  if (threads <= 1 || inside_parallel_region() || !acquire()) return run_alone(job);
+  // A task that calls this finds the pool taken.
+  if (threads <= 1 || inside_openmp_region() || !acquire()) return run_alone(job);
   const int64_t asleep = threads - 1 - awake_;  // or not made yet
   if (asleep <= 0) {
     run_shared(job, threads, effort.spin, false);

@@ -48,8 +48,8 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  // Returns when all tasks are done. On the calling thread alone inside a parallel region (of this pool's or OpenMP's),
-  // while another thread has the pool, or when sleeping threads are not worth waking.
+  // Returns when all tasks are done. On the calling thread alone inside a task or an OpenMP region, while another
+  // thread has the pool, or when sleeping threads are not worth waking.
   void run(const Job& job, const Effort& effort);
 
   // Ends all threads and waits for them; whoever calls later works alone. For the library's unloading.
