@@ -90,6 +90,15 @@ TEST(Partition, EveryRowOfEveryPanelIsInOneCellAndNoCellIsEmpty) {
   });
 }
 
+// What decides whether a task may go through all panels by itself: one domain's cut is enough.
+TEST(Partition, KnowsWhetherAnyCellHasFewerPanels) {
+  for_each_case([](const Case& c) {
+    bool cut = false;
+    for (int64_t task = 0; task < c.partition.tasks(); ++task) cut |= c.partition.cell(task).panels.size() < c.panels;
+    EXPECT_EQ(cut, c.partition.cuts_panels());
+  });
+}
+
 TEST(Partition, UsesEveryThreadThatCanHaveWork) {
   for_each_case([](const Case& c) { EXPECT_EQ(std::min(c.threads, c.rows * c.panels), c.partition.tasks()); });
 }

@@ -65,6 +65,7 @@ Partition::Partition(const Placement& placement, int64_t threads, const Work& wo
 double Partition::cost_along(Along along) {
   along_ = along;
   most_ = {0, 0};
+  cuts_panels_ = along == Along::kPanels;
   double largest = 0;
   for (int64_t d = 0; d < (along == Along::kNothing ? 1 : placement_.domains()); ++d) {
     const Range threads = along == Along::kNothing ? Range{0, threads_} : placement_.threads_on(d, threads_);
@@ -73,6 +74,7 @@ double Partition::cost_along(Along along) {
     const Strips strips = strips_for(threads.size(), {cell.rows.size(), cell.panels.size()});
     if (strips.cost < 0) return -1;
     largest = std::max(largest, strips.cost);
+    cuts_panels_ |= strips.count < threads.size();
     most_ = {std::max(most_.rows, strips.most.rows), std::max(most_.panels, strips.most.panels)};
   }
   return largest;

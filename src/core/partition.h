@@ -73,7 +73,7 @@ class Partition {
 
   int64_t tasks() const { return threads_; }  // task i is thread i's; none is empty
   Cell cell(int64_t task) const;
-  bool cuts_panels() const { return most_.panels < work_.panels; }
+  bool cuts_panels() const { return cuts_panels_; }  // some cell has not all of them
 
   // Upper bounds over all cells.
   int64_t most_rows() const { return most_.rows; }
@@ -99,6 +99,7 @@ class Partition {
   int64_t threads_;
   Along along_ = Along::kNothing;
   Size most_{};
+  bool cuts_panels_ = false;
 };
 
 // forward and backward_data. Every task reads its panels of D whole, which costs about as much as kStreamRows rows of

@@ -18,7 +18,7 @@ struct Strided {
 
 // Both operands of mb rows, packed:
 //   dz:  panel p at  p * rows * nr,  [row][nr], zero-padded
-//   x:   a block of dD's rows from the i-th on at  i * rows,  its tiles one after the other, each [row][tile height]
+//   x:   block b of dD's rows at  b * rows * kBlockPanels nr,  [row][kBlockPanels nr], zero-padded
 // or as they lie, where packing costs more than it gives; a last panel of dz that is not whole is packed all the same.
 struct Operands {
   float *packed_x, *packed_dz;
@@ -35,29 +35,27 @@ struct Operands {
 
   bool packs_panel(int64_t p) const { return packed || panel_width(p) < nr; }
   float* packed_panel(int64_t p) const { return packed_dz + p * rows * nr; }
-  float* packed_columns(Range block, int64_t offset) const { return packed_x + (block.begin * nr + offset) * rows; }
+  int64_t block_width() const { return WeightsBlocks::kBlockPanels * nr; }
+  float* packed_block(int64_t b) const { return packed_x + b * rows * block_width(); }
 
   // From panel p on; those that lie alike are panel_stride() apart.
   Strided panel(int64_t p) const {
     return packs_panel(p) ? Strided{packed_panel(p), nr} : Strided{dz.data + p * nr, dz.stride};
   }
   int64_t panel_stride() const { return packed ? rows * nr : nr; }
-  Strided columns(Range block, int64_t offset, int64_t height) const {
-    return packed ? Strided{packed_columns(block, offset), height}
-                  : Strided{x.data + block.begin * nr + offset, x.stride};
+  // Of a block, from the offset-th column on.
+  Strided columns(Range block, int64_t offset) const {
+    const int64_t column = block.begin * nr + offset, b = block.begin / WeightsBlocks::kBlockPanels;
+    return packed ? Strided{packed_block(b) + column - b * block_width(), block_width()}
+                  : Strided{x.data + column, x.stride};
   }
 };
 
-// The rows of a cell in blocks of at most kBlockPanels panels, evened.
-struct Blocks {
-  Range rows;
-
-  int64_t count() const { return ceil_div(rows.size(), WeightsBlocks::kBlockPanels); }
-  Range at(int64_t index) const {
-    const Range part = part_of(rows.size(), count(), index);
-    return {rows.begin + part.begin, rows.begin + part.end};
-  }
-};
+// The rows of a cell, in panels, cut where the blocks of all of them end.
+Range first_block(Range rows) {
+  const int64_t end = (rows.begin / WeightsBlocks::kBlockPanels + 1) * WeightsBlocks::kBlockPanels;
+  return {rows.begin, std::min(end, rows.end)};
+}
 
 class Weights {
  public:
@@ -80,7 +78,7 @@ class Weights {
   }
   int64_t panels() const { return panels_; }
   int64_t row_blocks() const { return op_.m <= cut_.mb ? 1 : ceil_div(op_.m, cut_.mb); }
-  int64_t packed_floats() const { return 2 * cut_.mb * panels_ * kernels_.nr; }
+  int64_t packed_floats() const { return 2 * cut_.mb * round_up(panels_, WeightsBlocks::kBlockPanels) * kernels_.nr; }
 
   // Packs rows [index * mb, ...) of x and dz.
   Operands pack(int64_t index, float* memory) const {
@@ -103,12 +101,8 @@ class Weights {
       for (int64_t c = mine.begin; c < mine.end; ++c) {
         const Range rows{c * kRows, std::min((c + 1) * kRows, operands.rows)};
         for (int64_t p = 0; p < operands.panels(); ++p) pack_panel(operands, p, rows);
-        for (int64_t t = 0; t < tasks() && operands.packed; ++t) {
-          const Cell cell = partition_.cell(t);
-          const Blocks blocks{cell.rows};
-          for (int64_t b = 0; cell.panels.begin == 0 && b < blocks.count(); ++b) {
-            pack_columns(operands, blocks.at(b), rows);
-          }
+        for (int64_t column = 0; column < operands.n && operands.packed; column += operands.block_width()) {
+          pack_block(operands, column, rows);
         }
       }
     });
@@ -156,7 +150,7 @@ class Weights {
 
   void multiply_tile(const Operands& o, Range rows, Range block, Range columns, Range panels, float beta, float* out,
                      int64_t ldo) const {
-    const Strided lhs = o.columns(block, columns.begin, columns.size()), rhs = o.panel(panels.begin);
+    const Strided lhs = o.columns(block, columns.begin), rhs = o.panel(panels.begin);
     kernels_.f32_weights({.rows = columns.size(),
                           .cols = std::min(panels.size() * o.nr, o.n - panels.begin * o.nr),
                           .m = rows.size(),
@@ -181,17 +175,14 @@ class Weights {
                              .dst = o.packed_panel(panel) + rows.begin * o.nr});
   }
 
-  void pack_columns(const Operands& o, Range block, Range rows) const {
-    const int64_t width = o.width(block), tile = o.tile(block);
-    for (int64_t offset = 0; offset < width; offset += tile) {
-      const int64_t height = std::min(tile, width - offset);
-      kernels_.f32_pack_panel({.rows = rows.size(),
-                               .cols = height,
-                               .src = o.x.data + rows.begin * o.x.stride + block.begin * o.nr + offset,
-                               .ld = o.x.stride,
-                               .width = height,
-                               .dst = o.packed_columns(block, offset) + rows.begin * height});
-    }
+  void pack_block(const Operands& o, int64_t column, Range rows) const {
+    const int64_t width = o.block_width();
+    kernels_.f32_pack_panel({.rows = rows.size(),
+                             .cols = std::min(width, o.n - column),
+                             .src = o.x.data + rows.begin * o.x.stride + column,
+                             .ld = o.x.stride,
+                             .width = width,
+                             .dst = o.packed_block(column / width) + rows.begin * width});
   }
 
   const idelta_context& context_;
@@ -225,10 +216,9 @@ void backward_weights(const idelta_context& context, const WeightsOperands& oper
       const Cell cell = weights.cell(task);
       weights.add_column_sums(packed, cell, db);
       if (!dD) return;
-      const Blocks blocks{cell.rows};
-      for (int64_t b = 0; b < blocks.count(); ++b) {
-        float* const corner = dD + (blocks.at(b).begin * ldd + cell.panels.begin) * packed.nr;
-        weights.multiply(packed, blocks.at(b), cell.panels, scale, corner, ldd);
+      for (Range block = first_block(cell.rows); block.size() > 0; block = first_block({block.end, cell.rows.end})) {
+        float* const corner = dD + (block.begin * ldd + cell.panels.begin) * packed.nr;
+        weights.multiply(packed, block, cell.panels, scale, corner, ldd);
       }
     });
   }
@@ -281,12 +271,11 @@ void update(const idelta_context& context, idelta_delta& delta, const WeightsOpe
     context.parallel.run(weights.tasks(), weights.multiply_adds(), [&](int64_t task) {
       const Cell cell = weights.cell(task);
       weights.add_column_sums(packed, cell, transposed ? nullptr : bias_gradient);
-      const Blocks blocks{cell.rows};
-      for (int64_t b = 0; b < blocks.count(); ++b) {
+      for (Range block = first_block(cell.rows); block.size() > 0; block = first_block({block.end, cell.rows.end})) {
         for (int64_t p = cell.panels.begin; p < cell.panels.end; ++p) {
-          float* const g = gradient + scratch.offset(task, blocks.at(b), p);
-          weights.multiply(packed, blocks.at(b), {p, p + 1}, beta, g, scratch.ld);
-          if (last) stepper(blocks.at(b), p, g, scratch.ld);
+          float* const g = gradient + scratch.offset(task, block, p);
+          weights.multiply(packed, block, {p, p + 1}, beta, g, scratch.ld);
+          if (last) stepper(block, p, g, scratch.ld);
         }
       }
     });
