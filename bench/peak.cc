@@ -65,6 +65,7 @@ struct Loop {
 Loop loop_for(idelta_isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
+    case IDELTA_ISA_AMX:  // the fp32 peak of a machine with tiles
     case IDELTA_ISA_AVX512:
       return {fma_avx512, 16};
     case IDELTA_ISA_AVX2:

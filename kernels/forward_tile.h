@@ -20,7 +20,7 @@ IDELTA_INLINE void store_tile(const V (&sum)[MR][N], const ForwardTile& t, const
   }
   const float* x = t.residual;
   float *y = t.y, *contribution = t.contribution;
-  const ptrdiff_t ldx = t.ldx, ldy = t.ldy, ldc = t.ldc;
+  const ptrdiff_t ldx = t.ld_residual, ldy = t.ldy, ldc = t.ldc;
   if (contribution) {
     IDELTA_UNROLL for (int i = 0; i < MR; ++i, contribution += ldc) {
       IDELTA_UNROLL for (int v = 0; v < N; ++v)(sum[i][v] + bias[v]).store(contribution + v * V::lanes, mask[v]);
@@ -46,7 +46,7 @@ IDELTA_INLINE void activate_tile(const V (&sum)[MR][N], const ForwardTile& t) {
 }
 
 // MR rows by NP panels of NV vectors, of rows of NR vectors.
-template <class V, int MR, int NP, int NV, int NR>
+template <class Product, class V, int MR, int NP, int NV, int NR>
 IDELTA_TILE void forward_tile(const ForwardTile& t) {
   constexpr int N = NP * NV;
   // MR * N sums, N vectors of D and one of x live at once; one more would spill.
@@ -63,10 +63,12 @@ IDELTA_TILE void forward_tile(const ForwardTile& t) {
 
   LhsRows<MR> x(t.x, t.ldx);
   const float* d = t.panels;
-  IDELTA_UNROLL_4 for (ptrdiff_t p = 0; p < t.k; ++p, x.advance(1), d += nr) {
+  constexpr int steps = Product::kSteps;
+  IDELTA_UNROLL_4 for (ptrdiff_t p = 0; p < t.k / steps; ++p, x.advance(steps), d += nr) {
     prefetch_panels<V, NP, NV>(d + kAhead * nr, t.panel_stride);
-    multiply_step<V, MR, NP, NV>(sum, x, 0, d, t.panel_stride);
+    multiply_word<Product, V, MR, NP, NV>(sum, x, d, t.panel_stride);
   }
+  if (t.k % steps != 0) multiply_step<Product, V, MR, NP, NV>(sum, x, 0, d, t.panel_stride);
 
   if (t.suspend) {
     IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
@@ -96,8 +98,8 @@ void tanh_rows(const ForwardTile& t) {
   }
 }
 
-template <class V, int MR, int NV>
-struct ForwardRows {
+template <class Product, class V, int MR, int NV>
+struct ProductRows {
   using Args = ForwardTile;
   static constexpr ptrdiff_t nr = NV * V::lanes;
   static constexpr int most_panels = panels_that_fit<V, MR, NV>();
@@ -105,9 +107,9 @@ struct ForwardRows {
   template <int NP>
   IDELTA_INLINE static void run(const ForwardTile& t) {
     if (NP == 1 && t.cols <= NV / 2 * V::lanes) {
-      forward_tile<V, MR, 1, NV / 2, NV>(t);
+      forward_tile<Product, V, MR, 1, NV / 2, NV>(t);
     } else {
-      forward_tile<V, MR, NP, NV, NV>(t);
+      forward_tile<Product, V, MR, NP, NV, NV>(t);
     }
     if (t.activation.tanh && !t.suspend) tanh_rows<V>(t);
   }
@@ -122,6 +124,14 @@ struct ForwardRows {
     if (t.contribution) t.contribution += width;
   }
 };
+
+// For tile_of_any_rows.
+template <class V, int MR, int NV>
+using ForwardRows = ProductRows<F32Product, V, MR, NV>;
+template <class V, int MR, int NV>
+using WidenedForwardRows = ProductRows<WidenedProduct, V, MR, NV>;
+template <class V, int MR, int NV>
+using DotForwardRows = ProductRows<DotProduct, V, MR, NV>;
 
 }  // namespace idelta
 

@@ -9,6 +9,15 @@
 //     k 1: [j0 .. j0+nr)
 //     ...
 //
+// or in bf16, zero-padded to kPairLine steps of k as well:
+//
+//   panel: nr columns, two steps of k in a 32-bit word, the even one in its low half: what AMX tiles hold, what
+//   vdpbf16ps reads, and one shift or mask away from fp32
+//
+//     k 0, 1: [j0 .. j0+nr)
+//     k 2, 3: [j0 .. j0+nr)
+//     ...
+//
 // x is read as it lies, a row tile of up to mr rows at once; src/core copies it first only where it must.
 //
 // Numerics: every output is one chain of fused multiply-adds in ascending order of the reduction index, so tile shape,
@@ -17,10 +26,12 @@
 #define IDELTA_KERNELS_KERNELS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 namespace idelta {
 
-inline constexpr ptrdiff_t kLine = 16;  // floats in a cache line
+inline constexpr ptrdiff_t kLine = 16;      // floats in a cache line
+inline constexpr ptrdiff_t kPairLine = 32;  // bf16 numbers in one
 
 // y = min(high, max(low, max(slope * z, z))), 0 < slope <= 1, then tanh if asked: covers every activation of idelta.h.
 struct Activation {
@@ -35,7 +46,8 @@ struct ActivationGradient {
   bool tanh = false;
 };
 
-// y = act(a x + x D + b) for one row tile and a run of panels; contribution = x D + b.
+// y = act(a x + x D + b) for one row tile and a run of panels; contribution = x D + b. For panels of bf16 `panels` are
+// their words, which panel_stride counts.
 struct ForwardTile {
   ptrdiff_t rows;  // 1 .. mr
   ptrdiff_t cols;  // from the first column of a panel on; may span panels
@@ -46,9 +58,10 @@ struct ForwardTile {
   ptrdiff_t panel_stride;  // elements from one panel to the next
   float* partial;          // sums [panel][rows][nr] between blocks of k
   bool resume, suspend;    // start from partial; end there, without the epilogue
-  const float* residual;   // x again, at this tile's first column, rows likewise ldx apart
-  float identity_scale;    // a
-  const float* bias;       // at the first column; or null
+  const float* residual;   // x again, at this tile's first column
+  ptrdiff_t ld_residual;
+  float identity_scale;  // a
+  const float* bias;     // at the first column; or null
   Activation activation;
   float* y;  // at the tile's first row and column
   ptrdiff_t ldy;
@@ -94,6 +107,51 @@ struct PackPanel {
   float* dst;
 };
 
+// hi (and, if wanted, lo) <- rows x width of a packed fp32 panel, rounded to bf16 and paired: word [r / 2][c] holds
+// row r in its low half and row r + 1 (0 if there is none) in its high half. lo is what hi leaves, rounded in turn.
+struct RoundPanel {
+  ptrdiff_t rows, width;
+  const float* src;
+  uint32_t* hi;
+  uint32_t* lo;  // or null
+};
+
+// Rows of x rounded likewise, in their own order, with zeros up to the next multiple of kPairLine.
+struct RoundRows {
+  ptrdiff_t rows, cols;
+  const float* src;
+  ptrdiff_t ld;
+  uint16_t* hi;
+  uint16_t* lo;  // or null
+  ptrdiff_t ldr;
+};
+
+// y = act(a x + x D + b) for a block of rows and a run of bf16 panels, with x rounded to bf16 as well:
+//   bf16_dot     x D ~ x_hi D_hi
+//   bf16x3_dot   x D ~ x_hi D_hi + x_hi D_lo + x_lo D_hi
+// Rows of x past the last one may be read, up to the next multiple of 16 rows. Products are exact and summed in fp32
+// with subnormals flushed. The order within a sum is the ISA's own, but an element's does not depend on rows, cols or
+// its place among them.
+struct Bf16Block {
+  ptrdiff_t rows, cols;
+  ptrdiff_t k;  // reduction steps, a multiple of kPairLine
+  const uint16_t *x_hi, *x_lo;
+  ptrdiff_t ldx;
+  const uint32_t *panels_hi, *panels_lo;
+  ptrdiff_t panel_stride;  // words from one panel to the next
+  float* partial;          // sums between blocks of k: rows, rounded up to 32, x nr
+  const float* residual;   // x in fp32, from the first column on
+  ptrdiff_t ld_residual;
+  float identity_scale;
+  const float* bias;  // or null
+  Activation activation;
+  float* y;
+  ptrdiff_t ldy;
+  float* contribution;  // or null
+  ptrdiff_t ldc;
+  bool fetch_y;  // as in ForwardTile
+};
+
 // One optimiser step on a block of parameters w with gradient g, formulas at idelta_optimizer_kind; and the new w,
 // while it is in registers, into the packed forms.
 struct OptimizerStep {
@@ -122,6 +180,7 @@ struct KernelTable {
   ptrdiff_t mr, nr;       // register tile; nr is a multiple of kLine
   ptrdiff_t wide_panels;  // how many panels one row tile should be given at once when D is streamed (few rows)
   ptrdiff_t wide_rows;    // rows of the tile to stream dD with: few, where that leaves registers for several panels
+  ptrdiff_t bf16_mr;      // rows of bf16_dot's register tile
   void (*f32_forward)(const ForwardTile&);
   void (*f32_weights)(const WeightsTile&);
   void (*f32_copy_rows)(const CopyRows&);
@@ -129,6 +188,11 @@ struct KernelTable {
   bool (*f32_pack_panel_transposed)(const PackPanel&);  // likewise
   void (*f32_column_sums)(ptrdiff_t rows, ptrdiff_t cols, const float* src, ptrdiff_t ld, float* sums);  // sums += ...
   void (*f32_optimizer_step)(const OptimizerStep&);
+  void (*bf16_round_panel)(const RoundPanel&);
+  void (*bf16_round_rows)(const RoundRows&);
+  void (*bf16_forward)(const ForwardTile&);  // panels of bf16 pairs, widened: the chain of f32_forward, to the bit
+  void (*bf16_dot)(const Bf16Block&);        // x rounded
+  void (*bf16x3_dot)(const Bf16Block&);      // x split; used only where AMX's tiles make it pay
   void (*f32_scale_add)(ptrdiff_t count, float alpha, const float* z, float beta, float* y);  // y = alpha z + beta y
 };
 
@@ -139,6 +203,12 @@ namespace avx2 {
 extern const KernelTable kTable;
 }
 namespace avx512 {
+extern const KernelTable kTable;
+}
+namespace avx512_bf16 {
+extern const KernelTable kTable;
+}
+namespace amx {
 extern const KernelTable kTable;
 }
 

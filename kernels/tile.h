@@ -38,15 +38,67 @@ struct LhsColumns {
   IDELTA_INLINE void advance(ptrdiff_t steps) { first += steps * stride; }
 };
 
-// One reduction step: MR broadcasts of lhs against NP panels of NV vectors.
-template <class V, int MR, int NP, int NV, class Lhs>
-IDELTA_INLINE void multiply_step(V (&sum)[MR][NP * NV], const Lhs& lhs, ptrdiff_t step, const float* rhs,
+// What a word of rhs holds: kSteps reduction steps, each multiplied by a word of lhs.
+struct F32Product {
+  static constexpr int kSteps = 1;
+  template <class V>
+  static IDELTA_INLINE V load(const float* word, int) {
+    return V::load(word);
+  }
+  template <class V>
+  static IDELTA_INLINE void step(V& sum, V x, V d) {
+    accumulate(sum, x, d);
+  }
+};
+
+// A pair of bf16, widened.
+struct WidenedProduct {
+  static constexpr int kSteps = 2;
+  template <class V>
+  static IDELTA_INLINE V load(const float* word, int part) {
+    return part == 0 ? shift_left_16(V::load(word)) : high_half(V::load(word));
+  }
+  template <class V>
+  static IDELTA_INLINE void step(V& sum, V x, V d) {
+    accumulate(sum, x, d);
+  }
+};
+
+// A pair of bf16 that meets a pair of bf16.
+struct DotProduct {
+  static constexpr int kSteps = 1;
+  template <class V>
+  static IDELTA_INLINE V load(const float* word, int) {
+    return V::load(word);
+  }
+  template <class V>
+  static IDELTA_INLINE void step(V& sum, V x, V d) {
+    accumulate_dot(sum, x, d);
+  }
+};
+
+// Step `part` of the words at rhs: MR broadcasts of lhs against NP panels of NV vectors.
+template <class Product, class V, int MR, int NP, int NV, class Lhs>
+IDELTA_INLINE void multiply_step(V (&sum)[MR][NP * NV], const Lhs& lhs, int part, const float* rhs,
                                  ptrdiff_t panel_stride) {
   V d[NP * NV];
-  IDELTA_UNROLL for (int v = 0; v < NP * NV; ++v) d[v] = V::load(rhs + (v / NV) * panel_stride + (v % NV) * V::lanes);
+  IDELTA_UNROLL for (int v = 0; v < NP * NV; ++v) {
+    d[v] = Product::template load<V>(rhs + (v / NV) * panel_stride + (v % NV) * V::lanes, part);
+  }
   IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
-    const V x = V::splat(lhs.at(i, step));
-    IDELTA_UNROLL for (int v = 0; v < NP * NV; ++v) accumulate(sum[i][v], x, d[v]);
+    const V x = V::splat(lhs.at(i, part));
+    IDELTA_UNROLL for (int v = 0; v < NP * NV; ++v) Product::step(sum[i][v], x, d[v]);
+  }
+}
+
+// All steps. Every one but the first loads its words again, once the one before is through: kept in registers beside
+// what is made of them they would push sums out.
+template <class Product, class V, int MR, int NP, int NV, class Lhs>
+IDELTA_INLINE void multiply_word(V (&sum)[MR][NP * NV], const Lhs& lhs, const float* rhs, ptrdiff_t panel_stride) {
+  multiply_step<Product, V, MR, NP, NV>(sum, lhs, 0, rhs, panel_stride);
+  IDELTA_UNROLL for (int part = 1; part < Product::kSteps; ++part) {
+    order_after(sum[MR - 1][NP * NV - 1], rhs);
+    multiply_step<Product, V, MR, NP, NV>(sum, lhs, part, rhs, panel_stride);
   }
 }
 

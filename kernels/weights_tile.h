@@ -32,7 +32,7 @@ IDELTA_TILE void weights_tile(const WeightsTile& t) {
   IDELTA_UNROLL_4 for (ptrdiff_t p = 0; p < t.m; ++p, x.advance(1), dz += stride) {
     prefetch_panels<V, NP, NV>(dz + kAhead * stride, panel_stride);
     __builtin_prefetch(x.first + kAhead * t.lhs_stride);
-    multiply_step<V, MR, NP, NV>(sum, x, 0, dz, panel_stride);
+    multiply_step<F32Product, V, MR, NP, NV>(sum, x, 0, dz, panel_stride);
   }
   IDELTA_UNROLL for (int i = 0; i < MR; ++i, out += ldo) {
     IDELTA_UNROLL for (int v = 0; v < N; ++v) sum[i][v].store(out + v * V::lanes, mask[v]);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "support/fixture.h"
+#include "support/reference.h"
 #include "support/runs.h"
 
 namespace idelta_test {
@@ -236,6 +237,7 @@ TEST_F(BitwiseTest, EveryIsaGivesTheBitsOfTheScalarReference) {
 // The header: one fused multiply-add chain an output element, ascending, from zero (from beta dD for the weights), then
 // the bias, then a x. The scales here multiply exactly, so the last step rounds once however it is written.
 TEST_F(BitwiseTest, PromisedChain) {
+  if (forced_format().rounds_x) GTEST_SKIP() << "promised of x as it is only";
   const int64_t m = 9, n = 75;
   for (const float identity_scale : kIdentityScales) {
     for (const float magnitude : {1.0f, 1e-20f}) {
@@ -258,12 +260,13 @@ TEST_F(BitwiseTest, PromisedChain) {
       ASSERT_OK(idelta_backward_weights(context.get(), &backward_weights));
 
       const ScopedMxcsr as_inside_the_calls(kFlushingMxcsr);
+      const Dense kept = stored(D);
       for (int64_t i = 0; i < m; ++i) {
         for (int64_t j = 0; j < n; ++j) {
           float sum = 0, back = 0;
           for (int64_t k = 0; k < n; ++k) {
-            sum = std::fma(x(i, k), D(k, j), sum);
-            back = std::fma(x(i, k), D(j, k), back);
+            sum = std::fma(x(i, k), static_cast<float>(kept(k, j)), sum);
+            back = std::fma(x(i, k), static_cast<float>(kept(j, k)), back);
           }
           sum += bias(0, j);
           ASSERT_EQ(bits(sum), bits(contribution(i, j))) << i << ", " << j << " a " << identity_scale;

@@ -109,6 +109,8 @@ expect 2 train --data data --out m.safetensors --activation leaky_relu:2
 one_error leaky_relu:2
 expect 2 train --data data --out m.safetensors --optimizer lbfgs
 one_error lbfgs adamw
+expect 2 train --data data --out m.safetensors --compute fp8
+one_error fp8 bf16x3
 expect 2 train --data data --out m.safetensors --momentum 1.5
 one_error momentum 1.5
 expect 2 train --data data --out data
@@ -138,6 +140,9 @@ is_json
 [[ ! -s err ]] || fail "$last: not quiet"
 holds "$(number test_accuracy) > 0.9"
 cmp -s made/here/model.safetensors again.safetensors || fail "$last: the same seed gave another model"
+expect 0 train "${small[@]}" --out bf16.safetensors --quiet --compute bf16
+said out 'compute'
+cmp -s bf16.safetensors again.safetensors && fail "$last: --compute bf16 trained as f32 does"
 expect 0 train "${small[@]}" --out relu.safetensors --activation relu --quiet --limit 50 --eval-every 2
 said err 'idelta: warning: '
 said out 'after epoch 4'

@@ -8,7 +8,7 @@
 namespace idelta_test {
 namespace {
 
-constexpr idelta_isa kIsas[] = {IDELTA_ISA_SCALAR, IDELTA_ISA_AVX2, IDELTA_ISA_AVX512};
+constexpr idelta_isa kIsas[] = {IDELTA_ISA_SCALAR, IDELTA_ISA_AVX2, IDELTA_ISA_AVX512, IDELTA_ISA_AMX};
 
 struct Made {
   idelta_status status;
@@ -190,6 +190,9 @@ TEST(Names, OfIsasAndStatuses) {
   EXPECT_STREQ("scalar", idelta_isa_name(IDELTA_ISA_SCALAR));
   EXPECT_STREQ("avx2", idelta_isa_name(IDELTA_ISA_AVX2));
   EXPECT_STREQ("avx512", idelta_isa_name(IDELTA_ISA_AVX512));
+  EXPECT_STREQ("amx", idelta_isa_name(IDELTA_ISA_AMX));
+  EXPECT_STREQ("bf16x3", idelta_format_name(IDELTA_FORMAT_BF16X3));
+  EXPECT_STREQ("unknown format", idelta_format_name(static_cast<idelta_format>(77)));
   EXPECT_STREQ("OK", idelta_status_name(IDELTA_OK));
   EXPECT_STREQ("INVALID_ARGUMENT", idelta_status_name(IDELTA_INVALID_ARGUMENT));
   EXPECT_STREQ("OUT_OF_MEMORY", idelta_status_name(IDELTA_OUT_OF_MEMORY));

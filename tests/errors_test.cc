@@ -258,7 +258,7 @@ TEST_F(ErrorsTest, Pack) {
                 {{"identity_scale", "nan"}, [](PackCall& c) { c.options.identity_scale = kNan; }},
                 {{"identity_scale", "inf"}, [](PackCall& c) { c.options.identity_scale = kInfinity; }},
                 {{"tolerance", "nan"}, [](PackCall& c) { c.options.tolerance = kNan; }},
-                {{"tolerance"}, [](PackCall& c) { c.options.tolerance = -1.0; }},
+                {{"tolerance"}, [](PackCall& c) { c.options.tolerance = -0.5; }},
             });
 }
 

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <string>
 
 #include "support/fixture.h"
 
@@ -12,20 +14,45 @@ namespace idelta_test {
 namespace {
 
 constexpr int kSkipped = 77;
-constexpr idelta_isa kIsas[] = {IDELTA_ISA_SCALAR, IDELTA_ISA_AVX2, IDELTA_ISA_AVX512};
+constexpr idelta_isa kIsas[] = {IDELTA_ISA_SCALAR, IDELTA_ISA_AVX2, IDELTA_ISA_AVX512, IDELTA_ISA_AMX};
 
 idelta_isa the_forced_isa = IDELTA_ISA_AUTO;
+
+constexpr ForcedFormat kFormats[] = {{"f32", IDELTA_FORMAT_F32, IDELTA_BF16_PRODUCT_AUTO, false},
+                                     {"bf16", IDELTA_FORMAT_BF16, IDELTA_BF16_PRODUCT_WIDENED, false},
+                                     {"bf16_rounded", IDELTA_FORMAT_BF16, IDELTA_BF16_PRODUCT_ROUNDED, true},
+                                     {"bf16x3", IDELTA_FORMAT_BF16X3, IDELTA_BF16_PRODUCT_AUTO, true}};
+const ForcedFormat* the_forced_format = kFormats;
+
+bool choose_format(const char* name) {
+  if (name == nullptr) return true;
+  for (const ForcedFormat& format : kFormats) {
+    if (std::strcmp(name, format.name) != 0) continue;
+    the_forced_format = &format;
+    return true;
+  }
+  return false;
+}
+
+// Linux lists AMX only where it saves tiles; GCC 12 has no name for it.
+bool cpuinfo_lists(const std::string& flag) {
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string word; cpuinfo >> word;) {
+    if (word == flag) return true;
+  }
+  return false;
+}
 
 // The machine's own word, so that a library that wrongly calls an ISA unsupported fails rather than skips.
 bool machine_supports(idelta_isa isa) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+                      __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0;
   if (isa == IDELTA_ISA_AVX2) return avx2;
-  if (isa == IDELTA_ISA_AVX512) {
-    return avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-           __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0;
-  }
+  if (isa == IDELTA_ISA_AVX512) return avx512;
+  if (isa == IDELTA_ISA_AMX) return avx512 && cpuinfo_lists("amx_tile") && cpuinfo_lists("amx_bf16");
 #endif
   return isa == IDELTA_ISA_SCALAR;
 }
@@ -45,9 +72,17 @@ TEST(ForcedIsa, TookEffect) {
   EXPECT_EQ(forced_isa(), idelta_context_isa(context.get()));
 }
 
+TEST(ForcedFormat, TookEffect) {
+  const ContextPtr context = make_context();
+  const Matrix D(3, 3);
+  fill(D, [] { return 1.0f; });
+  EXPECT_EQ(forced_format().format, info_of(context, pack(context, D)).format);
+}
+
 }  // namespace
 
 idelta_isa forced_isa() { return the_forced_isa; }
+const ForcedFormat& forced_format() { return *the_forced_format; }
 
 }  // namespace idelta_test
 
@@ -62,8 +97,13 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "IDELTA_TEST_ISA=%s is not an ISA\n", name);
     return EXIT_FAILURE;
   }
+  const char* format = std::getenv("IDELTA_TEST_FORMAT");
+  if (!idelta_test::choose_format(format)) {
+    std::fprintf(stderr, "IDELTA_TEST_FORMAT=%s is not a format\n", format);
+    return EXIT_FAILURE;
+  }
   const idelta_isa isa = idelta_test::forced_isa();
-  std::printf("forced ISA: %s\n", idelta_isa_name(isa));
+  std::printf("forced ISA: %s, format: %s\n", idelta_isa_name(isa), idelta_test::forced_format().name);
   if (!idelta_test::machine_supports(isa)) {
     const idelta_context_options options = idelta_test::context_options(isa);
     idelta_context* context = nullptr;

@@ -1,5 +1,6 @@
 // Training from the identity: it learns, it is reproducible, it keeps its word about schedule, stopping and divergence.
 // Runs once an instruction set.
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -26,11 +27,12 @@ bool same_bits(const nn::Network& a, const nn::Network& b) {
 }
 
 // A network after two short epochs with an odd last batch.
-nn::Network trained(const idelta::Context& context, uint64_t seed) {
+nn::Network trained(const idelta::Context& context, uint64_t seed, idelta_format compute = IDELTA_FORMAT_F32) {
   nn::Network network(context, pattern_options(3));
   nn::TrainOptions options = quick();
   options.epochs = 2;
   options.seed = seed;
+  options.compute = compute;
   const nn::Dataset data = patterns(32 * 4 + 5, 1);
   nn::Trainer(network, data, options).run();
   return network;
@@ -66,6 +68,36 @@ TEST(Training, SameSeedGivesTheSameBitsAtAnyThreadCount) {
     EXPECT_TRUE(same_bits(expected, trained(context, 1))) << threads << " threads";
   }
   EXPECT_FALSE(same_bits(expected, trained(one, 2))) << "the seed must matter";
+}
+
+// The steps of bf16 are too coarse to gather updates in: D must stay fp32 and only what is computed with it may round.
+TEST(Training, ReducedFormatsKeepDInFp32AndLearnAsWell) {
+  const idelta::Context one = nn_context(1);
+  const nn::Network f32 = trained(one, 1), bf16 = trained(one, 1, IDELTA_FORMAT_BF16);
+  EXPECT_EQ(IDELTA_FORMAT_BF16, bf16.compute());
+  EXPECT_EQ(IDELTA_FORMAT_BF16, bf16.packed(1).info().format);
+  EXPECT_FALSE(same_bits(f32, bf16));
+  int64_t finer = 0;
+  for (const float d : bf16.delta(1)) finer += (std::bit_cast<uint32_t>(d) & 0xffff) != 0 ? 1 : 0;
+  EXPECT_GT(finer, bf16.n());
+  const nn::Network threaded = trained(nn_context(3), 1, IDELTA_FORMAT_BF16);
+  EXPECT_TRUE(same_bits(bf16, threaded));
+  const nn::Dataset test = patterns(1000, 2);
+  EXPECT_NEAR(nn::accuracy(f32, test), nn::accuracy(bf16, test), 0.05);
+}
+
+TEST(Training, ComputeFormatDoesNotChangeTheParameters) {
+  const idelta::Context context = nn_context();
+  nn::Network network = trained(context, 1), before = trained(context, 1);
+  for (const idelta_format format : {IDELTA_FORMAT_BF16, IDELTA_FORMAT_BF16X3, IDELTA_FORMAT_BF16, IDELTA_FORMAT_F32}) {
+    network.set_compute(format);
+    EXPECT_EQ(format, network.compute());
+    EXPECT_TRUE(same_bits(before, network)) << idelta_format_name(format);
+  }
+  network.set_compute(IDELTA_FORMAT_BF16);
+  const std::vector<float> D(static_cast<size_t>(network.n() * network.n()), 0x1.000002p-10f);
+  network.set_layer(1, D, network.bias(1));
+  EXPECT_EQ(D, network.delta(1));
 }
 
 // ReLU'(0) = 0: with padding 0 no gradient ever reaches the class dimensions of a hidden layer.

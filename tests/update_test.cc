@@ -209,6 +209,7 @@ TEST_F(UpdateTest, NoRowsDoesNothing) {
 
 // Without a master copy the packed delta is the master: the same bits as with one, for every optimiser.
 TEST_F(UpdateTest, PackedDeltaAloneTakesTheSameSteps) {
+  if (!stores_f32()) GTEST_SKIP() << "too coarse to be the master";
   const int64_t n = 75;
   for (const idelta_optimizer_kind kind : kKinds) {
     Random random(7);
@@ -244,7 +245,8 @@ TEST_F(UpdateTest, OnePassPacked) {
     const idelta_update_args args = update_args(x, x, optimizer, D);
     ASSERT_OK(idelta_update(context.get(), delta.get(), &args));
     ASSERT_OK(idelta_delta_unpack(context.get(), delta.get(), back.data(), 40));
-    EXPECT_EQ(D.element_bits(), back.element_bits()) << "passes " << passes;
+    SCOPED_TRACE("passes " + std::to_string(passes));
+    expect_equal(back, stored(D), "D");
   }
 }
 

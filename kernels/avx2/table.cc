@@ -3,6 +3,7 @@
 // 6 x 16: 12 sums, 2 vectors of D and 1 of x are 15 of 16 registers; 12 chains cover latency 4 x 2 ports.
 #include "kernels/avx2/vector.h"
 
+#include "kernels/bf16.h"
 #include "kernels/elementwise.h"
 #include "kernels/forward_tile.h"
 #include "kernels/optimizer.h"
@@ -22,6 +23,9 @@ constinit const KernelTable kTable = {
     .f32_pack_panel_transposed = pack_panel_transposed<Vector>,
     .f32_column_sums = column_sums<Vector>,
     .f32_optimizer_step = optimizer_step<Vector, 16>,
+    .bf16_round_panel = bf16_round_panel<Vector>,
+    .bf16_round_rows = bf16_round_rows<Vector>,
+    .bf16_forward = tile_of_any_rows<WidenedForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6>,
     .f32_scale_add = scale_add<Vector>,
 };
 

@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
 
 namespace {
 
@@ -45,6 +46,8 @@ inline Vector fma(Vector a, Vector b, Vector c) { return {_mm256_fmadd_ps(a.v, b
 inline void accumulate(Vector& sum, Vector a, Vector b) {
   __asm__("vfmadd231ps %2, %1, %0" : "+x"(sum.v) : "x"(a.v), "x"(b.v));
 }
+// Nothing: to the compiler, p comes out of sum.
+inline void order_after(Vector& sum, const float*& p) { __asm__("" : "+x"(sum.v), "+r"(p)); }
 inline Vector fnma(Vector a, Vector b, Vector c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
 inline Vector sqrt(Vector a) { return {_mm256_sqrt_ps(a.v)}; }
 inline Vector abs(Vector a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
@@ -72,6 +75,27 @@ inline Vector power_of_two(Vector k) {
 }
 inline bool any_nonzero(Vector a) {
   return _mm256_movemask_ps(_mm256_cmp_ps(a.v, _mm256_setzero_ps(), _CMP_NEQ_UQ)) != 0;
+}
+
+// bf16.h: operations on bit patterns.
+inline Vector from_bits(__m256i u) { return {_mm256_castsi256_ps(u)}; }
+inline __m256i bits(Vector a) { return _mm256_castps_si256(a.v); }
+inline Vector shift_left_16(Vector a) { return from_bits(_mm256_slli_epi32(bits(a), 16)); }
+inline Vector shift_right_16(Vector a) { return from_bits(_mm256_srli_epi32(bits(a), 16)); }
+inline Vector high_half(Vector a) {
+  return from_bits(_mm256_and_si256(bits(a), _mm256_set1_epi32(static_cast<int>(0xffff0000u))));
+}
+inline Vector round_to_high_half(Vector a) {
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits(a), 16), _mm256_set1_epi32(1));
+  return high_half(from_bits(_mm256_add_epi32(bits(a), _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)))));
+}
+inline Vector quieted(Vector a) {
+  return high_half(from_bits(_mm256_or_si256(bits(a), _mm256_set1_epi32(0x00400000))));
+}
+inline void store_high_halves(Vector a, uint16_t* p) {
+  const __m256i words = _mm256_srli_epi32(bits(a), 16);
+  const __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), packed);
 }
 
 // rows[i] lane j <-> rows[j] lane i.

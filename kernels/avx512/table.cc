@@ -3,6 +3,7 @@
 // 14 x 32: 28 sums, 2 vectors of D and 1 of x are 31 of 32 registers; 16 loads feed 28 multiply-adds.
 #include "kernels/avx512/vector.h"
 
+#include "kernels/bf16.h"
 #include "kernels/elementwise.h"
 #include "kernels/forward_tile.h"
 #include "kernels/optimizer.h"
@@ -22,6 +23,9 @@ constinit const KernelTable kTable = {
     .f32_pack_panel_transposed = pack_panel_transposed<Vector>,
     .f32_column_sums = column_sums<Vector>,
     .f32_optimizer_step = optimizer_step<Vector, 32>,
+    .bf16_round_panel = bf16_round_panel<Vector>,
+    .bf16_round_rows = bf16_round_rows<Vector>,
+    .bf16_forward = tile_of_any_rows<WidenedForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>,
     .f32_scale_add = scale_add<Vector>,
 };
 

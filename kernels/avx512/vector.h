@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
 
 namespace {
 
@@ -35,6 +36,8 @@ inline Vector fma(Vector a, Vector b, Vector c) { return {_mm512_fmadd_ps(a.v, b
 inline void accumulate(Vector& sum, Vector a, Vector b) {
   __asm__("vfmadd231ps %2, %1, %0" : "+v"(sum.v) : "v"(a.v), "v"(b.v));
 }
+// Nothing: to the compiler, p comes out of sum.
+inline void order_after(Vector& sum, const float*& p) { __asm__("" : "+v"(sum.v), "+r"(p)); }
 inline Vector fnma(Vector a, Vector b, Vector c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
 inline Vector sqrt(Vector a) { return {_mm512_sqrt_ps(a.v)}; }
 inline Vector abs(Vector a) { return {_mm512_abs_ps(a.v)}; }
@@ -64,6 +67,25 @@ inline Vector power_of_two(Vector k) {
 inline bool any_nonzero(Vector a) { return _mm512_cmp_ps_mask(a.v, _mm512_setzero_ps(), _CMP_NEQ_UQ) != 0; }
 inline Vector operator|(Vector a, Vector b) {
   return {_mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(a.v), _mm512_castps_si512(b.v)))};
+}
+
+// bf16.h: operations on bit patterns.
+inline Vector from_bits(__m512i u) { return {_mm512_castsi512_ps(u)}; }
+inline __m512i bits(Vector a) { return _mm512_castps_si512(a.v); }
+inline Vector shift_left_16(Vector a) { return from_bits(_mm512_slli_epi32(bits(a), 16)); }
+inline Vector shift_right_16(Vector a) { return from_bits(_mm512_srli_epi32(bits(a), 16)); }
+inline Vector high_half(Vector a) {
+  return from_bits(_mm512_and_si512(bits(a), _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
+}
+inline Vector round_to_high_half(Vector a) {
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits(a), 16), _mm512_set1_epi32(1));
+  return high_half(from_bits(_mm512_add_epi32(bits(a), _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)))));
+}
+inline Vector quieted(Vector a) {
+  return high_half(from_bits(_mm512_or_si512(bits(a), _mm512_set1_epi32(0x00400000))));
+}
+inline void store_high_halves(Vector a, uint16_t* p) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits(a), 16)));
 }
 
 // rows[i] lane j <-> rows[j] lane i.

@@ -1,6 +1,7 @@
 // The reference: complete, obvious, and bit for bit what every other ISA must return. The tiles are plain loops; what
 // is element-wise is shared with the other ISAs through a "register" of one float.
 #include "kernels/activation.h"
+#include "kernels/bf16.h"
 #include "kernels/elementwise.h"
 #include "kernels/optimizer.h"
 #include "kernels/pack.h"
@@ -16,23 +17,65 @@ float activate(const Activation& a, float z) {
   return (a.tanh ? tanh_of(y) : y).v;
 }
 
+// Where an output comes from and goes to: ForwardTile or Bf16Block.
+template <class Tile>
+void finish(const Tile& t, ptrdiff_t i, ptrdiff_t j, float sum) {
+  const float contribution = sum + (t.bias ? t.bias[j] : 0.0f);
+  if (t.contribution) t.contribution[i * t.ldc + j] = contribution;
+  const float z = __builtin_fmaf(t.identity_scale, t.residual[i * t.ld_residual + j], contribution);
+  t.y[i * t.ldy + j] = activate(t.activation, z);
+}
+
+float widened(uint32_t half) { return from_bits(half << 16).v; }
+
+// Reduction step p of a panel's column.
+struct F32Panel {
+  const float* rows;
+  float at(ptrdiff_t p, ptrdiff_t column) const { return rows[p * kColumns + column]; }
+};
+struct Bf16Panel {
+  const uint32_t* pairs;
+  float at(ptrdiff_t p, ptrdiff_t column) const {
+    const uint32_t pair = pairs[p / 2 * kColumns + column];
+    return widened(p % 2 == 0 ? pair & 0xffffu : pair >> 16);
+  }
+};
+
+template <class Panel, class Word>
 void forward(const ForwardTile& t) {
   for (ptrdiff_t i = 0; i < t.rows; ++i) {
     for (ptrdiff_t j = 0; j < t.cols; ++j) {
       const ptrdiff_t panel = j / kColumns, column = j % kColumns;
+      const Panel d{reinterpret_cast<const Word*>(t.panels + panel * t.panel_stride)};
       const ptrdiff_t place = (panel * t.rows + i) * kColumns + column;  // in partial
       float sum = t.resume ? t.partial[place] : 0.0f;
-      for (ptrdiff_t p = 0; p < t.k; ++p) {
-        sum = __builtin_fmaf(t.x[i * t.ldx + p], t.panels[panel * t.panel_stride + p * kColumns + column], sum);
-      }
+      for (ptrdiff_t p = 0; p < t.k; ++p) sum = __builtin_fmaf(t.x[i * t.ldx + p], d.at(p, column), sum);
       if (t.suspend) {
         t.partial[place] = sum;
-        continue;
+      } else {
+        finish(t, i, j, sum);
       }
-      const float contribution = sum + (t.bias ? t.bias[j] : 0.0f);
-      if (t.contribution) t.contribution[i * t.ldc + j] = contribution;
-      const float z = __builtin_fmaf(t.identity_scale, t.residual[i * t.ldx + j], contribution);
-      t.y[i * t.ldy + j] = activate(t.activation, z);
+    }
+  }
+}
+
+// The order of vdpbf16ps: of a pair the odd step first, a fused multiply-add each.
+template <bool kSplit>
+void dot(const Bf16Block& b) {
+  for (ptrdiff_t i = 0; i < b.rows; ++i) {
+    for (ptrdiff_t j = 0; j < b.cols; ++j) {
+      const ptrdiff_t column = j % kColumns, offset = j / kColumns * b.panel_stride;
+      const Bf16Panel hi{b.panels_hi + offset}, lo{kSplit ? b.panels_lo + offset : nullptr};
+      float sum = 0.0f;
+      for (ptrdiff_t q = 0; q < b.k; ++q) {
+        const ptrdiff_t p = q ^ 1;
+        const float x = widened(b.x_hi[i * b.ldx + p]);
+        sum = __builtin_fmaf(x, hi.at(p, column), sum);
+        if (!kSplit) continue;
+        sum = __builtin_fmaf(x, lo.at(p, column), sum);
+        sum = __builtin_fmaf(widened(b.x_lo[i * b.ldx + p]), hi.at(p, column), sum);
+      }
+      finish(b, i, j, sum);
     }
   }
 }
@@ -56,13 +99,19 @@ constinit const KernelTable kTable = {
     .nr = kColumns,
     .wide_panels = 1,
     .wide_rows = 4,
-    .f32_forward = forward,
+    .bf16_mr = kRows,
+    .f32_forward = forward<F32Panel, float>,
     .f32_weights = weights,
     .f32_copy_rows = copy_rows<Vector>,
     .f32_pack_panel = pack_panel<Vector>,
     .f32_pack_panel_transposed = pack_panel_transposed<Vector>,
     .f32_column_sums = column_sums<Vector>,
     .f32_optimizer_step = optimizer_step<Vector, kColumns>,
+    .bf16_round_panel = bf16_round_panel<Vector>,
+    .bf16_round_rows = bf16_round_rows<Vector>,
+    .bf16_forward = forward<Bf16Panel, uint32_t>,
+    .bf16_dot = dot<false>,
+    .bf16x3_dot = dot<true>,
     .f32_scale_add = scale_add<Vector>,
 };
 

@@ -65,6 +65,17 @@ inline bool any_nonzero(Vector a) { return a.v != 0.0f; }
 inline void transpose(Vector (&)[1]) {}
 inline void load_transposed(const float* src, ptrdiff_t, Vector (&columns)[1]) { columns[0].v = *src; }
 
+// bf16.h: operations on bit patterns.
+inline Vector shift_left_16(Vector a) { return from_bits(bits(a) << 16); }
+inline Vector shift_right_16(Vector a) { return from_bits(bits(a) >> 16); }
+inline Vector high_half(Vector a) { return from_bits(bits(a) & 0xffff0000u); }
+inline Vector round_to_high_half(Vector a) {
+  const uint32_t u = bits(a);
+  return from_bits((u + 0x7fffu + (u >> 16 & 1)) & 0xffff0000u);
+}
+inline Vector quieted(Vector a) { return from_bits((bits(a) | 0x00400000u) & 0xffff0000u); }
+inline void store_high_halves(Vector a, uint16_t* p) { *p = static_cast<uint16_t>(bits(a) >> 16); }
+
 }  // namespace
 
 #endif  // IDELTA_KERNELS_SCALAR_VECTOR_H

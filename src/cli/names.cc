@@ -32,7 +32,13 @@ constexpr std::array kOptimizers = {
     Name<idelta_optimizer_kind>{"adamw", IDELTA_OPTIMIZER_ADAMW},
 };
 
-constexpr std::array kIsas = {IDELTA_ISA_AUTO, IDELTA_ISA_SCALAR, IDELTA_ISA_AVX2, IDELTA_ISA_AVX512};
+constexpr std::array kFormats = {
+    Name<idelta_format>{"f32", IDELTA_FORMAT_F32},
+    Name<idelta_format>{"bf16x3", IDELTA_FORMAT_BF16X3},
+    Name<idelta_format>{"bf16", IDELTA_FORMAT_BF16},
+};
+
+constexpr std::array kIsas = {IDELTA_ISA_AUTO, IDELTA_ISA_SCALAR, IDELTA_ISA_AVX2, IDELTA_ISA_AVX512, IDELTA_ISA_AMX};
 
 constexpr float kDefaultSlope = 0.01f;
 
@@ -85,6 +91,8 @@ std::string activation_name(idelta_activation activation) {
 idelta_optimizer_kind parse_optimizer(const std::string& name) { return find("--optimizer", kOptimizers, name); }
 
 std::string optimizer_name(idelta_optimizer_kind kind) { return name_of(kOptimizers, kind); }
+
+idelta_format parse_format(const std::string& name) { return find("--compute", kFormats, name); }
 
 idelta_isa parse_isa(const std::string& name) {
   if (name == "auto") return IDELTA_ISA_AUTO;

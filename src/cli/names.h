@@ -18,7 +18,10 @@ std::string activation_name(idelta_activation activation);
 idelta_optimizer_kind parse_optimizer(const std::string& name);
 std::string optimizer_name(idelta_optimizer_kind kind);
 
-// "auto", "scalar", "avx2", "avx512": the names of idelta_isa_name().
+// "f32", "bf16x3", "bf16": names of idelta_format_name().
+idelta_format parse_format(const std::string& name);
+
+// "auto", "scalar", "avx2", "avx512", "amx": the names of idelta_isa_name().
 idelta_isa parse_isa(const std::string& name);
 
 // The shortest decimal that gives this float back: 0.003, not 0.00300000003.

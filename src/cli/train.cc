@@ -29,7 +29,7 @@ struct Flags {
   MachineFlags machine;
   nn::NetworkOptions network;
   nn::TrainOptions train;
-  std::string data, out, activation = "hard_tanh", optimizer = "momentum";
+  std::string data, out, activation = "hard_tanh", optimizer = "momentum", compute = "f32";
   int64_t limit = 0, eval_every = 0;
   bool json = false, quiet = false;
 };
@@ -67,6 +67,13 @@ nn::NetworkOptions network_options(const Flags& flags, const Sets& sets) {
   return options;
 }
 
+// What was asked for, and what does the work if that is something else here.
+std::string compute_text(const nn::Network& network) {
+  const idelta_format runs = network.packed(0).info().format;
+  const std::string asked = idelta_format_name(network.compute());
+  return runs == network.compute() ? asked : asked + ", for which " + idelta_format_name(runs) + " stands in here";
+}
+
 std::string settings_text(const Flags& flags, const nn::Network& network, const Sets& sets) {
   const nn::TrainOptions& t = flags.train;
   const int64_t layers = network.layers();
@@ -82,6 +89,7 @@ std::string settings_text(const Flags& flags, const nn::Network& network, const 
   Listing listing;
   listing.add("data", describe(sets.train, nn::Split::kTrain));
   add_network(listing, network.options());
+  if (t.compute != IDELTA_FORMAT_F32) listing.add("compute", compute_text(network));
   listing.add("optimiser", optimizer + ", learning rate " + rate);
   listing.add("run", format("%lld %s, batch %lld, seed %llu, ", (long long)t.epochs, t.epochs == 1 ? "epoch" : "epochs",
                             (long long)t.batch, (unsigned long long)t.seed) +
@@ -144,6 +152,7 @@ Json settings_json(const Flags& flags, const nn::NetworkOptions& n, const Sets& 
           {"batch", t.batch},
           {"learning_rate", nn::effective_learning_rate(t, n.layers, 0)},
           {"decay_epochs", t.decay_epochs},
+          {"compute", idelta_format_name(t.compute)},
           {"optimizer", optimizer_name(t.optimizer)},
           {"momentum", t.momentum},
           {"weight_decay", t.weight_decay},
@@ -178,6 +187,7 @@ int run(const Flags& flags) {
   const Context context = make_context(flags.machine);
   nn::TrainOptions train_options = flags.train;
   train_options.optimizer = parse_optimizer(flags.optimizer);
+  train_options.compute = parse_format(flags.compute);
   Flags settled = flags;
   settled.train = train_options;
   if (flags.out.ends_with('/') || std::filesystem::is_directory(flags.out)) {
@@ -197,6 +207,7 @@ int run(const Flags& flags) {
   {
     const InterruptGuard interrupt;
     outcome = train(settled, trainer, network, sets, interrupt);
+    network.set_compute(IDELTA_FORMAT_F32);  // the test below is of what eval and explain will see
     nn::save_model(flags.out, network);
   }
   Json document = {{"verb", "train"}, {"settings", settings_json(settled, options, sets, context)}};
@@ -245,6 +256,8 @@ void add_training_flags(CLI::App& verb, Flags& flags) {
       ->option_text("N [0]")
       ->check(whole_number_from(0));
   verb.add_option("--optimizer", flags.optimizer, "sgd, momentum, nesterov or adamw")->option_text("NAME [momentum]");
+  verb.add_option("--compute", flags.compute, "format of x D and dz D^T: f32, bf16x3 or bf16; D stays fp32")
+      ->option_text("NAME [f32]");
   verb.add_option("--momentum", flags.train.momentum, "momentum; beta1 of adamw")
       ->option_text("X [0.9]")
       ->check(real_number_from(0));

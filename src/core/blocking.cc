@@ -34,6 +34,14 @@ ForwardBlocks forward_blocks(const CacheSizes& caches, const TileShape& tile, in
   return {mc, kc};
 }
 
+bool far_outputs(const CacheSizes& caches, int64_t m, int64_t n) {
+  return n >= kShortRows || m * n * kFloat > caches.l2 / 2;
+}
+
+int64_t rounded_rows(const CacheSizes& caches, int64_t mr, int64_t m, int64_t row_bytes) {
+  return even_block(m, row_bytes, caches.l2 / 2, mr);
+}
+
 WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n) {
   // Both operands, packed. 8 MiB stay in L3 until dz has served all blocks of dD: 6 % at n = 794, m = 4096 against
   // 64 MiB, which spare dD some passes (Zen 5, 2026-11).

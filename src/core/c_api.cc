@@ -5,6 +5,7 @@
 #include "src/core/c_api_checks.h"
 #include "src/core/delta.h"
 #include "src/core/dispatch.h"
+#include "src/core/formats.h"
 
 using namespace idelta::core;
 
@@ -17,15 +18,17 @@ idelta_delta_options checked(const idelta_delta_options* options) {
   const idelta_delta_options defaults = IDELTA_DELTA_OPTIONS_INIT;
   if (!options) return defaults;
   const idelta_delta_options& o = checked_struct(options, "options", "IDELTA_DELTA_OPTIONS_INIT");
-  if (o.format != IDELTA_FORMAT_AUTO && o.format != IDELTA_FORMAT_F32) {
+  if (!format_name(o.format)) {
     invalid("format = " + std::to_string(o.format) + " is none of idelta_format's values");
   }
   if (o.passes < 0 || o.passes > IDELTA_PASS_BOTH) {
     invalid("passes = " + std::to_string(o.passes) + " is no combination of idelta_passes' values");
   }
   check_finite(o.identity_scale, "identity_scale");
-  if (!(o.tolerance >= 0) || std::isinf(o.tolerance)) {
-    invalid("tolerance = " + std::to_string(o.tolerance) + " is not a finite number >= 0; 0 makes no demand");
+  const bool number = o.tolerance >= 0 && !std::isinf(o.tolerance);
+  if (!number && o.tolerance != IDELTA_TOLERANCE_SGEMM) {
+    invalid("tolerance = " + std::to_string(o.tolerance) +
+            " is neither a finite number >= 0 (0 makes no demand) nor IDELTA_TOLERANCE_SGEMM");
   }
   return o;
 }
@@ -61,6 +64,11 @@ const char* idelta_status_name(idelta_status status) {
 const char* idelta_isa_name(idelta_isa isa) {
   const char* name = isa_name(isa);
   return name ? name : "unknown ISA";
+}
+
+const char* idelta_format_name(idelta_format format) {
+  const char* name = format_name(format);
+  return name ? name : "unknown format";
 }
 
 idelta_status idelta_context_create(const idelta_context_options* options, idelta_context** context) {
@@ -117,7 +125,7 @@ idelta_status idelta_delta_info(const idelta_context* context, const idelta_delt
     check_context(context);
     check_delta(*context, delta, {});
     checked_struct(info, "info", "IDELTA_DELTA_INFO_INIT");
-    *info = delta_info(*delta);
+    *info = delta_info(*context, *delta);
   });
 }
 

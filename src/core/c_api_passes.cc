@@ -52,7 +52,13 @@ void answer_for_delta(const idelta_context* context, const idelta_delta* delta, 
                       int64_t m, Query&& query) {
   check_context(context);
   check_delta(*context, delta, pass);
-  answer(bytes, m, delta->header.n, [&] { return query(*context, m, delta->header.n); });
+  answer(bytes, m, delta->header.n, [&] { return query(*context, *delta); });
+}
+
+auto forward_bytes_for(int64_t m) {
+  return [m](const idelta_context& context, const idelta_delta& delta) {
+    return forward_workspace_bytes(context, delta.header.format, m, delta.header.n);
+  };
 }
 
 }  // namespace
@@ -157,6 +163,9 @@ idelta_status idelta_update(const idelta_context* context, idelta_delta* delta, 
     check_matrix(a.dz, "dz", m, a.lddz, "lddz", n);
     if (a.D) {
       check_matrix(a.D, "D", n, a.ldd, "ldd", n);
+    } else if (delta->header.format != IDELTA_FORMAT_F32) {
+      invalid(std::string("D is null, but delta of format ") + format_name(delta->header.format) +
+              " is too coarse to be the master; give D in fp32");
     } else if (delta->forward.empty()) {
       invalid("D is null, but delta has no forward pass that could be the master; give D or pack both passes");
     }
@@ -182,12 +191,12 @@ idelta_status idelta_update(const idelta_context* context, idelta_delta* delta, 
 idelta_status idelta_forward_workspace_bytes(const idelta_context* context, const idelta_delta* delta, int64_t m,
                                              size_t* bytes) {
   return guarded(__func__,
-                 [&] { answer_for_delta(context, delta, IDELTA_PASS_FORWARD, bytes, m, forward_workspace_bytes); });
+                 [&] { answer_for_delta(context, delta, IDELTA_PASS_FORWARD, bytes, m, forward_bytes_for(m)); });
 }
 
 idelta_status idelta_backward_data_workspace_bytes(const idelta_context* context, const idelta_delta* delta, int64_t m,
                                                    size_t* bytes) {
-  return guarded(__func__, [&] { answer_for_delta(context, delta, {}, bytes, m, forward_workspace_bytes); });
+  return guarded(__func__, [&] { answer_for_delta(context, delta, {}, bytes, m, forward_bytes_for(m)); });
 }
 
 idelta_status idelta_backward_weights_workspace_bytes(const idelta_context* context, int64_t m, int64_t n,
@@ -200,7 +209,11 @@ idelta_status idelta_backward_weights_workspace_bytes(const idelta_context* cont
 
 idelta_status idelta_update_workspace_bytes(const idelta_context* context, const idelta_delta* delta, int64_t m,
                                             size_t* bytes) {
-  return guarded(__func__, [&] { answer_for_delta(context, delta, {}, bytes, m, update_workspace_bytes); });
+  return guarded(__func__, [&] {
+    answer_for_delta(context, delta, {}, bytes, m, [m](const idelta_context& c, const idelta_delta& d) {
+      return update_workspace_bytes(c, m, d.header.n);
+    });
+  });
 }
 
 idelta_status idelta_sidmm(const idelta_context* context, int32_t transposed, int64_t m, int64_t n, float alpha,

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "src/core/bf16_product.h"
 #include "src/core/dispatch.h"
 #include "src/core/domains.h"
 #include "src/core/error.h"
@@ -107,6 +108,8 @@ idelta_context* create_context(const idelta_context_options& options) {
   const SpinChoice spin = choose_spin(options, threads.threads);
   const Topology domains = detect_domains();
   const KernelTable& kernels = kernels_for(isa.isa);
+  const Bf16ProductChoice bf16 =
+      choose_bf16_product(options.bf16_product, std::getenv("IDELTA_BF16"), isa.isa, kernels);
 
   std::string text;
   text += "CPU      " + cpu.brand + "\n";
@@ -114,6 +117,7 @@ idelta_context* create_context(const idelta_context_options& options) {
           std::to_string(kernels.mr) + " x " + std::to_string(kernels.nr) + "\n";
   text += "AVX-512  " + cpu.avx512_state + "\n";
   text += "AMX      " + cpu.amx_state + "\n";
+  text += "BF16     " + std::string(bf16.dot ? "x rounded" : "widened") + ": " + bf16.reason + "\n";
   text += "Caches   L1d " + bytes(caches.sizes.l1) + ", L2 " + bytes(caches.sizes.l2) + ", L3 " +
           bytes(caches.sizes.l3) + " a core (" + caches.source + ")\n";
   text += "Threads  " + std::to_string(threads.threads) + ": " + threads.reason + "; run by " +
@@ -124,6 +128,7 @@ idelta_context* create_context(const idelta_context_options& options) {
                             caches.sizes,
                             Parallel(threads.threads, spin.us * 1000, options.parallel_for, options.parallel_for_user),
                             Placement(domains),
+                            bf16.dot,
                             std::move(text)};
 }
 

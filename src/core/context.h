@@ -16,6 +16,7 @@ struct idelta_context {
   idelta::core::CacheSizes caches;
   idelta::core::Parallel parallel;
   idelta::core::Placement placement;
+  bool bf16_dot;  // x is rounded to bf16 for formats of bf16
   std::string description;
 
   idelta::core::TileShape tile() const { return {kernels.mr, kernels.nr}; }

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "src/core/dispatch.h"
 #include "src/core/error.h"
@@ -12,33 +15,32 @@ namespace idelta::core {
 namespace {
 
 constexpr uint64_t kMagic = 0x4144544c45444949;  // "IIDELTDA"
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 
 // FNV-1a over the fields, not the bytes: padding has no value.
 uint64_t checksum_of(const idelta_delta::Header& h) {
   uint64_t sum = 0xcbf29ce484222325;
-  for (const uint64_t field :
-       {h.magic, uint64_t{h.version}, uint64_t{h.isa}, uint64_t{h.format}, uint64_t{h.passes},
-        static_cast<uint64_t>(h.n), static_cast<uint64_t>(h.mr), static_cast<uint64_t>(h.nr), uint64_t{h.transposed}}) {
+  for (const uint64_t field : {h.magic, uint64_t{h.version}, uint64_t{h.isa}, uint64_t{h.format}, uint64_t{h.passes},
+                               static_cast<uint64_t>(h.arithmetic), static_cast<uint64_t>(h.n),
+                               static_cast<uint64_t>(h.mr), static_cast<uint64_t>(h.nr), uint64_t{h.transposed}}) {
     sum = (sum ^ field) * 0x100000001b3;
   }
   return sum;
 }
 
-// In fp64. `b` is anything with at(i, j).
+// In fp64.
 struct Norms {
   double frobenius = 0, one = 0, inf = 0, max = 0;
 };
 
-template <class Matrix>
-Norms norms_of(const Matrix& b, int64_t n) {
+Norms norms_of(const std::vector<float>& D, int64_t n) {
   Norms norms;
   std::vector<double> column(static_cast<size_t>(n));
   double squares = 0;
   for (int64_t k = 0; k < n; ++k) {
     double row = 0;
     for (int64_t j = 0; j < n; ++j) {
-      const double size = std::fabs(static_cast<double>(b.at(k, j)));
+      const double size = std::fabs(static_cast<double>(D[static_cast<size_t>(k * n + j)]));
       row += size;
       column[static_cast<size_t>(j)] += size;
       squares += size * size;
@@ -51,95 +53,116 @@ Norms norms_of(const Matrix& b, int64_t n) {
   return norms;
 }
 
-// u ((n + 3) || |D| ||_2 + 2 |a|): idelta.h, certificate. || |D| ||_2 <= min(||D||_F, sqrt(||D||_1 ||D||_inf)).
-double f32_certificate(const Norms& norms, int64_t n, float a) {
-  constexpr double u = 0x1p-24;
-  const double spectral = std::min(norms.frobenius, std::sqrt(norms.one * norms.inf));
-  return u * (static_cast<double>(n + 3) * spectral + 2 * std::fabs(static_cast<double>(a)));
+std::vector<float> dense(const MatrixView& D, int64_t n) {
+  std::vector<float> all(static_cast<size_t>(n * n));
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j < n; ++j) all[static_cast<size_t>(i * n + j)] = D.at(i, j);
+  }
+  return all;
 }
 
-// Before anything is packed, so that a refusal changes nothing.
-void check_tolerance(const idelta_delta::Header& h, const MatrixView& D) {
-  if (h.tolerance == 0) return;
-  const double certificate = f32_certificate(norms_of(D, h.n), h.n, h.identity_scale);
-  if (certificate <= h.tolerance) return;
-  char text[160];
-  std::snprintf(text, sizeof text, "tolerance = %g is below the best certificate, %g of format F32; ask for no less",
-                h.tolerance, certificate);
+// F32 stores D and rounds no x, so that no norm but that of the sum's roundings counts.
+constexpr StoredNorms kExact = {std::numeric_limits<double>::infinity(), 0, 0};
+
+// D in one format on this context, measured.
+struct Candidate {
+  StoredNorms norms;
+  double certificate;  // the larger one of the passes
+
+  Candidate(const idelta_context& context, const idelta_delta::Header& h, idelta_format format,
+            const std::vector<float>& D) {
+    const StoredDelta stored = stored_delta(context, h.n, format, D);
+    norms = format == IDELTA_FORMAT_F32 ? kExact : stored_norms(context, stored, D);
+    const Certificates c = certificates_of(stored, norms, h.identity_scale);
+    certificate = h.passes == IDELTA_PASS_FORWARD         ? c.forward
+                  : h.passes == IDELTA_PASS_BACKWARD_DATA ? c.backward_data
+                                                          : std::max(c.forward, c.backward_data);
+  }
+};
+
+[[noreturn]] void fail_tolerance(const idelta_delta::Header& h, double limit, double best, idelta_format format) {
+  char text[200];
+  std::snprintf(text, sizeof text, "tolerance = %g%s is below the best certificate, %g of format %s; ask for no less",
+                limit, h.tolerance == IDELTA_TOLERANCE_SGEMM ? " (the worst case of SGEMM)" : "", best,
+                format_name(format));
   throw Failure(IDELTA_TOLERANCE_NOT_MET, text);
 }
 
-}  // namespace
+struct Choice {
+  idelta_format format;
+  std::optional<StoredNorms> norms;
+};
 
-Panels::Panels(int64_t n, int64_t nr)
-    : n_(n),
-      nr_(nr),
-      count_(ceil_div(n, nr)),
-      chunks_(ceil_div(n, kLine)),
-      data_(count_ * n * nr),
-      nonzero_(static_cast<size_t>(count_ * chunks_)),
-      used_(static_cast<size_t>(count_)) {}
-
-void Panels::pack_chunk(const KernelTable& kernels, const MatrixView& b, int64_t panel, int64_t chunk) {
-  const int64_t k = chunk * kLine, j = panel * nr_;
-  const PackPanel pack{.rows = chunk_rows(chunk),
-                       .cols = std::min(nr_, n_ - j),
-                       .src = b.data + (b.transposed ? j * b.ld + k : k * b.ld + j),
-                       .ld = b.ld,
-                       .width = nr_,
-                       .dst = this->chunk(panel, chunk)};
-  set_nonzero(panel, chunk, b.transposed ? kernels.f32_pack_panel_transposed(pack) : kernels.f32_pack_panel(pack));
-}
-
-void Panels::find_used() {
-  for (int64_t p = 0; p < count_; ++p) {
-    const auto first = nonzero_.begin() + p * chunks_, last = first + chunks_;
-    const int64_t begin = std::find(first, last, 1) - first;
-    const int64_t end =
-        std::find(std::make_reverse_iterator(last), std::make_reverse_iterator(first), 1).base() - first;
-    used_[static_cast<size_t>(p)] = begin < end ? Range{begin * kLine, std::min(end * kLine, n_)} : Range{0, 0};
-  }
-}
-
-void pack_panels(const idelta_context& context, Panels& panels, const MatrixView& b) {
-  const double work = packing_work(panels.count() * panels.stride());
-  const int64_t tasks = std::min(panels.count(), useful_threads(context.parallel.threads(), work));
-  context.parallel.run(tasks, work, [&](int64_t task) {
-    const Range mine = part_of(panels.count(), tasks, task);
-    for (int64_t p = mine.begin; p < mine.end; ++p) {
-      for (int64_t chunk = 0; chunk < panels.chunks(); ++chunk) panels.pack_chunk(context.kernels, b, p, chunk);
+// The first of `formats` whose certificate is within the tolerance. Before anything is packed, so that a refusal
+// changes nothing.
+Choice choose_format(const idelta_context& context, const idelta_delta::Header& h,
+                     std::span<const idelta_format> formats, const MatrixView& view) {
+  if (h.tolerance == 0 && formats.front() == IDELTA_FORMAT_F32) return {IDELTA_FORMAT_F32, {}};
+  const std::vector<float> D = dense(view, h.n);
+  const double limit = h.tolerance == IDELTA_TOLERANCE_SGEMM ? sgemm_error(h.n, D, h.identity_scale) : h.tolerance;
+  double best = std::numeric_limits<double>::infinity();
+  idelta_format best_format = formats.back();
+  for (const idelta_format format : formats) {
+    const Candidate candidate(context, h, format, D);
+    if (h.tolerance == 0 || candidate.certificate <= limit) {
+      if (format == IDELTA_FORMAT_F32) return {format, {}};
+      return {format, candidate.norms};
     }
-  });
-  panels.find_used();
+    if (candidate.certificate >= best) continue;
+    best = candidate.certificate;
+    best_format = format;
+  }
+  fail_tolerance(h, limit, best, best_format);
 }
+
+void pack_passes(const idelta_context& context, idelta_delta& delta, const MatrixView& D) {
+  if (!delta.forward.empty()) pack_panels(context, delta.forward, D);
+  if (!delta.backward.empty()) pack_panels(context, delta.backward, D.transpose());
+}
+
+}  // namespace
 
 idelta_delta* pack_delta(const idelta_context& context, int64_t n, const float* D, int64_t ldd,
                          const idelta_delta_options& options) {
   const idelta_passes passes = options.passes == 0 ? IDELTA_PASS_BOTH : options.passes;
   auto delta = std::make_unique<idelta_delta>();
-  delta->header = {.magic = kMagic,
-                   .version = kVersion,
-                   .isa = context.isa,
-                   .format = IDELTA_FORMAT_F32,
-                   .passes = passes,
-                   .n = n,
-                   .mr = context.kernels.mr,
-                   .nr = context.kernels.nr,
-                   .identity_scale = options.identity_scale,
-                   .transposed = options.transposed != 0,
-                   .tolerance = options.tolerance};
-  delta->checksum = checksum_of(delta->header);
-  if (passes & IDELTA_PASS_FORWARD) delta->forward = Panels(n, context.kernels.nr);
-  if (passes & IDELTA_PASS_BACKWARD_DATA) delta->backward = Panels(n, context.kernels.nr);
-  repack_delta(context, *delta, D, ldd);
+  idelta_delta::Header& h = delta->header;
+  h = {.magic = kMagic,
+       .version = kVersion,
+       .isa = context.isa,
+       .format = IDELTA_FORMAT_AUTO,
+       .asked = options.format,
+       .arithmetic = Arithmetic::kChain,
+       .passes = passes,
+       .n = n,
+       .mr = context.kernels.mr,
+       .nr = context.kernels.nr,
+       .identity_scale = options.identity_scale,
+       .transposed = options.transposed != 0,
+       .tolerance = options.tolerance};
+  const MatrixView view{D, ldd, h.transposed};
+  constexpr idelta_format kF32[] = {IDELTA_FORMAT_F32};
+  const idelta_format named[] = {runs_as(context, options.format)};
+  const Choice choice = choose_format(context, h,
+                                      options.format != IDELTA_FORMAT_AUTO ? std::span<const idelta_format>(named)
+                                      : options.tolerance == 0             ? std::span<const idelta_format>(kF32)
+                                                                           : formats_by_speed(context),
+                                      view);
+  h.format = choice.format;
+  h.arithmetic = arithmetic_of(context, h.format);
+  delta->checksum = checksum_of(h);
+  delta->norms = choice.norms;
+  if (passes & IDELTA_PASS_FORWARD) delta->forward = Panels(n, context.kernels.nr, h.format);
+  if (passes & IDELTA_PASS_BACKWARD_DATA) delta->backward = Panels(n, context.kernels.nr, h.format);
+  pack_passes(context, *delta, view);
   return delta.release();
 }
 
 void repack_delta(const idelta_context& context, idelta_delta& delta, const float* D, int64_t ldd) {
   const MatrixView view{D, ldd, delta.header.transposed};
-  check_tolerance(delta.header, view);
-  if (!delta.forward.empty()) pack_panels(context, delta.forward, view);
-  if (!delta.backward.empty()) pack_panels(context, delta.backward, view.transpose());
+  const idelta_format same[] = {delta.header.format};
+  delta.norms = choose_format(context, delta.header, same, view).norms;
+  pack_passes(context, delta, view);
 }
 
 void unpack_delta(const idelta_delta& delta, float* D, int64_t ldd) {
@@ -147,30 +170,38 @@ void unpack_delta(const idelta_delta& delta, float* D, int64_t ldd) {
   const bool transposed = delta.forward.empty();
   const Panels& panels = transposed ? delta.backward : delta.forward;
   for (int64_t p = 0; p < panels.count(); ++p) {
-    const float* row = panels.panel(p);
     const int64_t first = p * panels.nr(), last = std::min(first + panels.nr(), n);
-    for (int64_t k = 0; k < n; ++k, row += panels.nr()) {
-      for (int64_t j = first; j < last; ++j) (transposed ? D[j * ldd + k] : D[k * ldd + j]) = row[j - first];
+    for (int64_t k = 0; k < n; ++k) {
+      for (int64_t j = first; j < last; ++j) (transposed ? D[j * ldd + k] : D[k * ldd + j]) = panels.at(k, j);
     }
   }
 }
 
-idelta_delta_info_t delta_info(const idelta_delta& delta) {
+idelta_delta_info_t delta_info(const idelta_context& context, const idelta_delta& delta) {
   const idelta_delta::Header& h = delta.header;
   const Panels& panels = delta.forward.empty() ? delta.backward : delta.forward;
-  Norms norms = norms_of(panels, h.n);
-  if (delta.forward.empty()) std::swap(norms.one, norms.inf);
+  std::vector<float> D(static_cast<size_t>(h.n * h.n));
+  unpack_delta(delta, D.data(), h.n);
+  const Norms norms = norms_of(D, h.n);
+  const StoredDelta stored = stored_delta(context, h.n, h.format, D);
+  const Certificates certificates = certificates_of(stored,
+                                                    h.format == IDELTA_FORMAT_F32 ? kExact
+                                                    : delta.norms                 ? *delta.norms
+                                                                                  : stored_norms(context, stored),
+                                                    h.identity_scale);
   int64_t used = 0;
   for (int64_t p = 0; p < panels.count(); ++p) used += panels.used(p).size();
 
   idelta_delta_info_t info = IDELTA_DELTA_INFO_INIT;
   info.n = h.n;
   info.format = h.format;
+  info.asked = h.asked;
   info.isa = h.isa;
   info.passes = h.passes;
   info.identity_scale = h.identity_scale;
   info.packed_bytes = delta.forward.bytes() + delta.backward.bytes();
-  info.certificate = f32_certificate(norms, h.n, h.identity_scale);
+  info.certificate = certificates.forward;
+  info.certificate_backward_data = certificates.backward_data;
   info.norm_frobenius = norms.frobenius;
   info.norm_one = norms.one;
   info.norm_inf = norms.inf;
@@ -189,6 +220,11 @@ void check_delta(const idelta_context& context, const idelta_delta* delta, idelt
     throw Failure(IDELTA_INVALID_ARGUMENT, std::string("delta was packed for ISA ") + isa_name(h.isa) +
                                                ", but the context runs " + isa_name(context.isa) +
                                                "; pack it with this context");
+  }
+  if (h.arithmetic != arithmetic_of(context, h.format)) {
+    throw Failure(IDELTA_INVALID_ARGUMENT, std::string("delta of format ") + format_name(h.format) +
+                                               " was packed for another bf16_product than this context's, and its "
+                                               "certificate does not hold here; pack it with this context");
   }
   if (pass && !(h.passes & pass)) {
     throw Failure(IDELTA_INVALID_ARGUMENT, std::string("delta was not packed for pass ") +

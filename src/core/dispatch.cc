@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <string_view>
 
 #include "src/core/error.h"
@@ -35,6 +36,11 @@ constexpr Isa kIsas[] = {
 #else
     {IDELTA_ISA_AVX512, "avx512", nullptr, [](const CpuFeatures&) { return false; }},
 #endif
+#if IDELTA_HAVE_AMX
+    {IDELTA_ISA_AMX, "amx", &amx::kTable, [](const CpuFeatures& cpu) { return cpu.avx512 && cpu.amx; }},
+#else
+    {IDELTA_ISA_AMX, "amx", nullptr, [](const CpuFeatures&) { return false; }},
+#endif
 };
 
 #if defined(__x86_64__)
@@ -60,19 +66,27 @@ uint64_t enabled_states(const Registers& leaf1) {
   return uint64_t{high} << 32 | low;
 }
 
-std::string describe_amx(const Registers& leaf7, uint64_t states) {
-  constexpr unsigned kBf16 = 1u << 22, kTile = 1u << 24, kInt8 = 1u << 25;
-  constexpr uint64_t kTileStates = 3u << 17;
-  if (!(leaf7.edx & kTile)) return "not offered by this CPU";
-  if (!all_set(states, kTileStates)) return "offered by the CPU, but the operating system does not save tile registers";
-  if (cpuid(0x1d).eax == 0) return "advertised, but with no tile palette (a hypervisor's fault)";
+// Tiles fault unless Linux has been asked for room to save them in, once a process. IDELTA_AMX=refused stands for a
+// kernel that says no.
+bool amx_permitted() {
+  const char* hook = std::getenv("IDELTA_AMX");
+  if (hook && std::string_view(hook) == "refused") return false;
 #if defined(__linux__)
   constexpr long kRequestPermission = 0x1023, kTileData = 18;
-  if (syscall(SYS_arch_prctl, kRequestPermission, kTileData) != 0) return "offered, but Linux refuses permission";
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
 #endif
-  std::string types = leaf7.edx & kBf16 ? " bf16" : "";
-  if (leaf7.edx & kInt8) types += " int8";
-  return "available:" + types;
+}
+
+AmxOffer amx_offer(const Registers& leaf7, uint64_t states) {
+  constexpr unsigned kBf16 = 1u << 22, kTile = 1u << 24, kInt8 = 1u << 25;
+  constexpr uint64_t kTileStates = 3u << 17;
+  return {.tiles = (leaf7.edx & kTile) != 0,
+          .bf16 = (leaf7.edx & kBf16) != 0,
+          .int8 = (leaf7.edx & kInt8) != 0,
+          .saved = all_set(states, kTileStates),
+          .palettes = cpuid(0x1d).eax};
 }
 
 CpuFeatures detect() {
@@ -94,13 +108,23 @@ CpuFeatures detect() {
   cpu.avx512_state = !offered ? "not offered by this CPU (needs F, BW, DQ, VL)"
                      : !saved ? "offered by the CPU, but the operating system does not save its registers"
                               : "available: F BW DQ VL";
-  cpu.amx_state = describe_amx(leaf7, states);
+  const bool bf16 = leaf7.eax >= 1 && (cpuid(7, 1).eax & 1u << 5);
+  cpu.avx512_bf16 = cpu.avx512 && bf16;
+  if (cpu.avx512_bf16) cpu.avx512_state += " BF16";
+  const AmxState amx = amx_state(amx_offer(leaf7, states), amx_permitted);
+  cpu.amx = amx.usable;
+  cpu.amx_state = amx.text;
   return cpu;
 }
 
 #else
 
-CpuFeatures detect() { return {"not x86-64", false, false, "not on this architecture", "not on this architecture"}; }
+CpuFeatures detect() {
+  CpuFeatures cpu;
+  cpu.brand = "not x86-64";
+  cpu.avx512_state = cpu.amx_state = "not on this architecture";
+  return cpu;
+}
 
 #endif
 
@@ -123,6 +147,7 @@ KernelTable overlaid(idelta_isa up_to) {
     overlay(all.nr, t.nr);
     overlay(all.wide_panels, t.wide_panels);
     overlay(all.wide_rows, t.wide_rows);
+    overlay(all.bf16_mr, t.bf16_mr);
     overlay(all.f32_forward, t.f32_forward);
     overlay(all.f32_weights, t.f32_weights);
     overlay(all.f32_copy_rows, t.f32_copy_rows);
@@ -130,7 +155,18 @@ KernelTable overlaid(idelta_isa up_to) {
     overlay(all.f32_pack_panel_transposed, t.f32_pack_panel_transposed);
     overlay(all.f32_column_sums, t.f32_column_sums);
     overlay(all.f32_optimizer_step, t.f32_optimizer_step);
+    overlay(all.bf16_round_panel, t.bf16_round_panel);
+    overlay(all.bf16_round_rows, t.bf16_round_rows);
+    overlay(all.bf16_forward, t.bf16_forward);
+    overlay(all.bf16_dot, t.bf16_dot);
+    overlay(all.bf16x3_dot, t.bf16x3_dot);
     overlay(all.f32_scale_add, t.f32_scale_add);
+#if IDELTA_HAVE_AVX512_BF16
+    if (isa.id == IDELTA_ISA_AVX512 && cpu_features().avx512_bf16) {
+      overlay(all.bf16_mr, avx512_bf16::kTable.bf16_mr);
+      overlay(all.bf16_dot, avx512_bf16::kTable.bf16_dot);
+    }
+#endif
   }
   return all;
 }
@@ -142,10 +178,20 @@ std::string known_names() {
 }
 
 std::string missing(idelta_isa isa, const CpuFeatures& cpu) {
-  return isa == IDELTA_ISA_AVX512 ? "AVX-512 is " + cpu.avx512_state : "AVX2 with FMA is not available on this CPU";
+  if (isa == IDELTA_ISA_AMX && cpu.avx512) return "AMX is " + cpu.amx_state;
+  return isa >= IDELTA_ISA_AVX512 ? "AVX-512 is " + cpu.avx512_state : "AVX2 with FMA is not available on this CPU";
 }
 
 }  // namespace
+
+AmxState amx_state(const AmxOffer& offer, bool (*permitted)()) {
+  if (!offer.tiles) return {false, "not offered by this CPU"};
+  if (!offer.bf16) return {false, "offered by this CPU without bf16"};
+  if (!offer.saved) return {false, "offered by the CPU, but the operating system does not save tile registers"};
+  if (offer.palettes == 0) return {false, "advertised, but with no tile palette (a hypervisor's fault)"};
+  if (!permitted()) return {false, "offered, but Linux refuses permission"};
+  return {true, std::string("available: bf16") + (offer.int8 ? " int8" : "")};
+}
 
 const CpuFeatures& cpu_features() {
   static const CpuFeatures features = detect();

@@ -11,11 +11,24 @@ namespace idelta::core {
 
 struct CpuFeatures {
   std::string brand;
-  bool avx2 = false, avx512 = false;    // by CPUID and by XCR0, and built in
+  bool avx2 = false, avx512 = false, avx512_bf16 = false, amx = false;  // by CPUID and XCR0
   std::string avx512_state, amx_state;  // a clause each: what is there, or what is missing
 };
 
 const CpuFeatures& cpu_features();
+
+// What CPUID and XCR0 say of AMX: tile registers, their number formats, whether they are saved, and the highest
+// palette.
+struct AmxOffer {
+  bool tiles, bf16, int8, saved;
+  unsigned palettes;
+};
+struct AmxState {
+  bool usable;
+  std::string text;
+};
+// `permitted` asks the operating system, and is called only if all else is there.
+AmxState amx_state(const AmxOffer& offer, bool (*permitted)());
 
 bool supported(idelta_isa isa);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "src/core/forward_rounded.h"
+
 namespace idelta::core {
 namespace {
 
@@ -127,14 +129,6 @@ class Source {
   Lies lies_;
 };
 
-// Shorter rows are fetched well enough by the hardware, and a tile of them has no time for more.
-constexpr int64_t kShortRows = 256;
-
-// Whether y will not be in L2 when it is stored to. Otherwise fetching it would be a tenth of a tile's time at n = 64.
-bool far_outputs(const CacheSizes& caches, int64_t m, int64_t n) {
-  return n >= kShortRows || m * n * static_cast<int64_t>(sizeof(float)) > caches.l2 / 2;
-}
-
 // Rows of the next block, brought to L2 some lines at a time while this one is multiplied: 3 % at n = 1024, m = 4096
 // (Zen 5, 2026-11).
 class FetchAhead {
@@ -200,25 +194,28 @@ struct Multiply {
     if (used.size() <= 0) used = {reduction.begin, reduction.begin};
 
     const int64_t height = rows.height(tile), row = rows.row(tile), column = group.begin * panels.nr();
-    context.kernels.f32_forward({.rows = height,
-                                 .cols = std::min(group.size() * panels.nr(), n - column),
-                                 .k = used.size(),
-                                 .x = rows.tile(tile) + used.begin,
-                                 .ldx = rows.ld,
-                                 .panels = panels.panel(group.begin) + used.begin * panels.nr(),
-                                 .panel_stride = panels.stride(),
-                                 .partial = sums,
-                                 .resume = reduction.begin > 0,
-                                 .suspend = reduction.end < n,
-                                 .residual = rows.tile(tile) + column,
-                                 .identity_scale = identity_scale,
-                                 .bias = out.bias ? out.bias + column : nullptr,
-                                 .activation = out.activation,
-                                 .y = out.y + row * out.ldy + column,
-                                 .ldy = out.ldy,
-                                 .contribution = out.contribution ? out.contribution + row * out.ldc + column : nullptr,
-                                 .ldc = out.ldc,
-                                 .fetch_y = fetch_y});
+    const auto kernel =
+        panels.format() == IDELTA_FORMAT_F32 ? context.kernels.f32_forward : context.kernels.bf16_forward;
+    kernel({.rows = height,
+            .cols = std::min(group.size() * panels.nr(), n - column),
+            .k = used.size(),
+            .x = rows.tile(tile) + used.begin,
+            .ldx = rows.ld,
+            .panels = panels.words(group.begin, used.begin),
+            .panel_stride = panels.stride(),
+            .partial = sums,
+            .resume = reduction.begin > 0,
+            .suspend = reduction.end < n,
+            .residual = rows.tile(tile) + column,
+            .ld_residual = rows.ld,
+            .identity_scale = identity_scale,
+            .bias = out.bias ? out.bias + column : nullptr,
+            .activation = out.activation,
+            .y = out.y + row * out.ldy + column,
+            .ldy = out.ldy,
+            .contribution = out.contribution ? out.contribution + row * out.ldc + column : nullptr,
+            .ldc = out.ldc,
+            .fetch_y = fetch_y});
   }
 };
 
@@ -256,12 +253,16 @@ ActivationGradient gradient_of(const idelta_activation& activation) {
   return {1, kNone, kNone, false};
 }
 
-size_t forward_workspace_bytes(const idelta_context& context, int64_t m, int64_t n) {
+size_t forward_workspace_bytes(const idelta_context& context, idelta_format format, int64_t m, int64_t n) {
+  if (m > 0 && rounds_rows(context, format)) return forward_rounded_workspace_bytes(context, format, m, n);
   return m == 0 ? 0 : static_cast<size_t>(plan_for(context, m, n).total()) * sizeof(float);
 }
 
 void forward(const idelta_context& context, const Panels& panels, float identity_scale, int64_t m, int64_t n,
              const Rows& rows, const Output& output, const OfferedWorkspace& offered) {
+  if (rounds_rows(context, panels.format())) {
+    return forward_rounded(context, panels, identity_scale, m, n, rows, output, offered);
+  }
   const Plan plan = plan_for(context, m, n);
   float* const workspace = offered.take(plan.total());
   const int64_t mr = context.kernels.mr;

@@ -4,6 +4,7 @@
 
 #include "src/core/context.h"
 #include "src/core/delta.h"
+#include "src/core/formats.h"
 
 namespace idelta::core {
 
@@ -30,7 +31,7 @@ struct Output {
 Activation activation_of(const idelta_activation& activation);
 ActivationGradient gradient_of(const idelta_activation& activation);
 
-size_t forward_workspace_bytes(const idelta_context& context, int64_t m, int64_t n);
+size_t forward_workspace_bytes(const idelta_context& context, idelta_format format, int64_t m, int64_t n);
 
 void forward(const idelta_context& context, const Panels& panels, float identity_scale, int64_t m, int64_t n,
              const Rows& rows, const Output& output, const OfferedWorkspace& offered);

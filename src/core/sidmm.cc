@@ -10,7 +10,7 @@ namespace idelta::core {
 // at a time.
 void sidmm(const idelta_context& context, const SidmmArgs& args) {
   const int64_t n = args.n;
-  Panels panels(n, context.kernels.nr);
+  Panels panels(n, context.kernels.nr, IDELTA_FORMAT_F32);
   pack_panels(context, panels, args.D);
 
   Output output;

@@ -282,6 +282,7 @@ void update(const idelta_context& context, idelta_delta& delta, const WeightsOpe
   }
   delta.forward.find_used();
   delta.backward.find_used();
+  delta.norms.reset();
 
   if (!parameters.bias) return;
   if (transposed) context.kernels.f32_column_sums(given.m, n, given.dz, given.lddz, bias_gradient);

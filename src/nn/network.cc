@@ -84,17 +84,12 @@ std::vector<std::string> warnings(const NetworkOptions& options) {
 Network::Network(const Context& context, const NetworkOptions& options) : context_(&context), options_(options) {
   check(options);
   const int64_t n = options.n();
-  DeltaOptions pack = kDeltaOptions;
-  pack.format = IDELTA_FORMAT_F32;
-  pack.identity_scale = options.identity_scale;
   try {
     layers_.resize(static_cast<size_t>(options.layers));
     const std::vector<float> zero(static_cast<size_t>(n * n));
-    for (Layer& layer : layers_) {
-      // Nobody asks for the gradient of the images.
-      pack.passes = &layer == layers_.data() ? IDELTA_PASS_FORWARD : IDELTA_PASS_BOTH;
-      layer.bias.assign(static_cast<size_t>(n), 0.0f);
-      layer.packed = std::make_unique<Delta>(context, n, zero.data(), n, pack);
+    for (int64_t l = 0; l < layers(); ++l) {
+      layers_[l].bias.assign(static_cast<size_t>(n), 0.0f);
+      pack(l, zero);
     }
   } catch (const std::bad_alloc&) {
     fail("network: there is no memory for ", options.layers, " layers of ", n, " x ", n,
@@ -106,7 +101,27 @@ idelta_activation Network::activation(int64_t layer) const {
   return layer + 1 == layers() ? idelta_activation{IDELTA_ACTIVATION_IDENTITY, 0.0f} : options_.activation;
 }
 
+void Network::pack(int64_t layer, std::span<const float> delta) {
+  DeltaOptions options = kDeltaOptions;
+  options.format = compute_;
+  options.identity_scale = options_.identity_scale;
+  options.passes = layer == 0 ? IDELTA_PASS_FORWARD : IDELTA_PASS_BOTH;  // nobody asks for the gradient of the images
+  layers_[layer].packed = std::make_unique<Delta>(*context_, n(), delta.data(), n(), options);
+}
+
+void Network::set_compute(idelta_format format) {
+  if (format == compute_) return;
+  for (int64_t l = 0; l < layers(); ++l) {
+    std::vector<float> D = delta(l);
+    compute_ = format;
+    pack(l, D);
+    if (format == IDELTA_FORMAT_F32) D = {};
+    layers_[l].master = std::move(D);
+  }
+}
+
 std::vector<float> Network::delta(int64_t layer) const {
+  if (!layers_[layer].master.empty()) return layers_[layer].master;
   std::vector<float> copy(static_cast<size_t>(n() * n()));
   layers_[layer].packed->unpack(copy.data(), n());
   return copy;
@@ -121,6 +136,7 @@ void Network::set_layer(int64_t layer, std::span<const float> delta, std::span<c
   }
   Layer& target = layers_[layer];
   target.packed->repack(delta.data(), n());
+  if (!target.master.empty()) std::copy(delta.begin(), delta.end(), target.master.begin());
   std::copy(bias.begin(), bias.end(), target.bias.begin());
 }
 

@@ -47,6 +47,9 @@ void check(const TrainOptions& options) {
   if (!(options.weight_decay >= 0.0f) || !std::isfinite(options.weight_decay)) {
     fail("train: weight_decay is ", options.weight_decay, "; give 0 or more");
   }
+  if (options.compute < IDELTA_FORMAT_F32 || options.compute > IDELTA_FORMAT_BF16) {
+    fail("train: compute is ", static_cast<int>(options.compute), "; give IDELTA_FORMAT_F32, BF16X3 or BF16");
+  }
   if (options.optimizer < IDELTA_OPTIMIZER_SGD || options.optimizer > IDELTA_OPTIMIZER_ADAMW) {
     fail("train: optimizer is ", static_cast<int>(options.optimizer), "; give an idelta_optimizer_kind");
   }
@@ -117,6 +120,7 @@ Trainer::State::State(Network& net, const Dataset& set, const TrainOptions& opts
   for (std::vector<float>& output : outputs) output_rows.push_back(output.data());
   labels.resize(static_cast<size_t>(batch));
 
+  network.set_compute(options.compute);
   optimizer.kind = options.optimizer;
   optimizer.momentum = options.momentum;
   optimizer.weight_decay = options.weight_decay;
@@ -196,6 +200,8 @@ void Trainer::State::update(int64_t layer, int64_t rows, const float* x, const f
                          .dz = gradient,
                          .lddz = n,
                          .optimizer = &optimizer,
+                         .D = array(target.master),
+                         .ldd = n,
                          .state = {array(slot.delta[0]), array(slot.delta[1])},
                          .bias = target.bias.data(),
                          .bias_state = {array(slot.bias[0]), array(slot.bias[1])}});

@@ -20,6 +20,16 @@ namespace idelta_test {
 // Set by main() before any test runs.
 idelta_isa forced_isa();
 
+// What IDELTA_TEST_FORMAT names: f32, bf16 (widened), bf16_rounded or bf16x3; likewise set by main().
+struct ForcedFormat {
+  const char* name;
+  idelta_format format;
+  idelta_bf16_product product;
+  bool rounds_x;
+};
+const ForcedFormat& forced_format();
+inline bool stores_f32() { return forced_format().format == IDELTA_FORMAT_F32; }
+
 // The scalar reference calls fma() element by element: suites that sweep sizes give it fewer.
 inline bool reduced() { return forced_isa() == IDELTA_ISA_SCALAR; }
 
@@ -34,6 +44,7 @@ inline idelta_context_options context_options(idelta_isa isa = forced_isa(), int
   idelta_context_options options = IDELTA_CONTEXT_OPTIONS_INIT;
   options.isa = isa;
   options.threads = threads;
+  options.bf16_product = forced_format().product;
   return options;
 }
 
@@ -46,6 +57,7 @@ inline ContextPtr make_context(const idelta_context_options& options = context_o
 inline idelta_delta_options delta_options(float identity_scale = 1.0f, idelta_passes passes = IDELTA_PASS_BOTH,
                                           bool transposed = false) {
   idelta_delta_options options = IDELTA_DELTA_OPTIONS_INIT;
+  options.format = forced_format().format;
   options.identity_scale = identity_scale;
   options.passes = passes;
   options.transposed = transposed ? 1 : 0;

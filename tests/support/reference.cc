@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "support/fixture.h"
+
 namespace idelta_test {
 
 Dense zeros(int64_t rows, int64_t cols) {
@@ -18,6 +20,33 @@ Dense dense(View a) {
     for (int64_t j = 0; j < a.cols; ++j) out(i, j) = a(i, j);
   }
   return out;
+}
+
+namespace {
+
+// By value, not by bits: 8 bits of significand, subnormals as of fp32.
+double bf16_of(double value) {
+  if (value == 0 || !std::isfinite(value)) return value;
+  const double unit = std::ldexp(1.0, std::max(std::ilogb(value), -126) - 7);
+  const double rounded = std::nearbyint(value / unit) * unit;
+  return std::abs(rounded) < 0x1p128 ? rounded : std::copysign(HUGE_VAL, value);
+}
+
+}  // namespace
+
+Dense stored(View a) {
+  Dense out = dense(a);
+  if (forced_format().format == IDELTA_FORMAT_F32) return out;
+  for (double& value : out.at) {
+    const double hi = bf16_of(value);
+    value = forced_format().format == IDELTA_FORMAT_BF16 ? hi : hi + bf16_of(value - hi);
+  }
+  return out;
+}
+
+double rounding_of_x() {
+  if (!forced_format().rounds_x) return 0;
+  return forced_format().format == IDELTA_FORMAT_BF16 ? 1.0 / 257 : 3 * 0x1p-16;
 }
 
 Dense transpose(const Dense& a) {
@@ -83,7 +112,7 @@ double activation_slope(idelta_activation activation, double y) {
 ForwardReference forward_reference(View x, View D, const float* bias, float identity_scale,
                                    idelta_activation activation) {
   const Dense X = dense(x);
-  const Dense d = dense(D);
+  const Dense d = stored(D);
   Dense contribution = multiply(X, d);
   Dense spread = multiply(magnitude(X), magnitude(d));
   Dense y = contribution, y_bound = spread, c_bound = spread;
@@ -95,8 +124,9 @@ ForwardReference forward_reference(View x, View D, const float* bias, float iden
       const double terms = spread(i, j) + std::abs(b);
       contribution(i, j) += b;
       y(i, j) = activate(activation, contribution(i, j) + ax);
-      c_bound(i, j) = (n + 2) * (kUnit * terms + kUnderflow);
-      y_bound(i, j) = (n + 3) * (kUnit * terms + kUnderflow) + 2 * kUnit * std::abs(ax) + kUnderflow;
+      const double coarse = rounding_of_x() * spread(i, j);
+      c_bound(i, j) = (n + 2) * (kUnit * terms + kUnderflow) + coarse;
+      y_bound(i, j) = (n + 3) * (kUnit * terms + kUnderflow) + 2 * kUnit * std::abs(ax) + kUnderflow + coarse;
       if (activation.kind == IDELTA_ACTIVATION_LEAKY_RELU) y_bound(i, j) += kUnit * std::abs(y(i, j));
       if (activation.kind == IDELTA_ACTIVATION_TANH) y_bound(i, j) += 4 * 2 * kUnit * std::abs(y(i, j));
     }
@@ -115,7 +145,7 @@ BackwardDataReference backward_data_reference(View dy, View y, View D, float ide
       dz_bound(i, j) = exact_slope ? 0.0 : 3 * kUnit * dz_bound(i, j) + kUnderflow;
     }
   }
-  const Dense Dt = transpose(dense(D));
+  const Dense Dt = transpose(stored(D));
   Dense dx = multiply(dz, Dt);
   const Dense spread = multiply(magnitude(dz), magnitude(Dt));
   const Dense carried = multiply(dz_bound, magnitude(Dt));
@@ -125,7 +155,7 @@ BackwardDataReference backward_data_reference(View dy, View y, View D, float ide
   for (size_t i = 0; i < dx.at.size(); ++i) {
     dx.at[i] += a * dz.at[i];
     bound.at[i] = (n + 3) * (kUnit * spread.at[i] + kUnderflow) + 2 * kUnit * std::abs(a * dz.at[i]) + carried.at[i] +
-                  std::abs(a) * dz_bound.at[i];
+                  std::abs(a) * dz_bound.at[i] + rounding_of_x() * (spread.at[i] + carried.at[i]);
   }
   return {{dz, dz_bound}, {dx, bound}};
 }

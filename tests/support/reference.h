@@ -27,6 +27,9 @@ struct Dense {
 };
 Dense zeros(int64_t rows, int64_t cols);
 Dense dense(View a);
+// The same as the format under test stores it: bf16, nearest even, or the sum of two.
+Dense stored(View a);
+double rounding_of_x();
 Dense transpose(const Dense& a);
 Dense magnitude(const Dense& a);
 Dense multiply(const Dense& a, const Dense& b);
@@ -43,6 +46,7 @@ double activation_slope(idelta_activation activation, double y);
 
 // contribution: (n+2) u (|x||D| + |b|);  z: (n+3) u (|x||D| + |b|) + 2u |a x| (design.md 5). The activations are
 // 1-Lipschitz, so y keeps z's bound; leaky_relu rounds once more, tanh is allowed 4 ulp more.
+// With D as the format under test stores it; formats that round x may err by rounding_of_x() |x||D| more.
 struct ForwardReference {
   Bounded contribution;
   Bounded y;

@@ -14,8 +14,9 @@
  *     a zero (null) field means "default" or "not wanted".
  *   - A context is immutable and may be shared by threads. A delta may be used by many threads at once, but
  *     idelta_update changes it and needs it alone.
- *   - Results are bitwise the same for every thread count, every split of the batch into calls, and every ISA of
- *     format F32: one fused multiply-add chain an output element, in ascending order of the reduction index.
+ *   - Results are bitwise the same for every thread count and every split of the batch into calls, in every format;
+ *     and for every ISA in F32 and in BF16 widened: one fused multiply-add chain an output element, in ascending order
+ *     of the reduction index.
  *   - Denormals are zero inside every call (x86-64): operands below 2^-126 are read as 0, results below it become 0,
  *     and rounding is to nearest, on every thread, whatever the caller's mode (MXCSR) is. That mode is as it was after
  *     the call, exception flags included. y errs by at most 2^-125 (n + 3 + sum_k (|x_k| + |D_kj|) + |a| + |x_j|) more
@@ -55,15 +56,28 @@ typedef enum idelta_status {
 typedef enum idelta_isa {
   IDELTA_ISA_AUTO = 0,
   IDELTA_ISA_SCALAR = 1,
-  IDELTA_ISA_AVX2 = 2,  /* with FMA */
-  IDELTA_ISA_AVX512 = 3 /* F, BW, VL, DQ */
+  IDELTA_ISA_AVX2 = 2,   /* with FMA */
+  IDELTA_ISA_AVX512 = 3, /* F, BW, VL, DQ */
+  IDELTA_ISA_AMX = 4     /* AVX-512 and bf16 tiles, which Linux permits */
 } idelta_isa;
 
-/* How D is stored and multiplied. Values are frozen. */
+/* How D is stored and multiplied. The residual stream, the sums and the outputs are fp32 in every format. Values are
+ * frozen. */
 typedef enum idelta_format {
-  IDELTA_FORMAT_AUTO = 0, /* the fastest whose certificate is within the tolerance */
-  IDELTA_FORMAT_F32 = 1
+  IDELTA_FORMAT_AUTO = 0, /* the fastest whose certificate is within the tolerance; F32 without one */
+  IDELTA_FORMAT_F32 = 1,
+  IDELTA_FORMAT_BF16X3 = 2, /* D and x as sums of two bf16 numbers, three of the four products. Without AMX, F32 is
+                               faster and no less accurate and takes its place */
+  IDELTA_FORMAT_BF16 = 3    /* D rounded to bf16, nearest even; x too where that is faster, see idelta_bf16_product */
 } idelta_format;
+
+/* How format BF16 is multiplied. Values are frozen. */
+typedef enum idelta_bf16_product {
+  IDELTA_BF16_PRODUCT_AUTO = 0,    /* the faster: AMX rounds x; AVX-512 BF16 does if a measurement when the first
+                                      context is made says that vdpbf16ps wins clearly; others widen */
+  IDELTA_BF16_PRODUCT_WIDENED = 1, /* D widened to fp32 in registers, x as it is: the bits of F32 on the rounded D */
+  IDELTA_BF16_PRODUCT_ROUNDED = 2  /* x rounded to bf16 as well; its part of a x stays fp32 */
+} idelta_bf16_product;
 
 /* The directions a packed delta serves: a bit mask. Each keeps a copy of D in its own order. */
 typedef enum idelta_passes {
@@ -104,6 +118,9 @@ IDELTA_API const char* idelta_status_name(idelta_status status);
 /* "avx512" for IDELTA_ISA_AVX512, and so on: the names that the environment variable IDELTA_ISA takes. */
 IDELTA_API const char* idelta_isa_name(idelta_isa isa);
 
+/* "bf16x3" for IDELTA_FORMAT_BF16X3, and so on. */
+IDELTA_API const char* idelta_format_name(idelta_format format);
+
 /* ---- Context ----------------------------------------------------------------------------------------------- */
 
 /* Runs task(arg, 0) ... task(arg, ntasks - 1), each once, in any order, on any threads, and returns when all are
@@ -113,8 +130,9 @@ typedef void (*idelta_parallel_for)(void* user, int64_t ntasks, void (*task)(voi
 
 typedef struct idelta_context_options {
   size_t struct_size;
-  /* AUTO: the best this machine runs. The environment variable IDELTA_ISA (scalar, avx2, avx512) lowers AUTO,
-   * never raises it. An ISA this machine cannot run is IDELTA_UNSUPPORTED; an unknown name INVALID_ARGUMENT. */
+  /* AUTO: the best this machine runs. The environment variable IDELTA_ISA (scalar, avx2, avx512, amx) lowers AUTO,
+   * never raises it; IDELTA_AMX=refused makes AMX unsupported, as if Linux had refused it. An ISA this machine cannot
+   * run is IDELTA_UNSUPPORTED; an unknown name INVALID_ARGUMENT. */
   idelta_isa isa;
   /* 0: the least of affinity mask, cgroup v1/v2 quota (rounded up) and physical cores; IDELTA_THREADS lowers it. The
    * environment variable IDELTA_BIND=1 binds the library's threads to caches and NUMA nodes and cuts work along them:
@@ -128,9 +146,11 @@ typedef struct idelta_context_options {
    * runs on one thread if it is not worth that. -1: the environment variable IDELTA_SPIN_US, else the default: 100, or
    * 0 if threads are asked for beyond the cores of this process. */
   int32_t spin_us;
+  /* AUTO heeds the environment variable IDELTA_BF16 (widened, rounded). Either gives the same bits in every run. */
+  idelta_bf16_product bf16_product;
 } idelta_context_options;
 #define IDELTA_CONTEXT_OPTIONS_INIT \
-  { sizeof(idelta_context_options), IDELTA_ISA_AUTO, 0, NULL, NULL, -1 }
+  { sizeof(idelta_context_options), IDELTA_ISA_AUTO, 0, NULL, NULL, -1, IDELTA_BF16_PRODUCT_AUTO }
 
 /* options may be null: all defaults. Free with idelta_context_destroy, after the deltas made with it. */
 IDELTA_API idelta_status idelta_context_create(const idelta_context_options* options, idelta_context** context);
@@ -144,13 +164,20 @@ IDELTA_API const char* idelta_context_describe(const idelta_context* context);
 
 /* ---- Delta ------------------------------------------------------------------------------------------------- */
 
+/* As a tolerance: not less accurate than SGEMM with W = a I + D of the same size. The certificate must not exceed the
+ * worst case of SGEMM's error, || diag(w) |W| ||_2 with w_k = (n - k + 1) u for reduction step k: a rounding of W and
+ * one for every later sum of the chain (Higham, Accuracy and Stability, 3.1), the same analysis that certifies F32. */
+#define IDELTA_TOLERANCE_SGEMM (-1.0)
+
 typedef struct idelta_delta_options {
   size_t struct_size;
   idelta_format format; /* AUTO picks by tolerance */
   idelta_passes passes; /* 0: BOTH */
   int32_t transposed;   /* not 0: D is given out x in (PyTorch's layout), so that y = x D^T of what is given */
   float identity_scale; /* a; INIT sets 1 */
-  double tolerance;     /* the certificate must not exceed it when packing and repacking; 0: no demand */
+  /* The certificates of the packed passes must not exceed it when packing and repacking; 0: no demand. Or
+   * IDELTA_TOLERANCE_SGEMM. */
+  double tolerance;
 } idelta_delta_options;
 #define IDELTA_DELTA_OPTIONS_INIT \
   { sizeof(idelta_delta_options), IDELTA_FORMAT_AUTO, IDELTA_PASS_BOTH, 0, 1.0f, 0.0 }
@@ -158,26 +185,33 @@ typedef struct idelta_delta_options {
 typedef struct idelta_delta_info_t {
   size_t struct_size;
   int64_t n;
-  idelta_format format;
+  idelta_format format; /* what is stored and multiplied */
+  idelta_format asked;  /* what the options said */
   idelta_isa isa;
   idelta_passes passes;
   float identity_scale;
   size_t packed_bytes; /* what the packed copies take */
-  /* eps with ||y_computed - y||_2 <= eps ||x||_2 for every row of finite x, before activation and with b = 0, at the
-   * unscaled range of fp32 (no overflow or underflow). For F32: u ((n+3) || |D| ||_2 + 2|a|), u = 2^-24, where
-   * || |D| ||_2 is bounded by min(||D||_F, sqrt(||D||_1 ||D||_inf)); Higham, Accuracy and Stability, 3.1. */
+  /* Proved bounds eps with ||y_computed - y||_2 <= eps ||x||_2 for every row of finite x, before activation and with
+   * b = 0, at the unscaled range of fp32 (no overflow or underflow); and the same for dx of dz. The sum of
+   *   || D - D~ ||_2         what storing drops, measured when D is packed; after idelta_update, which does not
+   *                          measure, 2^-8 || |D~| ||_2 in its place until the next repack
+   *   || D~ ||_2 / 257       where x is rounded to bf16
+   *   || diag(w) |D~| ||_2   the sum's roundings, w_k = (n - k + 1) u for reduction step k, u = 2^-24
+   *   u |a|
+   * with norms bounded from above (Collatz and Wielandt; Gram matrices). src/core/certificate.cc has the proofs. */
   double certificate;
-  double norm_frobenius; /* ||D||_F */
-  double norm_one;       /* largest column sum of |D| */
-  double norm_inf;       /* largest row sum of |D| */
-  double norm_max;       /* largest |D_ij| */
-  double
-      zero_fraction; /* share of the forward (else backward) multiplication skipped because D is exactly zero there */
+  double certificate_backward_data;
+  double norm_frobenius; /* ||D~||_F of what is stored, like all that follow */
+  double norm_one;       /* largest column sum of |D~| */
+  double norm_inf;       /* largest row sum of |D~| */
+  double norm_max;       /* largest |D~_ij| */
+  /* Share of the forward (else backward) multiplication skipped because D is exactly zero there. */
+  double zero_fraction;
 } idelta_delta_info_t;
-#define IDELTA_DELTA_INFO_INIT                                                                                     \
-  {                                                                                                                \
-    sizeof(idelta_delta_info_t), 0, IDELTA_FORMAT_AUTO, IDELTA_ISA_AUTO, (idelta_passes)0, 0.0f, 0, 0.0, 0.0, 0.0, \
-        0.0, 0.0, 0.0                                                                                              \
+#define IDELTA_DELTA_INFO_INIT                                                                                       \
+  {                                                                                                                  \
+    sizeof(idelta_delta_info_t), 0, IDELTA_FORMAT_AUTO, IDELTA_FORMAT_AUTO, IDELTA_ISA_AUTO, (idelta_passes)0, 0.0f, \
+        0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0                                                                         \
   }
 
 /* Packs D (n x n, in x out: y = x D; row stride ldd >= n) for the context's ISA. D is copied and may be freed.
@@ -190,7 +224,7 @@ IDELTA_API idelta_status idelta_delta_pack(const idelta_context* context, int64_
 IDELTA_API idelta_status idelta_delta_repack(const idelta_context* context, idelta_delta* delta, const float* D,
                                              int64_t ldd);
 
-/* D (n x n, in x out) from its packed form, bit for bit for F32. */
+/* D (n x n, in x out) from its packed form: bit for bit for F32, else as it was rounded. */
 IDELTA_API idelta_status idelta_delta_unpack(const idelta_context* context, const idelta_delta* delta, float* D,
                                              int64_t ldd);
 
@@ -298,8 +332,9 @@ typedef struct idelta_optimizer {
 IDELTA_API int32_t idelta_optimizer_state_arrays(idelta_optimizer_kind kind);
 
 /* One optimiser step of D (and bias): the gradient x^T dz is made tile by tile and used before it leaves the first
- * cache; the new D goes to `D` and, repacked, into `delta`. With D null the forward pack of `delta`, which holds D to
- * the bit in format F32, is itself the master (idelta_delta_unpack shows it): a copy of D less to read and write. */
+ * cache; the new D goes to `D` and, repacked in the format of `delta`, into `delta`. With D null the forward pack of
+ * `delta` is itself the master (idelta_delta_unpack shows it): a copy of D less to read and write. That is only for
+ * format F32, which holds D to the bit: in others steps below the last place of D~ would be lost. */
 typedef struct idelta_update_args {
   size_t struct_size;
   int64_t m;

@@ -63,7 +63,8 @@ struct NetworkOptions {
 // Sentences about settings that work but disappoint, e.g. ReLU with padding 0: its class dimensions never learn.
 std::vector<std::string> warnings(const NetworkOptions& options);
 
-// Owns D, in packed form, and b of every layer. The context must outlive it.
+// Owns D, in packed form, and b of every layer. The context must outlive it. Made in format F32, whose packed form is D
+// to the bit; in others D is kept beside it in fp32.
 class Network {
  public:
   Network(const Context& context, const NetworkOptions& options);  // the identity: every D and b zero
@@ -73,10 +74,14 @@ class Network {
   int64_t layers() const { return options_.layers; }
   int64_t n() const { return options_.n(); }
 
-  std::vector<float> delta(int64_t layer) const;  // n x n, in x out: a copy out of the packed form, which is the master
+  std::vector<float> delta(int64_t layer) const;  // n x n, in x out: a copy in fp32, whatever format computes
   std::span<const float> bias(int64_t layer) const { return layers_[layer].bias; }  // n
   idelta_activation activation(int64_t layer) const;                                // identity for the last layer
   const Delta& packed(int64_t layer) const { return *layers_[layer].packed; }
+
+  // The format in which x D and dz D^T are computed from now on. D itself does not change.
+  void set_compute(idelta_format format);
+  idelta_format compute() const { return compute_; }
 
   // Replaces a layer's parameters and repacks them.
   void set_layer(int64_t layer, std::span<const float> delta, std::span<const float> bias);
@@ -93,10 +98,14 @@ class Network {
   friend class Trainer;
   struct Layer {
     std::vector<float> bias;
+    std::vector<float> master;  // D, unless the packed form is
     std::unique_ptr<Delta> packed;
   };
+  void pack(int64_t layer, std::span<const float> delta);
+
   const Context* context_;
   NetworkOptions options_;
+  idelta_format compute_ = IDELTA_FORMAT_F32;
   std::vector<Layer> layers_;
 };
 
@@ -110,6 +119,8 @@ struct TrainOptions {
   idelta_optimizer_kind optimizer = IDELTA_OPTIMIZER_MOMENTUM;
   float momentum = 0.9f;
   float weight_decay = 0.0f;  // on D, never on W
+  // Of forward and backward_data while training; D, its updates and the residual stream stay fp32.
+  idelta_format compute = IDELTA_FORMAT_F32;
   uint64_t seed = 1;          // of the shuffling; the same seed gives the same bits at any thread count
 };
 
@@ -122,7 +133,7 @@ struct Progress {
   double images_per_second = 0, seconds = 0, seconds_left = 0;
 };
 
-// One training run; state survives between calls of run(), so that a caller may stop, look and go on. The network and
+// One training run, which leaves the network computing in options.compute; state survives between calls of run(), so that a caller may stop, look and go on. The network and
 // the data must outlive it. A loss that is not finite throws, before the parameters change.
 class Trainer {
  public:

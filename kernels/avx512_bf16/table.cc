@@ -1,0 +1,61 @@
+// What AVX-512 BF16 adds to AVX-512: one kernel, whose use a measurement decides (src/core/context.cc).
+//
+// 14 x 32 as for fp32: a word of x and a word of D each hold a pair.
+#include "kernels/avx512/vector.h"
+
+namespace {
+
+// sum += a_odd b_odd, then a_even b_even, each fused and rounded to nearest, subnormals flushed whatever MXCSR says.
+inline void accumulate_dot(Vector& sum, Vector a, Vector b) {
+  __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum.v) : "v"(a.v), "v"(b.v));
+}
+
+}  // namespace
+
+#include "kernels/forward_tile.h"
+
+namespace idelta::avx512_bf16 {
+namespace {
+
+constexpr ptrdiff_t kRows = 14, kColumns = 32;
+
+constexpr auto row_tile = tile_of_any_rows<DotForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>;
+
+void dot(const Bf16Block& b) {
+  const ptrdiff_t tiles = (b.rows + kRows - 1) / kRows, height = (b.rows + tiles - 1) / tiles;
+  // One tile streams D, as many panels at once as it likes; several share each panel while it is in cache.
+  const ptrdiff_t width = tiles == 1 ? b.cols : kColumns;
+  for (ptrdiff_t j = 0; j < b.cols; j += width) {
+    for (ptrdiff_t i = 0; i < b.rows; i += height) {
+      row_tile({.rows = height < b.rows - i ? height : b.rows - i,
+                .cols = width < b.cols - j ? width : b.cols - j,
+                .k = b.k / 2,
+                .x = reinterpret_cast<const float*>(b.x_hi + i * b.ldx),
+                .ldx = b.ldx / 2,
+                .panels = reinterpret_cast<const float*>(b.panels_hi + j / kColumns * b.panel_stride),
+                .panel_stride = b.panel_stride,
+                .partial = nullptr,
+                .resume = false,
+                .suspend = false,
+                .residual = b.residual + i * b.ld_residual + j,
+                .ld_residual = b.ld_residual,
+                .identity_scale = b.identity_scale,
+                .bias = b.bias ? b.bias + j : nullptr,
+                .activation = b.activation,
+                .y = b.y + i * b.ldy + j,
+                .ldy = b.ldy,
+                .contribution = b.contribution ? b.contribution + i * b.ldc + j : nullptr,
+                .ldc = b.ldc,
+                .fetch_y = b.fetch_y});
+    }
+  }
+}
+
+}  // namespace
+
+constinit const KernelTable kTable = {
+    .bf16_mr = kRows,
+    .bf16_dot = dot,
+};
+
+}  // namespace idelta::avx512_bf16

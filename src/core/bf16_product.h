@@ -1,0 +1,23 @@
+// Whether formats of bf16 round x as well, so that the CPU's bf16 dot product can be used.
+#ifndef IDELTA_CORE_BF16_PRODUCT_H
+#define IDELTA_CORE_BF16_PRODUCT_H
+
+#include <string>
+
+#include "idelta/idelta.h"
+#include "kernels/kernels.h"
+
+namespace idelta::core {
+
+struct Bf16ProductChoice {
+  bool dot;
+  std::string reason;
+};
+
+// For a wish (AUTO or forced) and the value of IDELTA_BF16 (null: unset). Throws Failure.
+Bf16ProductChoice choose_bf16_product(idelta_bf16_product wish, const char* environment, idelta_isa isa,
+                                      const KernelTable& kernels);
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_BF16_PRODUCT_H

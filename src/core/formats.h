@@ -1,0 +1,35 @@
+// Which formats a context multiplies in, and how it rounds.
+#ifndef IDELTA_CORE_FORMATS_H
+#define IDELTA_CORE_FORMATS_H
+
+#include <span>
+
+#include "idelta/idelta.h"
+#include "src/core/context.h"
+
+namespace idelta::core {
+
+enum class Arithmetic {
+  kChain,     // fp32 multiply-adds, an element's terms one after the other: F32, and bf16 panels widened
+  kDotChain,  // the same on x rounded to bf16: vdpbf16ps
+  kTiles      // TDPBF16PS: 16 terms at most in a chain, then one addition a step of 32; x rounded, or split in two
+};
+
+Arithmetic arithmetic_of(const idelta_context& context, idelta_format format);
+
+inline bool rounds_rows(const idelta_context& context, idelta_format format) {
+  return arithmetic_of(context, format) != Arithmetic::kChain;
+}
+
+// The format that does the work of the one asked for: itself where there are kernels for it, else one that is faster
+// and no less accurate.
+idelta_format runs_as(const idelta_context& context, idelta_format asked);
+
+// What AUTO tries in turn, fastest first. The last is F32.
+std::span<const idelta_format> formats_by_speed(const idelta_context& context);
+
+const char* format_name(idelta_format format);  // null for none of ours
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_FORMATS_H
