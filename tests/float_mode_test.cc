@@ -28,6 +28,7 @@ constexpr uint32_t kModes[] = {kDefaultMxcsr, kFlushingMxcsr, 0x1fc0, 0x9f80, 0x
 // A caller's threads, whose mode the library must not change either.
 void run_on_threads(void* changed, int64_t ntasks, void (*task)(void*, int64_t), void* arg) {
   std::vector<std::thread> workers;
+  workers.reserve(static_cast<size_t>(ntasks));
   for (int64_t i = 0; i < ntasks; ++i) {
     workers.emplace_back([=] {
       set_mxcsr(kDefaultMxcsr);

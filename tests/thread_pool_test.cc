@@ -27,7 +27,7 @@ constexpr int64_t kLong = kSecond;  // as duration: always worth waking
 // A pool of the test's own; body(index) on it.
 class PoolTest : public ::testing::Test {
  protected:
-  ~PoolTest() override { pool.stop(); }
+  void TearDown() override { pool.stop(); }
 
   template <class Body>
   void run(int64_t tasks, int64_t threads, Body&& body, int64_t spin = 100'000, int64_t duration = kLong) {
@@ -61,6 +61,7 @@ TEST_F(PoolTest, EveryTaskRunsOnceForAnyCountOfTasksAndThreads) {
 TEST_F(PoolTest, EveryTaskRunsOnceUnderManyCallers) {
   std::atomic<int> wrong{0};
   std::vector<std::thread> callers;
+  callers.reserve(6);
   for (int caller = 0; caller < 6; ++caller) {
     callers.emplace_back([&, caller] {
       for (int round = 0; round < 200; ++round) {

@@ -81,7 +81,7 @@ std::atomic<hwloc_topology_t> binding{nullptr};
 }  // namespace
 
 Topology detect_domains() {
-  const Topology one{{.node = 0, .cores = std::numeric_limits<int32_t>::max()}};
+  Topology one{{.node = 0, .cores = std::numeric_limits<int32_t>::max()}};
   if (!binding_wanted()) return one;
 #if IDELTA_HAVE_HWLOC
   Topology domains;
@@ -92,7 +92,7 @@ Topology detect_domains() {
   });
   if (domains.empty()) return one;
   hwloc_topology_t none = nullptr;
-  if (binding.compare_exchange_strong(none, machine.get())) machine.release();
+  if (binding.compare_exchange_strong(none, machine.get())) static_cast<void>(machine.release());
   return domains;
 #else
   throw Failure(IDELTA_UNSUPPORTED, "environment variable IDELTA_BIND = 1 needs a build with hwloc");

@@ -32,8 +32,8 @@ class Stepper {
 
   // The nr rows of D that are panel row_panel of across(). Up to m = 128 this is bound by memory: 24 bytes an element
   // (D, one state and the pack of the other direction, each read and written). What the next panel needs is fetched
-  // meanwhile, for the hardware cannot foresee these steps: twice the speed at n = 1024, m = 1 (Zen 5, 2026-11). Blocks of
-  // one panel, whose rows of the state are few enough streams for the hardware's own prefetching, gained nothing.
+  // meanwhile, for the hardware cannot foresee these steps: twice the speed at n = 1024, m = 1 (Zen 5, 2026-11). Blocks
+  // of one panel, whose rows of the state are few enough streams for the hardware's own prefetching, gained nothing.
   void step_tile(int64_t row_panel, int64_t panel, const float* g, int64_t ldg) const;
 
   const KernelTable& kernels_;

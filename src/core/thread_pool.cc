@@ -204,7 +204,7 @@ void ThreadPool::grow(int64_t workers) {
       ++awake_;
       lanes_[static_cast<size_t>(worker->lane)] = worker.get();
       ++workers_;
-      worker.release();
+      static_cast<void>(worker.release());
     }
   } catch (const std::exception&) {
     // No memory, or no more threads for this process: those that there are do the work.
