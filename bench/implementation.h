@@ -24,6 +24,9 @@ class Implementation {
 
   virtual void run() = 0;
 
+  // What rounding the operands of x D to a coarser format than fp32 may add to the error, relative to sum |a b|.
+  virtual double operand_rounding() const { return 0.0; }
+
   // Weights, bias and optimiser state as given; the next update goes by learning_rate.
   void reset(float learning_rate) {
     learning_rate_ = learning_rate;
@@ -52,7 +55,7 @@ class Implementation {
 
 struct ImplementationEntry {
   std::string name;    // idelta, openblas, ...
-  std::string format;  // f32
+  std::string format;  // f32, bf16, bf16x3
   // What the implementation says it runs on, lower case: avx512, skylakex, avx512_core.
   std::function<std::string(idelta_isa)> isa;
   // True if z = x + (x D + b) with the identity outside the sum, so that the error scales with D.
@@ -61,10 +64,15 @@ struct ImplementationEntry {
   bool rival;
   // inputs must outlive what is made.
   std::function<std::unique_ptr<Implementation>(const Problem&, const Inputs&)> make;
+
+  // Gradients are fp32 in every format.
+  bool has(Pass pass) const { return format == "f32" || pass != Pass::kBackwardWeights; }
+  // Unique among all entries: idelta, idelta_bf16.
+  std::string title() const { return format == "f32" ? name : name + "_" + format; }
 };
 
-ImplementationEntry idelta_entry();
-ImplementationEntry plain_entry();
+ImplementationEntry idelta_entry(idelta_format format = IDELTA_FORMAT_F32);
+ImplementationEntry plain_entry(idelta_format format = IDELTA_FORMAT_F32);
 ImplementationEntry openblas_entry();
 ImplementationEntry openblas_beta1_entry();
 ImplementationEntry idelta_random_entry();  // only beside a trained model

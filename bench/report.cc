@@ -160,7 +160,8 @@ constexpr const char* kLegend =
     "a loop that moves as many bytes of D and v from the same place, in the same rounds.\n"
     "/ name: idelta's speed over the other's, median (quartiles) of each round's own ratio; above 1 idelta is faster.\n"
     "best: the fastest of openblas (SGEMM, then loops), openblas_beta1 (SGEMM accumulates) and onednn at that point.\n"
-    "plain: idelta's kernels on W. idelta_random: idelta on random numbers instead of the trained model's.\n";
+    "plain: idelta's kernels on W. ..._bf16: format BF16. idelta_random: idelta on random numbers instead of the "
+    "trained model's.\n";
 
 }  // namespace
 

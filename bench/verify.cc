@@ -136,6 +136,7 @@ struct Check {
   const Buffer& bias;
   const LayerMemory& memory;
   bool identity_apart;
+  double operand_rounding;
   Judge& judge;
 
   View rows_of(const Buffer& buffer) const { return {buffer.data(), problem.n, false}; }
@@ -144,7 +145,7 @@ struct Check {
   // Bound of x + x D (+ b): see the head.
   double residual_bound(double magnitude, double x) const {
     const double inside = magnitude + (identity_apart ? 0.0 : std::fabs(x));
-    return kUnit * (units(problem.n) * inside + 2 * std::fabs(x)) + kTiny;
+    return kUnit * (units(problem.n) * inside + 2 * std::fabs(x)) + operand_rounding * inside + kTiny;
   }
 
   void forward() const {
@@ -253,8 +254,9 @@ Verdict verify_train_step(const Problem& problem, Implementation& implementation
   const Inputs& inputs = implementation.inputs();
   const bool identity_in_weights = implementation.identity_in_weights();
   const LayerMemory& memory = implementation.results();
+  const double rounding = implementation.operand_rounding();
   Judge judge;
-  const Check check{problem, inputs, inputs.delta, inputs.bias, memory, identity_apart, judge};
+  const Check check{problem, inputs, inputs.delta, inputs.bias, memory, identity_apart, rounding, judge};
   check.forward();
   check.backward_data();
   check.update(identity_in_weights);
@@ -265,7 +267,7 @@ Verdict verify_train_step(const Problem& problem, Implementation& implementation
   bias.copy_from(memory.bias);
   implementation.run();
   Judge second_judge;
-  const Check second{problem, inputs, delta, bias, memory, identity_apart, second_judge};
+  const Check second{problem, inputs, delta, bias, memory, identity_apart, rounding, second_judge};
   second.forward();
   second.backward_data();
   const std::string failure = second_judge.verdict().failure;
@@ -283,7 +285,14 @@ Verdict verify(const Problem& problem, Implementation& implementation, bool iden
   if (problem.pass == Pass::kTrainStep) return verify_train_step(problem, implementation, identity_apart);
   const Inputs& inputs = implementation.inputs();
   Judge judge;
-  const Check check{problem, inputs, inputs.delta, inputs.bias, implementation.results(), identity_apart, judge};
+  const Check check{problem,
+                    inputs,
+                    inputs.delta,
+                    inputs.bias,
+                    implementation.results(),
+                    identity_apart,
+                    implementation.operand_rounding(),
+                    judge};
   if (problem.pass == Pass::kForward) check.forward();
   if (problem.pass == Pass::kBackwardData) check.backward_data();
   if (problem.pass == Pass::kBackwardWeights) check.backward_weights();

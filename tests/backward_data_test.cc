@@ -102,6 +102,7 @@ TEST_F(BackwardDataTest, EverySize) {
 // The loss sum c y of forward, moved along a random direction v of x: (L(x + hv) - L(x - hv)) / 2h = <dx, v>.
 // x keeps away from the kinks at -1, 0 and 1 by more than D and h can move it, so that no difference straddles one.
 TEST_F(BackwardDataTest, FiniteDifferencesOfForward) {
+  if (forced_format().rounds_x) GTEST_SKIP() << "of rounded x the differences are those of a staircase";
   const int64_t m = 5, n = 23;
   const float h = 0x1p-6f;
   for (const idelta_activation activation : kActivations) {

@@ -36,11 +36,13 @@ const idelta_context* context_for(idelta_isa isa, int threads) {
   return slot.get();
 }
 
-Idelta::Idelta(const Problem& problem, const Inputs& inputs, bool identity_in_weights)
-    : Implementation(problem, inputs, identity_in_weights), context_(context_for(problem.isa, problem.threads)) {
+Idelta::Idelta(const Problem& problem, const Inputs& inputs, bool identity_in_weights, idelta_format format)
+    : Implementation(problem, inputs, identity_in_weights),
+      format_(format),
+      context_(context_for(problem.isa, problem.threads)) {
   if (problem.pass == Pass::kBackwardWeights) return;
   idelta_delta_options options = IDELTA_DELTA_OPTIONS_INIT;
-  options.format = IDELTA_FORMAT_F32;
+  options.format = format_;
   options.identity_scale = identity_in_weights ? 0.0f : 1.0f;
   options.passes = problem.pass == Pass::kForward        ? IDELTA_PASS_FORWARD
                    : problem.pass == Pass::kBackwardData ? IDELTA_PASS_BACKWARD_DATA
@@ -55,8 +57,14 @@ void Idelta::weights_changed() {
 }
 
 void Idelta::fetch_weights() {
-  if (!problem_.trains()) return;
+  if (!problem_.trains() || format_ != IDELTA_FORMAT_F32) return;
   check(idelta_delta_unpack(context_, delta_.get(), memory_.weights.data(), problem_.n));
+}
+
+// x and D each by half a unit in the last place of bf16, of two of them for bf16x3; a hundredth for what is of second
+// order.
+double Idelta::operand_rounding() const {
+  return format_ == IDELTA_FORMAT_BF16 ? 1.01 * 0x1p-7 : format_ == IDELTA_FORMAT_BF16X3 ? 1.01 * 3 * 0x1p-16 : 0.0;
 }
 
 void Idelta::run() {
@@ -121,21 +129,22 @@ void Idelta::update() {
   args.dz = memory_.dz.data();
   args.ldx = args.lddz = problem_.n;
   args.optimizer = &optimizer;
-  // D stays null: the packed delta is the master copy.
+  // D stays null where the packed delta is the master copy.
+  if (format_ != IDELTA_FORMAT_F32) args.D = memory_.weights.data(), args.ldd = problem_.n;
   args.state[0] = memory_.velocity.data();
   args.bias = memory_.bias.data();
   args.bias_state[0] = memory_.bias_velocity.data();
   check(idelta_update(context_, delta_.get(), &args));
 }
 
-ImplementationEntry idelta_entry() {
+ImplementationEntry idelta_entry(idelta_format format) {
   return {.name = "idelta",
-          .format = "f32",
+          .format = idelta_format_name(format),
           .isa = [](idelta_isa isa) { return std::string(idelta_isa_name(idelta_context_isa(context_for(isa, 1)))); },
           .identity_apart = true,
           .rival = false,
-          .make = [](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
-            return std::make_unique<Idelta>(problem, inputs, false);
+          .make = [format](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
+            return std::make_unique<Idelta>(problem, inputs, false, format);
           }};
 }
 

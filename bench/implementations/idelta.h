@@ -12,8 +12,10 @@ const idelta_context* context_for(idelta_isa isa, int threads);
 
 class Idelta : public Implementation {
  public:
-  Idelta(const Problem& problem, const Inputs& inputs, bool identity_in_weights);
+  Idelta(const Problem& problem, const Inputs& inputs, bool identity_in_weights,
+         idelta_format format = IDELTA_FORMAT_F32);
   void run() override;
+  double operand_rounding() const override;
 
  private:
   void weights_changed() override;
@@ -26,6 +28,7 @@ class Idelta : public Implementation {
   struct DestroyDelta {
     void operator()(idelta_delta* delta) const { idelta_delta_destroy(delta); }
   };
+  const idelta_format format_;
   const idelta_context* context_;
   std::unique_ptr<idelta_delta, DestroyDelta> delta_;  // null for backward_weights, which needs none
 };

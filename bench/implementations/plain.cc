@@ -3,12 +3,12 @@
 
 namespace idelta::bench {
 
-ImplementationEntry plain_entry() {
-  ImplementationEntry entry = idelta_entry();
+ImplementationEntry plain_entry(idelta_format format) {
+  ImplementationEntry entry = idelta_entry(format);
   entry.name = "plain";
   entry.identity_apart = false;
-  entry.make = [](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
-    return std::make_unique<Idelta>(problem, inputs, true);
+  entry.make = [format](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
+    return std::make_unique<Idelta>(problem, inputs, true, format);
   };
   return entry;
 }

@@ -6,7 +6,12 @@ namespace idelta::bench {
 
 std::vector<ImplementationEntry> all_implementations() {
   return {
-      idelta_entry(), openblas_entry(), openblas_beta1_entry(), plain_entry(),
+      idelta_entry(),
+      openblas_entry(),
+      openblas_beta1_entry(),
+      plain_entry(),
+      idelta_entry(IDELTA_FORMAT_BF16),
+      plain_entry(IDELTA_FORMAT_BF16),
 #ifdef IDELTA_BENCH_ONEDNN
       onednn_entry(),
 #endif

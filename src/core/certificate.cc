@@ -98,12 +98,13 @@ Bounds absolute_spectral_bounds(int64_t n, const float* A, const double* rows, c
 // ||A||_2^2 = ||A^T A||_2 <= || |A^T A| ||_2: signs cancel within A^T A as they do not within |A|, so for n x n random
 // entries this is n^(1/4) / 2 too large where || |A| ||_2 and ||A||_F are sqrt(n) / 2. The product is made by
 // backward_weights in fp32: off by at most gamma(n) |A|^T |A|, whose norm is at most ||A||_F^2, and by what underflows,
-// at most 2^-126 a term, A being scaled to 1.
+// at most 2^-126 a term, A being scaled to 1. The scalar ISA, for which n^3 takes seconds at n = 1000, goes without.
 double spectral_bound(const idelta_context& context, int64_t n, const std::vector<float>& A) {
   float largest = 0;
   for (const float a : A) largest = std::max(largest, std::fabs(a));
   const double whole = frobenius(A);
   if (!std::isfinite(whole) || largest == 0) return whole;
+  if (context.isa == IDELTA_ISA_SCALAR) return std::min(whole, absolute_spectral_bounds(n, A.data()).upper);
   const double scale = std::ldexp(1.0, -std::ilogb(largest));
   std::vector<float> scaled(A.size()), gram(A.size());
   std::transform(A.begin(), A.end(), scaled.begin(),

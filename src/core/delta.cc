@@ -66,17 +66,19 @@ constexpr StoredNorms kExact = {std::numeric_limits<double>::infinity(), 0, 0};
 
 // D in one format on this context, measured.
 struct Candidate {
+  StoredDelta stored;
   StoredNorms norms;
-  double certificate;  // the larger one of the passes
 
-  Candidate(const idelta_context& context, const idelta_delta::Header& h, idelta_format format,
-            const std::vector<float>& D) {
-    const StoredDelta stored = stored_delta(context, h.n, format, D);
-    norms = format == IDELTA_FORMAT_F32 ? kExact : stored_norms(context, stored, D);
+  Candidate(const idelta_context& context, int64_t n, idelta_format format, const std::vector<float>& D)
+      : stored(stored_delta(context, n, format, D)),
+        norms(format == IDELTA_FORMAT_F32 ? kExact : stored_norms(context, stored, D)) {}
+
+  // The larger one of the passes.
+  double certificate(const idelta_delta::Header& h) const {
     const Certificates c = certificates_of(stored, norms, h.identity_scale);
-    certificate = h.passes == IDELTA_PASS_FORWARD         ? c.forward
-                  : h.passes == IDELTA_PASS_BACKWARD_DATA ? c.backward_data
-                                                          : std::max(c.forward, c.backward_data);
+    return h.passes == IDELTA_PASS_FORWARD         ? c.forward
+           : h.passes == IDELTA_PASS_BACKWARD_DATA ? c.backward_data
+                                                   : std::max(c.forward, c.backward_data);
   }
 };
 
@@ -103,13 +105,13 @@ Choice choose_format(const idelta_context& context, const idelta_delta::Header& 
   double best = std::numeric_limits<double>::infinity();
   idelta_format best_format = formats.back();
   for (const idelta_format format : formats) {
-    const Candidate candidate(context, h, format, D);
-    if (h.tolerance == 0 || candidate.certificate <= limit) {
-      if (format == IDELTA_FORMAT_F32) return {format, {}};
-      return {format, candidate.norms};
+    const Candidate candidate(context, h.n, format, D);
+    const double certificate = h.tolerance == 0 ? 0 : candidate.certificate(h);
+    if (certificate <= limit) {
+      return {format, format == IDELTA_FORMAT_F32 ? std::nullopt : std::optional(candidate.norms)};
     }
-    if (candidate.certificate >= best) continue;
-    best = candidate.certificate;
+    if (certificate >= best) continue;
+    best = certificate;
     best_format = format;
   }
   fail_tolerance(h, limit, best, best_format);
