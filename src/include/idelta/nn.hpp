@@ -121,7 +121,7 @@ struct TrainOptions {
   float weight_decay = 0.0f;  // on D, never on W
   // Of forward and backward_data while training; D, its updates and the residual stream stay fp32.
   idelta_format compute = IDELTA_FORMAT_F32;
-  uint64_t seed = 1;          // of the shuffling; the same seed gives the same bits at any thread count
+  uint64_t seed = 1;  // of the shuffling; the same seed gives the same bits at any thread count
 };
 
 float effective_learning_rate(const TrainOptions& options, int64_t layers, int64_t epoch);
@@ -133,8 +133,9 @@ struct Progress {
   double images_per_second = 0, seconds = 0, seconds_left = 0;
 };
 
-// One training run, which leaves the network computing in options.compute; state survives between calls of run(), so that a caller may stop, look and go on. The network and
-// the data must outlive it. A loss that is not finite throws, before the parameters change.
+// One training run, which leaves the network computing in options.compute; state survives between calls of run(), so
+// that a caller may stop, look and go on. The network and the data must outlive it. A loss that is not finite throws,
+// before the parameters change.
 class Trainer {
  public:
   Trainer(Network& network, const Dataset& data, const TrainOptions& options);
