@@ -77,6 +77,14 @@ TEST_F(BackwardDataTest, EveryOption) {
   }
 }
 
+// dy, or the dz made of it, with rows a multiple of a page apart, which are copied before they are multiplied.
+TEST_F(BackwardDataTest, RowsAPageApart) {
+  constexpr idelta_activation hard_tanh = {IDELTA_ACTIVATION_HARD_TANH, 0.0f};
+  check(context, {.m = 33, .n = 40, .dz = false, .gap = 1024 - 40});                                // of dy
+  check(context, {.m = 33, .n = 40, .activation = hard_tanh, .dz = true, .gap = (1024 - 40) / 2});  // of dz
+  check(context, {.m = 33, .n = 40, .dx = false, .gap = 1024 - 40});
+}
+
 TEST_F(BackwardDataTest, EverySize) {
   Random random(1);
   for (const int64_t n : {1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 47, 48, 49, 64, 65, 127, 129, 257, 794}) {

@@ -127,6 +127,13 @@ TEST_F(ForwardTest, LargeSizes) {
         Numbers::kReal);
 }
 
+// Rows whose distance is a multiple of a page are copied before they are multiplied.
+TEST_F(ForwardTest, RowsAPageApart) {
+  for (const bool in_place : {false, true}) {
+    check(context, {.m = 33, .n = 40, .gap = 1024 - 40, .in_place = in_place});
+  }
+}
+
 TEST_F(ForwardTest, IntegersAreExact) {
   sweep(context, {1, 2, 6, 14, 33, reduced() ? 40 : 200}, {1, 16, 17, 33, 64, 65, 129}, Numbers::kIntegers);
   sweep(context, {3, 29}, {257, 794, reduced() ? 300 : 1025}, Numbers::kIntegers);
