@@ -65,8 +65,6 @@ struct ImplementationEntry {
   // inputs must outlive what is made.
   std::function<std::unique_ptr<Implementation>(const Problem&, const Inputs&)> make;
 
-  // Gradients are fp32 in every format.
-  bool has(Pass pass) const { return format == "f32" || pass != Pass::kBackwardWeights; }
   // Unique among all entries: idelta, idelta_bf16.
   std::string title() const { return format == "f32" ? name : name + "_" + format; }
 };

@@ -1,5 +1,6 @@
 // idelta_backward_weights: dD = beta dD + x^T dz, db = beta db + column sums of dz.
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "support/fixture.h"
@@ -82,7 +83,6 @@ TEST_F(BackwardWeightsTest, IntegersAreExact) {
   }
 }
 
-// No rows: the header says that m = 0 does nothing, so beta is not applied either.
 // The empty sum: NaN of the prefill shows where beta = 0 would read.
 TEST_F(BackwardWeightsTest, NoRowsLeaveBetaTimesWhatWasThere) {
   const Matrix none(0, 7);
@@ -102,6 +102,7 @@ TEST_F(BackwardWeightsTest, NoRowsLeaveBetaTimesWhatWasThere) {
 
 TEST_F(BackwardWeightsTest, PiecesWithBetaOneGiveTheBitsOfTheWhole) {
   const int64_t m = 61, n = 70;
+  if (rounds_weights(m)) GTEST_SKIP() << "promised of F32 only";
   Random random(2);
   const Matrix x(m, n), dz(m, n), whole(n, n), whole_db(1, n);
   fill_uniform(x, random), fill_uniform(dz, random);
@@ -119,6 +120,44 @@ TEST_F(BackwardWeightsTest, PiecesWithBetaOneGiveTheBitsOfTheWhole) {
     }
     EXPECT_EQ(whole.element_bits(), dD.element_bits()) << "pieces of " << piece;
     EXPECT_EQ(whole_db.element_bits(), db.element_bits()) << "pieces of " << piece;
+  }
+}
+
+// Many rows go in several blocks, toy caches or not; NaN and Inf reach every element that they meet.
+TEST_F(BackwardWeightsTest, SeveralBlocksOfRows) {
+  const ScopedEnvironment toy("IDELTA_CACHES", kToyCaches);
+  const ContextPtr small = make_context();
+  for (const float beta : kBetas) check(small, {.m = reduced() ? 200 : 700, .n = 70, .beta = beta, .gap = 2});
+}
+
+TEST_F(BackwardWeightsTest, NanAndInfSpread) {
+  const int64_t m = 40, n = 37;
+  Random random(3);
+  const Matrix x(m, n), dz(m, n), dD(n, n);
+  fill_uniform(x, random), fill_uniform(dz, random);
+  x.data()[5 * n + 4] = NAN, dz.data()[39 * n + 36] = INFINITY;
+  const idelta_backward_weights_args args = backward_weights_args(x, dz, dD, nullptr);
+  ASSERT_OK(idelta_backward_weights(context.get(), &args));
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      EXPECT_EQ(i == 4, std::isnan(dD(i, j))) << i << ", " << j;
+      EXPECT_EQ(i != 4 && j == 36, std::isinf(dD(i, j))) << i << ", " << j;
+    }
+  }
+}
+
+// A format that rounds does so from 32 rows on, and F32 never.
+TEST_F(BackwardWeightsTest, RoundsWhereItPays) {
+  for (const int64_t m : {31, 32, 100}) {
+    Random random(4);
+    const Matrix x(m, 50), dz(m, 50), dD(50, 50), of_f32(50, 50);
+    fill_uniform(x, random), fill_uniform(dz, random);
+    idelta_backward_weights_args args = backward_weights_args(x, dz, dD, nullptr);
+    ASSERT_OK(idelta_backward_weights(context.get(), &args));
+    args.dD = of_f32.data();
+    args.format = IDELTA_FORMAT_AUTO;
+    ASSERT_OK(idelta_backward_weights(context.get(), &args));
+    EXPECT_EQ(rounds_weights(m), dD.element_bits() != of_f32.element_bits()) << "m " << m;
   }
 }
 

@@ -13,6 +13,7 @@ namespace idelta_test {
 namespace {
 
 const float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr auto kNoFormat = static_cast<idelta_format>(7);
 const float kInfinity = std::numeric_limits<float>::infinity();
 
 // Whether `text` holds `word` with no letter, digit or underscore at either end.
@@ -175,6 +176,7 @@ TEST_F(ErrorsTest, BackwardWeights) {
                                                       {{"lddD", "10"}, [](Call& c) { c.args.lddD = 10; }},
                                                       {{"beta", "nan"}, [](Call& c) { c.args.beta = kNan; }},
                                                       {{"dD", "db"}, [](Call& c) { c.args.dD = c.args.db = nullptr; }},
+                                                      {{"format", "7"}, [](Call& c) { c.args.format = kNoFormat; }},
                                                   }}));
 }
 
@@ -205,6 +207,7 @@ TEST_F(ErrorsTest, Update) {
                        {{"state"}, [](Call& c) { c.args.state[0] = nullptr; }},
                        {{"state"}, [](Call& c) { c.args.state[1] = nullptr; }},
                        {{"bias_state"}, [&](Call& c) { c.args.bias = state[0].data(); }},
+                       {{"gradient_format", "7"}, [](Call& c) { c.args.gradient_format = kNoFormat; }},
                        {{"struct_size", "0"}, [&](Call&) { optimizer.struct_size = 0; }},
                        {{"kind", "9"}, [&](Call&) { optimizer.kind = static_cast<idelta_optimizer_kind>(9); }},
                        {{"step", "0"}, [&](Call&) { optimizer.step = 0; }},

@@ -115,6 +115,7 @@ void Idelta::backward_weights() {
   args.dD = memory_.gradient.data();
   args.db = memory_.bias_gradient.data();
   args.ldx = args.lddz = args.lddD = problem_.n;
+  args.format = format_;
   check(idelta_backward_weights(context_, &args));
 }
 
@@ -129,6 +130,7 @@ void Idelta::update() {
   args.dz = memory_.dz.data();
   args.ldx = args.lddz = problem_.n;
   args.optimizer = &optimizer;
+  args.gradient_format = format_;
   // D stays null where the packed delta is the master copy.
   if (format_ != IDELTA_FORMAT_F32) args.D = memory_.weights.data(), args.ldd = problem_.n;
   args.state[0] = memory_.velocity.data();

@@ -61,6 +61,9 @@ struct WeightsBlocks {
 };
 WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n);
 
+// The same mb where the operands are `planes` times bf16, and a sum goes through all of them at once.
+int64_t rounded_weights_rows(const CacheSizes& caches, int64_t nr, int64_t m, int64_t n, int64_t planes);
+
 // Whether m rows, ld elements apart, crowd into so few sets of L1 that they should be copied whatever their size: a
 // multiple of `apart_bytes` apart. A page means one set: too few for the mr rows of forward (n = 1024, m = 512: 4 %;
 // half a page, n = 512, would lose 2 % to the copy, Zen 5). backward_weights goes down all rows of a column, and loses

@@ -18,9 +18,7 @@ idelta_delta_options checked(const idelta_delta_options* options) {
   const idelta_delta_options defaults = IDELTA_DELTA_OPTIONS_INIT;
   if (!options) return defaults;
   const idelta_delta_options& o = checked_struct(options, "options", "IDELTA_DELTA_OPTIONS_INIT");
-  if (!format_name(o.format)) {
-    invalid("format = " + std::to_string(o.format) + " is none of idelta_format's values");
-  }
+  check_format(o.format, "format");
   if (o.passes < 0 || o.passes > IDELTA_PASS_BOTH) {
     invalid("passes = " + std::to_string(o.passes) + " is no combination of idelta_passes' values");
   }

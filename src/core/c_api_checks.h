@@ -9,6 +9,7 @@
 #include "idelta/idelta.h"
 #include "src/core/context.h"
 #include "src/core/error.h"
+#include "src/core/formats.h"
 
 namespace idelta::core {
 
@@ -61,6 +62,12 @@ inline void check_activation(const idelta_activation& activation) {
   }
   if (activation.kind == IDELTA_ACTIVATION_LEAKY_RELU && !(activation.slope > 0 && activation.slope < 1)) {
     invalid("activation.slope = " + std::to_string(activation.slope) + " is not between 0 and 1");
+  }
+}
+
+inline void check_format(idelta_format format, const char* name) {
+  if (!format_name(format)) {
+    invalid(std::string(name) + " = " + std::to_string(format) + " is none of idelta_format's values");
   }
 }
 

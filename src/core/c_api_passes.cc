@@ -38,6 +38,12 @@ void check_optimizer(const idelta_optimizer& o) {
   if (o.step < 1) invalid("optimizer->step = " + std::to_string(o.step) + " is not 1, 2, ...");
 }
 
+// Of x^T dz, which has no certificate by which AUTO could choose.
+idelta_format product_format(idelta_format given, const char* name) {
+  check_format(given, name);
+  return given == IDELTA_FORMAT_AUTO ? IDELTA_FORMAT_F32 : given;
+}
+
 // What all workspace queries have in common.
 template <class Query>
 void answer(size_t* bytes, int64_t m, int64_t n, Query&& query) {
@@ -141,8 +147,9 @@ idelta_status idelta_backward_weights(const idelta_context* context, const idelt
     check_finite(a.beta, "beta");
     if (!a.dD && !a.db) invalid("dD and db are both null: nothing is wanted");
     if (a.dD) check_matrix(a.dD, "dD", a.n, a.lddD, "lddD", a.n);
+    const idelta_format format = product_format(a.format, "format");
 
-    backward_weights(*context, {a.m, a.n, a.x, a.ldx, a.dz, a.lddz}, a.beta, a.dD, a.lddD, a.db,
+    backward_weights(*context, {a.m, a.n, a.x, a.ldx, a.dz, a.lddz, format}, a.beta, a.dD, a.lddD, a.db,
                      {a.workspace, a.workspace_bytes});
   });
 }
@@ -176,9 +183,10 @@ idelta_status idelta_update(const idelta_context* context, idelta_delta* delta, 
         invalid("state[" + std::to_string(i) + "] is null; this optimizer keeps it, n x n, zero at first");
       if (a.bias && !a.bias_state[i]) invalid("bias_state[" + std::to_string(i) + "] is null, but bias is given");
     }
+    const idelta_format format = product_format(a.gradient_format, "gradient_format");
     if (m == 0) return;
 
-    update(*context, *delta, {m, n, a.x, a.ldx, a.dz, a.lddz}, optimizer,
+    update(*context, *delta, {m, n, a.x, a.ldx, a.dz, a.lddz, format}, optimizer,
            {.D = a.D,
             .ldd = a.ldd,
             .state = {a.state[0], a.state[1]},

@@ -14,8 +14,14 @@ struct WeightsOperands {
   int64_t ldx;
   const float* dz;  // m x n
   int64_t lddz;
+  idelta_format format = IDELTA_FORMAT_F32;  // in which they are multiplied, if it is worth it
 };
 
+inline double weights_multiply_adds(const WeightsOperands& o) {
+  return static_cast<double>(o.m) * static_cast<double>(o.n) * static_cast<double>(o.n);
+}
+
+// Enough for every format.
 size_t weights_workspace_bytes(const idelta_context& context, int64_t m, int64_t n);
 void backward_weights(const idelta_context& context, const WeightsOperands& operands, float beta, float* dD,
                       int64_t ldd, float* db, const OfferedWorkspace& offered);

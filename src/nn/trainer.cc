@@ -204,7 +204,8 @@ void Trainer::State::update(int64_t layer, int64_t rows, const float* x, const f
                          .ldd = n,
                          .state = {array(slot.delta[0]), array(slot.delta[1])},
                          .bias = target.bias.data(),
-                         .bias_state = {array(slot.bias[0]), array(slot.bias[1])}});
+                         .bias_state = {array(slot.bias[0]), array(slot.bias[1])},
+                         .gradient_format = options.compute});
 }
 
 Progress Trainer::State::progress(int64_t done, double loss, double correct) const {

@@ -115,6 +115,7 @@ inline idelta_backward_weights_args backward_weights_args(const Matrix& x, const
   args.dD = dD.data();
   args.lddD = dD.ld();
   args.db = db;
+  args.format = forced_format().format;
   return args;
 }
 
@@ -129,6 +130,7 @@ inline idelta_update_args update_args(const Matrix& x, const Matrix& dz, const i
   args.optimizer = &optimizer;
   args.D = D.data();
   args.ldd = D.ld();
+  args.gradient_format = forced_format().format;
   return args;
 }
 

@@ -160,21 +160,26 @@ BackwardDataReference backward_data_reference(View dy, View y, View D, float ide
   return {{dz, dz_bound}, {dx, bound}};
 }
 
+bool rounds_weights(int64_t m) { return forced_format().rounds_x && m >= 32; }
+
 BackwardWeightsReference backward_weights_reference(View x, View dz, double beta, const Dense& dD, const Dense& db) {
   const auto m = static_cast<double>(x.rows);
-  const auto accumulate = [&](const Dense& left, const Dense& right, const Dense& start) {
+  const auto accumulate = [&](const Dense& left, const Dense& right, const Dense& start, double left_out) {
     Dense sum = multiply(left, right);
     Dense bound = multiply(magnitude(left), magnitude(right));
     for (size_t i = 0; i < sum.at.size(); ++i) {
       const double first = beta == 0 ? 0 : beta * start.at[i];
       sum.at[i] += first;
-      bound.at[i] = (m + 3) * (kUnit * (bound.at[i] + std::abs(first)) + kUnderflow);
+      bound.at[i] = left_out * bound.at[i] + (m + 3) * (kUnit * (bound.at[i] + std::abs(first)) + kUnderflow);
     }
     return Bounded{sum, bound};
   };
   Dense ones = zeros(1, x.rows);
   std::fill(ones.at.begin(), ones.at.end(), 1.0);
-  return {accumulate(transpose(dense(x)), dense(dz), dD), accumulate(ones, dense(dz), db)};
+  const Bounded sums = accumulate(ones, dense(dz), db, 0);
+  if (!rounds_weights(x.rows)) return {accumulate(transpose(dense(x)), dense(dz), dD, 0), sums};
+  const double left_out = forced_format().format == IDELTA_FORMAT_BF16X3 ? 0x1p-16 : 0;
+  return {accumulate(transpose(stored(x)), stored(dz), dD, left_out), sums};
 }
 
 Bounded sidmm_reference(View x, const Dense& D, double alpha, double identity_scale, double beta, const Dense& y) {

@@ -63,7 +63,9 @@ struct BackwardDataReference {
 BackwardDataReference backward_data_reference(View dy, View y, View D, float identity_scale,
                                               idelta_activation activation);
 
-// dD: (m+3) u (|beta dD| + |x|^T |dz|), db alike: a product, m terms and a store or two.
+// dD: (m+3) u (|beta dD| + |x|^T |dz|), db alike: a product, m terms and a store or two. dD of x and dz as the format
+// under test rounds them, if rounds_weights(m); sums of two leave out the product of the second ones.
+bool rounds_weights(int64_t m);
 struct BackwardWeightsReference {
   Bounded dD;
   Bounded db;

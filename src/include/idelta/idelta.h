@@ -282,9 +282,14 @@ typedef struct idelta_backward_data_args {
 IDELTA_API idelta_status idelta_backward_data(const idelta_context* context, const idelta_delta* delta,
                                               const idelta_backward_data_args* args);
 
-/* dD = beta dD + x^T dz (n x n, in x out),  db = beta db + column sums of dz: one pass, one chain an element that
- * starts from beta dD (beta = 0 never reads it) and goes through the rows in order, so a batch accumulated in pieces
- * with beta = 1 gives the bits of the whole batch. dD or db may be null. */
+/* dD = beta dD + x^T dz (n x n, in x out),  db = beta db + column sums of dz, in one pass. beta = 0 never reads them.
+ * In F32, and for db always, one chain an element that starts from beta dD and goes through the rows in order, so a
+ * batch accumulated in pieces with beta = 1 gives the bits of the whole batch. dD or db may be null.
+ *
+ * format: how x and dz are multiplied; AUTO: F32. BF16 rounds both to bf16 (nearest even), so that dD errs by at most
+ * 2^-7 |x|^T |dz| more; BF16X3 splits both in two and errs by at most 3 2^-16 |x|^T |dz| more. Sums are fp32.
+ * Where the format is no faster than F32, which is more accurate, F32 takes its place: fewer than 32 rows; CPUs without
+ * AMX, save that AVX-512 BF16 rounds for BF16 as idelta_bf16_product says. */
 typedef struct idelta_backward_weights_args {
   size_t struct_size;
   int64_t m;
@@ -299,9 +304,10 @@ typedef struct idelta_backward_weights_args {
   float* db; /* n */
   void* workspace;
   size_t workspace_bytes;
+  idelta_format format;
 } idelta_backward_weights_args;
 #define IDELTA_BACKWARD_WEIGHTS_ARGS_INIT \
-  { sizeof(idelta_backward_weights_args), 0, 0, NULL, 0, NULL, 0, 0.0f, NULL, 0, NULL, NULL, 0 }
+  { sizeof(idelta_backward_weights_args), 0, 0, NULL, 0, NULL, 0, 0.0f, NULL, 0, NULL, NULL, 0, IDELTA_FORMAT_AUTO }
 IDELTA_API idelta_status idelta_backward_weights(const idelta_context* context,
                                                  const idelta_backward_weights_args* args);
 
@@ -334,7 +340,8 @@ IDELTA_API int32_t idelta_optimizer_state_arrays(idelta_optimizer_kind kind);
 /* One optimiser step of D (and bias): the gradient x^T dz is made tile by tile and used before it leaves the first
  * cache; the new D goes to `D` and, repacked in the format of `delta`, into `delta`. With D null the forward pack of
  * `delta` is itself the master (idelta_delta_unpack shows it): a copy of D less to read and write. That is only for
- * format F32, which holds D to the bit: in others steps below the last place of D~ would be lost. */
+ * format F32, which holds D to the bit: in others steps below the last place of D~ would be lost. gradient_format is
+ * backward_weights' format: of x^T dz alone, whatever the format of `delta`. */
 typedef struct idelta_update_args {
   size_t struct_size;
   int64_t m;
@@ -350,13 +357,18 @@ typedef struct idelta_update_args {
   float* bias_state[2];
   void* workspace;
   size_t workspace_bytes;
+  idelta_format gradient_format;
 } idelta_update_args;
-#define IDELTA_UPDATE_ARGS_INIT \
-  { sizeof(idelta_update_args), 0, NULL, 0, NULL, 0, NULL, NULL, 0, {NULL, NULL}, NULL, {NULL, NULL}, NULL, 0 }
+#define IDELTA_UPDATE_ARGS_INIT                                                                                \
+  {                                                                                                            \
+    sizeof(idelta_update_args), 0, NULL, 0, NULL, 0, NULL, NULL, 0, {NULL, NULL}, NULL, {NULL, NULL}, NULL, 0, \
+        IDELTA_FORMAT_AUTO                                                                                     \
+  }
 IDELTA_API idelta_status idelta_update(const idelta_context* context, idelta_delta* delta,
                                        const idelta_update_args* args);
 
-/* Bytes of workspace for m rows; forward and backward_data need the same. */
+/* Bytes of workspace for m rows; forward and backward_data need the same; of the weights passes it is enough for every
+ * format. */
 IDELTA_API idelta_status idelta_forward_workspace_bytes(const idelta_context* context, const idelta_delta* delta,
                                                         int64_t m, size_t* bytes);
 IDELTA_API idelta_status idelta_backward_data_workspace_bytes(const idelta_context* context, const idelta_delta* delta,

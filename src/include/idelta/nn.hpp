@@ -119,7 +119,7 @@ struct TrainOptions {
   idelta_optimizer_kind optimizer = IDELTA_OPTIMIZER_MOMENTUM;
   float momentum = 0.9f;
   float weight_decay = 0.0f;  // on D, never on W
-  // Of forward and backward_data while training; D, its updates and the residual stream stay fp32.
+  // Of every product while training, gradients too; D, its updates, all sums and the residual stream stay fp32.
   idelta_format compute = IDELTA_FORMAT_F32;
   uint64_t seed = 1;  // of the shuffling; the same seed gives the same bits at any thread count
 };
