@@ -13,14 +13,16 @@ V bf16_rounded(V a) {
   return if_less_equal(a, a, round_to_high_half(a), quieted(a));
 }
 
-// v = hi + lo + rest with |rest| <= 2^-16 |v|, the difference being exact (Sterbenz). What became Inf or NaN has no lo:
-// Inf - Inf would turn it into NaN.
+// v = hi + lo + rest with |rest| <= 2^-16 |v|, the difference being exact (Sterbenz). What becomes Inf or NaN is all in
+// lo: it then meets the hi of finite numbers alone, and neither Inf - Inf nor Inf 0 makes a NaN of an Inf.
 template <class V>
 struct Bf16Split {
   V hi, lo;
 
-  explicit Bf16Split(V v) : hi(bf16_rounded(v)) {
-    lo = if_less(abs(hi), V::splat(__builtin_inff()), bf16_rounded(v - hi), V::zero());
+  explicit Bf16Split(V v) {
+    const V rounded = bf16_rounded(v), infinity = V::splat(__builtin_inff());
+    hi = if_less(abs(rounded), infinity, rounded, V::zero());
+    lo = bf16_rounded(v - hi);
   }
 };
 

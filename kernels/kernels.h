@@ -108,7 +108,8 @@ struct PackPanel {
 };
 
 // hi (and, if wanted, lo) <- rows x width of a packed fp32 panel, rounded to bf16 and paired: word [r / 2][c] holds
-// row r in its low half and row r + 1 (0 if there is none) in its high half. lo is what hi leaves, rounded in turn.
+// row r in its low half and row r + 1 (0 if there is none) in its high half. lo is what hi leaves, rounded in turn;
+// what rounds to Inf or NaN has hi = 0.
 struct RoundPanel {
   ptrdiff_t rows, width;
   const float* src;

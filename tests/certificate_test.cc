@@ -132,16 +132,18 @@ void fill_trained(const Matrix& D, Random& random) {
 }
 
 // Rows that meet what a format drops head on: the leading singular vector of D - D~; and, where x is rounded, one
-// whose own rounding is the leading singular vector of D~, by powers of two, each entry just below a tie.
+// whose own rounding is the leading singular vector of D~, by powers of two, each entry just below a tie: of its first
+// bf16 number, or of the second.
 void fill_attack(const Matrix& x, const Matrix& D, Pass pass) {
   const Dense kept = pass == Pass::kForward ? stored(D) : transpose(stored(D));
   Dense dropped = pass == Pass::kForward ? dense(D) : transpose(dense(D));
   for (size_t i = 0; i < dropped.at.size(); ++i) dropped.at[i] -= kept.at[i];
   const std::vector<double> of_error = leading_row(dropped), of_kept = leading_row(kept);
+  const double above_a_power = forced_format().format == IDELTA_FORMAT_BF16X3 ? 0x1p-9 + 0x1.f8p-18 : 0x1.fep-9;
   for (int64_t j = 0; j < x.cols(); ++j) {
     const double e = of_error[static_cast<size_t>(j)], k = of_kept[static_cast<size_t>(j)];
     const double below_a_tie =
-        k == 0 ? 0 : std::copysign(std::exp2(std::round(std::log2(std::abs(k)))), k) * (1 + 0x1.fep-9);
+        k == 0 ? 0 : std::copysign(std::exp2(std::round(std::log2(std::abs(k)))), k) * (1 + above_a_power);
     x(0, j) = static_cast<float>(e);
     x(1, j) = static_cast<float>(below_a_tie);
     x(2, j) = static_cast<float>(below_a_tie + e * 0x1p-9);

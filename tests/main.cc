@@ -10,6 +10,10 @@
 
 #include "support/fixture.h"
 
+#ifndef IDELTA_TEST_EMULATES_AMX
+#define IDELTA_TEST_EMULATES_AMX 0
+#endif
+
 namespace idelta_test {
 namespace {
 
@@ -52,6 +56,9 @@ bool machine_supports(idelta_isa isa) {
                       __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0;
   if (isa == IDELTA_ISA_AVX2) return avx2;
   if (isa == IDELTA_ISA_AVX512) return avx512;
+#if IDELTA_TEST_EMULATES_AMX
+  if (isa == IDELTA_ISA_AMX) return avx512;
+#endif
   if (isa == IDELTA_ISA_AMX) return avx512 && cpuinfo_lists("amx_tile") && cpuinfo_lists("amx_bf16");
 #endif
   return isa == IDELTA_ISA_SCALAR;
@@ -83,12 +90,17 @@ TEST(ForcedFormat, TookEffect) {
 
 idelta_isa forced_isa() { return the_forced_isa; }
 const ForcedFormat& forced_format() { return *the_forced_format; }
+bool reduced() { return forced_isa() == IDELTA_ISA_SCALAR || IDELTA_TEST_EMULATES_AMX != 0; }
 
 }  // namespace idelta_test
 
-// Address sanitizer: an allocation that is too large returns null, as it does without the sanitizer.
-// NOLINTNEXTLINE(bugprone-reserved-identifier): the sanitizer's name for it
-extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
+// Sanitizers: an allocation that is too large returns null, as it does without them.
+extern "C" {
+// NOLINTBEGIN(bugprone-reserved-identifier): the sanitizers' names
+const char* __asan_default_options() { return "allocator_may_return_null=1"; }
+const char* __tsan_default_options() { return "allocator_may_return_null=1"; }
+// NOLINTEND(bugprone-reserved-identifier)
+}
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);

@@ -10,16 +10,22 @@ namespace {
 
 constexpr int64_t kFloat = sizeof(float);
 
-// Both operands of backward_weights, packed. 8 MiB stay in L3 until dz has served all blocks of dD: 6 % at n = 794, m =
-// 4096 against 64 MiB, which spare dD some passes (Zen 5, 2026-11).
-constexpr int64_t kPackedBytes = int64_t{8} << 20;
-
 // `total` if so many items of `bytes` each fit into `budget`; else the largest multiple of `unit` that fits and cuts
 // total evenly. What fits costs no division: a whole call with n = 64, m = 1 takes 190 ns.
 int64_t even_block(int64_t total, int64_t bytes, int64_t budget, int64_t unit) {
   if (total * bytes <= budget) return total;
   const int64_t limit = std::max(unit, budget / bytes / unit * unit);
   return std::min(total, round_up(ceil_div(total, ceil_div(total, limit)), unit));
+}
+
+// Whether dD does not stay in L2 beside the operands.
+bool streams(const CacheSizes& caches, int64_t n) { return n * n * kFloat > caches.l2 / 2; }
+
+// Rows of both operands that backward_weights packs at a time. 8 MiB stay in L3 until dz has served all blocks of dD: 6
+// % at n = 794, m = 4096 against 64 MiB, which spare dD some passes (Zen 5, 2026-11).
+int64_t packed_rows(const CacheSizes& caches, int64_t m, int64_t n, int64_t element_bytes, int64_t unit) {
+  constexpr int64_t kPackedBytes = int64_t{8} << 20;
+  return even_block(m, 2 * n * element_bytes, streams(caches, n) ? kPackedBytes : caches.l2 / 2, unit);
 }
 
 }  // namespace
@@ -48,19 +54,18 @@ int64_t rounded_rows(const CacheSizes& caches, int64_t mr, int64_t m, int64_t ro
 
 WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n) {
   const int64_t kb = even_block(m, tile.nr * kFloat, caches.l2 / 8, kLine);
-  const bool streams = n * n * kFloat > caches.l2 / 2;
-  const int64_t mb = even_block(m, 2 * n * kFloat, streams ? kPackedBytes : caches.l2 / 2, kLine);
+  const int64_t mb = packed_rows(caches, m, n, kFloat, kLine);
+  const bool far = streams(caches, n);
   // Packing aligns and gathers lines, and is cheap against n columns each: n = 794, m = 16 gains 25 %, n = 256 loses 8
   // %.
-  const bool pack = streams || 2 * mb * n * kFloat > caches.l2;
-  const bool rows_first = m * n * kFloat <= (streams ? caches.l2 / 2 : caches.l1 / 2);
-  return {.mb = mb, .kb = kb, .pack = pack, .rows_first = rows_first, .low_tiles = rows_first && streams};
+  const bool pack = far || 2 * mb * n * kFloat > caches.l2;
+  const bool rows_first = m * n * kFloat <= (far ? caches.l2 / 2 : caches.l1 / 2);
+  return {.mb = mb, .kb = kb, .pack = pack, .rows_first = rows_first, .low_tiles = rows_first && far};
 }
 
 int64_t rounded_weights_rows(const CacheSizes& caches, int64_t nr, int64_t m, int64_t n, int64_t planes) {
   const int64_t element = planes * static_cast<int64_t>(sizeof(uint16_t));
-  return std::min(even_block(m, nr * element, caches.l2 / 8, kPairLine),
-                  even_block(m, 2 * n * element, kPackedBytes, kPairLine));
+  return std::min(even_block(m, nr * element, caches.l2 / 8, kPairLine), packed_rows(caches, m, n, element, kPairLine));
 }
 
 bool rows_collide(int64_t m, int64_t ld, int64_t apart_bytes) { return m > 8 && ld * kFloat % apart_bytes == 0; }

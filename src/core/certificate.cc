@@ -65,6 +65,17 @@ std::vector<double> roundings(const StoredDelta& delta) {
   return weights;
 }
 
+// What sums of terms bounded together by 1 may err by, if the partial sums of an order of reduction are x P B with
+// ||P||_2 = 1. A chain rounds n of them. Tiles go by steps of 32 rows of B: in each, 33 roundings of sums of parts of
+// x_k B (two chains of 16, then both), with sum |x_k| <= sqrt(steps) |x|; then one of the total.
+double error_of_sums(const StoredDelta& delta) {
+  const auto n = static_cast<double>(delta.n);
+  if (delta.arithmetic != Arithmetic::kTiles) return gamma(n + 2);
+  const double steps = std::ceil(n / 32), products = delta.low.empty() ? 1 : 3;
+  const double within = gamma(33) * std::sqrt(steps), total = gamma(products * steps + 1);
+  return within + total + within * total;
+}
+
 }  // namespace
 
 // Collatz and Wielandt: for a nonnegative matrix M and any positive v, the largest (M v)_j / v_j bounds its spectral
@@ -161,23 +172,22 @@ StoredNorms stored_norms(const idelta_context& context, const StoredDelta& delta
 //
 //   |y^ - y| <= |x (B - B~)| + |(x - x~) B~| + (s's own error) + u |a x + s|
 //
-// s's own error, from above in two ways, of which the lesser counts: elementwise |x| diag(gamma(t_i)) |B~|; or for a
-// chain, whose k-th rounding errs by u times a sum of the first k terms, x P_k B~ with ||P_k||_2 = 1: n of them,
-// gamma(n) ||B~||_2 in all. The last rounding's share of s is one more of either; its share of a x is u |a|.
-// BF16X3 leaves out x_lo B_lo, |x_lo| <= (1 + 1/257) / 257 |x|, and what is below x_lo, |x| / 257^2.
+// s's own error, from above in two ways, of which the lesser counts: elementwise |x| diag(gamma(t_i)) |B~|; or as in
+// error_of_sums(), times ||B~||_2, of which a split takes ||B_hi|| + ||B_lo|| <= ||B~|| + 2 ||B_lo||. The last
+// rounding's share of s is one more of either; its share of a x is u |a|. BF16X3 leaves out x_lo B_lo, |x_lo| <= (1 +
+// 1/257) / 257 |x|, and what is below x_lo, |x| / 257^2.
 Certificates certificates_of(const StoredDelta& delta, const StoredNorms& norms, float identity_scale) {
   const bool rounds_x = delta.arithmetic != Arithmetic::kChain, split = !delta.low.empty();
   const double rounding_of_x = !rounds_x ? 0
                                : split ? kRounding * kRounding * norms.values + kRounding * (1 + kRounding) * norms.low
                                        : kRounding * norms.values;
   // Of |x_hi| or |x_hi| + |x_lo| against |x|.
-  const double size_of_x = rounds_x ? 1 + 2 * kRounding : 1;
+  const double size_of_x = rounds_x ? 1 + 3 * kRounding : 1;
   const std::vector<double> weights = roundings(delta);
-  const double chain = delta.arithmetic == Arithmetic::kTiles ? std::numeric_limits<double>::infinity()
-                                                              : gamma(static_cast<double>(delta.n + 2)) * norms.values;
+  const double by_norm = error_of_sums(delta) * (norms.values + 2 * norms.low);
   const auto total = [&](const double* rows, const double* columns) {
     const double elementwise = absolute_spectral_bounds(delta.n, delta.values.data(), rows, columns).upper;
-    return norms.error + rounding_of_x + size_of_x * std::min(elementwise, chain) +
+    return norms.error + rounding_of_x + size_of_x * std::min(elementwise, by_norm) +
            kUnit * std::fabs(static_cast<double>(identity_scale));
   };
   return {total(weights.data(), nullptr), total(nullptr, weights.data())};

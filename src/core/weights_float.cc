@@ -30,11 +30,11 @@ void WeightsFloat::pack(int64_t index, float* memory) {
            .packed_dz = memory + workspace_floats() / 2,
            .x = {op_.x + rows.begin * op_.ldx, op_.ldx},
            .dz = {op_.dz + rows.begin * op_.lddz, op_.lddz}};
-  // A few rows at a time, whole: they are read along the grain, and the ends of the panels they go to stay in L1.
+  // A few rows at a time: they are read along the grain, and the ends of the panels they go to stay in L1.
   constexpr int64_t kRows = 16;
-  each_chunk(rows.size(), kRows, [&](Range few) {
-    for (int64_t p = 0; p < panels(); ++p) pack_panel(p, few);
-    for (int64_t column = 0; column < op_.n && rows_.packed; column += block_width()) pack_block(column, few);
+  each_part(rows.size(), kRows, [&](Range few, Range block) {
+    for (int64_t p = block.begin; p < block.end; ++p) pack_panel(p, few);
+    if (rows_.packed) pack_block(block.begin / WeightsBlocks::kBlockPanels, few);
   });
 }
 
@@ -48,14 +48,14 @@ void WeightsFloat::pack_panel(int64_t panel, Range rows) const {
                            .dst = packed_panel(panel) + rows.begin * kernels_.nr});
 }
 
-void WeightsFloat::pack_block(int64_t column, Range rows) const {
-  const int64_t width = block_width();
+void WeightsFloat::pack_block(int64_t block, Range rows) const {
+  const int64_t width = block_width(), column = block * width;
   kernels_.f32_pack_panel({.rows = rows.size(),
                            .cols = std::min(width, op_.n - column),
                            .src = rows_.x.data + rows.begin * rows_.x.stride + column,
                            .ld = rows_.x.stride,
                            .width = width,
-                           .dst = packed_block(column / width) + rows.begin * width});
+                           .dst = packed_block(block) + rows.begin * width});
 }
 
 // Of a block, from the offset-th column on.

@@ -49,7 +49,7 @@ class WeightsFloat final : public WeightsProduct {
   Range first_group(Range panels) const;
 
   void pack_panel(int64_t panel, Range rows) const;
-  void pack_block(int64_t column, Range rows) const;
+  void pack_block(int64_t block, Range rows) const;
   void multiply_tile(Range rows, Range block, Range columns, Range panels, float beta, float* out, int64_t ldo) const;
 
   WeightsBlocks cut_;

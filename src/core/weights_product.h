@@ -65,13 +65,18 @@ class WeightsProduct {
   // Columns of x in a block of dD's rows.
   int64_t width(Range block) const { return std::min(block.end * kernels_.nr, op_.n) - block.begin * kernels_.nr; }
 
-  // body(rows) for the rows of a block, `step` at a time, on all threads.
+  // body(rows, panels) for all parts of a block of so many rows, `step` rows and a block of panels each, on all
+  // threads: along the rows, as they lie.
   template <class Body>
-  void each_chunk(int64_t rows, int64_t step, const Body& body) const {
-    const int64_t chunks = ceil_div(rows, step), packers = std::min(tasks(), chunks);
+  void each_part(int64_t rows, int64_t step, const Body& body) const {
+    const int64_t wide = ceil_div(panels_, WeightsBlocks::kBlockPanels), parts = ceil_div(rows, step) * wide;
+    const int64_t packers = std::min(tasks(), parts);
     context_.parallel.run(packers, packing_work(2 * rows * op_.n), [&](int64_t task) {
-      const Range mine = part_of(chunks, packers, task);
-      for (int64_t c = mine.begin; c < mine.end; ++c) body(Range{c * step, std::min((c + 1) * step, rows)});
+      const Range mine = part_of(parts, packers, task);
+      for (int64_t part = mine.begin; part < mine.end; ++part) {
+        const int64_t row = part / wide * step, panel = part % wide * WeightsBlocks::kBlockPanels;
+        body(Range{row, std::min(row + step, rows)}, first_block({panel, panels_}));
+      }
     });
   }
 

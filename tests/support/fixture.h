@@ -30,8 +30,8 @@ struct ForcedFormat {
 const ForcedFormat& forced_format();
 inline bool stores_f32() { return forced_format().format == IDELTA_FORMAT_F32; }
 
-// The scalar reference calls fma() element by element: suites that sweep sizes give it fewer.
-inline bool reduced() { return forced_isa() == IDELTA_ISA_SCALAR; }
+// The scalar reference and emulated tiles call fma() element by element: suites that sweep sizes give them fewer.
+bool reduced();
 
 struct Destroy {
   void operator()(idelta_context* context) const { idelta_context_destroy(context); }

@@ -39,7 +39,8 @@ Dense stored(View a) {
   if (forced_format().format == IDELTA_FORMAT_F32) return out;
   for (double& value : out.at) {
     const double hi = bf16_of(value);
-    value = forced_format().format == IDELTA_FORMAT_BF16 ? hi : hi + bf16_of(value - hi);
+    const bool split = forced_format().format == IDELTA_FORMAT_BF16X3 && std::isfinite(hi);
+    value = split ? hi + bf16_of(value - hi) : hi;
   }
   return out;
 }
