@@ -10,6 +10,9 @@
 
 namespace idelta::bench {
 
+// Two operands, each off by half a unit in the last place of bf16; a hundredth for what is of second order.
+inline constexpr double kBf16Rounding = 1.01 * 0x1p-7;
+
 // One pass of one layer with weights of its own. The constructor does what a user does once (allocate, pack weights);
 // run() does all that a user does every time, repacking of changed weights in update and train_step included.
 class Implementation {
@@ -24,8 +27,10 @@ class Implementation {
 
   virtual void run() = 0;
 
-  // What rounding the operands of x D to a coarser format than fp32 may add to the error, relative to sum |a b|.
+  // What rounding operands to a coarser format than fp32 may add to the error of x D and dz D^T, and to that of x^T dz,
+  // relative to sum |a b|.
   virtual double operand_rounding() const { return 0.0; }
+  virtual double gradient_rounding() const { return 0.0; }
 
   // Weights, bias and optimiser state as given; the next update goes by learning_rate.
   void reset(float learning_rate) {
@@ -62,9 +67,12 @@ struct ImplementationEntry {
   bool identity_apart;
   // True for what belongs to the others: the best of these is what idelta must beat.
   bool rival;
+  // False where gradients are fp32 whatever the format: backward_weights would be that of f32 again.
+  bool own_gradients = true;
   // inputs must outlive what is made.
   std::function<std::unique_ptr<Implementation>(const Problem&, const Inputs&)> make;
 
+  bool has(Pass pass) const { return own_gradients || pass != Pass::kBackwardWeights; }
   // Unique among all entries: idelta, idelta_bf16.
   std::string title() const { return format == "f32" ? name : name + "_" + format; }
 };
@@ -75,10 +83,11 @@ ImplementationEntry openblas_entry();
 ImplementationEntry openblas_beta1_entry();
 ImplementationEntry idelta_random_entry();  // only beside a trained model
 #ifdef IDELTA_BENCH_ONEDNN
-ImplementationEntry onednn_entry();
+// f32, and bf16 where the CPU multiplies it.
+std::vector<ImplementationEntry> onednn_entries();
 #endif
 
-// All of the above but idelta_random; idelta, whose ratio to each of the others is reported, first.
+// All of the above but idelta_random, in the formats that are what their name says on this machine; idelta's own first.
 std::vector<ImplementationEntry> all_implementations();
 
 }  // namespace idelta::bench

@@ -89,7 +89,7 @@ class Run {
     for (const Problem& problem : problems_of(settings_)) {
       Selection selection{problem, {}};
       for (const ImplementationEntry& entry : all) {
-        if (filter.takes(benchmark_name(problem, entry))) selection.entries.push_back(entry);
+        if (entry.has(problem.pass) && filter.takes(benchmark_name(problem, entry))) selection.entries.push_back(entry);
       }
       if (!selection.entries.empty()) selections_.push_back(std::move(selection));
     }
@@ -207,7 +207,7 @@ int run(int argc, char** argv) {
     run.print_names();
     return 0;
   }
-  std::fputs(idelta_context_describe(context_for(IDELTA_ISA_AUTO, 0)), stderr);
+  std::fputs(context_for(IDELTA_ISA_AUTO, 0).describe().c_str(), stderr);
   run.register_benchmarks();
   using Console = benchmark::ConsoleReporter;
   PlainNames<Console> console(isatty(STDOUT_FILENO) ? Console::OO_Color : Console::OO_None);

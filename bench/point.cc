@@ -69,7 +69,7 @@ class Turns {
  public:
   Turns(const Problem& problem, bool cold)
       : problem_(problem),
-        fma_(idelta_context_isa(context_for(problem.isa, problem.threads)), problem.threads),
+        fma_(context_for(problem.isa, problem.threads).isa(), problem.threads),
         traffic_(problem.m <= kMostRowsForBandwidth ? std::optional(traffic_loop_for(problem, cold)) : std::nullopt) {
     participants_.push_back({.run = [this] { fma_.run(); }, .prepare = nullptr});
     if (traffic_) {

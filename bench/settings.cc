@@ -61,7 +61,7 @@ void take_defaults(Settings& settings, bool full) {
   if (settings.model.empty()) settings.layers = {0};
   if (settings.threads.empty()) {
     settings.threads = {1};
-    const int all = idelta_context_threads(context_for(IDELTA_ISA_AUTO, 0));
+    const int all = context_for(IDELTA_ISA_AUTO, 0).threads();
     if (all > 1) settings.threads.push_back(all);
   }
 }
