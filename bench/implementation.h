@@ -58,6 +58,11 @@ class Implementation {
   LayerMemory memory_;
 };
 
+// Unique among all entries: idelta, idelta_bf16.
+inline std::string title_of(const std::string& name, const std::string& format) {
+  return format == "f32" ? name : name + "_" + format;
+}
+
 struct ImplementationEntry {
   std::string name;    // idelta, openblas, ...
   std::string format;  // f32, bf16, bf16x3
@@ -73,8 +78,7 @@ struct ImplementationEntry {
   std::function<std::unique_ptr<Implementation>(const Problem&, const Inputs&)> make;
 
   bool has(Pass pass) const { return own_gradients || pass != Pass::kBackwardWeights; }
-  // Unique among all entries: idelta, idelta_bf16.
-  std::string title() const { return format == "f32" ? name : name + "_" + format; }
+  std::string title() const { return title_of(name, format); }
 };
 
 ImplementationEntry idelta_entry(idelta_format format = IDELTA_FORMAT_F32);

@@ -169,10 +169,10 @@ class Run {
       state.counters["GB/s"] = gigabytes_a_second(problem, seconds.median);
       state.counters["bandwidth%"] = 100.0 * quartiles(result.bandwidth_fraction).median;
     }
-    // Beside idelta, the ratio to everyone else of the point.
+    // Beside idelta, in each format, the ratio to everyone else of the point.
     for (const ImplementationResult& peer : point.implementations) {
       if (result.name != "idelta" || &peer == &result || !peer.failure.empty()) continue;
-      state.counters["vs_" + peer.name] = quartiles(ratios(peer.seconds, result.seconds)).median;
+      state.counters["vs_" + peer.title()] = quartiles(ratios(peer.seconds, result.seconds)).median;
     }
   }
 

@@ -126,7 +126,8 @@ PointResult measure_point(const Problem& problem, const Inputs& inputs, const st
   Turns turns(problem, options.cold);
   for (size_t e = 0; e < entries.size(); ++e) {
     ImplementationResult& result = point.implementations[e];
-    result.name = entries[e].title();
+    result.name = entries[e].name;
+    result.format = entries[e].format;
     result.rival = entries[e].rival;
     try {
       copies[e] = std::make_unique<Copies>(problem, inputs, entries[e], copies_for(problem, options.cold));

@@ -16,13 +16,15 @@ struct PointOptions {
 };
 
 struct ImplementationResult {
-  std::string name;
-  bool rival = false;                      // see ImplementationEntry
+  std::string name, format;                // see ImplementationEntry
+  bool rival = false;                      // the same
   std::vector<double> seconds;             // a call, an entry a round
   std::vector<double> peak_fraction;       // of the FMA loop of the same round
   std::vector<double> bandwidth_fraction;  // of the traffic loop of the same round; empty if the point has many rows
   double relative_error = 0.0;
   std::string failure;  // not empty: the result is wrong, or a library refused; the times mean nothing
+
+  std::string title() const { return title_of(name, format); }
 };
 
 struct PointResult {

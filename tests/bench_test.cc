@@ -1,14 +1,17 @@
 // The benchmark harness is honest: what is wrong gets no figure, and figures are what the times say. Nothing is timed.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "bench/implementations/idelta.h"
 #include "bench/implementations/openblas.h"
 #include "bench/names.h"
 #include "bench/point.h"
@@ -115,6 +118,39 @@ TEST(Verify, ASmallShareOfTheGradientOfManyRowsIsFound) {
   EXPECT_NE(failure_after({.pass = Pass::kUpdate, .n = 33, .m = 4096, .threads = 1}, too_far), "");
 }
 
+// Broken, but open about rounding.
+class Rounding : public Broken {
+ public:
+  using Broken::Broken;
+  double operand_rounding() const override { return kBf16Rounding; }
+  double gradient_rounding() const override { return kBf16Rounding; }
+};
+
+// A quarter of what bf16 may do to the gradient, and twice as much as it may.
+TEST(Verify, GradientsAreRoundedOnlyByWhoSaysSo) {
+  ImplementationEntry open = openblas_entry();
+  for (const Pass pass : {Pass::kBackwardWeights, Pass::kUpdate}) {
+    const Problem problem{.pass = pass, .n = 9, .m = 1, .threads = 1};
+    const auto by = [&](float share) -> Damage {
+      return [=](const Inputs& inputs, LayerMemory& memory) {
+        for (int64_t i = 0; i < 81; ++i) {
+          const float product = inputs.x[i / 9] * inputs.dz[i % 9];
+          if (pass == Pass::kUpdate) memory.weights[i] -= kCheckLearningRate * share * product;
+          if (pass == Pass::kBackwardWeights) memory.gradient[i] += share * product;
+        }
+      };
+    };
+    Damage damage = by(0x1p-9f);
+    open.make = [&damage](const Problem& of, const Inputs& inputs) -> std::unique_ptr<Implementation> {
+      return std::make_unique<Rounding>(of, inputs, damage);
+    };
+    EXPECT_NE(failure_after(problem, damage), "") << pass_name(pass);
+    EXPECT_EQ(failure_of(problem, open), "") << pass_name(pass);
+    damage = by(0x1p-6f);
+    EXPECT_NE(failure_of(problem, open), "") << pass_name(pass);
+  }
+}
+
 // Updates W but goes on multiplying by what it packed at the start.
 class Stale : public Openblas {
  public:
@@ -158,8 +194,9 @@ TEST(MeasurePoint, WrongResultsGetNoFigureAndOthersKeepTheirs) {
 // ---- Arithmetic ----------------------------------------------------------------------------------------------------
 
 // A round a number.
-ImplementationResult timed(const char* name, bool rival, const std::vector<double>& seconds) {
-  ImplementationResult result{.name = name, .rival = rival, .seconds = seconds};
+ImplementationResult timed(const char* name, bool rival, const std::vector<double>& seconds,
+                           const char* format = "f32") {
+  ImplementationResult result{.name = name, .format = format, .rival = rival, .seconds = seconds};
   result.peak_fraction.assign(seconds.size(), 0.25);
   result.bandwidth_fraction.assign(seconds.size(), 0.5);
   return result;
@@ -186,6 +223,28 @@ TEST(Report, FiguresAreWhatTheTimesSay) {
             "0.50 (0.50-0.50)              WRONG")
       << report;
   EXPECT_EQ(line_with(report, "  / best "), "  / best            geometric mean  1.20, least  1.20 at n 100, m 100");
+}
+
+// What is less accurate is no rival: fp32 is judged among fp32, bf16 by both.
+TEST(Report, EachFormatHasItsTableAndItsRivals) {
+  PointResult point{.problem = {.pass = Pass::kForward, .n = 100, .m = 100, .threads = 1}};
+  point.fma_gflops = 800;
+  point.implementations = {timed("idelta", false, {10e-6}), timed("idelta", false, {5e-6}, "bf16"),
+                           timed("plain", false, {6e-6}, "bf16"), timed("slow", true, {20e-6}),
+                           timed("fast", true, {8e-6}, "bf16")};
+  const std::string report = to_report({point}, {});
+  const size_t second = report.find("\nforward, bf16, warm");
+  ASSERT_NE(second, std::string::npos) << report;
+  const std::string f32 = report.substr(0, second), bf16 = report.substr(second);
+  EXPECT_NE(f32.find("/ best      / idelta_bf16             / slow\n"), std::string::npos) << report;
+  EXPECT_EQ(line_with(f32, "   100    100"),
+            "   100    100    200.0    25   12.0    50   0.0  0.0e+00    2.00   0.50 (0.50-0.50)   2.00 (2.00-2.00)");
+  EXPECT_NE(bf16.find("/ best           / idelta       / plain_bf16             / slow        / fast_bf16\n"),
+            std::string::npos)
+      << report;
+  EXPECT_EQ(line_with(bf16, "   100    100"),
+            "   100    100    400.0    25   24.0    50   0.0  0.0e+00    1.60   2.00 (2.00-2.00)   1.20 (1.20-1.20)   "
+            "4.00 (4.00-4.00)   1.60 (1.60-1.60)");
 }
 
 TEST(Report, OurOwnWrongResultIsSaidAndNotCounted) {
@@ -220,6 +279,20 @@ TEST(RoundRobin, AnnouncesAsManyCallsAsItMakesAndRatiosStayInTheirRound) {
   EXPECT_DOUBLE_EQ(geometric_mean({2.0, 8.0}), 4.0);
   const Quartiles q = quartiles({5.0, 1.0, 2.0, 4.0, 3.0});
   EXPECT_EQ((std::vector<double>{q.least, q.low, q.median, q.high}), (std::vector<double>{1.0, 2.0, 3.0, 4.0}));
+}
+
+// ---- The table -----------------------------------------------------------------------------------------------------
+
+TEST(Formats, AreThereOnlyWhereTheyAreWhatTheyAreCalled) {
+  EXPECT_EQ(formats_on(IDELTA_ISA_SCALAR), (std::vector<idelta_format>{IDELTA_FORMAT_F32, IDELTA_FORMAT_BF16}));
+  const std::vector<idelta_format> formats = formats_on(IDELTA_ISA_AUTO);
+  const bool tiles = context_for(IDELTA_ISA_AUTO, 1).isa() == IDELTA_ISA_AMX;
+  EXPECT_EQ(std::count(formats.begin(), formats.end(), IDELTA_FORMAT_BF16X3), tiles ? 1 : 0);
+  std::set<std::string> titles;
+  for (const ImplementationEntry& entry : all_implementations()) {
+    EXPECT_TRUE(titles.insert(entry.title()).second) << entry.title();
+  }
+  EXPECT_EQ(titles.count("idelta_bf16x3"), tiles ? 1u : 0u);
 }
 
 // ---- Names ---------------------------------------------------------------------------------------------------------
