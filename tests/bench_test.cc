@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/certificates.h"
 #include "bench/implementations/idelta.h"
 #include "bench/implementations/openblas.h"
 #include "bench/names.h"
@@ -293,6 +294,46 @@ TEST(Formats, AreThereOnlyWhereTheyAreWhatTheyAreCalled) {
     EXPECT_TRUE(titles.insert(entry.title()).second) << entry.title();
   }
   EXPECT_EQ(titles.count("idelta_bf16x3"), tiles ? 1u : 0u);
+}
+
+// ---- Certificates --------------------------------------------------------------------------------------------------
+
+TEST(Certificates, AttacksComeNearAndNeverBeyond) {
+  const Problem problem{.pass = Pass::kForward, .n = 96, .m = 20, .threads = 1, .layer = 3};
+  const std::vector<CertificateRow> rows = measure_certificates(problem, random_inputs(problem));
+  ASSERT_EQ(rows.size(), 2 * formats_on(IDELTA_ISA_AUTO).size());
+  for (const CertificateRow& row : rows) {
+    const std::string name = std::string(idelta_format_name(row.format)) + " " + pass_name(row.pass);
+    EXPECT_LE(row.tightness(), 1.0) << name;
+    for (const WorstErrors& errors : {row.attack, row.activations}) {
+      EXPECT_GT(errors.ours, 1e-9) << name;
+      EXPECT_GT(errors.sgemm, 1e-9) << name;
+      EXPECT_LT(errors.sgemm, 1e-6) << name;
+    }
+    if (row.format != IDELTA_FORMAT_BF16) continue;
+    EXPECT_GT(row.attack.ours, 0.4 * row.certificate) << name;
+    EXPECT_GT(row.attack.ours, 1.5 * row.activations.ours) << name;
+  }
+}
+
+TEST(Certificates, WhatIsBrokenAndWhatIsBetterIsSaid) {
+  const auto row = [](Pass pass, double attack, double activations) {
+    return CertificateRow{.layer = 3,
+                          .pass = pass,
+                          .format = IDELTA_FORMAT_BF16,
+                          .certificate = 8e-3,
+                          .attack = {attack, 1e-7},
+                          .activations = {activations, 2e-7}};
+  };
+  const std::string table = to_table({row(Pass::kForward, 6e-3, 1e-7), row(Pass::kBackwardData, 8.8e-3, 3e-7)});
+  EXPECT_NE(table.find("\n    3  forward        bf16       8.00e-03  6.00e-03  1.00e-07     1.00e-07  2.00e-07     "
+                       "0.7500\n"),
+            std::string::npos)
+      << table;
+  EXPECT_NE(table.find("1.1000  BROKEN\n"), std::string::npos) << table;
+  EXPECT_NE(table.find("\nbf16: tightness at least 0.7500; more accurate than SGEMM on 1 of 2 activations\n"),
+            std::string::npos)
+      << table;
 }
 
 // ---- Names ---------------------------------------------------------------------------------------------------------
