@@ -177,7 +177,7 @@ class Run {
     state.counters["best_GFLOPS"] = 1e-9 * problem.flops() / seconds.least;
     state.counters["error"] = result.relative_error;
     if (!result.bandwidth_fraction.empty()) {
-      state.counters["GB/s"] = gigabytes_a_second(problem, seconds.median);
+      state.counters["GB/s"] = result.gigabytes_a_second(problem, seconds.median);
       state.counters["bandwidth%"] = 100.0 * quartiles(result.bandwidth_fraction).median;
     }
     // Beside idelta, in each format, the ratio to everyone else of the point.

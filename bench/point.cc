@@ -103,7 +103,7 @@ class Turns {
       for (double& fraction : result.peak_fraction) fraction *= problem_.flops() / fma_.flops();
       if (!traffic_) continue;
       result.bandwidth_fraction = ratios(measured.seconds[1], result.seconds);
-      const double share = sizeof(float) * problem_.traffic_floats() / traffic_->bytes();
+      const double share = problem_.traffic_bytes(result.format) / traffic_->bytes();
       for (double& fraction : result.bandwidth_fraction) fraction *= share;
     }
   }

@@ -110,7 +110,7 @@ void append_row(std::string& text, const PointResult& point, const Implementatio
   if (ours.bandwidth_fraction.empty()) {
     append(text, " %6s %5s", "-", "-");
   } else {
-    append(text, " %6.1f %5.0f", gigabytes_a_second(point.problem, seconds.median),
+    append(text, " %6.1f %5.0f", ours.gigabytes_a_second(point.problem, seconds.median),
            100.0 * quartiles(ours.bandwidth_fraction).median);
   }
   append(text, " %5.1f  %7.1e", 100.0 * (seconds.high - seconds.low) / seconds.median, ours.relative_error);
@@ -165,19 +165,14 @@ void append_disturbance(std::string& text, const std::vector<PointResult>& point
 }
 
 constexpr const char* kLegend =
-    "GFLOP/s: idelta, median of interleaved rounds. peak%: of an FMA loop of the same rounds. iqr%: quartile range of "
-    "the\n"
-    "time. error: relative, against fp64. GB/s: D (in updates D and v, read and written), x, y, dz, dx once each; bw%: "
-    "of\n"
-    "a loop that moves as many bytes of D and v from the same place, in the same rounds.\n"
-    "/ name: idelta's speed over the other's, median (quartiles) of each round's own ratio; above 1 idelta is faster.\n"
-    "best: the fastest of openblas (SGEMM, then loops), openblas_beta1 (SGEMM accumulates) and onednn at that point, "
-    "in "
-    "fp32 or\n"
-    "the table's format. plain: idelta's kernels on W. ..._bf16: in format BF16. idelta_random: idelta on random "
-    "numbers "
-    "instead\n"
-    "of the trained model's.\n";
+    R"(GFLOP/s: idelta, median of interleaved rounds. peak%: of an FMA loop of the same rounds. iqr%: quartile range of the
+time. error: relative, against fp64. GB/s: D (in updates D and v, read and written), x, y, dz, dx once each; bw%: of
+a loop that moves fp32 D and v from the same place, in the same rounds.
+/ name: idelta's speed over the other's, median (quartiles) of each round's own ratio; above 1 idelta is faster.
+best: the fastest of openblas (SGEMM, then loops), openblas_beta1 (SGEMM accumulates) and onednn at that point, in fp32
+or the table's format. plain: idelta's kernels on W. ..._bf16: in format BF16. idelta_random: idelta on random numbers
+instead of the trained model's.
+)";
 
 // Those of idelta, in the order of their first appearance.
 std::vector<std::string> formats_of(const Points& points) {

@@ -244,7 +244,7 @@ TEST(Report, EachFormatHasItsTableAndItsRivals) {
             std::string::npos)
       << report;
   EXPECT_EQ(line_with(bf16, "   100    100"),
-            "   100    100    400.0    25   24.0    50   0.0  0.0e+00    1.60   2.00 (2.00-2.00)   1.20 (1.20-1.20)   "
+            "   100    100    400.0    25   20.0    50   0.0  0.0e+00    1.60   2.00 (2.00-2.00)   1.20 (1.20-1.20)   "
             "4.00 (4.00-4.00)   1.60 (1.60-1.60)");
 }
 
@@ -262,11 +262,16 @@ TEST(Problem, CountsWhatAPassMustMoveAndMultiply) {
   EXPECT_EQ(of(Pass::kForward).flops(), 600.0);
   EXPECT_EQ(of(Pass::kUpdate).flops(), 600.0);
   EXPECT_EQ(of(Pass::kTrainStep).flops(), 1800.0);
-  EXPECT_EQ(of(Pass::kForward).traffic_floats(), 100.0 + 2 * 30);
-  EXPECT_EQ(of(Pass::kUpdate).traffic_floats(), 400.0 + 2 * 30);
-  EXPECT_EQ(of(Pass::kTrainStep).traffic_floats(), of(Pass::kForward).traffic_floats() +
-                                                       of(Pass::kBackwardData).traffic_floats() +
-                                                       of(Pass::kUpdate).traffic_floats());
+  EXPECT_EQ(of(Pass::kForward).traffic_bytes("f32"), 4 * (100.0 + 2 * 30));
+  EXPECT_EQ(of(Pass::kForward).traffic_bytes("bf16"), 2 * 100.0 + 4 * 2 * 30);
+  EXPECT_EQ(of(Pass::kForward).traffic_bytes("bf16x3"), 4 * (100.0 + 2 * 30));
+  EXPECT_EQ(of(Pass::kBackwardWeights).traffic_bytes("bf16"), 4 * (100.0 + 2 * 30));
+  EXPECT_EQ(of(Pass::kUpdate).traffic_bytes("f32"), 4 * (400.0 + 2 * 30));
+  for (const char* format : {"f32", "bf16"}) {
+    EXPECT_EQ(of(Pass::kTrainStep).traffic_bytes(format), of(Pass::kForward).traffic_bytes(format) +
+                                                              of(Pass::kBackwardData).traffic_bytes(format) +
+                                                              of(Pass::kUpdate).traffic_bytes(format));
+  }
 }
 
 TEST(RoundRobin, AnnouncesAsManyCallsAsItMakesAndRatiosStayInTheirRound) {
