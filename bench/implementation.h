@@ -1,6 +1,7 @@
 // The one interface of everything that is measured, and the table of what there is (implementations/table.cc).
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -72,12 +73,15 @@ struct ImplementationEntry {
   bool identity_apart;
   // True for what belongs to the others: the best of these is what idelta must beat.
   bool rival;
-  // False where gradients are fp32 whatever the format: backward_weights would be that of f32 again.
-  bool own_gradients = true;
+  // False where gradients of m rows are fp32 whatever the format: backward_weights would be that of f32 again. Null:
+  // they never are.
+  std::function<bool(int64_t m)> own_gradients = nullptr;
   // inputs must outlive what is made.
   std::function<std::unique_ptr<Implementation>(const Problem&, const Inputs&)> make;
 
-  bool has(Pass pass) const { return own_gradients || pass != Pass::kBackwardWeights; }
+  bool has(const Problem& problem) const {
+    return problem.pass != Pass::kBackwardWeights || own_gradients == nullptr || own_gradients(problem.m);
+  }
   std::string title() const { return title_of(name, format); }
 };
 

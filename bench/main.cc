@@ -108,7 +108,7 @@ class Run {
     for (const Problem& problem : problems_of(settings_)) {
       Selection selection{problem, {}};
       for (const ImplementationEntry& entry : all) {
-        if (entry.has(problem.pass) && filter.takes(benchmark_name(problem, entry))) selection.entries.push_back(entry);
+        if (entry.has(problem) && filter.takes(benchmark_name(problem, entry))) selection.entries.push_back(entry);
       }
       if (!selection.entries.empty()) selections_.push_back(std::move(selection));
     }

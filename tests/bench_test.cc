@@ -67,9 +67,9 @@ constexpr int64_t kWide = 256;
 TEST(Verify, EveryImplementationIsRightInEveryPass) {
   for (const Pass pass : kAllPasses) {
     for (const ImplementationEntry& entry : all_implementations()) {
-      if (!entry.has(pass)) continue;
       for (const auto& [n, m] : {std::pair<int64_t, int64_t>{1, 1}, {1, 5}, {17, 1}, {65, 33}, {kWide, kWide}}) {
         const Problem problem{.pass = pass, .n = n, .m = m, .threads = 1};
+        if (!entry.has(problem)) continue;
         EXPECT_EQ(failure_of(problem, entry), "") << entry.title() << " " << pass_name(pass) << " " << n << " " << m;
       }
     }
@@ -301,12 +301,21 @@ TEST(Formats, AreThereOnlyWhereTheyAreWhatTheyAreCalled) {
   EXPECT_EQ(titles.count("idelta_bf16x3"), tiles ? 1u : 0u);
 }
 
+// One row of gradients is fp32 in every format, and not shown as another.
+TEST(Formats, GradientsThatAreFp32AreCalledSo) {
+  for (const ImplementationEntry& entry : {idelta_entry(IDELTA_FORMAT_BF16), plain_entry(IDELTA_FORMAT_BF16)}) {
+    EXPECT_FALSE(entry.has({.pass = Pass::kBackwardWeights, .n = 17, .m = 1, .threads = 1}));
+    EXPECT_TRUE(entry.has({.pass = Pass::kUpdate, .n = 17, .m = 1, .threads = 1}));
+  }
+  EXPECT_TRUE(idelta_entry().has({.pass = Pass::kBackwardWeights, .n = 17, .m = 1, .threads = 1}));
+}
+
 // ---- Certificates --------------------------------------------------------------------------------------------------
 
-TEST(Certificates, AttacksComeNearAndNeverBeyond) {
-  const Problem problem{.pass = Pass::kForward, .n = 96, .m = 20, .threads = 1, .layer = 3};
+void expect_tight(idelta_isa isa) {
+  const Problem problem{.pass = Pass::kForward, .n = 96, .m = 20, .threads = 1, .isa = isa, .layer = 3};
   const std::vector<CertificateRow> rows = measure_certificates(problem, random_inputs(problem));
-  ASSERT_EQ(rows.size(), 2 * formats_on(IDELTA_ISA_AUTO).size());
+  ASSERT_EQ(rows.size(), 2 * formats_on(isa).size());
   for (const CertificateRow& row : rows) {
     const std::string name = std::string(idelta_format_name(row.format)) + " " + pass_name(row.pass);
     EXPECT_LE(row.tightness(), 1.0) << name;
@@ -316,9 +325,15 @@ TEST(Certificates, AttacksComeNearAndNeverBeyond) {
       EXPECT_LT(errors.sgemm, 1e-6) << name;
     }
     if (row.format != IDELTA_FORMAT_BF16) continue;
-    EXPECT_GT(row.attack.ours, 0.4 * row.certificate) << name;
+    EXPECT_GT(row.attack.ours, 0.1 * row.certificate) << name;
     EXPECT_GT(row.attack.ours, 1.5 * row.activations.ours) << name;
   }
+}
+
+// On the scalar ISA too, which does not round x: there the attack along D - D~ is all there is.
+TEST(Certificates, AttacksComeNearAndNeverBeyond) {
+  expect_tight(IDELTA_ISA_AUTO);
+  expect_tight(IDELTA_ISA_SCALAR);
 }
 
 TEST(Certificates, WhatIsBrokenAndWhatIsBetterIsSaid) {

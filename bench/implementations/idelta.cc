@@ -11,6 +11,27 @@ namespace {
 
 constexpr idelta_activation kHardTanh = {IDELTA_ACTIVATION_HARD_TANH, 0.0f};
 
+// x^T dz of m rows, n = 1, all of them 1 + 2^-10. Its square is none of what bf16 holds, nor of three products of two.
+float gradient_of(idelta_format format, int64_t m) {
+  const std::vector<float> rows(size_t(m), 1.0f + 0x1p-10f);
+  float gradient = 0.0f;
+  backward_weights(context_for(IDELTA_ISA_AUTO, 1), {.m = m,
+                                                     .n = 1,
+                                                     .x = rows.data(),
+                                                     .ldx = 1,
+                                                     .dz = rows.data(),
+                                                     .lddz = 1,
+                                                     .dD = &gradient,
+                                                     .lddD = 1,
+                                                     .format = format});
+  return gradient;
+}
+
+// Where F32 takes the format's place the bits are the same.
+bool rounds_gradients(idelta_format format, int64_t m) {
+  return gradient_of(format, m) != gradient_of(IDELTA_FORMAT_F32, m);
+}
+
 }  // namespace
 
 const Context& context_for(idelta_isa isa, int threads) {
@@ -104,7 +125,8 @@ void Idelta::backward_weights() {
                                       .lddz = problem_.n,
                                       .dD = memory_.gradient.data(),
                                       .lddD = problem_.n,
-                                      .db = memory_.bias_gradient.data()});
+                                      .db = memory_.bias_gradient.data(),
+                                      .format = format_});
 }
 
 void Idelta::update() {
@@ -123,7 +145,8 @@ void Idelta::update() {
                   .ldd = problem_.n,
                   .state = {memory_.velocity.data()},
                   .bias = memory_.bias.data(),
-                  .bias_state = {memory_.bias_velocity.data()}});
+                  .bias_state = {memory_.bias_velocity.data()},
+                  .gradient_format = format_});
 }
 
 ImplementationEntry idelta_entry(idelta_format format) {
@@ -132,7 +155,7 @@ ImplementationEntry idelta_entry(idelta_format format) {
           .isa = [](idelta_isa isa) { return std::string(idelta_isa_name(context_for(isa, 1).isa())); },
           .identity_apart = true,
           .rival = false,
-          .own_gradients = format == IDELTA_FORMAT_F32,
+          .own_gradients = [format](int64_t m) { return format == IDELTA_FORMAT_F32 || rounds_gradients(format, m); },
           .make = [format](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
             return std::make_unique<Idelta>(problem, inputs, false, format);
           }};

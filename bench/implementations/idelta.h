@@ -22,6 +22,7 @@ class Idelta : public Implementation {
          idelta_format format = IDELTA_FORMAT_F32);
   void run() override;
   double operand_rounding() const override;
+  double gradient_rounding() const override { return operand_rounding(); }
 
  private:
   void weights_changed() override;
