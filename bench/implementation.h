@@ -1,6 +1,7 @@
 // The one interface of everything that is measured, and the table of what there is (implementations/table.cc).
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -9,6 +10,9 @@
 #include "bench/problem.h"
 
 namespace idelta::bench {
+
+// Two operands, each off by half a unit in the last place of bf16; a hundredth for what is of second order.
+inline constexpr double kBf16Rounding = 1.01 * 0x1p-7;
 
 // One pass of one layer with weights of its own. The constructor does what a user does once (allocate, pack weights);
 // run() does all that a user does every time, repacking of changed weights in update and train_step included.
@@ -24,8 +28,10 @@ class Implementation {
 
   virtual void run() = 0;
 
-  // What rounding the operands of x D to a coarser format than fp32 may add to the error, relative to sum |a b|.
+  // What rounding operands to a coarser format than fp32 may add to the error of x D and dz D^T, and to that of x^T dz,
+  // relative to sum |a b|.
   virtual double operand_rounding() const { return 0.0; }
+  virtual double gradient_rounding() const { return 0.0; }
 
   // Weights, bias and optimiser state as given; the next update goes by learning_rate.
   void reset(float learning_rate) {
@@ -53,6 +59,11 @@ class Implementation {
   LayerMemory memory_;
 };
 
+// Unique among all entries: idelta, idelta_bf16.
+inline std::string title_of(const std::string& name, const std::string& format) {
+  return format == "f32" ? name : name + "_" + format;
+}
+
 struct ImplementationEntry {
   std::string name;    // idelta, openblas, ...
   std::string format;  // f32, bf16, bf16x3
@@ -62,11 +73,16 @@ struct ImplementationEntry {
   bool identity_apart;
   // True for what belongs to the others: the best of these is what idelta must beat.
   bool rival;
+  // False where gradients of m rows are fp32 whatever the format: backward_weights would be that of f32 again. Null:
+  // they never are.
+  std::function<bool(int64_t m)> own_gradients = nullptr;
   // inputs must outlive what is made.
   std::function<std::unique_ptr<Implementation>(const Problem&, const Inputs&)> make;
 
-  // Unique among all entries: idelta, idelta_bf16.
-  std::string title() const { return format == "f32" ? name : name + "_" + format; }
+  bool has(const Problem& problem) const {
+    return problem.pass != Pass::kBackwardWeights || own_gradients == nullptr || own_gradients(problem.m);
+  }
+  std::string title() const { return title_of(name, format); }
 };
 
 ImplementationEntry idelta_entry(idelta_format format = IDELTA_FORMAT_F32);
@@ -75,10 +91,11 @@ ImplementationEntry openblas_entry();
 ImplementationEntry openblas_beta1_entry();
 ImplementationEntry idelta_random_entry();  // only beside a trained model
 #ifdef IDELTA_BENCH_ONEDNN
-ImplementationEntry onednn_entry();
+// f32, and bf16 where the CPU multiplies it.
+std::vector<ImplementationEntry> onednn_entries();
 #endif
 
-// All of the above but idelta_random; idelta, whose ratio to each of the others is reported, first.
+// All of the above but idelta_random, in the formats that are what their name says on this machine; idelta's own first.
 std::vector<ImplementationEntry> all_implementations();
 
 }  // namespace idelta::bench

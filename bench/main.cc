@@ -12,12 +12,14 @@
 #include <cstdio>
 #include <exception>
 #include <fstream>
+#include <numeric>
 #include <optional>
 #include <regex>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "bench/certificates.h"
 #include "bench/compare.h"
 #include "bench/implementations/idelta.h"
 #include "bench/names.h"
@@ -66,6 +68,23 @@ class PlainNames : public Reporter {
   }
 };
 
+// Those that were asked for, or else all for certificates and three for times.
+std::vector<int> layers_of(const Settings& settings, const TrainedModel& model) {
+  const int count = model.layers();
+  std::vector<int> layers = settings.layers;
+  for (const int layer : layers) {
+    if (layer <= count) continue;
+    throw std::runtime_error("--layers " + std::to_string(layer) + ": the model has " + std::to_string(count));
+  }
+  if (layers.empty() && settings.certificates) {
+    layers.resize(size_t(count));
+    std::iota(layers.begin(), layers.end(), 1);
+  }
+  if (layers.empty()) layers = {1, (1 + count) / 2, count};
+  layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
+  return layers;
+}
+
 // Cold copies of all sides lie in pages of the same size. Not only for fairness: with 500 MiB of idelta's packed deltas
 // in huge pages, a Firecracker machine (Zen 5, Linux 6.18) read everybody's 4 KiB pages at 0.6 GB/s, each as slow as a
 // page that the host must first provide, and without them at 35; idelta itself was as fast either way.
@@ -89,7 +108,7 @@ class Run {
     for (const Problem& problem : problems_of(settings_)) {
       Selection selection{problem, {}};
       for (const ImplementationEntry& entry : all) {
-        if (filter.takes(benchmark_name(problem, entry))) selection.entries.push_back(entry);
+        if (entry.has(problem) && filter.takes(benchmark_name(problem, entry))) selection.entries.push_back(entry);
       }
       if (!selection.entries.empty()) selections_.push_back(std::move(selection));
     }
@@ -128,15 +147,7 @@ class Run {
   void use_model() {
     model_.emplace(settings_.model, settings_.data);
     settings_.n = {model_->n()};
-    const int layers = model_->layers();
-    if (settings_.layers.empty()) {
-      settings_.layers = {1, (1 + layers) / 2, layers};
-      settings_.layers.erase(std::unique(settings_.layers.begin(), settings_.layers.end()), settings_.layers.end());
-    }
-    for (const int layer : settings_.layers) {
-      if (layer <= layers) continue;
-      throw std::runtime_error("--layers " + std::to_string(layer) + ": the model has " + std::to_string(layers));
-    }
+    settings_.layers = layers_of(settings_, *model_);
   }
 
   const PointResult& point_of(const Selection& selection) {
@@ -166,13 +177,13 @@ class Run {
     state.counters["best_GFLOPS"] = 1e-9 * problem.flops() / seconds.least;
     state.counters["error"] = result.relative_error;
     if (!result.bandwidth_fraction.empty()) {
-      state.counters["GB/s"] = gigabytes_a_second(problem, seconds.median);
+      state.counters["GB/s"] = result.gigabytes_a_second(problem, seconds.median);
       state.counters["bandwidth%"] = 100.0 * quartiles(result.bandwidth_fraction).median;
     }
-    // Beside idelta, the ratio to everyone else of the point.
+    // Beside idelta, in each format, the ratio to everyone else of the point.
     for (const ImplementationResult& peer : point.implementations) {
       if (result.name != "idelta" || &peer == &result || !peer.failure.empty()) continue;
-      state.counters["vs_" + peer.name] = quartiles(ratios(peer.seconds, result.seconds)).median;
+      state.counters["vs_" + peer.title()] = quartiles(ratios(peer.seconds, result.seconds)).median;
     }
   }
 
@@ -198,8 +209,24 @@ void initialize_google_benchmark(const Settings& settings, char* program) {
   benchmark::AddCustomContext("unfairness", unfairness());
 }
 
+// 0 if all certificates hold.
+int report_certificates(const Settings& settings) {
+  const TrainedModel model(settings.model, settings.data);
+  const int64_t m = *std::max_element(settings.m.begin(), settings.m.end());
+  std::vector<CertificateRow> rows;
+  for (const int layer : layers_of(settings, model)) {
+    const Problem problem{.pass = Pass::kForward, .n = model.n(), .m = m, .threads = 1, .layer = layer};
+    const std::vector<CertificateRow> more = measure_certificates(problem, model.inputs(problem));
+    rows.insert(rows.end(), more.begin(), more.end());
+  }
+  std::fputs(to_table(rows).c_str(), stdout);
+  return std::all_of(rows.begin(), rows.end(), [](const CertificateRow& row) { return row.tightness() <= 1.0; }) ? 0
+                                                                                                                 : 1;
+}
+
 int run(int argc, char** argv) {
   const Settings settings = settings_from(argc, argv);
+  if (settings.certificates) return report_certificates(settings);
   initialize_google_benchmark(settings, argv[0]);
   Run run(settings);
   if (run.empty()) throw std::runtime_error("no benchmark's name matches --benchmark_filter");
@@ -207,7 +234,7 @@ int run(int argc, char** argv) {
     run.print_names();
     return 0;
   }
-  std::fputs(idelta_context_describe(context_for(IDELTA_ISA_AUTO, 0)), stderr);
+  std::fputs(context_for(IDELTA_ISA_AUTO, 0).describe().c_str(), stderr);
   run.register_benchmarks();
   using Console = benchmark::ConsoleReporter;
   PlainNames<Console> console(isatty(STDOUT_FILENO) ? Console::OO_Color : Console::OO_None);

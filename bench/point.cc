@@ -69,7 +69,7 @@ class Turns {
  public:
   Turns(const Problem& problem, bool cold)
       : problem_(problem),
-        fma_(idelta_context_isa(context_for(problem.isa, problem.threads)), problem.threads),
+        fma_(context_for(problem.isa, problem.threads).isa(), problem.threads),
         traffic_(problem.m <= kMostRowsForBandwidth ? std::optional(traffic_loop_for(problem, cold)) : std::nullopt) {
     participants_.push_back({.run = [this] { fma_.run(); }, .prepare = nullptr});
     if (traffic_) {
@@ -103,7 +103,7 @@ class Turns {
       for (double& fraction : result.peak_fraction) fraction *= problem_.flops() / fma_.flops();
       if (!traffic_) continue;
       result.bandwidth_fraction = ratios(measured.seconds[1], result.seconds);
-      const double share = sizeof(float) * problem_.traffic_floats() / traffic_->bytes();
+      const double share = problem_.traffic_bytes(result.format) / traffic_->bytes();
       for (double& fraction : result.bandwidth_fraction) fraction *= share;
     }
   }
@@ -126,7 +126,8 @@ PointResult measure_point(const Problem& problem, const Inputs& inputs, const st
   Turns turns(problem, options.cold);
   for (size_t e = 0; e < entries.size(); ++e) {
     ImplementationResult& result = point.implementations[e];
-    result.name = entries[e].title();
+    result.name = entries[e].name;
+    result.format = entries[e].format;
     result.rival = entries[e].rival;
     try {
       copies[e] = std::make_unique<Copies>(problem, inputs, entries[e], copies_for(problem, options.cold));

@@ -16,13 +16,19 @@ struct PointOptions {
 };
 
 struct ImplementationResult {
-  std::string name;
-  bool rival = false;                      // see ImplementationEntry
+  std::string name, format;                // see ImplementationEntry
+  bool rival = false;                      // the same
   std::vector<double> seconds;             // a call, an entry a round
   std::vector<double> peak_fraction;       // of the FMA loop of the same round
   std::vector<double> bandwidth_fraction;  // of the traffic loop of the same round; empty if the point has many rows
   double relative_error = 0.0;
   std::string failure;  // not empty: the result is wrong, or a library refused; the times mean nothing
+
+  // Of a call that takes so long: what must move at the least.
+  double gigabytes_a_second(const Problem& problem, double call_seconds) const {
+    return 1e-9 * problem.traffic_bytes(format) / call_seconds;
+  }
+  std::string title() const { return title_of(name, format); }
 };
 
 struct PointResult {
@@ -31,11 +37,6 @@ struct PointResult {
   double disturbed = 0.0;                             // share of the samples that others cut into
   std::vector<ImplementationResult> implementations;  // in the order of the entries
 };
-
-// Nominal traffic in GB/s of a call that takes `seconds`: what must move at the least, see Problem::traffic_floats.
-inline double gigabytes_a_second(const Problem& problem, double seconds) {
-  return 1e-9 * sizeof(float) * problem.traffic_floats() / seconds;
-}
 
 // inputs: of this problem.
 PointResult measure_point(const Problem& problem, const Inputs& inputs, const std::vector<ImplementationEntry>& entries,

@@ -94,18 +94,20 @@ void Buffer::copy_from(const Buffer& other) {
   if (size_ != 0) std::memcpy(data(), other.data(), static_cast<size_t>(size_) * sizeof(float));
 }
 
-double Problem::traffic_floats() const {
-  const double matrix = double(n) * double(n), rows = double(m) * double(n);
+double Problem::traffic_bytes(const std::string& format) const {
+  const double elements = double(n) * double(n), matrix = 4 * elements, rows = 4 * double(m) * double(n);
+  const double delta = (format == "bf16" ? 2 : 4) * elements;  // bf16x3: two of bf16
   switch (pass) {
     case Pass::kForward:
+      return delta + 2 * rows;
+    case Pass::kBackwardData:
+      return delta + 4 * rows;
     case Pass::kBackwardWeights:
       return matrix + 2 * rows;
-    case Pass::kBackwardData:
-      return matrix + 4 * rows;
     case Pass::kUpdate:
       return 4 * matrix + 2 * rows;
     case Pass::kTrainStep:
-      return 6 * matrix + 8 * rows;
+      return 2 * delta + 4 * matrix + 8 * rows;
   }
   throw std::invalid_argument("unknown pass");
 }

@@ -39,8 +39,9 @@ struct Problem {
   // Nominal: 2 m n^2 for each multiplication by or for D, whatever an implementation really does.
   double flops() const { return (pass == Pass::kTrainStep ? 6.0 : 2.0) * double(m) * double(n) * double(n); }
 
-  // Floats that must move at the least: D (and v, both read and written, in an update), x, y, dz, dx once each.
-  double traffic_floats() const;
+  // Bytes that must move at the least: D in the format of the products (in an update D and v, in fp32, each read and
+  // written), x, y, dz, dx once each.
+  double traffic_bytes(const std::string& format) const;
 };
 
 inline constexpr float kMomentum = 0.9f;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
+#include <iterator>
 
 namespace idelta::bench {
 
@@ -18,10 +19,20 @@ __attribute__((format(printf, 2, 3))) void append(std::string& text, const char*
   text += piece;
 }
 
-const ImplementationResult* find(const PointResult& point, const std::string& name) {
+const ImplementationResult* find(const PointResult& point, const std::string& title) {
   const auto found = std::find_if(point.implementations.begin(), point.implementations.end(),
-                                  [&](const ImplementationResult& result) { return result.name == name; });
+                                  [&](const ImplementationResult& result) { return result.title() == title; });
   return found == point.implementations.end() ? nullptr : &*found;
+}
+
+// idelta's own.
+const ImplementationResult* ours_of(const PointResult& point, const std::string& format) {
+  return find(point, title_of("idelta", format));
+}
+
+// No less accurate by its format alone.
+bool matches(const ImplementationResult& theirs, const std::string& format) {
+  return theirs.format == format || theirs.format == "f32";
 }
 
 // One column of ratios: those so far.
@@ -45,13 +56,14 @@ constexpr const char* kBest = "best";
 
 using Points = std::vector<const PointResult*>;
 
-std::vector<Column> columns_of(const Points& points) {
+std::vector<Column> columns_of(const Points& points, const std::string& format) {
   std::vector<Column> columns = {{.name = kBest, .ratios = {}}};
   for (const PointResult* point : points) {
     for (const ImplementationResult& result : point->implementations) {
-      const bool known =
-          std::any_of(columns.begin(), columns.end(), [&](const Column& column) { return column.name == result.name; });
-      if (result.name != "idelta" && !known) columns.push_back({.name = result.name, .ratios = {}});
+      const bool known = std::any_of(columns.begin(), columns.end(),
+                                     [&](const Column& column) { return column.name == result.title(); });
+      const bool wanted = result.name == "idelta" ? result.format != format : matches(result, format);
+      if (wanted && !known) columns.push_back({.name = result.title(), .ratios = {}});
     }
   }
   return columns;
@@ -60,7 +72,7 @@ std::vector<Column> columns_of(const Points& points) {
 void append_best(std::string& text, const ImplementationResult& ours, Column& column, const PointResult& point) {
   const ImplementationResult* best = nullptr;
   for (const ImplementationResult& theirs : point.implementations) {
-    if (!theirs.rival || !theirs.failure.empty()) continue;
+    if (!theirs.rival || !theirs.failure.empty() || !matches(theirs, ours.format)) continue;
     if (best == nullptr || quartiles(theirs.seconds).median < quartiles(best->seconds).median) best = &theirs;
   }
   if (best == nullptr) {
@@ -85,9 +97,9 @@ void append_ratio(std::string& text, const ImplementationResult& ours, Column& c
   }
 }
 
-void append_row(std::string& text, const PointResult& point, std::vector<Column>& columns) {
+void append_row(std::string& text, const PointResult& point, const ImplementationResult& ours,
+                std::vector<Column>& columns) {
   append(text, "%6lld %6lld", static_cast<long long>(point.problem.n), static_cast<long long>(point.problem.m));
-  const ImplementationResult& ours = *find(point, "idelta");
   if (!ours.failure.empty()) {
     append(text, "  WRONG: %s\n", ours.failure.c_str());
     return;
@@ -98,7 +110,7 @@ void append_row(std::string& text, const PointResult& point, std::vector<Column>
   if (ours.bandwidth_fraction.empty()) {
     append(text, " %6s %5s", "-", "-");
   } else {
-    append(text, " %6.1f %5.0f", gigabytes_a_second(point.problem, seconds.median),
+    append(text, " %6.1f %5.0f", ours.gigabytes_a_second(point.problem, seconds.median),
            100.0 * quartiles(ours.bandwidth_fraction).median);
   }
   append(text, " %5.1f  %7.1e", 100.0 * (seconds.high - seconds.low) / seconds.median, ours.relative_error);
@@ -107,14 +119,14 @@ void append_row(std::string& text, const PointResult& point, std::vector<Column>
   text += '\n';
 }
 
-std::string table_of(const Points& points) {
+std::string table_of(const Points& points, const std::string& format) {
   std::string text;
-  std::vector<Column> columns = columns_of(points);
+  std::vector<Column> columns = columns_of(points, format);
   append(text, "%6s %6s %8s %5s %6s %5s %5s  %7s  %6s", "n", "m", "GFLOP/s", "peak%", "GB/s", "bw%", "iqr%", "error",
          "/ best");
   for (size_t c = 1; c < columns.size(); ++c) append(text, "  %17s", ("/ " + columns[c].name).c_str());
   text += '\n';
-  for (const PointResult* point : points) append_row(text, *point, columns);
+  for (const PointResult* point : points) append_row(text, *point, *ours_of(*point, format), columns);
   for (const Column& column : columns) {
     if (column.ratios.empty()) continue;
     append(text, "  / %-15s geometric mean %5.2f, least %5.2f at n %lld, m %lld\n", column.name.c_str(),
@@ -129,13 +141,13 @@ bool same_table(const PointResult& a, const PointResult& b) {
          a.problem.layer == b.problem.layer;
 }
 
-std::string title_of(const Points& points, bool cold) {
+std::string heading_of(const Points& points, const std::string& format, bool cold) {
   const Problem& problem = points.front()->problem;
   std::vector<double> peaks;
   for (const PointResult* point : points) peaks.push_back(point->fma_gflops);
   std::string text;
-  append(text, "\n%s, f32, %s, %d thread%s, ", pass_name(problem.pass), cold ? "cold" : "warm", problem.threads,
-         problem.threads == 1 ? "" : "s");
+  append(text, "\n%s, %s, %s, %d thread%s, ", pass_name(problem.pass), format.c_str(), cold ? "cold" : "warm",
+         problem.threads, problem.threads == 1 ? "" : "s");
   if (problem.layer != 0) append(text, "layer %d of the trained model, ", problem.layer);
   append(text, "FMA peak %.0f GFLOP/s\n", quartiles(peaks).median);
   return text;
@@ -153,15 +165,26 @@ void append_disturbance(std::string& text, const std::vector<PointResult>& point
 }
 
 constexpr const char* kLegend =
-    "GFLOP/s: idelta, median of interleaved rounds. peak%: of an FMA loop of the same rounds. iqr%: quartile range of "
-    "the\n"
-    "time. error: relative, against fp64. GB/s: D (in updates D and v, read and written), x, y, dz, dx once each; bw%: "
-    "of\n"
-    "a loop that moves as many bytes of D and v from the same place, in the same rounds.\n"
-    "/ name: idelta's speed over the other's, median (quartiles) of each round's own ratio; above 1 idelta is faster.\n"
-    "best: the fastest of openblas (SGEMM, then loops), openblas_beta1 (SGEMM accumulates) and onednn at that point.\n"
-    "plain: idelta's kernels on W. ..._bf16: format BF16. idelta_random: idelta on random numbers instead of the "
-    "trained model's.\n";
+    R"(GFLOP/s: idelta, median of interleaved rounds. peak%: of an FMA loop of the same rounds. iqr%: quartile range of the
+time. error: relative, against fp64. GB/s: D (in updates D and v, read and written), x, y, dz, dx once each; bw%: of
+a loop that moves fp32 D and v from the same place, in the same rounds.
+/ name: idelta's speed over the other's, median (quartiles) of each round's own ratio; above 1 idelta is faster.
+best: the fastest of openblas (SGEMM, then loops), openblas_beta1 (SGEMM accumulates) and onednn at that point, in fp32
+or the table's format. plain: idelta's kernels on W. ..._bf16: in format BF16. idelta_random: idelta on random numbers
+instead of the trained model's.
+)";
+
+// Those of idelta, in the order of their first appearance.
+std::vector<std::string> formats_of(const Points& points) {
+  std::vector<std::string> formats;
+  for (const PointResult* point : points) {
+    for (const ImplementationResult& result : point->implementations) {
+      const bool known = std::find(formats.begin(), formats.end(), result.format) != formats.end();
+      if (result.name == "idelta" && !known) formats.push_back(result.format);
+    }
+  }
+  return formats;
+}
 
 }  // namespace
 
@@ -169,11 +192,14 @@ std::string to_report(const std::vector<PointResult>& points, const ReportOption
   std::string text = options.warning + kLegend + options.bandwidth;
   for (size_t begin = 0; begin < points.size();) {
     size_t end = begin;
-    Points table;
-    for (; end < points.size() && same_table(points[begin], points[end]); ++end) {
-      if (find(points[end], "idelta") != nullptr) table.push_back(&points[end]);
+    Points group;
+    for (; end < points.size() && same_table(points[begin], points[end]); ++end) group.push_back(&points[end]);
+    for (const std::string& format : formats_of(group)) {
+      Points table;
+      std::copy_if(group.begin(), group.end(), std::back_inserter(table),
+                   [&](const PointResult* point) { return ours_of(*point, format) != nullptr; });
+      text += heading_of(table, format, options.cold) + table_of(table, format);
     }
-    if (!table.empty()) text += title_of(table, options.cold) + table_of(table);
     begin = end;
   }
   append_disturbance(text, points);

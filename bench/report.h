@@ -1,4 +1,4 @@
-// The readable end of a benchmark run: one table a pass, number of threads and layer.
+// The readable end of a benchmark run: one table a pass, number of threads, layer and format of idelta.
 #pragma once
 
 #include <string>
@@ -16,7 +16,8 @@ struct ReportOptions {
 
 // Rows n x m: idelta's GFLOP/s, % of the FMA peak, GB/s and % of the bandwidth where D's stream decides, spread and
 // error, then its ratio to the best rival and to each implementation with quartiles; under them each one's geometric
-// mean and least ratio and where it is. Points without idelta are left out; results that are wrong have no figure.
+// mean and least ratio and where it is. The others are those of fp32 or of the same format, which are no less accurate,
+// and idelta's other formats. Points without idelta are left out; results that are wrong have no figure.
 std::string to_report(const std::vector<PointResult>& points, const ReportOptions& options);
 
 }  // namespace idelta::bench

@@ -19,6 +19,7 @@ constexpr const char* kFooter =
     "  idelta_bench --benchmark_filter='forward/(idelta|openblas)/.*/n:794/' --mode=cold --out=results\n"
     "  idelta_bench --n 100,333,777 --m 3,5,9,33 --threads 1 --benchmark_filter='^update/'\n"
     "  idelta_bench --model build/demo/model.safetensors --m 128,512\n"
+    "  idelta_bench --model build/demo/model.safetensors --certificates\n"
     "  idelta_bench --full --benchmark_list_tests\n"
     "Repetitions are inside: each figure is the median of 5 to 15 interleaved rounds.\n"
     "IDELTA_ISA=avx2 holds every side to AVX2. The exit code is 1 if any result was wrong.";
@@ -27,6 +28,9 @@ constexpr const char* kFooter =
 const std::vector<int64_t> kUsualN = {64, 256, 512, 794, 1024}, kUsualM = {1, 4, 16, 64, 128, 512, 4096};
 const std::vector<int64_t> kFullN = {64, 256, 512, 794, 1024, 2048, 3082};
 const std::vector<int64_t> kQuickN = {64, 794, 2048}, kQuickM = {1, 16, 128, 512};
+
+// A row more, and another, and the worst of them changes little.
+constexpr int64_t kCertificateRows = 128;
 
 // Flags of Google Benchmark that concern its measuring or its display, neither of which is used: better an error than
 // a flag without effect.
@@ -57,11 +61,13 @@ CLI::Option* add_numbers(CLI::App& app, const char* name, std::vector<Number>& v
 
 void take_defaults(Settings& settings, bool full) {
   if (settings.n.empty()) settings.n = settings.quick ? kQuickN : full ? kFullN : kUsualN;
-  if (settings.m.empty()) settings.m = settings.quick ? kQuickM : kUsualM;
+  if (settings.m.empty()) {
+    settings.m = settings.certificates ? std::vector{kCertificateRows} : settings.quick ? kQuickM : kUsualM;
+  }
   if (settings.model.empty()) settings.layers = {0};
   if (settings.threads.empty()) {
     settings.threads = {1};
-    const int all = idelta_context_threads(context_for(IDELTA_ISA_AUTO, 0));
+    const int all = context_for(IDELTA_ISA_AUTO, 0).threads();
     if (all > 1) settings.threads.push_back(all);
   }
 }
@@ -93,12 +99,18 @@ Settings settings_from(int argc, char** argv) {
       ->capture_default_str();
   add_numbers(app, "--layers", settings.layers, "of the model, from 1; unless said the first, a middle one, the last")
       ->needs(model_option);
+  app.add_flag("--certificates", settings.certificates,
+               "how tight the certificates of each layer are, on the largest --m of rows (128 unless said); no times")
+      ->needs(model_option);
   app.add_flag("--benchmark_list_tests", settings.list, "print the names and do nothing else");
   app.add_option("--out", settings.out, "a folder for results.json and table.txt; made if missing");
   try {
     app.parse(argc, argv);
     settings.for_google = app.remaining();
     for (const std::string& text : settings.for_google) refuse_if_void(text);
+    if (settings.certificates && !settings.for_google.empty()) {
+      throw CLI::ValidationError(settings.for_google.front(), "has no effect beside --certificates");
+    }
   } catch (const CLI::ParseError& error) {
     std::exit(app.exit(error));
   }

@@ -14,9 +14,11 @@ struct Settings {
   std::vector<int> threads;
   bool quick = false;  // fewer and shorter samples
   bool cold = false;
+  bool certificates = false;            // of the model's layers, instead of times
   bool list = false;                    // only the names
   std::string model, data;              // inputs of a trained model (trained.h); model empty: random numbers
-  std::vector<int> layers;              // of the model, from 1; empty: the first, a middle one, the last; 0 without one
+  std::vector<int> layers;              // of the model, from 1; empty: the first, a middle one, the last (all for
+                                        // certificates); 0 without one
   std::string out;                      // folder for results.json and table.txt; empty: neither
   std::vector<std::string> for_google;  // arguments for Google Benchmark
 

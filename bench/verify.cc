@@ -136,7 +136,7 @@ struct Check {
   const Buffer& bias;
   const LayerMemory& memory;
   bool identity_apart;
-  double operand_rounding;
+  double operand_rounding, gradient_rounding;  // see Implementation
   Judge& judge;
 
   View rows_of(const Buffer& buffer) const { return {buffer.data(), problem.n, false}; }
@@ -205,28 +205,39 @@ struct Check {
       const RowProduct dD = product.row(i);
       judge.begin_row(product.is_sampled(i));
       for (int64_t j = 0; j < n; ++j) {
-        const double bound = unit * dD.magnitude[size_t(j)] + kTiny;
+        const double bound = (unit + gradient_rounding) * dD.magnitude[size_t(j)] + kTiny;
         judge.element("dD", i, j, memory.gradient[i * n + j], dD.value[size_t(j)], bound);
       }
     }
   }
 
-  // w - lr (momentum v + g), for a weight or bias w that began as `before`.
-  void stepped(const char* what, int64_t i, int64_t j, float got, float before, float velocity, double gradient,
-               double magnitude) const {
-    const double carried = double(kMomentum) * velocity;
-    const double wanted = double(before) - double(kCheckLearningRate) * (carried + gradient);
-    const double sum_bound = (units(problem.m) + 1) * (magnitude + std::fabs(carried));
-    const double bound = kUnit * (double(kCheckLearningRate) * sum_bound + 3 * std::fabs(double(before))) + kTiny;
-    judge.element(what, i, j, got, wanted, bound);
+  // A weight or bias after a step that began at `before`; of its gradient, sum |a b| and what rounding a and b adds to
+  // it, relative to that.
+  struct Step {
+    float got, before, velocity;
+    double gradient, magnitude, rounding;
+  };
+
+  // Wanted: before - lr (momentum v + g).
+  void stepped(const char* what, int64_t i, int64_t j, const Step& step) const {
+    const double rate = kCheckLearningRate, carried = double(kMomentum) * step.velocity, before = step.before;
+    const double wanted = before - rate * (carried + step.gradient);
+    const double sum_bound = (units(problem.m) + 1) * (step.magnitude + std::fabs(carried));
+    const double bound = kUnit * (rate * sum_bound + 3 * std::fabs(before)) + rate * step.rounding * step.magnitude;
+    judge.element(what, i, j, step.got, wanted, bound + kTiny);
   }
 
   void update(bool identity_in_weights) const {
     const int64_t n = problem.n;
     const RowProduct db = bias_gradient();
     for (int64_t j = 0; j < n; ++j) {
-      stepped("bias", 0, j, memory.bias[j], inputs.bias[j], inputs.bias_velocity[j], db.value[size_t(j)],
-              db.magnitude[size_t(j)]);
+      stepped("bias", 0, j,
+              {.got = memory.bias[j],
+               .before = inputs.bias[j],
+               .velocity = inputs.bias_velocity[j],
+               .gradient = db.value[size_t(j)],
+               .magnitude = db.magnitude[size_t(j)],
+               .rounding = 0.0});
     }
     judge.begin_main_result();
     const Product product = gradient();
@@ -234,9 +245,14 @@ struct Check {
       const RowProduct dD = product.row(i);
       judge.begin_row(product.is_sampled(i));
       for (int64_t j = 0; j < n; ++j) {
-        const float before = inputs.delta[i * n + j] + (identity_in_weights && i == j ? 1.0f : 0.0f);
-        stepped("weights", i, j, memory.weights[i * n + j], before, inputs.velocity[i * n + j], dD.value[size_t(j)],
-                dD.magnitude[size_t(j)]);
+        const int64_t at = i * n + j;
+        stepped("weights", i, j,
+                {.got = memory.weights[at],
+                 .before = inputs.delta[at] + (identity_in_weights && i == j ? 1.0f : 0.0f),
+                 .velocity = inputs.velocity[at],
+                 .gradient = dD.value[size_t(j)],
+                 .magnitude = dD.magnitude[size_t(j)],
+                 .rounding = gradient_rounding});
       }
     }
   }
@@ -254,9 +270,10 @@ Verdict verify_train_step(const Problem& problem, Implementation& implementation
   const Inputs& inputs = implementation.inputs();
   const bool identity_in_weights = implementation.identity_in_weights();
   const LayerMemory& memory = implementation.results();
-  const double rounding = implementation.operand_rounding();
+  const double rounding = implementation.operand_rounding(), gradient_rounding = implementation.gradient_rounding();
   Judge judge;
-  const Check check{problem, inputs, inputs.delta, inputs.bias, memory, identity_apart, rounding, judge};
+  const Check check{problem,        inputs,   inputs.delta,      inputs.bias, memory,
+                    identity_apart, rounding, gradient_rounding, judge};
   check.forward();
   check.backward_data();
   check.update(identity_in_weights);
@@ -267,7 +284,7 @@ Verdict verify_train_step(const Problem& problem, Implementation& implementation
   bias.copy_from(memory.bias);
   implementation.run();
   Judge second_judge;
-  const Check second{problem, inputs, delta, bias, memory, identity_apart, rounding, second_judge};
+  const Check second{problem, inputs, delta, bias, memory, identity_apart, rounding, gradient_rounding, second_judge};
   second.forward();
   second.backward_data();
   const std::string failure = second_judge.verdict().failure;
@@ -292,6 +309,7 @@ Verdict verify(const Problem& problem, Implementation& implementation, bool iden
                     implementation.results(),
                     identity_apart,
                     implementation.operand_rounding(),
+                    implementation.gradient_rounding(),
                     judge};
   if (problem.pass == Pass::kForward) check.forward();
   if (problem.pass == Pass::kBackwardData) check.backward_data();

@@ -1,14 +1,18 @@
 // The benchmark harness is honest: what is wrong gets no figure, and figures are what the times say. Nothing is timed.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "bench/certificates.h"
+#include "bench/implementations/idelta.h"
 #include "bench/implementations/openblas.h"
 #include "bench/names.h"
 #include "bench/point.h"
@@ -62,11 +66,10 @@ constexpr int64_t kWide = 256;
 
 TEST(Verify, EveryImplementationIsRightInEveryPass) {
   for (const Pass pass : kAllPasses) {
-    for (const ImplementationEntry& entry :
-         {idelta_entry(), plain_entry(), idelta_entry(IDELTA_FORMAT_BF16), plain_entry(IDELTA_FORMAT_BF16),
-          openblas_entry(), openblas_beta1_entry()}) {
+    for (const ImplementationEntry& entry : all_implementations()) {
       for (const auto& [n, m] : {std::pair<int64_t, int64_t>{1, 1}, {1, 5}, {17, 1}, {65, 33}, {kWide, kWide}}) {
         const Problem problem{.pass = pass, .n = n, .m = m, .threads = 1};
+        if (!entry.has(problem)) continue;
         EXPECT_EQ(failure_of(problem, entry), "") << entry.title() << " " << pass_name(pass) << " " << n << " " << m;
       }
     }
@@ -116,6 +119,39 @@ TEST(Verify, ASmallShareOfTheGradientOfManyRowsIsFound) {
   EXPECT_NE(failure_after({.pass = Pass::kUpdate, .n = 33, .m = 4096, .threads = 1}, too_far), "");
 }
 
+// Broken, but open about rounding.
+class Rounding : public Broken {
+ public:
+  using Broken::Broken;
+  double operand_rounding() const override { return kBf16Rounding; }
+  double gradient_rounding() const override { return kBf16Rounding; }
+};
+
+// A quarter of what bf16 may do to the gradient, and twice as much as it may.
+TEST(Verify, GradientsAreRoundedOnlyByWhoSaysSo) {
+  ImplementationEntry open = openblas_entry();
+  for (const Pass pass : {Pass::kBackwardWeights, Pass::kUpdate}) {
+    const Problem problem{.pass = pass, .n = 9, .m = 1, .threads = 1};
+    const auto by = [&](float share) -> Damage {
+      return [=](const Inputs& inputs, LayerMemory& memory) {
+        for (int64_t i = 0; i < 81; ++i) {
+          const float product = inputs.x[i / 9] * inputs.dz[i % 9];
+          if (pass == Pass::kUpdate) memory.weights[i] -= kCheckLearningRate * share * product;
+          if (pass == Pass::kBackwardWeights) memory.gradient[i] += share * product;
+        }
+      };
+    };
+    Damage damage = by(0x1p-9f);
+    open.make = [&damage](const Problem& of, const Inputs& inputs) -> std::unique_ptr<Implementation> {
+      return std::make_unique<Rounding>(of, inputs, damage);
+    };
+    EXPECT_NE(failure_after(problem, damage), "") << pass_name(pass);
+    EXPECT_EQ(failure_of(problem, open), "") << pass_name(pass);
+    damage = by(0x1p-6f);
+    EXPECT_NE(failure_of(problem, open), "") << pass_name(pass);
+  }
+}
+
 // Updates W but goes on multiplying by what it packed at the start.
 class Stale : public Openblas {
  public:
@@ -159,8 +195,9 @@ TEST(MeasurePoint, WrongResultsGetNoFigureAndOthersKeepTheirs) {
 // ---- Arithmetic ----------------------------------------------------------------------------------------------------
 
 // A round a number.
-ImplementationResult timed(const char* name, bool rival, const std::vector<double>& seconds) {
-  ImplementationResult result{.name = name, .rival = rival, .seconds = seconds};
+ImplementationResult timed(const char* name, bool rival, const std::vector<double>& seconds,
+                           const char* format = "f32") {
+  ImplementationResult result{.name = name, .format = format, .rival = rival, .seconds = seconds};
   result.peak_fraction.assign(seconds.size(), 0.25);
   result.bandwidth_fraction.assign(seconds.size(), 0.5);
   return result;
@@ -189,6 +226,28 @@ TEST(Report, FiguresAreWhatTheTimesSay) {
   EXPECT_EQ(line_with(report, "  / best "), "  / best            geometric mean  1.20, least  1.20 at n 100, m 100");
 }
 
+// What is less accurate is no rival: fp32 is judged among fp32, bf16 by both.
+TEST(Report, EachFormatHasItsTableAndItsRivals) {
+  PointResult point{.problem = {.pass = Pass::kForward, .n = 100, .m = 100, .threads = 1}};
+  point.fma_gflops = 800;
+  point.implementations = {timed("idelta", false, {10e-6}), timed("idelta", false, {5e-6}, "bf16"),
+                           timed("plain", false, {6e-6}, "bf16"), timed("slow", true, {20e-6}),
+                           timed("fast", true, {8e-6}, "bf16")};
+  const std::string report = to_report({point}, {});
+  const size_t second = report.find("\nforward, bf16, warm");
+  ASSERT_NE(second, std::string::npos) << report;
+  const std::string f32 = report.substr(0, second), bf16 = report.substr(second);
+  EXPECT_NE(f32.find("/ best      / idelta_bf16             / slow\n"), std::string::npos) << report;
+  EXPECT_EQ(line_with(f32, "   100    100"),
+            "   100    100    200.0    25   12.0    50   0.0  0.0e+00    2.00   0.50 (0.50-0.50)   2.00 (2.00-2.00)");
+  EXPECT_NE(bf16.find("/ best           / idelta       / plain_bf16             / slow        / fast_bf16\n"),
+            std::string::npos)
+      << report;
+  EXPECT_EQ(line_with(bf16, "   100    100"),
+            "   100    100    400.0    25   20.0    50   0.0  0.0e+00    1.60   2.00 (2.00-2.00)   1.20 (1.20-1.20)   "
+            "4.00 (4.00-4.00)   1.60 (1.60-1.60)");
+}
+
 TEST(Report, OurOwnWrongResultIsSaidAndNotCounted) {
   PointResult point{.problem = {.pass = Pass::kUpdate, .n = 8, .m = 2, .threads = 2}};
   point.implementations = {timed("idelta", false, {1.0}), timed("openblas", true, {2.0})};
@@ -203,11 +262,16 @@ TEST(Problem, CountsWhatAPassMustMoveAndMultiply) {
   EXPECT_EQ(of(Pass::kForward).flops(), 600.0);
   EXPECT_EQ(of(Pass::kUpdate).flops(), 600.0);
   EXPECT_EQ(of(Pass::kTrainStep).flops(), 1800.0);
-  EXPECT_EQ(of(Pass::kForward).traffic_floats(), 100.0 + 2 * 30);
-  EXPECT_EQ(of(Pass::kUpdate).traffic_floats(), 400.0 + 2 * 30);
-  EXPECT_EQ(of(Pass::kTrainStep).traffic_floats(), of(Pass::kForward).traffic_floats() +
-                                                       of(Pass::kBackwardData).traffic_floats() +
-                                                       of(Pass::kUpdate).traffic_floats());
+  EXPECT_EQ(of(Pass::kForward).traffic_bytes("f32"), 4 * (100.0 + 2 * 30));
+  EXPECT_EQ(of(Pass::kForward).traffic_bytes("bf16"), 2 * 100.0 + 4 * 2 * 30);
+  EXPECT_EQ(of(Pass::kForward).traffic_bytes("bf16x3"), 4 * (100.0 + 2 * 30));
+  EXPECT_EQ(of(Pass::kBackwardWeights).traffic_bytes("bf16"), 4 * (100.0 + 2 * 30));
+  EXPECT_EQ(of(Pass::kUpdate).traffic_bytes("f32"), 4 * (400.0 + 2 * 30));
+  for (const char* format : {"f32", "bf16"}) {
+    EXPECT_EQ(of(Pass::kTrainStep).traffic_bytes(format), of(Pass::kForward).traffic_bytes(format) +
+                                                              of(Pass::kBackwardData).traffic_bytes(format) +
+                                                              of(Pass::kUpdate).traffic_bytes(format));
+  }
 }
 
 TEST(RoundRobin, AnnouncesAsManyCallsAsItMakesAndRatiosStayInTheirRound) {
@@ -221,6 +285,75 @@ TEST(RoundRobin, AnnouncesAsManyCallsAsItMakesAndRatiosStayInTheirRound) {
   EXPECT_DOUBLE_EQ(geometric_mean({2.0, 8.0}), 4.0);
   const Quartiles q = quartiles({5.0, 1.0, 2.0, 4.0, 3.0});
   EXPECT_EQ((std::vector<double>{q.least, q.low, q.median, q.high}), (std::vector<double>{1.0, 2.0, 3.0, 4.0}));
+}
+
+// ---- The table -----------------------------------------------------------------------------------------------------
+
+TEST(Formats, AreThereOnlyWhereTheyAreWhatTheyAreCalled) {
+  EXPECT_EQ(formats_on(IDELTA_ISA_SCALAR), (std::vector<idelta_format>{IDELTA_FORMAT_F32, IDELTA_FORMAT_BF16}));
+  const std::vector<idelta_format> formats = formats_on(IDELTA_ISA_AUTO);
+  const bool tiles = context_for(IDELTA_ISA_AUTO, 1).isa() == IDELTA_ISA_AMX;
+  EXPECT_EQ(std::count(formats.begin(), formats.end(), IDELTA_FORMAT_BF16X3), tiles ? 1 : 0);
+  std::set<std::string> titles;
+  for (const ImplementationEntry& entry : all_implementations()) {
+    EXPECT_TRUE(titles.insert(entry.title()).second) << entry.title();
+  }
+  EXPECT_EQ(titles.count("idelta_bf16x3"), tiles ? 1u : 0u);
+}
+
+// One row of gradients is fp32 in every format, and not shown as another.
+TEST(Formats, GradientsThatAreFp32AreCalledSo) {
+  for (const ImplementationEntry& entry : {idelta_entry(IDELTA_FORMAT_BF16), plain_entry(IDELTA_FORMAT_BF16)}) {
+    EXPECT_FALSE(entry.has({.pass = Pass::kBackwardWeights, .n = 17, .m = 1, .threads = 1}));
+    EXPECT_TRUE(entry.has({.pass = Pass::kUpdate, .n = 17, .m = 1, .threads = 1}));
+  }
+  EXPECT_TRUE(idelta_entry().has({.pass = Pass::kBackwardWeights, .n = 17, .m = 1, .threads = 1}));
+}
+
+// ---- Certificates --------------------------------------------------------------------------------------------------
+
+void expect_tight(idelta_isa isa) {
+  const Problem problem{.pass = Pass::kForward, .n = 96, .m = 20, .threads = 1, .isa = isa, .layer = 3};
+  const std::vector<CertificateRow> rows = measure_certificates(problem, random_inputs(problem));
+  ASSERT_EQ(rows.size(), 2 * formats_on(isa).size());
+  for (const CertificateRow& row : rows) {
+    const std::string name = std::string(idelta_format_name(row.format)) + " " + pass_name(row.pass);
+    EXPECT_LE(row.tightness(), 1.0) << name;
+    for (const WorstErrors& errors : {row.attack, row.activations}) {
+      EXPECT_GT(errors.ours, 1e-9) << name;
+      EXPECT_GT(errors.sgemm, 1e-9) << name;
+      EXPECT_LT(errors.sgemm, 1e-6) << name;
+    }
+    if (row.format != IDELTA_FORMAT_BF16) continue;
+    EXPECT_GT(row.attack.ours, 0.1 * row.certificate) << name;
+    EXPECT_GT(row.attack.ours, 1.5 * row.activations.ours) << name;
+  }
+}
+
+// On the scalar ISA too, which does not round x: there the attack along D - D~ is all there is.
+TEST(Certificates, AttacksComeNearAndNeverBeyond) {
+  expect_tight(IDELTA_ISA_AUTO);
+  expect_tight(IDELTA_ISA_SCALAR);
+}
+
+TEST(Certificates, WhatIsBrokenAndWhatIsBetterIsSaid) {
+  const auto row = [](Pass pass, double attack, double activations) {
+    return CertificateRow{.layer = 3,
+                          .pass = pass,
+                          .format = IDELTA_FORMAT_BF16,
+                          .certificate = 8e-3,
+                          .attack = {attack, 1e-7},
+                          .activations = {activations, 2e-7}};
+  };
+  const std::string table = to_table({row(Pass::kForward, 6e-3, 1e-7), row(Pass::kBackwardData, 8.8e-3, 3e-7)});
+  EXPECT_NE(table.find("\n    3  forward        bf16       8.00e-03  6.00e-03  1.00e-07     1.00e-07  2.00e-07     "
+                       "0.7500\n"),
+            std::string::npos)
+      << table;
+  EXPECT_NE(table.find("1.1000  BROKEN\n"), std::string::npos) << table;
+  EXPECT_NE(table.find("\nbf16: tightness at least 0.7500; more accurate than SGEMM on 1 of 2 activations\n"),
+            std::string::npos)
+      << table;
 }
 
 // ---- Names ---------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 #include "bench/implementations/idelta.h"
 
 #include <map>
-#include <stdexcept>
+#include <memory>
 #include <utility>
 
 namespace idelta::bench {
@@ -11,29 +11,45 @@ namespace {
 
 constexpr idelta_activation kHardTanh = {IDELTA_ACTIVATION_HARD_TANH, 0.0f};
 
-void check(idelta_status status) {
-  if (status == IDELTA_OK) return;
-  throw std::runtime_error(std::string("idelta: ") + idelta_status_name(status) + ": " + idelta_last_error());
+// x^T dz of m rows, n = 1, all of them 1 + 2^-10. Its square is none of what bf16 holds, nor of three products of two.
+float gradient_of(idelta_format format, int64_t m) {
+  const std::vector<float> rows(size_t(m), 1.0f + 0x1p-10f);
+  float gradient = 0.0f;
+  backward_weights(context_for(IDELTA_ISA_AUTO, 1), {.m = m,
+                                                     .n = 1,
+                                                     .x = rows.data(),
+                                                     .ldx = 1,
+                                                     .dz = rows.data(),
+                                                     .lddz = 1,
+                                                     .dD = &gradient,
+                                                     .lddD = 1,
+                                                     .format = format});
+  return gradient;
 }
 
-struct DestroyContext {
-  void operator()(idelta_context* context) const { idelta_context_destroy(context); }
-};
+// Where F32 takes the format's place the bits are the same.
+bool rounds_gradients(idelta_format format, int64_t m) {
+  return gradient_of(format, m) != gradient_of(IDELTA_FORMAT_F32, m);
+}
 
 }  // namespace
 
-const idelta_context* context_for(idelta_isa isa, int threads) {
-  static std::map<std::pair<idelta_isa, int>, std::unique_ptr<idelta_context, DestroyContext>> contexts;
+const Context& context_for(idelta_isa isa, int threads) {
+  static std::map<std::pair<idelta_isa, int>, std::unique_ptr<Context>> contexts;
   auto& slot = contexts[{isa, threads}];
-  if (slot == nullptr) {
-    idelta_context_options options = IDELTA_CONTEXT_OPTIONS_INIT;
-    options.isa = isa;
-    options.threads = threads;
-    idelta_context* context = nullptr;
-    check(idelta_context_create(&options, &context));
-    slot.reset(context);
+  if (slot == nullptr) slot = std::make_unique<Context>(Context::with(isa, threads));
+  return *slot;
+}
+
+std::vector<idelta_format> formats_on(idelta_isa isa) {
+  std::vector<idelta_format> formats;
+  for (const idelta_format format : {IDELTA_FORMAT_F32, IDELTA_FORMAT_BF16X3, IDELTA_FORMAT_BF16}) {
+    const float D = 0.0f;
+    DeltaOptions options = kDeltaOptions;
+    options.format = format;
+    if (Delta(context_for(isa, 1), 1, &D, 1, options).info().format == format) formats.push_back(format);
   }
-  return slot.get();
+  return formats;
 }
 
 Idelta::Idelta(const Problem& problem, const Inputs& inputs, bool identity_in_weights, idelta_format format)
@@ -41,30 +57,24 @@ Idelta::Idelta(const Problem& problem, const Inputs& inputs, bool identity_in_we
       format_(format),
       context_(context_for(problem.isa, problem.threads)) {
   if (problem.pass == Pass::kBackwardWeights) return;
-  idelta_delta_options options = IDELTA_DELTA_OPTIONS_INIT;
+  DeltaOptions options = kDeltaOptions;
   options.format = format_;
   options.identity_scale = identity_in_weights ? 0.0f : 1.0f;
   options.passes = problem.pass == Pass::kForward        ? IDELTA_PASS_FORWARD
                    : problem.pass == Pass::kBackwardData ? IDELTA_PASS_BACKWARD_DATA
                                                          : IDELTA_PASS_BOTH;
-  idelta_delta* delta = nullptr;
-  check(idelta_delta_pack(context_, problem.n, memory_.weights.data(), problem.n, &options, &delta));
-  delta_.reset(delta);
+  delta_.emplace(context_, problem.n, memory_.weights.data(), problem.n, options);
 }
 
-void Idelta::weights_changed() {
-  check(idelta_delta_repack(context_, delta_.get(), memory_.weights.data(), problem_.n));
-}
+void Idelta::weights_changed() { delta_->repack(memory_.weights.data(), problem_.n); }
 
 void Idelta::fetch_weights() {
-  if (!problem_.trains() || format_ != IDELTA_FORMAT_F32) return;
-  check(idelta_delta_unpack(context_, delta_.get(), memory_.weights.data(), problem_.n));
+  if (problem_.trains() && format_ == IDELTA_FORMAT_F32) delta_->unpack(memory_.weights.data(), problem_.n);
 }
 
-// x and D each by half a unit in the last place of bf16, of two of them for bf16x3; a hundredth for what is of second
-// order.
 double Idelta::operand_rounding() const {
-  return format_ == IDELTA_FORMAT_BF16 ? 1.01 * 0x1p-7 : format_ == IDELTA_FORMAT_BF16X3 ? 1.01 * 3 * 0x1p-16 : 0.0;
+  constexpr double kBf16x3Rounding = 1.01 * 3 * 0x1p-16;  // two of each operand, and the product that is left out
+  return format_ == IDELTA_FORMAT_BF16 ? kBf16Rounding : format_ == IDELTA_FORMAT_BF16X3 ? kBf16x3Rounding : 0.0;
 }
 
 void Idelta::run() {
@@ -84,67 +94,68 @@ void Idelta::run() {
 }
 
 void Idelta::forward() {
-  idelta_forward_args args = IDELTA_FORWARD_ARGS_INIT;
-  args.m = problem_.m;
-  args.x = memory_.x.data();
-  args.bias = memory_.bias.data();
-  args.activation = kHardTanh;
-  args.y = memory_.y.data();
-  args.ldx = args.ldy = problem_.n;
-  check(idelta_forward(context_, delta_.get(), &args));
+  delta_->forward({.m = problem_.m,
+                   .x = memory_.x.data(),
+                   .ldx = problem_.n,
+                   .bias = memory_.bias.data(),
+                   .activation = kHardTanh,
+                   .y = memory_.y.data(),
+                   .ldy = problem_.n});
 }
 
 void Idelta::backward_data() {
-  idelta_backward_data_args args = IDELTA_BACKWARD_DATA_ARGS_INIT;
-  args.m = problem_.m;
-  args.dy = memory_.dy.data();
-  args.y = memory_.y.data();
-  args.activation = kHardTanh;
-  args.dz = memory_.dz.data();
-  args.dx = memory_.dx.data();
-  args.lddy = args.ldy = args.lddz = args.lddx = problem_.n;
-  check(idelta_backward_data(context_, delta_.get(), &args));
+  delta_->backward_data({.m = problem_.m,
+                         .dy = memory_.dy.data(),
+                         .lddy = problem_.n,
+                         .y = memory_.y.data(),
+                         .ldy = problem_.n,
+                         .activation = kHardTanh,
+                         .dz = memory_.dz.data(),
+                         .lddz = problem_.n,
+                         .dx = memory_.dx.data(),
+                         .lddx = problem_.n});
 }
 
 void Idelta::backward_weights() {
-  idelta_backward_weights_args args = IDELTA_BACKWARD_WEIGHTS_ARGS_INIT;
-  args.m = problem_.m;
-  args.n = problem_.n;
-  args.x = memory_.x.data();
-  args.dz = memory_.dz.data();
-  args.dD = memory_.gradient.data();
-  args.db = memory_.bias_gradient.data();
-  args.ldx = args.lddz = args.lddD = problem_.n;
-  args.format = format_;
-  check(idelta_backward_weights(context_, &args));
+  idelta::backward_weights(context_, {.m = problem_.m,
+                                      .n = problem_.n,
+                                      .x = memory_.x.data(),
+                                      .ldx = problem_.n,
+                                      .dz = memory_.dz.data(),
+                                      .lddz = problem_.n,
+                                      .dD = memory_.gradient.data(),
+                                      .lddD = problem_.n,
+                                      .db = memory_.bias_gradient.data(),
+                                      .format = format_});
 }
 
 void Idelta::update() {
-  idelta_optimizer optimizer = IDELTA_OPTIMIZER_INIT;
+  Optimizer optimizer = IDELTA_OPTIMIZER_INIT;
   optimizer.kind = IDELTA_OPTIMIZER_MOMENTUM;
   optimizer.learning_rate = learning_rate_;
   optimizer.momentum = kMomentum;
-  idelta_update_args args = IDELTA_UPDATE_ARGS_INIT;
-  args.m = problem_.m;
-  args.x = memory_.x.data();
-  args.dz = memory_.dz.data();
-  args.ldx = args.lddz = problem_.n;
-  args.optimizer = &optimizer;
-  args.gradient_format = format_;
-  // D stays null where the packed delta is the master copy.
-  if (format_ != IDELTA_FORMAT_F32) args.D = memory_.weights.data(), args.ldd = problem_.n;
-  args.state[0] = memory_.velocity.data();
-  args.bias = memory_.bias.data();
-  args.bias_state[0] = memory_.bias_velocity.data();
-  check(idelta_update(context_, delta_.get(), &args));
+  const bool packed_is_master = format_ == IDELTA_FORMAT_F32;
+  delta_->update({.m = problem_.m,
+                  .x = memory_.x.data(),
+                  .ldx = problem_.n,
+                  .dz = memory_.dz.data(),
+                  .lddz = problem_.n,
+                  .optimizer = &optimizer,
+                  .D = packed_is_master ? nullptr : memory_.weights.data(),
+                  .ldd = problem_.n,
+                  .state = {memory_.velocity.data()},
+                  .bias = memory_.bias.data(),
+                  .bias_state = {memory_.bias_velocity.data()},
+                  .gradient_format = format_});
 }
 
 ImplementationEntry idelta_entry(idelta_format format) {
   return {.name = "idelta",
           .format = idelta_format_name(format),
-          .isa = [](idelta_isa isa) { return std::string(idelta_isa_name(idelta_context_isa(context_for(isa, 1)))); },
+          .isa = [](idelta_isa isa) { return std::string(idelta_isa_name(context_for(isa, 1).isa())); },
           .identity_apart = true,
           .rival = false,
+          .own_gradients = [format](int64_t m) { return format == IDELTA_FORMAT_F32 || rounds_gradients(format, m); },
           .make = [format](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
             return std::make_unique<Idelta>(problem, inputs, false, format);
           }};

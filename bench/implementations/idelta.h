@@ -1,14 +1,20 @@
-// idelta through its C ABI, with the identity apart (idelta.cc) or inside the delta (plain.cc).
+// idelta itself, with the identity apart (idelta.cc) or inside the delta (plain.cc).
 #pragma once
 
-#include <memory>
+#include <optional>
+#include <vector>
 
 #include "bench/implementation.h"
+#include "idelta/idelta.hpp"
 
 namespace idelta::bench {
 
 // The context for an ISA and a number of threads; made once, kept for the whole run.
-const idelta_context* context_for(idelta_isa isa, int threads);
+const Context& context_for(idelta_isa isa, int threads);
+
+// The formats, F32 first, that the library runs as what they are: where another takes a format's place (F32 that of
+// BF16X3 without AMX), its figures would stand under a wrong name.
+std::vector<idelta_format> formats_on(idelta_isa isa);
 
 class Idelta : public Implementation {
  public:
@@ -16,6 +22,7 @@ class Idelta : public Implementation {
          idelta_format format = IDELTA_FORMAT_F32);
   void run() override;
   double operand_rounding() const override;
+  double gradient_rounding() const override { return operand_rounding(); }
 
  private:
   void weights_changed() override;
@@ -25,12 +32,9 @@ class Idelta : public Implementation {
   void backward_weights();
   void update();
 
-  struct DestroyDelta {
-    void operator()(idelta_delta* delta) const { idelta_delta_destroy(delta); }
-  };
   const idelta_format format_;
-  const idelta_context* context_;
-  std::unique_ptr<idelta_delta, DestroyDelta> delta_;  // null for backward_weights, which needs none
+  const Context& context_;
+  std::optional<Delta> delta_;  // empty for backward_weights, which needs none
 };
 
 }  // namespace idelta::bench

@@ -1,12 +1,19 @@
 // oneDNN at its best: matmul primitives with prepacked D (format any, reordered once), bias, binary_add of x and clip
 // as post-ops of the forward; primitives and memory made once. Its backward has no fused activation, so that loop is
-// ours. An update accumulates into the momentum (sum as a post-op, one loop over D left) and must reorder
-// the new D for both directions, all of it counted.
+// ours. An update accumulates into the momentum (sum as a post-op, one loop over D left) and must reorder the new D for
+// both directions, all of it counted.
+//
+// Format bf16: D, and x and dz where they are multiplied, in bf16; sums, outputs and the x that is added in fp32. 2.6.3
+// takes no fp32 source with bf16 weights, and its fpmath_mode bf16 multiplied in fp32 (Zen 5), so x and dz are
+// reordered to bf16, once a call, all of it counted. Plain bf16 is the order to convert to: transposed for x^T dz, or
+// in the order that `any` asks for, the conversion costs four to six times as much and the matmul gains less (m 16,
+// 512).
 #include <dnnl.hpp>
 
 #include <cstdlib>
 #include <cstring>
 #include <unordered_map>
+#include <vector>
 
 #include "bench/implementation.h"
 #include "bench/implementations/loops.h"
@@ -20,8 +27,10 @@ using Tag = dnnl::memory::format_tag;
 
 constexpr int kPostOpSource = DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1;
 
-dnnl::memory::desc matrix_desc(int64_t rows, int64_t columns, Tag tag) {
-  return {{rows, columns}, dnnl::memory::data_type::f32, tag};
+using Type = dnnl::memory::data_type;
+
+dnnl::memory::desc matrix_desc(int64_t rows, int64_t columns, Tag tag = Tag::ab, Type type = Type::f32) {
+  return {{rows, columns}, type, tag};
 }
 
 const dnnl::engine& cpu() {
@@ -53,6 +62,25 @@ std::string isa_name() {
   }
 }
 
+// A matrix as it is kept, in plain fp32, and as a matmul reads it: of another order or type, or the very same memory.
+class Operand {
+ public:
+  Operand() = default;
+  Operand(const dnnl::memory& kept, const dnnl::memory::desc& wanted) : kept_(kept), read_(kept) {
+    if (kept.get_desc() == wanted) return;
+    read_ = dnnl::memory(wanted, cpu());
+    reorder_ = dnnl::reorder(kept_, read_);
+  }
+  void convert(dnnl::stream& stream) {
+    if (reorder_) reorder_.execute(stream, kept_, read_);
+  }
+  const dnnl::memory& read() const { return read_; }
+
+ private:
+  dnnl::memory kept_, read_;
+  dnnl::reorder reorder_;
+};
+
 // One matmul and its memory.
 struct Matmul {
   dnnl::matmul primitive;
@@ -60,34 +88,45 @@ struct Matmul {
   void run(dnnl::stream& stream) { primitive.execute(stream, arguments); }
 };
 
+dnnl::primitive_attr with(const dnnl::post_ops& post) {
+  dnnl::primitive_attr attributes;
+  attributes.set_post_ops(post);
+  return attributes;
+}
+
 class Onednn : public Implementation {
  public:
-  Onednn(const Problem& problem, const Inputs& inputs) : Implementation(problem, inputs, false), stream_(cpu()) {
+  Onednn(const Problem& problem, const Inputs& inputs, Type type)
+      : Implementation(problem, inputs, false), type_(type), stream_(cpu()) {
     const Pass pass = problem.pass;
+    if (memory_.x.size() != 0) x_ = rows_operand(memory_.x);
+    if (memory_.dz.size() != 0) dz_ = rows_operand(memory_.dz);
     if (pass == Pass::kForward || problem.trains()) make_forward();
     if (pass == Pass::kBackwardData || problem.trains()) make_backward_data();
     if (pass == Pass::kBackwardWeights) make_backward_weights(memory_.gradient.data(), 0.0f);
     if (problem.trains()) make_backward_weights(memory_.velocity.data(), kMomentum);
-    pack_all();
+    Onednn::weights_changed();
   }
 
   void run() override {
     switch (problem_.pass) {
       case Pass::kForward:
-        forward_.run(stream_);
+        forward();
         break;
       case Pass::kBackwardData:
         backward_data();
         break;
       case Pass::kBackwardWeights:
+        convert_rows();
         backward_weights_.run(stream_);
         loops::column_sums(problem_.m, problem_.n, memory_.dz.data(), 0.0f, memory_.bias_gradient.data());
         break;
       case Pass::kUpdate:
+        convert_rows();
         update();
         break;
-      case Pass::kTrainStep:
-        forward_.run(stream_);
+      case Pass::kTrainStep:  // an update reads x and dz as the others have converted them
+        forward();
         backward_data();
         update();
         break;
@@ -95,39 +134,37 @@ class Onednn : public Implementation {
     stream_.wait();
   }
 
- private:
-  // A reorder of the plain D (or its transpose) into what one matmul asked for.
-  struct Packing {
-    dnnl::memory plain, packed;
-    dnnl::reorder reorder;
-  };
+  double operand_rounding() const override { return type_ == Type::bf16 ? kBf16Rounding : 0.0; }
+  double gradient_rounding() const override { return operand_rounding(); }
 
+ private:
   dnnl::memory view(Buffer& buffer, int64_t rows, int64_t columns, Tag tag = Tag::ab) {
     return dnnl::memory(matrix_desc(rows, columns, tag), cpu(), buffer.data());
   }
 
-  dnnl::memory pack_weights(const dnnl::matmul::primitive_desc& wanted, Tag plain_tag) {
-    Packing packing;
-    packing.plain = view(memory_.weights, problem_.n, problem_.n, plain_tag);
-    packing.packed = dnnl::memory(wanted.weights_desc(), cpu());
-    packing.reorder = dnnl::reorder(packing.plain, packing.packed);
-    packings_.push_back(packing);
-    return packing.packed;
+  // x or dz.
+  Operand rows_operand(Buffer& buffer) {
+    const int64_t m = problem_.m, n = problem_.n;
+    return {view(buffer, m, n), matrix_desc(m, n, Tag::ab, type_)};
+  }
+
+  // D, or its transpose, in the order of oneDNN's choice.
+  Operand weights_operand(const dnnl::matmul::primitive_desc& wanted, Tag kept) {
+    return {view(memory_.weights, problem_.n, problem_.n, kept), wanted.weights_desc()};
   }
 
   void make_forward() {
     const int64_t m = problem_.m, n = problem_.n;
     dnnl::post_ops post;
-    post.append_binary(dnnl::algorithm::binary_add, matrix_desc(m, n, Tag::ab));
+    post.append_binary(dnnl::algorithm::binary_add, matrix_desc(m, n));
     post.append_eltwise(1.0f, dnnl::algorithm::eltwise_clip, -1.0f, 1.0f);
-    dnnl::primitive_attr attributes;
-    attributes.set_post_ops(post);
-    const dnnl::matmul::desc desc(matrix_desc(m, n, Tag::ab), matrix_desc(n, n, Tag::any), matrix_desc(1, n, Tag::ab),
-                                  matrix_desc(m, n, Tag::ab));
-    const dnnl::matmul::primitive_desc wanted(desc, attributes, cpu());
+    const dnnl::matmul::desc desc(x_.read().get_desc(), matrix_desc(n, n, Tag::any, type_), matrix_desc(1, n),
+                                  matrix_desc(m, n));
+    const dnnl::matmul::primitive_desc wanted(desc, with(post), cpu());
+    delta_ = weights_operand(wanted, Tag::ab);
     forward_ = {dnnl::matmul(wanted),
-                {{DNNL_ARG_SRC, view(memory_.x, m, n)},
-                 {DNNL_ARG_WEIGHTS, pack_weights(wanted, Tag::ab)},
+                {{DNNL_ARG_SRC, x_.read()},
+                 {DNNL_ARG_WEIGHTS, delta_.read()},
                  {DNNL_ARG_BIAS, view(memory_.bias, 1, n)},
                  {DNNL_ARG_DST, view(memory_.y, m, n)},
                  {kPostOpSource, view(memory_.x, m, n)}}};
@@ -136,14 +173,13 @@ class Onednn : public Implementation {
   void make_backward_data() {
     const int64_t m = problem_.m, n = problem_.n;
     dnnl::post_ops post;
-    post.append_binary(dnnl::algorithm::binary_add, matrix_desc(m, n, Tag::ab));
-    dnnl::primitive_attr attributes;
-    attributes.set_post_ops(post);
-    const dnnl::matmul::desc desc(matrix_desc(m, n, Tag::ab), matrix_desc(n, n, Tag::any), matrix_desc(m, n, Tag::ab));
-    const dnnl::matmul::primitive_desc wanted(desc, attributes, cpu());
+    post.append_binary(dnnl::algorithm::binary_add, matrix_desc(m, n));
+    const dnnl::matmul::desc desc(dz_.read().get_desc(), matrix_desc(n, n, Tag::any, type_), matrix_desc(m, n));
+    const dnnl::matmul::primitive_desc wanted(desc, with(post), cpu());
+    delta_transposed_ = weights_operand(wanted, Tag::ba);
     backward_data_ = {dnnl::matmul(wanted),
-                      {{DNNL_ARG_SRC, view(memory_.dz, m, n)},
-                       {DNNL_ARG_WEIGHTS, pack_weights(wanted, Tag::ba)},
+                      {{DNNL_ARG_SRC, dz_.read()},
+                       {DNNL_ARG_WEIGHTS, delta_transposed_.read()},
                        {DNNL_ARG_DST, view(memory_.dx, m, n)},
                        {kPostOpSource, view(memory_.dz, m, n)}}};
   }
@@ -151,29 +187,39 @@ class Onednn : public Implementation {
   // target = beta target + x^T dz
   void make_backward_weights(float* target, float beta) {
     const int64_t m = problem_.m, n = problem_.n;
-    dnnl::primitive_attr attributes;
-    if (beta != 0.0f) {
-      dnnl::post_ops post;
-      post.append_sum(beta);
-      attributes.set_post_ops(post);
-    }
-    const dnnl::matmul::desc desc(matrix_desc(n, m, Tag::ba), matrix_desc(m, n, Tag::ab), matrix_desc(n, n, Tag::ab));
-    const dnnl::matmul::primitive_desc wanted(desc, attributes, cpu());
-    backward_weights_ = {dnnl::matmul(wanted),
-                         {{DNNL_ARG_SRC, view(memory_.x, n, m, Tag::ba)},
-                          {DNNL_ARG_WEIGHTS, view(memory_.dz, m, n)},
-                          {DNNL_ARG_DST, dnnl::memory(matrix_desc(n, n, Tag::ab), cpu(), target)}}};
+    dnnl::post_ops post;
+    if (beta != 0.0f) post.append_sum(beta);
+    const dnnl::memory transposed_x(matrix_desc(n, m, Tag::ba, type_), cpu(), x_.read().get_data_handle());
+    const dnnl::matmul::desc desc(transposed_x.get_desc(), dz_.read().get_desc(), matrix_desc(n, n));
+    backward_weights_ = {dnnl::matmul({desc, with(post), cpu()}),
+                         {{DNNL_ARG_SRC, transposed_x},
+                          {DNNL_ARG_WEIGHTS, dz_.read()},
+                          {DNNL_ARG_DST, dnnl::memory(matrix_desc(n, n), cpu(), target)}}};
   }
 
-  void weights_changed() override { pack_all(); }
-
-  void pack_all() {
-    for (Packing& packing : packings_) packing.reorder.execute(stream_, packing.plain, packing.packed);
+  void weights_changed() override {
+    repack();
     stream_.wait();
+  }
+
+  void repack() {
+    delta_.convert(stream_);
+    delta_transposed_.convert(stream_);
+  }
+
+  void convert_rows() {
+    x_.convert(stream_);
+    dz_.convert(stream_);
+  }
+
+  void forward() {
+    x_.convert(stream_);
+    forward_.run(stream_);
   }
 
   void backward_data() {
     loops::hard_tanh_gradient(problem_.m, problem_.n, memory_.dy.data(), memory_.y.data(), memory_.dz.data(), nullptr);
+    dz_.convert(stream_);
     backward_data_.run(stream_);
   }
 
@@ -182,30 +228,48 @@ class Onednn : public Implementation {
     loops::column_sums(problem_.m, problem_.n, memory_.dz.data(), kMomentum, memory_.bias_velocity.data());
     loops::step(memory_.weights.size(), learning_rate_, memory_.velocity.data(), memory_.weights.data());
     loops::step(memory_.bias.size(), learning_rate_, memory_.bias_velocity.data(), memory_.bias.data());
-    pack_all();
+    repack();
   }
 
+  const Type type_;  // of what is multiplied
   dnnl::stream stream_;
-  std::vector<Packing> packings_;
+  Operand x_, dz_, delta_, delta_transposed_;
   Matmul forward_, backward_data_, backward_weights_;
 };
 
-}  // namespace
-
-ImplementationEntry onednn_entry() {
-  // Both sides show AVX2, or neither. oneDNN takes a limit only before its first primitive.
+// Both sides show AVX2, or neither. oneDNN takes a limit only before its first primitive.
+void limit_isa() {
   const char* isa = std::getenv("IDELTA_ISA");
   if (isa != nullptr && std::strcmp(isa, "avx2") == 0 && std::getenv("DNNL_MAX_CPU_ISA") == nullptr) {
     dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
   }
+}
+
+// Values of cpu_isa are sets of features. Without the bf16 product 2.6.3 refuses bf16 (AVX2) or runs it at a third of
+// the speed of fp32 (AVX-512).
+bool multiplies_bf16() {
+  const auto bf16 = unsigned(dnnl::cpu_isa::avx512_core_bf16);
+  return (unsigned(dnnl::get_effective_cpu_isa()) & bf16) == bf16;
+}
+
+ImplementationEntry entry_of(idelta_format format, Type type) {
   return {.name = "onednn",
-          .format = "f32",
+          .format = idelta_format_name(format),
           .isa = [](idelta_isa) { return isa_name(); },
-          .identity_apart = false,
+          .identity_apart = true,
           .rival = true,
-          .make = [](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
-            return std::make_unique<Onednn>(problem, inputs);
+          .make = [type](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
+            return std::make_unique<Onednn>(problem, inputs, type);
           }};
+}
+
+}  // namespace
+
+std::vector<ImplementationEntry> onednn_entries() {
+  limit_isa();
+  std::vector<ImplementationEntry> entries = {entry_of(IDELTA_FORMAT_F32, Type::f32)};
+  if (multiplies_bf16()) entries.push_back(entry_of(IDELTA_FORMAT_BF16, Type::bf16));
+  return entries;
 }
 
 }  // namespace idelta::bench

@@ -1,21 +1,24 @@
 // The list of what is measured. To add an implementation: a file beside this one, its entry function in
 // implementation.h, a line here.
+#include <utility>
+
 #include "bench/implementation.h"
+#include "bench/implementations/idelta.h"
 
 namespace idelta::bench {
 
 std::vector<ImplementationEntry> all_implementations() {
-  return {
-      idelta_entry(),
-      openblas_entry(),
-      openblas_beta1_entry(),
-      plain_entry(),
-      idelta_entry(IDELTA_FORMAT_BF16),
-      plain_entry(IDELTA_FORMAT_BF16),
+  std::vector<ImplementationEntry> all;
+  for (const idelta_format format : formats_on(IDELTA_ISA_AUTO)) {
+    all.push_back(idelta_entry(format));
+    all.push_back(plain_entry(format));
+  }
+  all.push_back(openblas_entry());
+  all.push_back(openblas_beta1_entry());
 #ifdef IDELTA_BENCH_ONEDNN
-      onednn_entry(),
+  for (ImplementationEntry& entry : onednn_entries()) all.push_back(std::move(entry));
 #endif
-  };
+  return all;
 }
 
 }  // namespace idelta::bench

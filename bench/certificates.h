@@ -1,0 +1,39 @@
+// How tight the certificates of packed deltas are: the worst error that an attack and a model's own rows find beside
+// the bound, and what SGEMM with W makes of the same rows.
+//
+//   error of a row    |y^ - y|_2 / |x|_2 of y = x + x D in fp64, with neither bias nor activation; dx of dz alike
+//   attack            rows that meet head on what a format drops: the leading singular vector of D - D~; one that is
+//                     rounded to bf16 along the leading singular vector of D~; and the sum of both
+//   activations       x of the layer for forward, dz for backward_data
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bench/problem.h"
+
+namespace idelta::bench {
+
+// The worst row of a kind, and SGEMM's worst.
+struct WorstErrors {
+  double ours = 0.0, sgemm = 0.0;
+};
+
+struct CertificateRow {
+  int layer;
+  Pass pass;  // forward or backward_data
+  idelta_format format;
+  double certificate;
+  WorstErrors attack, activations;
+
+  double tightness() const;  // the worst error found / certificate: at most 1
+};
+
+// The two passes of problem.layer in each format that problem.isa runs; of inputs, delta and the m rows of x and dz.
+std::vector<CertificateRow> measure_certificates(const Problem& problem, const Inputs& inputs);
+
+// A line each, and a summary of each format.
+std::string to_table(const std::vector<CertificateRow>& rows);
+
+}  // namespace idelta::bench
