@@ -7,8 +7,8 @@ namespace {
 constexpr int64_t kLongRows = 96;
 
 // Of the batch: their products are over before packs and state have come from memory, and D is walked along its rows.
-// Up to half the time at m = 1, three quarters at 64, alike at 128 (Zen 5, 2026-11).
-constexpr int64_t kFewRows = 128;
+// Half the time at m = 1, four fifths at 16, alike at 64, a tenth more at 128 (Zen 5, 2026-11).
+constexpr int64_t kFewRows = 64;
 
 WeightsBlocks blocks_for(const idelta_context& context, const WeightsOperands& o) {
   return weights_blocks(context.caches, context.tile(), o.m, o.n);
