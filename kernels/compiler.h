@@ -19,8 +19,15 @@
 
 namespace idelta {
 
-// Into L2, for use in some thousand cycles.
-IDELTA_INLINE void fetch_far(const void* p) { __builtin_prefetch(p, 1, 2); }
+// For the next call, to be read and written. Into L2 only, an update took a tenth longer (Zen 5, 2026-11).
+IDELTA_INLINE void fetch_next(const void* p) { __builtin_prefetch(p, 1, 3); }
+
+// To the compiler, p could be anything now. Else it computes the addresses of all rows first, and runs out of
+// registers.
+template <class T>
+IDELTA_INLINE void forget(T*& p) {
+  __asm__("" : "+r"(p));
+}
 
 }  // namespace idelta
 

@@ -153,8 +153,8 @@ struct Bf16Block {
   bool fetch_y;  // as in ForwardTile
 };
 
-// One optimiser step on a block of parameters w with gradient g, formulas at idelta_optimizer_kind; and the new w,
-// while it is in registers, into the packed forms.
+// One optimiser step on a block of parameters w with gradient g + lhs^T rhs, formulas at idelta_optimizer_kind; and the
+// new w, while it is in registers, into the packed forms.
 struct OptimizerStep {
   enum Kind { kSgd, kMomentum, kNesterov, kAdamW } kind;
   float learning_rate, weight_decay;
@@ -162,14 +162,19 @@ struct OptimizerStep {
   float beta2, epsilon;                       // AdamW
   float first_correction, second_correction;  // AdamW: 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t)
   ptrdiff_t rows, cols;                       // at most nr columns
-  const float* g;
+  const float* g;                             // or null: zero
   ptrdiff_t ldg;
+  ptrdiff_t m;  // reduction steps; lhs and rhs as in WeightsTile
+  const float* lhs;
+  ptrdiff_t lhs_stride;
+  const float* rhs;
+  ptrdiff_t rhs_stride;
   float* w;
   ptrdiff_t ldw;
   float* state[2];
   ptrdiff_t ld_state;
   float* copy;        // w in rows of nr, or null
-  float* transposed;  // w^T in rows of nr, zero past the rows of w; or null
+  float* transposed;  // w^T in rows of nr, which are zero past the rows of w and stay so; or null
   bool* nonzero;      // [rows / kLine][cols / kLine]: whether that part of w is not all zero; or null
   // Elements to where the next call's w, state and transposed will be, which are fetched meanwhile; or 0.
   ptrdiff_t w_ahead, state_ahead, transposed_ahead;

@@ -1,5 +1,5 @@
-// One optimiser step over any vector type V of an ISA's vector.h, and the new parameters into the packed forms while
-// they are in L1. Keeping them in registers until they are transposed was slower: GCC 12 drowns in addresses.
+// One optimiser step over any vector type V of an ISA's vector.h, in blocks that stay in registers from the first
+// product of the gradient to the transposed store: gradient and parameters through L1 took twice as long (n 256, m 4).
 #ifndef IDELTA_KERNELS_OPTIMIZER_H
 #define IDELTA_KERNELS_OPTIMIZER_H
 
@@ -45,61 +45,106 @@ IDELTA_INLINE V stepped(const OptimizerConstants<V>& c, V g, V w, float* state0,
   }
 }
 
-// Rows [r, end), one after the other: both lines of a row together, as memory likes it. seen: the or of all new w, for
-// each line of the columns.
-template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr>
-IDELTA_INLINE void step_rows(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t r, ptrdiff_t end,
-                             V (&seen)[nr / kLine]) {
-  const float* g = s.g + r * s.ldg;
-  float *w = s.w + r * s.ldw, *copy = s.copy + r * nr;
-  float *state0 = s.state[0] + r * s.ld_state, *state1 = s.state[1] + r * s.ld_state;
-  const auto at = [&](ptrdiff_t c, typename V::Mask mask, V& line_seen) {
-    const V next = stepped<kKind>(constants, V::load(g + c, mask), V::load(w + c, mask), state0 + c, state1 + c, mask);
-    line_seen = line_seen | next;
-    next.store(w + c, mask);
-    if (s.copy) next.store(copy + c);
-    fetch_far(w + c + s.w_ahead);
-    if (kKind != OptimizerStep::kSgd) fetch_far(state0 + c + s.state_ahead);
-    if (kKind == OptimizerStep::kAdamW) fetch_far(state1 + c + s.state_ahead);
-  };
-  for (ptrdiff_t i = r; i < end; ++i) {
-    if (s.cols == nr) {
-      IDELTA_UNROLL for (ptrdiff_t c = 0; c < nr; c += V::lanes) at(c, V::first(V::lanes), seen[c / kLine]);
-    } else {
-      for (ptrdiff_t c = 0; c < s.cols; c += V::lanes) at(c, V::first(s.cols - c), seen[c / kLine]);
-    }
-    g += s.ldg, w += s.ldw, copy += nr, state0 += s.ld_state, state1 += s.ld_state;
-  }
-}
+// Up to lanes x lanes parameters, from row r and column c on. kWhole: so many, and nothing needs a mask.
+template <OptimizerStep::Kind kKind, bool kWhole, class V>
+struct OptimizerBlock {
+  const OptimizerStep& s;
+  const OptimizerConstants<V>& constants;
+  ptrdiff_t r, c;
+  typename V::Mask mask = V::first(kWhole ? V::lanes : s.cols - c);
 
-// The transpose of rows [r, r + kLine) of w, from L1, where they have just been written.
-template <class V, ptrdiff_t nr>
-IDELTA_INLINE void transpose_line(const OptimizerStep& s, ptrdiff_t r) {
-  const PackPanel panel{.rows = s.cols, .cols = s.rows, .src = s.w, .ld = s.ldw, .width = nr, .dst = s.transposed};
-  for (ptrdiff_t i = r; i < r + kLine && i < nr; i += V::lanes) {
-    for (ptrdiff_t c = 0; c < s.cols; c += V::lanes) {
-      if (i + V::lanes <= s.rows && c + V::lanes <= s.cols) {
-        transpose_block<true, V>(panel, c, i);
-      } else {
-        transpose_block<false, V>(panel, c, i);
+  IDELTA_INLINE bool has(int i) const { return kWhole || r + i < s.rows; }
+
+  // The gradient: the chain of f32_weights, to the bit.
+  IDELTA_INLINE void multiply(V (&sum)[V::lanes]) const {
+    IDELTA_UNROLL for (V& row : sum) row = V::zero();
+    if (s.g) {
+      const float* g = s.g + r * s.ldg + c;
+      IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
+        if (has(i)) sum[i] = V::load(g + i * s.ldg, mask);
       }
-      for (ptrdiff_t k = 0; k < V::lanes; ++k) fetch_far(s.transposed + (c + k) * nr + i + s.transposed_ahead);
+    }
+    if (s.m == 0) return;
+    const float *x = s.lhs + r, *dz = s.rhs + c;  // fetching their next rows cost 3 % at m = 64
+    for (ptrdiff_t p = 0; p < s.m; ++p, x += s.lhs_stride, dz += s.rhs_stride) {
+      const V column = V::load(dz, mask);
+      IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
+        if (has(i)) sum[i] = fma(V::splat(x[i]), column, sum[i]);
+      }
     }
   }
+
+  // Parameters in place of their gradient; theirs, and the state's, for the next call are fetched.
+  IDELTA_INLINE void step(V (&block)[V::lanes], ptrdiff_t nr) const {
+    const OptimizerConstants<V> in_registers = constants;  // as are strides: a store could change those in memory
+    const ptrdiff_t ldw = s.ldw, ld_state = s.ld_state, w_ahead = s.w_ahead, state_ahead = s.state_ahead;
+    float *w = s.w + r * ldw + c, *copy = s.copy ? s.copy + r * nr + c : nullptr;
+    constexpr bool kFirst = kKind != OptimizerStep::kSgd, kSecond = kKind == OptimizerStep::kAdamW;
+    float* state0 = kFirst ? s.state[0] + r * ld_state + c : w;  // w in place of what is not kept, nor touched
+    float* state1 = kSecond ? s.state[1] + r * ld_state + c : w;
+    IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
+      if (!has(i)) break;
+      block[i] = stepped<kKind>(in_registers, block[i], V::load(w, mask), state0, state1, mask);
+      block[i].store(w, mask);
+      if (copy) block[i].store(copy + i * nr);
+      fetch_next(w + w_ahead);
+      if (kFirst) fetch_next(state0 + state_ahead);
+      if (kSecond) fetch_next(state1 + state_ahead);
+      w += ldw, state0 += ld_state, state1 += ld_state;
+      forget(w), forget(state0), forget(state1);
+    }
+  }
+
+  // What is past the rows of w has stayed zero. Stores past the caches saved a tenth at n = 1024 and a quarter at 2048,
+  // m = 1, but send the next backward_data to memory.
+  IDELTA_INLINE void store_transposed(V (&block)[V::lanes], ptrdiff_t nr) const {
+    transpose(block);
+    float* const out = s.transposed + c * nr + r;
+    const ptrdiff_t ahead = s.transposed_ahead;
+    IDELTA_UNROLL for (int j = 0; j < V::lanes; ++j) {
+      if (!kWhole && c + j >= s.cols) break;
+      block[j].store(out + j * nr);
+      fetch_next(out + j * nr + ahead);
+    }
+  }
+};
+
+// Returns the or of all new parameters.
+template <OptimizerStep::Kind kKind, bool kWhole, class V, ptrdiff_t nr>
+IDELTA_TILE V step_block(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t r, ptrdiff_t c) {
+  const OptimizerBlock<kKind, kWhole, V> at{s, constants, r, c};
+  V block[V::lanes], seen = V::zero();
+  at.multiply(block);
+  at.step(block, nr);
+  IDELTA_UNROLL for (const V& row : block) seen = seen | row;
+  if (s.transposed) at.store_transposed(block, nr);
+  return seen;
+}
+
+// kLine x kLine parameters or what there is of them; whether any is not zero.
+template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr>
+IDELTA_INLINE bool step_line(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t r, ptrdiff_t c) {
+  V seen = V::zero();
+  for (ptrdiff_t i = r; i < r + kLine && i < s.rows; i += V::lanes) {
+    for (ptrdiff_t j = c; j < c + kLine && j < s.cols; j += V::lanes) {
+      const bool whole = i + V::lanes <= s.rows && j + V::lanes <= s.cols;
+      seen = seen | (whole ? step_block<kKind, true, V, nr>(s, constants, i, j)
+                           : step_block<kKind, false, V, nr>(s, constants, i, j));
+    }
+  }
+  return any_nonzero(seen);
 }
 
 template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr>
-IDELTA_TILE void optimizer_step_of(const OptimizerStep& given) {
+void optimizer_step_of(const OptimizerStep& given) {
   const OptimizerStep s = given;  // for all the compiler knows, a store could change what was given
   const OptimizerConstants<V> constants(s);
   bool* nonzero = s.nonzero;
   for (ptrdiff_t r = 0; r < s.rows; r += kLine) {
-    const ptrdiff_t end = r + kLine < s.rows ? r + kLine : s.rows;
-    V seen[nr / kLine];
-    IDELTA_UNROLL for (V& line : seen) line = V::zero();
-    step_rows<kKind, V, nr>(s, constants, r, end, seen);
-    for (ptrdiff_t j = 0; nonzero && j * kLine < s.cols; ++j) *nonzero++ = any_nonzero(seen[j]);
-    if (s.transposed) transpose_line<V, nr>(s, r);
+    for (ptrdiff_t c = 0; c < s.cols; c += kLine) {
+      const bool any = step_line<kKind, V, nr>(s, constants, r, c);
+      if (nonzero) *nonzero++ = any;
+    }
   }
 }
 

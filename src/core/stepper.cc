@@ -26,11 +26,7 @@ static_assert(OptimizerStep::kSgd == static_cast<int>(IDELTA_OPTIMIZER_SGD) &&
               OptimizerStep::kNesterov == static_cast<int>(IDELTA_OPTIMIZER_NESTEROV) &&
               OptimizerStep::kAdamW == static_cast<int>(IDELTA_OPTIMIZER_ADAMW));
 
-void Stepper::operator()(Range block, int64_t panel, const float* g, int64_t ldg) const {
-  for (int64_t p = block.begin; p < block.end; ++p) step_tile(p, panel, g + (p - block.begin) * nr_ * ldg, ldg);
-}
-
-void Stepper::step_tile(int64_t row_panel, int64_t panel, const float* g, int64_t ldg) const {
+void Stepper::operator()(int64_t row_panel, int64_t panel, const Gradient& gradient) const {
   const int64_t row = row_panel * nr_, column = panel * nr_, lines = nr_ / kLine;
   const bool last = column + nr_ >= n_, master = !parameters_.D;
   float* const packed = along().empty() ? nullptr : along().chunk(panel, row_panel * lines);
@@ -40,12 +36,18 @@ void Stepper::step_tile(int64_t row_panel, int64_t panel, const float* g, int64_
   const bool rounded = delta_.header.format != IDELTA_FORMAT_F32;
   alignas(kAlignment) float rows[kMost * kMost], columns[kMost * kMost];
   if (rounded && last) std::fill_n(rows, nr_ * nr_, 0.0f);  // columns past n
+  if (rounded && row + nr_ > n_) std::fill_n(columns, nr_ * nr_, 0.0f);
 
   OptimizerStep s = step_;
   s.rows = std::min(nr_, n_ - row);
   s.cols = std::min(nr_, n_ - column);
-  s.g = g;
-  s.ldg = ldg;
+  s.g = gradient.g;
+  s.ldg = gradient.ldg;
+  s.m = gradient.m;
+  s.lhs = gradient.lhs;
+  s.lhs_stride = gradient.lhs_stride;
+  s.rhs = gradient.rhs;
+  s.rhs_stride = gradient.rhs_stride;
   s.w = master ? packed : parameters_.D + row * parameters_.ldd + column;
   s.ldw = master ? nr_ : parameters_.ldd;
   for (int a = 0; a < 2; ++a) s.state[a] = parameters_.state[a] ? parameters_.state[a] + row * n_ + column : nullptr;

@@ -5,7 +5,7 @@
 
 #include "src/core/blocking.h"
 #include "src/core/delta.h"
-#include "src/core/weights.h"
+#include "src/core/weights_product.h"
 
 namespace idelta::core {
 
@@ -20,8 +20,12 @@ class Stepper {
   // The order of D out x in: then the gradient is dz^T x.
   bool transposed() const { return parameters_.D && delta_.header.transposed; }
 
-  // Rows of D, in panels, and panel `panel` of its columns, with their gradient g.
-  void operator()(Range block, int64_t panel, const float* g, int64_t ldg) const;
+  // The nr rows of D that are panel row_panel of across(), in panel `panel` of its columns. Few rows of the batch are
+  // bound by memory: 24 bytes an element (D, one state and the pack of the other direction, each read and written).
+  // What the next panel needs is fetched meanwhile: rows of the state are too many streams for the hardware to foresee.
+  // Down the rows of a panel, a tile took 10 to 20 % longer than along them. Under AVX2, whose tiles are a quarter as
+  // large, fetching four tiles ahead, or no line twice, gained nothing.
+  void operator()(int64_t row_panel, int64_t panel, const Gradient& gradient) const;
 
  private:
   static constexpr int64_t kMostLines = 4;  // in the width of a panel
@@ -29,12 +33,6 @@ class Stepper {
   // The panels whose reduction goes along the rows of D as it lies, and those of its transpose.
   Panels& along() const { return transposed() ? delta_.backward : delta_.forward; }
   Panels& across() const { return transposed() ? delta_.forward : delta_.backward; }
-
-  // The nr rows of D that are panel row_panel of across(). Up to m = 128 this is bound by memory: 24 bytes an element
-  // (D, one state and the pack of the other direction, each read and written). What the next panel needs is fetched
-  // meanwhile, for the hardware cannot foresee these steps: twice the speed at n = 1024, m = 1 (Zen 5, 2026-11). Blocks
-  // of one panel, whose rows of the state are few enough streams for the hardware's own prefetching, gained nothing.
-  void step_tile(int64_t row_panel, int64_t panel, const float* g, int64_t ldg) const;
 
   const KernelTable& kernels_;
   idelta_delta& delta_;

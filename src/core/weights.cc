@@ -66,6 +66,13 @@ struct GradientScratch {
   }
 };
 
+// One panel of rows at a time: three of them read dz less often, but were up to a fifth slower at m = 64.
+void step_along_rows(const WeightsProduct& product, const Cell& cell, const Stepper& stepper) {
+  for (int64_t q = cell.rows.begin; q < cell.rows.end; ++q) {
+    for (int64_t p = cell.panels.begin; p < cell.panels.end; ++p) stepper(q, p, product.few_rows_of(q, p));
+  }
+}
+
 // Goes through D, each part of it as soon as its gradient is known.
 void step(const idelta_context& context, WeightsProduct& product, const Stepper& stepper, float* bias_gradient,
           float* workspace) {
@@ -78,11 +85,14 @@ void step(const idelta_context& context, WeightsProduct& product, const Stepper&
     context.parallel.run(product.tasks(), product.multiply_adds(), [&](int64_t task) {
       const Cell cell = product.cell(task);
       product.add_column_sums(index, cell, bias_gradient);
+      if (product.few_rows()) return step_along_rows(product, cell, stepper);
       for (Range block = first_block(cell.rows); block.size() > 0; block = first_block({block.end, cell.rows.end})) {
         for (int64_t p = cell.panels.begin; p < cell.panels.end; ++p) {
           float* const g = gradient + scratch.offset(task, block, p);
           product.multiply(task, block, {p, p + 1}, beta, g, scratch.ld);
-          if (last) stepper(block, p, g, scratch.ld);
+          for (int64_t q = block.begin; last && q < block.end; ++q) {
+            stepper(q, p, {.g = g + (q - block.begin) * context.kernels.nr * scratch.ld, .ldg = scratch.ld});
+          }
         }
       }
     });

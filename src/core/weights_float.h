@@ -14,6 +14,8 @@ class WeightsFloat final : public WeightsProduct {
   int64_t workspace_floats() const override;
   void pack(int64_t index, float* memory) override;
   void multiply(int64_t task, Range block, Range panels, float beta, float* out, int64_t ldo) const override;
+  bool few_rows() const override;
+  Gradient few_rows_of(int64_t row_panel, int64_t panel) const override;
 
  private:
   // A matrix, or columns of one, with the distance between its rows.

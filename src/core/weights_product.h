@@ -16,6 +16,17 @@ inline Range first_block(Range rows) {
   return {rows.begin, std::min(end, rows.end)};
 }
 
+// g + lhs^T rhs, the gradient of one tile of D, nr x nr: see OptimizerStep.
+struct Gradient {
+  const float* g = nullptr;
+  int64_t ldg = 0;
+  int64_t m = 0;
+  const float* lhs = nullptr;
+  int64_t lhs_stride = 0;
+  const float* rhs = nullptr;
+  int64_t rhs_stride = 0;
+};
+
 // Goes through the rows of x and dz in blocks: pack() one, then multiply() for all of dD, then the next.
 class WeightsProduct {
  public:
@@ -49,6 +60,11 @@ class WeightsProduct {
   // out = beta out + x^T dz over the rows that are packed, for the rows of dD in `block` (of first_block()) and the
   // columns in `panels`; out is at the first of both. beta = 0 never reads it.
   virtual void multiply(int64_t task, Range block, Range panels, float beta, float* out, int64_t ldo) const = 0;
+
+  // So few that the optimiser's kernel multiplies what is packed itself, for the tile in these panels of D's rows and
+  // columns.
+  virtual bool few_rows() const { return false; }
+  virtual Gradient few_rows_of(int64_t /*row_panel*/, int64_t /*panel*/) const { return {}; }
 
   // sums += column sums of dz over rows of block `index`, for this task's share of the columns.
   void add_column_sums(int64_t index, const Cell& cell, float* sums) const {
