@@ -173,10 +173,13 @@ struct OptimizerStep {
   ptrdiff_t ldw;
   float* state[2];
   ptrdiff_t ld_state;
-  float* copy;        // w in rows of nr, or null
-  float* transposed;  // w^T in rows of nr, which are zero past the rows of w and stay so; or null
-  bool* nonzero;      // [rows / kLine][cols / kLine]: whether that part of w is not all zero; or null
-  // Elements to where the next call's w, state and transposed will be, which are fetched meanwhile; or 0.
+  // The packs of w and of w^T from their first entry on, in rows of nr that are zero past the last one and stay so, or
+  // null: fp32 numbers, or words of bf16 pairs as in RoundPanel, with lo so many words behind hi (0: none).
+  float *copy, *transposed;
+  bool pairs;
+  ptrdiff_t low_plane;
+  bool* nonzero;  // [rows / kLine][cols / kLine]: whether that part of w is not all zero; or null
+  // Words to where the next call's w, state and transposed will be, which are fetched meanwhile; or 0.
   ptrdiff_t w_ahead, state_ahead, transposed_ahead;
 };
 

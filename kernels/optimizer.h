@@ -3,6 +3,7 @@
 #ifndef IDELTA_KERNELS_OPTIMIZER_H
 #define IDELTA_KERNELS_OPTIMIZER_H
 
+#include "kernels/bf16.h"
 #include "kernels/compiler.h"
 #include "kernels/kernels.h"
 #include "kernels/pack.h"
@@ -46,7 +47,7 @@ IDELTA_INLINE V stepped(const OptimizerConstants<V>& c, V g, V w, float* state0,
 }
 
 // Up to lanes x lanes parameters, from row r and column c on. kWhole: so many, and nothing needs a mask.
-template <OptimizerStep::Kind kKind, bool kWhole, class V>
+template <OptimizerStep::Kind kKind, bool kWhole, class V, ptrdiff_t nr>
 struct OptimizerBlock {
   const OptimizerStep& s;
   const OptimizerConstants<V>& constants;
@@ -75,10 +76,10 @@ struct OptimizerBlock {
   }
 
   // Parameters in place of their gradient; theirs, and the state's, for the next call are fetched.
-  IDELTA_INLINE void step(V (&block)[V::lanes], ptrdiff_t nr) const {
+  IDELTA_INLINE void step(V (&block)[V::lanes]) const {
     const OptimizerConstants<V> in_registers = constants;  // as are strides: a store could change those in memory
     const ptrdiff_t ldw = s.ldw, ld_state = s.ld_state, w_ahead = s.w_ahead, state_ahead = s.state_ahead;
-    float *w = s.w + r * ldw + c, *copy = s.copy ? s.copy + r * nr + c : nullptr;
+    float* w = s.w + r * ldw + c;
     constexpr bool kFirst = kKind != OptimizerStep::kSgd, kSecond = kKind == OptimizerStep::kAdamW;
     float* state0 = kFirst ? s.state[0] + r * ld_state + c : w;  // w in place of what is not kept, nor touched
     float* state1 = kSecond ? s.state[1] + r * ld_state + c : w;
@@ -86,7 +87,6 @@ struct OptimizerBlock {
       if (!has(i)) break;
       block[i] = stepped<kKind>(in_registers, block[i], V::load(w, mask), state0, state1, mask);
       block[i].store(w, mask);
-      if (copy) block[i].store(copy + i * nr);
       fetch_next(w + w_ahead);
       if (kFirst) fetch_next(state0 + state_ahead);
       if (kSecond) fetch_next(state1 + state_ahead);
@@ -95,29 +95,70 @@ struct OptimizerBlock {
     }
   }
 
-  // What is past the rows of w has stayed zero. Stores past the caches saved a tenth at n = 1024 and a quarter at 2048,
-  // m = 1, but send the next backward_data to memory.
-  IDELTA_INLINE void store_transposed(V (&block)[V::lanes], ptrdiff_t nr) const {
-    transpose(block);
-    float* const out = s.transposed + c * nr + r;
-    const ptrdiff_t ahead = s.transposed_ahead;
-    IDELTA_UNROLL for (int j = 0; j < V::lanes; ++j) {
-      if (!kWhole && c + j >= s.cols) break;
-      block[j].store(out + j * nr);
-      fetch_next(out + j * nr + ahead);
+  // The new parameters into both packs. Stores past the caches saved a tenth at n = 1024 and a quarter at 2048, m = 1,
+  // but send the next backward_data to memory.
+  IDELTA_INLINE void pack(V (&block)[V::lanes]) const {
+    if (!s.pairs) return pack_both_ways(block, StoreRows{}, 0);
+    V hi[V::lanes];
+    IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
+      hi[i] = s.low_plane == 0 ? bf16_rounded(block[i]) : Bf16Split<V>(block[i]).hi;
     }
+    pack_both_ways(hi, StorePairs{}, 0);
+    if (s.low_plane == 0) return;
+    IDELTA_UNROLL for (V& row : block) row = Bf16Split<V>(row).lo;
+    pack_both_ways(block, StorePairs{}, s.low_plane);
+  }
+
+ private:
+  // Rows of a pack from row `first` on, up to `rows` of them; what comes after them has stayed zero.
+  struct StoreRows {
+    IDELTA_INLINE void operator()(const V (&block)[V::lanes], float* words, ptrdiff_t first, ptrdiff_t rows,
+                                  ptrdiff_t ahead) const {
+      words += first * nr;
+      IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
+        if (!kWhole && i >= rows) break;
+        block[i].store(words + i * nr);
+        fetch_next(words + i * nr + ahead);
+      }
+    }
+  };
+  // The same of bf16 numbers, two rows a word.
+  struct StorePairs {
+    IDELTA_INLINE void operator()(const V (&block)[V::lanes], float* words, ptrdiff_t first, ptrdiff_t rows,
+                                  ptrdiff_t ahead) const {
+      words += first / 2 * nr;
+      if constexpr (V::lanes == 1) {
+        store_high_halves(block[0], reinterpret_cast<uint16_t*>(words) + first % 2);
+      } else {
+        IDELTA_UNROLL for (int i = 0; i < V::lanes; i += 2) {
+          if (!kWhole && i >= rows) break;
+          float* const row = words + i / 2 * nr;
+          const V odd = kWhole || i + 1 < rows ? block[i + 1] : V::zero();  // a NaN of x spreads past the columns
+          store_pair(block[i], odd, reinterpret_cast<uint32_t*>(row), V::first(V::lanes));
+          fetch_next(row + ahead);
+        }
+      }
+    }
+  };
+
+  template <class Store>
+  IDELTA_INLINE void pack_both_ways(V (&block)[V::lanes], const Store& store, ptrdiff_t plane) const {
+    if (s.copy) store(block, s.copy + plane + c, r, s.rows - r, 0);
+    if (!s.transposed) return;
+    transpose(block);
+    store(block, s.transposed + plane + r, c, s.cols - c, s.transposed_ahead);
   }
 };
 
 // Returns the or of all new parameters.
 template <OptimizerStep::Kind kKind, bool kWhole, class V, ptrdiff_t nr>
 IDELTA_TILE V step_block(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t r, ptrdiff_t c) {
-  const OptimizerBlock<kKind, kWhole, V> at{s, constants, r, c};
+  const OptimizerBlock<kKind, kWhole, V, nr> at{s, constants, r, c};
   V block[V::lanes], seen = V::zero();
   at.multiply(block);
-  at.step(block, nr);
+  at.step(block);
   IDELTA_UNROLL for (const V& row : block) seen = seen | row;
-  if (s.transposed) at.store_transposed(block, nr);
+  at.pack(block);
   return seen;
 }
 

@@ -52,12 +52,7 @@ void Panels::pack_chunk(const KernelTable& kernels, const MatrixView& b, int64_t
                        .dst = format_ == IDELTA_FORMAT_F32 ? packed : rows};
   set_nonzero(panel, chunk, b.transposed ? kernels.f32_pack_panel_transposed(pack) : kernels.f32_pack_panel(pack));
   if (format_ == IDELTA_FORMAT_F32) return;
-  round(kernels, panel, chunk, rows, pack.rows);
-}
-
-void Panels::round(const KernelTable& kernels, int64_t panel, int64_t chunk, const float* rows, int64_t count) {
-  float* const packed = this->chunk(panel, chunk);
-  kernels.bf16_round_panel({.rows = count,
+  kernels.bf16_round_panel({.rows = pack.rows,
                             .width = nr_,
                             .src = rows,
                             .hi = reinterpret_cast<uint32_t*>(packed),

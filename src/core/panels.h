@@ -47,6 +47,7 @@ class Panels {
     return data_.get() + panel * stride() + k / steps_a_word() * nr_;
   }
   const float* low_words(int64_t panel, int64_t k) const { return words(panel, k) + plane_; }  // BF16X3
+  int64_t low_plane() const { return planes() == 2 ? plane_ : 0; }                             // words from hi to lo
   float at(int64_t k, int64_t j) const;
 
   float* chunk(int64_t panel, int64_t chunk) const {
@@ -56,8 +57,6 @@ class Panels {
 
   // Packs one chunk: kLine rows of one panel; different chunks may be packed by different threads.
   void pack_chunk(const KernelTable& kernels, const MatrixView& b, int64_t panel, int64_t chunk);
-  // `count` fp32 rows of nr, from a chunk on, into a format of bf16; the caller knows what is zero.
-  void round(const KernelTable& kernels, int64_t panel, int64_t chunk, const float* rows, int64_t count);
   // The same after its entries have been changed in place.
   void set_nonzero(int64_t panel, int64_t chunk, bool nonzero) {
     nonzero_[static_cast<size_t>(panel * chunks_ + chunk)] = nonzero;

@@ -31,12 +31,6 @@ void Stepper::operator()(int64_t row_panel, int64_t panel, const Gradient& gradi
   const bool last = column + nr_ >= n_, master = !parameters_.D;
   float* const packed = along().empty() ? nullptr : along().chunk(panel, row_panel * lines);
   bool nonzero[kMostLines * kMostLines];
-  // Formats of bf16 are rounded from these, in L1.
-  constexpr int64_t kMost = kMostLines * kLine;
-  const bool rounded = delta_.header.format != IDELTA_FORMAT_F32;
-  alignas(kAlignment) float rows[kMost * kMost], columns[kMost * kMost];
-  if (rounded && last) std::fill_n(rows, nr_ * nr_, 0.0f);  // columns past n
-  if (rounded && row + nr_ > n_) std::fill_n(columns, nr_ * nr_, 0.0f);
 
   OptimizerStep s = step_;
   s.rows = std::min(nr_, n_ - row);
@@ -52,15 +46,15 @@ void Stepper::operator()(int64_t row_panel, int64_t panel, const Gradient& gradi
   s.ldw = master ? nr_ : parameters_.ldd;
   for (int a = 0; a < 2; ++a) s.state[a] = parameters_.state[a] ? parameters_.state[a] + row * n_ + column : nullptr;
   s.ld_state = n_;
-  s.copy = master ? nullptr : rounded && packed ? rows : packed;
-  s.transposed = across().empty() ? nullptr : rounded ? columns : across().chunk(row_panel, panel * lines);
+  s.copy = master ? nullptr : packed;
+  s.transposed = across().empty() ? nullptr : across().chunk(row_panel, panel * lines);
+  s.pairs = delta_.header.format != IDELTA_FORMAT_F32;
+  s.low_plane = (packed ? along() : across()).low_plane();
   s.nonzero = nonzero;
   s.w_ahead = last ? 0 : master ? along().stride() : nr_;
   s.state_ahead = last ? 0 : nr_;
-  s.transposed_ahead = last || rounded ? 0 : nr_ * nr_;
+  s.transposed_ahead = last ? 0 : nr_ * nr_ / across().steps_a_word();
   kernels_.f32_optimizer_step(s);
-  if (rounded && packed) along().round(kernels_, panel, row_panel * lines, rows, s.rows);
-  if (rounded && s.transposed) across().round(kernels_, row_panel, panel * lines, columns, s.cols);
 
   const int64_t down = ceil_div(s.rows, kLine), wide = ceil_div(s.cols, kLine);
   for (int64_t i = 0; i < down && packed; ++i) {
