@@ -8,6 +8,13 @@ namespace {
 constexpr int64_t kPastLast = 16;  // columns of x that bf16_dot may read past the last one of a block
 constexpr int64_t kWidest = 64;    // nr of any ISA
 
+// Lines a row apart, which the hardware does not foresee: 3 % of the whole at n = 794, m = 512 (Zen 5, 2026-11).
+void fetch_lines(const float* first, int64_t ld, int64_t rows, int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t j = 0; j < columns; j += kLine) __builtin_prefetch(first + r * ld + j);
+  }
+}
+
 int64_t planes_of(idelta_format format) { return format == IDELTA_FORMAT_BF16X3 ? 2 : 1; }
 
 }  // namespace
@@ -61,6 +68,7 @@ void WeightsRounded::pack(int64_t index, float* memory) {
 void WeightsRounded::pack_panel(const float* dz, int64_t panel, Range rows) const {
   alignas(kAlignment) float line[kPairLine * kWidest];
   const int64_t nr = kernels_.nr, at = panel * panel_words() + rows.begin / 2 * nr;
+  fetch_lines(dz + rows.begin * op_.lddz + (panel + 1) * nr, op_.lddz, rows.size(), nr);
   kernels_.f32_pack_panel({.rows = rows.size(),
                            .cols = panel_width(panel),
                            .src = dz + rows.begin * op_.lddz + panel * nr,
@@ -79,6 +87,7 @@ void WeightsRounded::pack_panel(const float* dz, int64_t panel, Range rows) cons
 void WeightsRounded::pack_columns(const float* x, int64_t column, Range rows) const {
   alignas(kAlignment) float line[kLine * kPairLine];
   const int64_t count = std::min<int64_t>(kLine, op_.n - column), at = column * stride() + rows.begin;
+  fetch_lines(x + rows.begin * op_.ldx + column + kLine, op_.ldx, rows.size(), kLine);
   kernels_.f32_pack_panel_transposed({.rows = count,
                                       .cols = rows.size(),
                                       .src = x + rows.begin * op_.ldx + column,
