@@ -34,11 +34,12 @@ void WeightsFloat::pack(int64_t index, float* memory) {
            .packed_dz = memory + workspace_floats() / 2,
            .x = {op_.x + rows.begin * op_.ldx, op_.ldx},
            .dz = {op_.dz + rows.begin * op_.lddz, op_.lddz}};
-  // A few rows at a time: they are read along the grain, and the ends of the panels they go to stay in L1.
-  constexpr int64_t kRows = 16;
-  each_part(rows.size(), kRows, [&](Range few, Range block) {
-    for (int64_t p = block.begin; p < block.end; ++p) pack_panel(p, few);
-    if (rows_.packed) pack_block(block.begin / WeightsBlocks::kBlockPanels, few);
+  constexpr int64_t kRows = 16;  // a few, so that the ends of the panels they go to stay in L1
+  each_part(rows.size(), kRows, [&](Range few, Range panels) {
+    for (int64_t p = panels.begin; p < panels.end; ++p) pack_panel(p, few);
+    for (int64_t p = panels.begin; p < panels.end && rows_.packed; p += WeightsBlocks::kBlockPanels) {
+      pack_block(p / WeightsBlocks::kBlockPanels, few);
+    }
   });
 }
 

@@ -81,17 +81,19 @@ class WeightsProduct {
   // Columns of x in a block of dD's rows.
   int64_t width(Range block) const { return std::min(block.end * kernels_.nr, op_.n) - block.begin * kernels_.nr; }
 
-  // body(rows, panels) for all parts of a block of so many rows, `step` rows and a block of panels each, on all
-  // threads: along the rows, as they lie.
+  // body(rows, panels) for so many rows, `step` of them at a time and whole blocks of panels, on all threads: as many
+  // panels at once as a thread has of the same rows, for these are read along the grain.
   template <class Body>
   void each_part(int64_t rows, int64_t step, const Body& body) const {
     const int64_t wide = ceil_div(panels_, WeightsBlocks::kBlockPanels), parts = ceil_div(rows, step) * wide;
     const int64_t packers = std::min(tasks(), parts);
     context_.parallel.run(packers, packing_work(2 * rows * op_.n), [&](int64_t task) {
       const Range mine = part_of(parts, packers, task);
-      for (int64_t part = mine.begin; part < mine.end; ++part) {
-        const int64_t row = part / wide * step, panel = part % wide * WeightsBlocks::kBlockPanels;
-        body(Range{row, std::min(row + step, rows)}, first_block({panel, panels_}));
+      for (int64_t part = mine.begin, end; part < mine.end; part = end) {
+        end = std::min(mine.end, (part / wide + 1) * wide);
+        const int64_t row = part / wide * step, first = part % wide, last = first + end - part;
+        body(Range{row, std::min(row + step, rows)},
+             Range{first * WeightsBlocks::kBlockPanels, std::min(last * WeightsBlocks::kBlockPanels, panels_)});
       }
     });
   }

@@ -55,10 +55,10 @@ void WeightsRounded::pack(int64_t index, float* memory) {
              .partial = memory + planes() * (x_words() + dz_words())};
   packed_.zeros = packed_.partial + tasks() * partial_floats();
   std::fill_n(packed_.zeros, zeros(), 0.0f);
-  each_part(rows.size(), kPairLine, [&](Range line, Range block) {
-    for (int64_t p = block.begin; p < block.end; ++p) pack_panel(op_.dz + rows.begin * op_.lddz, p, line);
-    const int64_t end = std::min(block.end * kernels_.nr, op_.n);
-    for (int64_t c = block.begin * kernels_.nr; c < end; c += kLine) {
+  each_part(rows.size(), kPairLine, [&](Range line, Range panels) {
+    for (int64_t p = panels.begin; p < panels.end; ++p) pack_panel(op_.dz + rows.begin * op_.lddz, p, line);
+    const int64_t end = std::min(panels.end * kernels_.nr, op_.n);
+    for (int64_t c = panels.begin * kernels_.nr; c < end; c += kLine) {
       pack_columns(op_.x + rows.begin * op_.ldx, c, line);
     }
   });
