@@ -86,8 +86,9 @@ class WeightsProduct {
   template <class Body>
   void each_part(int64_t rows, int64_t step, const Body& body) const {
     const int64_t wide = ceil_div(panels_, WeightsBlocks::kBlockPanels), parts = ceil_div(rows, step) * wide;
-    const int64_t packers = std::min(tasks(), parts);
-    context_.parallel.run(packers, packing_work(2 * rows * op_.n), [&](int64_t task) {
+    const double work = packing_work(2 * rows * op_.n);
+    const int64_t packers = std::min({tasks(), parts, useful_threads(context_.parallel.threads(), work)});
+    context_.parallel.run(packers, work, [&](int64_t task) {
       const Range mine = part_of(parts, packers, task);
       for (int64_t part = mine.begin, end; part < mine.end; part = end) {
         end = std::min(mine.end, (part / wide + 1) * wide);
