@@ -140,20 +140,16 @@ std::vector<CertificateRow> measure_certificates(const Problem& problem, const I
     for (int64_t i = 0; i < n * n; ++i) dropped[size_t(i)] -= double(stored[i]);
     const SingularPair of_dropped = leading_pair(n, dropped);
     const SingularPair of_kept = leading_pair(n, Vector(stored.data(), stored.data() + n * n));
-    const Buffer attack = attack_rows(of_dropped.left, of_kept.left);
-    const Buffer attack_back = attack_rows(of_dropped.right, of_kept.right);
-    rows.push_back({.layer = problem.layer,
-                    .pass = Pass::kForward,
-                    .format = format,
-                    .certificate = info.certificate,
-                    .attack = layer.worst(packed, Pass::kForward, attack),
-                    .activations = layer.worst(packed, Pass::kForward, inputs.x)});
-    rows.push_back({.layer = problem.layer,
-                    .pass = Pass::kBackwardData,
-                    .format = format,
-                    .certificate = info.certificate_backward_data,
-                    .attack = layer.worst(packed, Pass::kBackwardData, attack_back),
-                    .activations = layer.worst(packed, Pass::kBackwardData, inputs.dz)});
+    const auto add = [&](Pass pass, double certificate, const Buffer& attack, const Buffer& activations) {
+      rows.push_back({.layer = problem.layer,
+                      .pass = pass,
+                      .format = format,
+                      .certificate = certificate,
+                      .attack = layer.worst(packed, pass, attack),
+                      .activations = layer.worst(packed, pass, activations)});
+    };
+    add(Pass::kForward, info.certificate, attack_rows(of_dropped.left, of_kept.left), inputs.x);
+    add(Pass::kBackwardData, info.certificate_backward_data, attack_rows(of_dropped.right, of_kept.right), inputs.dz);
   }
   return rows;
 }

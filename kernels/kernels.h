@@ -32,6 +32,7 @@ namespace idelta {
 
 inline constexpr ptrdiff_t kLine = 16;      // floats in a cache line
 inline constexpr ptrdiff_t kPairLine = 32;  // bf16 numbers in one
+inline constexpr ptrdiff_t kWidest = 64;    // nr of any ISA
 
 // y = min(high, max(low, max(slope * z, z))), 0 < slope <= 1, then tanh if asked: covers every activation of idelta.h.
 struct Activation {
@@ -130,9 +131,10 @@ struct RoundRows {
 // y = act(a x + x D + b) for a block of rows and a run of bf16 panels, with x rounded to bf16 as well:
 //   bf16_dot     x D ~ x_hi D_hi
 //   bf16x3_dot   x D ~ x_hi D_hi + x_hi D_lo + x_lo D_hi
-// Rows of x past the last one may be read, up to the next multiple of 16 rows. Products are exact and summed in fp32
+// Rows of x past the last one may be read, fewer than kRowsPastLast. Products are exact and summed in fp32
 // with subnormals flushed. The order within a sum is the ISA's own, but an element's does not depend on rows, cols or
 // its place among them.
+inline constexpr ptrdiff_t kRowsPastLast = 16;
 struct Bf16Block {
   ptrdiff_t rows, cols;
   ptrdiff_t k;  // reduction steps, a multiple of kPairLine

@@ -39,38 +39,32 @@ struct LhsColumns {
 };
 
 // What a word of rhs holds: kSteps reduction steps, each multiplied by a word of lhs.
-struct F32Product {
+struct OneStep {
   static constexpr int kSteps = 1;
   template <class V>
   static IDELTA_INLINE V load(const float* word, int) {
     return V::load(word);
   }
+};
+struct MultiplyAdd {
   template <class V>
   static IDELTA_INLINE void step(V& sum, V x, V d) {
     accumulate(sum, x, d);
   }
 };
+struct F32Product : OneStep, MultiplyAdd {};
 
 // A pair of bf16, widened.
-struct WidenedProduct {
+struct WidenedProduct : MultiplyAdd {
   static constexpr int kSteps = 2;
   template <class V>
   static IDELTA_INLINE V load(const float* word, int part) {
     return part == 0 ? shift_left_16(V::load(word)) : high_half(V::load(word));
   }
-  template <class V>
-  static IDELTA_INLINE void step(V& sum, V x, V d) {
-    accumulate(sum, x, d);
-  }
 };
 
 // A pair of bf16 that meets a pair of bf16.
-struct DotProduct {
-  static constexpr int kSteps = 1;
-  template <class V>
-  static IDELTA_INLINE V load(const float* word, int) {
-    return V::load(word);
-  }
+struct DotProduct : OneStep {
   template <class V>
   static IDELTA_INLINE void step(V& sum, V x, V d) {
     accumulate_dot(sum, x, d);

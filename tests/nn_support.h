@@ -43,7 +43,8 @@ void expect_error(const Call& call, std::initializer_list<std::string> parts) {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "idelta-nn-XXXXXX").string();
+    std::string pattern = (std::filesystem::temp_directory_path() / "idelta-nn-").string();
+    pattern.append(6, 'X');  // which mkdtemp replaces
     if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
     path_ = pattern;
   }

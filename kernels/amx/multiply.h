@@ -20,7 +20,6 @@ namespace idelta::amx {
 
 constexpr ptrdiff_t kTileRows = 16, kColumns = 32;  // of a row of tiles, of a panel
 constexpr ptrdiff_t kSlice = 12 * kPairLine;        // 24 KiB of a panel
-constexpr ptrdiff_t kRowBytes = 64;
 
 // 32 rows by one panel of sums whose epilogue is still to be done, from row `next` on.
 template <class V>
@@ -144,7 +143,7 @@ void multiply(const Bf16Block& b) {
   // Rows that are not there are not loaded if one tile holds all. Else a last tile reads past them, into memory that
   // src/core keeps for it, and what comes of them is not stored.
   const bool whole = b.rows >= 2 * kTileRows;
-  const auto first = static_cast<uint8_t>(whole || b.rows > kTileRows ? kTileRows : b.rows);
+  const auto first = static_cast<uint8_t>(b.rows > kTileRows ? kTileRows : b.rows);
   const auto second = static_cast<uint8_t>(whole ? kTileRows : b.rows > kTileRows ? b.rows - kTileRows : 1);
   const Engine tiles({first, first, second, second, first, second, kTileRows, kTileRows});
   // One tile streams D, and has no use for slices.

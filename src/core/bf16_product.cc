@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstdio>
 #include <string_view>
-#include <vector>
 
 #include "src/core/dispatch.h"
 #include "src/core/error.h"

@@ -17,6 +17,9 @@ enum class Arithmetic {
 
 Arithmetic arithmetic_of(const idelta_context& context, idelta_format format);
 
+// bf16 numbers for one of fp32: hi, or hi and lo.
+inline int64_t planes_of(idelta_format format) { return format == IDELTA_FORMAT_BF16X3 ? 2 : 1; }
+
 inline bool rounds_rows(const idelta_context& context, idelta_format format) {
   return arithmetic_of(context, format) != Arithmetic::kChain;
 }

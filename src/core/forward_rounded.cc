@@ -7,8 +7,6 @@
 namespace idelta::core {
 namespace {
 
-constexpr int64_t kPastLast = 16;  // rows that bf16_dot may read past the last one
-
 // How m rows are cut. Cut by rows alone, a task rounds `rows` of them at a time and multiplies them; cut by columns
 // too, all rows are rounded first, by everybody, and a task takes some of them times some panels.
 struct Plan {
@@ -33,14 +31,14 @@ Plan plan_for(const idelta_context& context, idelta_format format, int64_t m, in
   Plan plan{.partition = Partition(context.placement, threads, {m, panels, forward_cost}),
             .multiply_adds = multiply_adds};
   plan.shared = plan.partition.cuts_panels();
-  plan.planes = format == IDELTA_FORMAT_BF16X3 ? 2 : 1;
+  plan.planes = planes_of(format);
   // An odd number of lines, so that the rows of a tile spread over all sets of L1.
   plan.stride = (ceil_div(n, kPairLine) | 1) * kPairLine;
   plan.copy_stride = round_up(n, kLine);
   plan.rows = plan.shared ? m
                           : rounded_rows(context.caches, context.kernels.bf16_mr, plan.partition.most_rows(),
                                          plan.planes * plan.stride * static_cast<int64_t>(sizeof(uint16_t)));
-  plan.plane = (plan.rows + kPastLast) * plan.stride;
+  plan.plane = (plan.rows + kRowsPastLast) * plan.stride;
   plan.block = plan.planes * plan.plane / 2 + plan.rows * plan.copy_stride;
   plan.blocks = plan.shared ? 1 : plan.partition.tasks();
   plan.partial = round_up(plan.shared ? plan.partition.most_rows() : plan.rows, kPairLine) * context.kernels.nr;

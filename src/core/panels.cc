@@ -7,8 +7,6 @@
 namespace idelta::core {
 namespace {
 
-constexpr int64_t kWidest = 64;  // nr of any ISA
-
 int64_t plane_words(int64_t n, int64_t nr, idelta_format format) {
   return format == IDELTA_FORMAT_F32 ? n * nr : round_up(n, kPairLine) / 2 * nr;
 }

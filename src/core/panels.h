@@ -8,6 +8,7 @@
 #include "idelta/idelta.h"
 #include "src/core/blocking.h"
 #include "src/core/context.h"
+#include "src/core/formats.h"
 #include "src/core/memory.h"
 
 namespace idelta::core {
@@ -66,7 +67,7 @@ class Panels {
   void find_used();
 
  private:
-  int64_t planes() const { return format_ == IDELTA_FORMAT_BF16X3 ? 2 : 1; }
+  int64_t planes() const { return planes_of(format_); }
 
   idelta_format format_ = IDELTA_FORMAT_F32;
   int64_t n_ = 0, nr_ = 0, count_ = 0, chunks_ = 0;

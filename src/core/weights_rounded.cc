@@ -5,17 +5,12 @@
 namespace idelta::core {
 namespace {
 
-constexpr int64_t kPastLast = 16;  // columns of x that bf16_dot may read past the last one of a block
-constexpr int64_t kWidest = 64;    // nr of any ISA
-
 // Lines a row apart, which the hardware does not foresee: 3 % of the whole at n = 794, m = 512 (Zen 5, 2026-11).
 void fetch_lines(const float* first, int64_t ld, int64_t rows, int64_t columns) {
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t j = 0; j < columns; j += kLine) __builtin_prefetch(first + r * ld + j);
   }
 }
-
-int64_t planes_of(idelta_format format) { return format == IDELTA_FORMAT_BF16X3 ? 2 : 1; }
 
 }  // namespace
 
@@ -34,7 +29,7 @@ WeightsRounded::WeightsRounded(const idelta_context& context, const WeightsOpera
 int64_t WeightsRounded::most_steps() const { return round_up(std::min(block_rows_, op_.m), kPairLine); }
 // An odd number of lines, so that the rows of a tile spread over all sets of L1.
 int64_t WeightsRounded::stride() const { return (most_steps() / kPairLine | 1) * kPairLine; }
-int64_t WeightsRounded::x_words() const { return (round_up(op_.n, kLine) + kPastLast) * stride() / 2; }
+int64_t WeightsRounded::x_words() const { return (round_up(op_.n, kLine) + kRowsPastLast) * stride() / 2; }
 int64_t WeightsRounded::dz_words() const { return panels() * panel_words(); }
 int64_t WeightsRounded::partial_floats() const {
   return round_up(WeightsBlocks::kBlockPanels * kernels_.nr, kPairLine) * kernels_.nr;

@@ -2,6 +2,7 @@
 #ifndef IDELTA_CORE_WEIGHTS_ROUNDED_H
 #define IDELTA_CORE_WEIGHTS_ROUNDED_H
 
+#include "src/core/formats.h"
 #include "src/core/weights_product.h"
 
 namespace idelta::core {
@@ -30,7 +31,7 @@ class WeightsRounded final : public WeightsProduct {
   };
 
   bool split() const { return op_.format == IDELTA_FORMAT_BF16X3; }
-  int64_t planes() const { return split() ? 2 : 1; }
+  int64_t planes() const { return planes_of(op_.format); }
   int64_t most_steps() const;
   int64_t stride() const;
   int64_t x_words() const;   // of one plane
