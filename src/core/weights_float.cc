@@ -28,8 +28,8 @@ int64_t WeightsFloat::workspace_floats() const {
 void WeightsFloat::pack(int64_t index, float* memory) {
   const Range rows = this->rows(index);
   rows_ = {.size = rows.size(),
-           .packed = cut_.pack || rows_collide(op_.m, op_.ldx, kWeightsCollision) ||
-                     rows_collide(op_.m, op_.lddz, kWeightsCollision),
+           .packs_x = rows_collide(op_.m, op_.ldx, kWeightsCollision),
+           .packs_dz = cut_.pack || rows_collide(op_.m, op_.lddz, kWeightsCollision),
            .packed_x = memory,
            .packed_dz = memory + workspace_floats() / 2,
            .x = {op_.x + rows.begin * op_.ldx, op_.ldx},
@@ -37,7 +37,7 @@ void WeightsFloat::pack(int64_t index, float* memory) {
   constexpr int64_t kRows = 16;  // a few, so that the ends of the panels they go to stay in L1
   each_part(rows.size(), kRows, [&](Range few, Range panels) {
     for (int64_t p = panels.begin; p < panels.end; ++p) pack_panel(p, few);
-    for (int64_t p = panels.begin; p < panels.end && rows_.packed; p += WeightsBlocks::kBlockPanels) {
+    for (int64_t p = panels.begin; p < panels.end && rows_.packs_x; p += WeightsBlocks::kBlockPanels) {
       pack_block(p / WeightsBlocks::kBlockPanels, few);
     }
   });
@@ -66,13 +66,13 @@ void WeightsFloat::pack_block(int64_t block, Range rows) const {
 // Of a block, from the offset-th column on.
 WeightsFloat::Strided WeightsFloat::columns(Range block, int64_t offset) const {
   const int64_t column = block.begin * kernels_.nr + offset, b = block.begin / WeightsBlocks::kBlockPanels;
-  return rows_.packed ? Strided{packed_block(b) + column - b * block_width(), block_width()}
-                      : Strided{rows_.x.data + column, rows_.x.stride};
+  return rows_.packs_x ? Strided{packed_block(b) + column - b * block_width(), block_width()}
+                       : Strided{rows_.x.data + column, rows_.x.stride};
 }
 
 // The panels that a tile is given at once: those that lie one beside the other if dD goes by rows, else one.
 Range WeightsFloat::first_group(Range panels) const {
-  const int64_t whole = rows_.packed ? this->panels() : op_.n / kernels_.nr;  // a last one that is cut is packed apart
+  const int64_t whole = rows_.packs_dz ? this->panels() : op_.n / kernels_.nr;  // a last one that is cut is packed apart
   const bool together = cut_.rows_first && panels.begin < whole;
   return {panels.begin, together ? std::min(panels.end, whole) : std::min(panels.begin + 1, panels.end)};
 }

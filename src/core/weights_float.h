@@ -31,14 +31,14 @@ class WeightsFloat final : public WeightsProduct {
   // same.
   struct Rows {
     int64_t size = 0;
-    bool packed = false;
+    bool packs_x = false, packs_dz = false;
     float *packed_x = nullptr, *packed_dz = nullptr;
     Strided x{}, dz{};  // as they lie
   };
 
   int64_t block_width() const { return WeightsBlocks::kBlockPanels * kernels_.nr; }
   int64_t tile(Range block) const { return even_tile(width(block), low_tiles_ ? kernels_.wide_rows : kernels_.mr); }
-  bool packs_panel(int64_t p) const { return rows_.packed || panel_width(p) < kernels_.nr; }
+  bool packs_panel(int64_t p) const { return rows_.packs_dz || panel_width(p) < kernels_.nr; }
   float* packed_panel(int64_t p) const { return rows_.packed_dz + p * rows_.size * kernels_.nr; }
   float* packed_block(int64_t b) const { return rows_.packed_x + b * rows_.size * block_width(); }
   // From panel p on; those that lie alike are panel_stride() apart.
@@ -46,7 +46,7 @@ class WeightsFloat final : public WeightsProduct {
     return packs_panel(p) ? Strided{packed_panel(p), kernels_.nr}
                           : Strided{rows_.dz.data + p * kernels_.nr, rows_.dz.stride};
   }
-  int64_t panel_stride() const { return rows_.packed ? rows_.size * kernels_.nr : kernels_.nr; }
+  int64_t panel_stride() const { return rows_.packs_dz ? rows_.size * kernels_.nr : kernels_.nr; }
   Strided columns(Range block, int64_t offset) const;
   Range first_group(Range panels) const;
 
