@@ -107,6 +107,24 @@ TEST(Blocking, WeightsBlocksFitTheirCacheOrAreTheLeastPossible) {
   }
 }
 
+TEST(Blocking, ColumnsCollideWhereRowsShareSetsOfL1) {
+  const CacheSizes caches{.l1 = 48 << 10, .l2 = 1 << 20};
+  for (const TileShape& tile : {TileShape{14, 32}, TileShape{6, 16}}) {
+    EXPECT_FALSE(columns_collide(caches, tile, 64, 794, 794));
+    EXPECT_FALSE(columns_collide(caches, tile, 4096, 1026, 1026));
+    EXPECT_FALSE(columns_collide(caches, tile, 64, 128, 128)) << "an eighth of a page";
+    EXPECT_FALSE(columns_collide(caches, tile, 4, 1024, 1024)) << "twelve ways hold four rows of two lines";
+    EXPECT_TRUE(columns_collide(caches, tile, 16, 1024, 1024));
+    EXPECT_TRUE(columns_collide(caches, tile, 4096, 1024, 2048));
+    EXPECT_TRUE(columns_collide(caches, tile, 16, 512, 512));
+    EXPECT_TRUE(columns_collide(caches, tile, 64, 768, 768));
+  }
+  EXPECT_FALSE(columns_collide(caches, {14, 32}, 512, 512, 512)) << "L2's lot, packed or not";
+  EXPECT_TRUE(columns_collide(caches, {6, 16}, 512, 512, 512));
+  EXPECT_FALSE(columns_collide(caches, {14, 32}, 64, 256, 256)) << "too few panels to repay packing";
+  EXPECT_TRUE(columns_collide(caches, {6, 16}, 64, 256, 256));
+}
+
 TEST(Blocking, SmallProblemsStayOnOneThread) {
   EXPECT_EQ(1, useful_threads(64, 0));
   EXPECT_EQ(1, useful_threads(64, 16.0 * 64 * 64));

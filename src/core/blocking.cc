@@ -1,6 +1,7 @@
 #include "src/core/blocking.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "kernels/kernels.h"
 #include "src/core/memory.h"
@@ -9,6 +10,7 @@ namespace idelta::core {
 namespace {
 
 constexpr int64_t kFloat = sizeof(float);
+constexpr int64_t kPage = 4096;  // bytes; a way of L1
 
 // `total` if so many items of `bytes` each fit into `budget`; else the largest multiple of `unit` that fits and cuts
 // total evenly. What fits costs no division: a whole call with n = 64, m = 1 takes 190 ns.
@@ -68,7 +70,22 @@ int64_t rounded_weights_rows(const CacheSizes& caches, int64_t nr, int64_t m, in
   return std::min(even_block(m, nr * element, caches.l2 / 8, kPairLine), packed_rows(caches, m, n, element, kPairLine));
 }
 
-bool rows_collide(int64_t m, int64_t ld, int64_t apart_bytes) { return m > 8 && ld * kFloat % apart_bytes == 0; }
+bool rows_collide(int64_t m, int64_t ld) { return m > 8 && ld * kFloat % kPage == 0; }
+
+// With what packing gained or lost (Zen 5, 2026-11; m = 64 and 512):
+//                        a page apart (n = 1024)   half (512)   a quarter (768)   a quarter (256)
+//   AVX-512, 14 x 32      22, 3 %                  7, -4 %      6, -2 %           0, -6 %
+//   AVX2, 6 x 16          90, 90 %                 30, 15 %     9, -2 %           14, 2 %
+// A page apart L2 runs out of sets as well. From some 256 rows on packed columns come from L2, too; low tiles read
+// columns so often that L2 is too far.
+bool columns_collide(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n, int64_t ld) {
+  const int64_t apart = std::gcd(ld * kFloat, kPage), lines = caches.l1 / apart;
+  if (apart < kPage / 4 || 2 * m <= lines) return false;  // a tile's columns are in two lines of a row
+  if (apart == kPage) return true;
+  constexpr int64_t kLowTile = 8, kFewRows = 256, kManyColumns = 256;
+  if (tile.mr < kLowTile) return n >= kManyColumns;
+  return m <= kFewRows && n >= kManyColumns * (kPage / 2) / apart;
+}
 
 int64_t useful_threads(int64_t threads, double multiply_adds) {
   // A thread's least share. forward, n = 64 .. 256, threads awake: 2 threads against 1 are 0.6 times as fast at 0.13

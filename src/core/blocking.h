@@ -64,12 +64,14 @@ WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, in
 // The same mb where the operands are `planes` times bf16, and a sum goes through all of them at once.
 int64_t rounded_weights_rows(const CacheSizes& caches, int64_t nr, int64_t m, int64_t n, int64_t planes);
 
-// Whether m rows, ld elements apart, crowd into so few sets of L1 that they should be copied whatever their size: a
-// multiple of `apart_bytes` apart. A page means one set: too few for the mr rows of forward (n = 1024, m = 512: 4 %;
-// half a page, n = 512, would lose 2 % to the copy, Zen 5). backward_weights goes down all rows of a column, and loses
-// 10 % at half a page (n = 512, m = 64, Emerald Rapids).
-inline constexpr int64_t kForwardCollision = 4096, kWeightsCollision = 2048;
-bool rows_collide(int64_t m, int64_t ld, int64_t apart_bytes);
+// Whether forward should copy m rows that lie ld elements apart, whatever their size: a multiple of a page means one
+// set of L1, too few for the mr rows of a tile (n = 1024, m = 512: 4 %; half a page, n = 512, would lose 2 % to the
+// copy, Zen 5).
+bool rows_collide(int64_t m, int64_t ld);
+
+// Whether backward_weights should pack columns of m rows that lie ld elements apart, n columns in all, though they
+// could be used as they lie: a column fills its few sets of L1 and misses the rest of it.
+bool columns_collide(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n, int64_t ld);
 
 // The multiply-adds that take as long as packing so many elements.
 constexpr double packing_work(int64_t elements) { return 16 * static_cast<double>(elements); }

@@ -86,8 +86,8 @@ class Source {
         lies_(!rows.y   ? kGiven
               : rows.dz ? kInDz
                         : kCopied) {
-    if (lies_ == kGiven && (rows.src == overwritten || rows_collide(m, rows.ld, kForwardCollision))) lies_ = kCopied;
-    if (lies_ == kInDz && rows_collide(m, rows.lddz, kForwardCollision)) lies_ = kCopied;
+    if (lies_ == kGiven && (rows.src == overwritten || rows_collide(m, rows.ld))) lies_ = kCopied;
+    if (lies_ == kInDz && rows_collide(m, rows.lddz)) lies_ = kCopied;
   }
 
   bool needs_preparation() const { return rows_.y || lies_ == kCopied; }

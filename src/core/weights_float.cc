@@ -28,8 +28,8 @@ int64_t WeightsFloat::workspace_floats() const {
 void WeightsFloat::pack(int64_t index, float* memory) {
   const Range rows = this->rows(index);
   rows_ = {.size = rows.size(),
-           .packs_x = rows_collide(op_.m, op_.ldx, kWeightsCollision),
-           .packs_dz = cut_.pack || rows_collide(op_.m, op_.lddz, kWeightsCollision),
+           .packs_x = columns_collide(context_.caches, context_.tile(), op_.m, op_.n, op_.ldx),
+           .packs_dz = cut_.pack || columns_collide(context_.caches, context_.tile(), op_.m, op_.n, op_.lddz),
            .packed_x = memory,
            .packed_dz = memory + workspace_floats() / 2,
            .x = {op_.x + rows.begin * op_.ldx, op_.ldx},
@@ -72,7 +72,8 @@ WeightsFloat::Strided WeightsFloat::columns(Range block, int64_t offset) const {
 
 // The panels that a tile is given at once: those that lie one beside the other if dD goes by rows, else one.
 Range WeightsFloat::first_group(Range panels) const {
-  const int64_t whole = rows_.packs_dz ? this->panels() : op_.n / kernels_.nr;  // a last one that is cut is packed apart
+  const int64_t whole =
+      rows_.packs_dz ? this->panels() : op_.n / kernels_.nr;  // a last one that is cut is packed apart
   const bool together = cut_.rows_first && panels.begin < whole;
   return {panels.begin, together ? std::min(panels.end, whole) : std::min(panels.begin + 1, panels.end)};
 }
