@@ -155,8 +155,8 @@ struct Bf16Block {
   bool fetch_y;  // as in ForwardTile
 };
 
-// One optimiser step on a block of parameters w with gradient g + lhs^T rhs, formulas at idelta_optimizer_kind; and the
-// new w, while it is in registers, into the packed forms.
+// One optimiser step on parameters w, up to a panel wide, with gradient g + lhs^T rhs, formulas at
+// idelta_optimizer_kind; and the new w, while it is in registers, into the packed forms.
 struct OptimizerStep {
   enum Kind { kSgd, kMomentum, kNesterov, kAdamW } kind;
   float learning_rate, weight_decay;
@@ -176,12 +176,14 @@ struct OptimizerStep {
   float* state[2];
   ptrdiff_t ld_state;
   // The packs of w and of w^T from their first entry on, in rows of nr that are zero past the last one and stay so, or
-  // null: fp32 numbers, or words of bf16 pairs as in RoundPanel, with lo so many words behind hi (0: none).
+  // null: fp32 numbers, or words of bf16 pairs as in RoundPanel, with lo so many words behind hi (0: none). Every nr
+  // rows of w are a panel of w^T.
   float *copy, *transposed;
+  ptrdiff_t transposed_panel_stride;
   bool pairs;
   ptrdiff_t low_plane;
   bool* nonzero;  // [rows / kLine][cols / kLine]: whether that part of w is not all zero; or null
-  // Words to where the next call's w, state and transposed will be, which are fetched meanwhile; or 0.
+  // Words from w, state and transposed of the last nr rows to those of the next call, which are fetched meanwhile; or 0.
   ptrdiff_t w_ahead, state_ahead, transposed_ahead;
 };
 

@@ -176,16 +176,37 @@ IDELTA_INLINE bool step_line(const OptimizerStep& s, const OptimizerConstants<V>
   return any_nonzero(seen);
 }
 
+// Up to nr rows; returns where `nonzero` goes on.
 template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr>
-void optimizer_step_of(const OptimizerStep& given) {
-  const OptimizerStep s = given;  // for all the compiler knows, a store could change what was given
-  const OptimizerConstants<V> constants(s);
-  bool* nonzero = s.nonzero;
+IDELTA_INLINE bool* step_panel(const OptimizerStep& s, const OptimizerConstants<V>& constants, bool* nonzero) {
   for (ptrdiff_t r = 0; r < s.rows; r += kLine) {
     for (ptrdiff_t c = 0; c < s.cols; c += kLine) {
       const bool any = step_line<kKind, V, nr>(s, constants, r, c);
       if (nonzero) *nonzero++ = any;
     }
+  }
+  return nonzero;
+}
+
+template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr>
+void optimizer_step_of(const OptimizerStep& given) {
+  OptimizerStep s = given;  // for all the compiler knows, a store could change what was given
+  const OptimizerConstants<V> constants(s);
+  bool* nonzero = s.nonzero;
+  s.rows = nr;
+  s.w_ahead = nr * s.ldw, s.state_ahead = nr * s.ld_state, s.transposed_ahead = s.transposed_panel_stride;
+  for (ptrdiff_t left = given.rows; left > 0; left -= nr) {
+    if (left <= nr) {
+      s.rows = left;
+      s.w_ahead = given.w_ahead, s.state_ahead = given.state_ahead, s.transposed_ahead = given.transposed_ahead;
+    }
+    nonzero = step_panel<kKind, V, nr>(s, constants, nonzero);
+    s.w += nr * s.ldw;
+    if (s.g) s.g += nr * s.ldg;
+    if (s.m > 0) s.lhs += nr;
+    for (float*& state : s.state) state = state ? state + nr * s.ld_state : nullptr;
+    if (s.copy) s.copy += s.pairs ? nr / 2 * nr : nr * nr;
+    if (s.transposed) s.transposed += s.transposed_panel_stride;
   }
 }
 

@@ -64,12 +64,28 @@ Idelta::Idelta(const Problem& problem, const Inputs& inputs, bool identity_in_we
                    : problem.pass == Pass::kBackwardData ? IDELTA_PASS_BACKWARD_DATA
                                                          : IDELTA_PASS_BOTH;
   delta_.emplace(context_, problem.n, memory_.weights.data(), problem.n, options);
+  pack_parameters();
 }
 
-void Idelta::weights_changed() { delta_->repack(memory_.weights.data(), problem_.n); }
+void Idelta::weights_changed() {
+  delta_->repack(memory_.weights.data(), problem_.n);
+  pack_parameters();
+}
+
+void Idelta::pack_parameters() {
+  if (!problem_.trains()) return;
+  const int64_t n = problem_.n, floats = panels_floats(context_, n);
+  velocity_ = Buffer(floats);
+  panels_pack(context_, n, memory_.velocity.data(), n, velocity_.data());
+  if (format_ == IDELTA_FORMAT_F32) return;
+  master_ = Buffer(floats);
+  panels_pack(context_, n, memory_.weights.data(), n, master_.data());
+}
 
 void Idelta::fetch_weights() {
-  if (problem_.trains() && format_ == IDELTA_FORMAT_F32) delta_->unpack(memory_.weights.data(), problem_.n);
+  if (!problem_.trains()) return;
+  if (format_ == IDELTA_FORMAT_F32) return delta_->unpack(memory_.weights.data(), problem_.n);
+  panels_unpack(context_, problem_.n, master_.data(), memory_.weights.data(), problem_.n);
 }
 
 double Idelta::operand_rounding() const {
@@ -134,19 +150,18 @@ void Idelta::update() {
   optimizer.kind = IDELTA_OPTIMIZER_MOMENTUM;
   optimizer.learning_rate = learning_rate_;
   optimizer.momentum = kMomentum;
-  const bool packed_is_master = format_ == IDELTA_FORMAT_F32;
   delta_->update({.m = problem_.m,
                   .x = memory_.x.data(),
                   .ldx = problem_.n,
                   .dz = memory_.dz.data(),
                   .lddz = problem_.n,
                   .optimizer = &optimizer,
-                  .D = packed_is_master ? nullptr : memory_.weights.data(),
-                  .ldd = problem_.n,
-                  .state = {memory_.velocity.data()},
+                  .D = format_ == IDELTA_FORMAT_F32 ? nullptr : master_.data(),
+                  .state = {velocity_.data()},
                   .bias = memory_.bias.data(),
                   .bias_state = {memory_.bias_velocity.data()},
-                  .gradient_format = format_});
+                  .gradient_format = format_,
+                  .order = IDELTA_ORDER_PANELS});
 }
 
 ImplementationEntry idelta_entry(idelta_format format) {

@@ -27,6 +27,7 @@ class Idelta : public Implementation {
  private:
   void weights_changed() override;
   void fetch_weights() override;
+  void pack_parameters();
   void forward();
   void backward_data();
   void backward_weights();
@@ -35,6 +36,7 @@ class Idelta : public Implementation {
   const idelta_format format_;
   const Context& context_;
   std::optional<Delta> delta_;  // empty for backward_weights, which needs none
+  Buffer velocity_, master_;    // in panels; F32: delta_ is the master
 };
 
 }  // namespace idelta::bench

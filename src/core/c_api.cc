@@ -127,6 +127,37 @@ idelta_status idelta_delta_info(const idelta_context* context, const idelta_delt
   });
 }
 
+idelta_status idelta_panels_floats(const idelta_context* context, int64_t n, int64_t* floats) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_width(n);
+    check_pointer(floats, "floats");
+    *floats = panel_floats(n, context->kernels.nr);
+  });
+}
+
+idelta_status idelta_panels_pack(const idelta_context* context, int64_t n, const float* rows, int64_t ld,
+                                 float* panels) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_width(n);
+    check_matrix(rows, "rows", n, ld, "ld", n);
+    check_pointer(panels, "panels");
+    rows_to_panels(*context, n, rows, ld, panels);
+  });
+}
+
+idelta_status idelta_panels_unpack(const idelta_context* context, int64_t n, const float* panels, float* rows,
+                                   int64_t ld) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_width(n);
+    check_pointer(panels, "panels");
+    check_matrix(rows, "rows", n, ld, "ld", n);
+    panels_to_rows(*context, n, panels, rows, ld);
+  });
+}
+
 void idelta_delta_destroy(idelta_delta* delta) { delete delta; }
 
 }  // extern "C"

@@ -22,6 +22,12 @@ void check_in_place(const float* in, int64_t ld_in, const char* in_name, const f
   }
 }
 
+void check_order(idelta_order order) {
+  if (order != IDELTA_ORDER_ROWS && order != IDELTA_ORDER_PANELS) {
+    invalid("order = " + std::to_string(order) + " is none of idelta_order's values");
+  }
+}
+
 void check_optimizer(const idelta_optimizer& o) {
   if (o.kind < IDELTA_OPTIMIZER_SGD || o.kind > IDELTA_OPTIMIZER_ADAMW) {
     invalid("optimizer->kind = " + std::to_string(o.kind) + " is none of idelta_optimizer_kind's values");
@@ -168,8 +174,9 @@ idelta_status idelta_update(const idelta_context* context, idelta_delta* delta, 
     check_width(n, m);
     check_matrix(a.x, "x", m, a.ldx, "ldx", n);
     check_matrix(a.dz, "dz", m, a.lddz, "lddz", n);
+    check_order(a.order);
     if (a.D) {
-      check_matrix(a.D, "D", n, a.ldd, "ldd", n);
+      if (a.order == IDELTA_ORDER_ROWS) check_matrix(a.D, "D", n, a.ldd, "ldd", n);
     } else if (delta->header.format != IDELTA_FORMAT_F32) {
       invalid(std::string("D is null, but delta of format ") + format_name(delta->header.format) +
               " is too coarse to be the master; give D in fp32");
@@ -187,7 +194,8 @@ idelta_status idelta_update(const idelta_context* context, idelta_delta* delta, 
     if (m == 0) return;
 
     update(*context, *delta, {m, n, a.x, a.ldx, a.dz, a.lddz, format}, optimizer,
-           {.D = a.D,
+           {.order = a.order,
+            .D = a.D,
             .ldd = a.ldd,
             .state = {a.state[0], a.state[1]},
             .bias = a.bias,

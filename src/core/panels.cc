@@ -11,6 +11,18 @@ int64_t plane_words(int64_t n, int64_t nr, idelta_format format) {
   return format == IDELTA_FORMAT_F32 ? n * nr : round_up(n, kPairLine) / 2 * nr;
 }
 
+// body(p) for every panel of n columns, on the context's threads.
+template <class Body>
+void each_panel(const idelta_context& context, int64_t n, const Body& body) {
+  const int64_t panels = ceil_div(n, context.kernels.nr);
+  const double work = packing_work(panels * n * context.kernels.nr);
+  const int64_t tasks = std::min(panels, useful_threads(context.parallel.threads(), work));
+  context.parallel.run(tasks, work, [&](int64_t task) {
+    const Range mine = part_of(panels, tasks, task);
+    for (int64_t p = mine.begin; p < mine.end; ++p) body(p);
+  });
+}
+
 }  // namespace
 
 Panels::Panels(int64_t n, int64_t nr, idelta_format format)
@@ -67,14 +79,37 @@ void Panels::find_used() {
   }
 }
 
+int64_t panel_floats(int64_t n, int64_t nr) { return ceil_div(n, nr) * n * nr; }
+
+void rows_to_panels(const idelta_context& context, int64_t n, const float* rows, int64_t ld, float* panels) {
+  const int64_t nr = context.kernels.nr;
+  each_panel(context, n, [&](int64_t p) {
+    context.kernels.f32_pack_panel({.rows = n,
+                                    .cols = std::min(nr, n - p * nr),
+                                    .src = rows + p * nr,
+                                    .ld = ld,
+                                    .width = nr,
+                                    .dst = panels + p * n * nr});
+  });
+}
+
+void panels_to_rows(const idelta_context& context, int64_t n, const float* panels, float* rows, int64_t ld) {
+  const int64_t nr = context.kernels.nr;
+  each_panel(context, n, [&](int64_t p) {
+    CopyRows copy{};
+    copy.rows = n;
+    copy.cols = std::min(nr, n - p * nr);
+    copy.src = panels + p * n * nr;
+    copy.ld = nr;
+    copy.dst = rows + p * nr;
+    copy.ldd = ld;
+    context.kernels.f32_copy_rows(copy);
+  });
+}
+
 void pack_panels(const idelta_context& context, Panels& panels, const MatrixView& b) {
-  const double work = packing_work(panels.count() * panels.n() * panels.nr());
-  const int64_t tasks = std::min(panels.count(), useful_threads(context.parallel.threads(), work));
-  context.parallel.run(tasks, work, [&](int64_t task) {
-    const Range mine = part_of(panels.count(), tasks, task);
-    for (int64_t p = mine.begin; p < mine.end; ++p) {
-      for (int64_t chunk = 0; chunk < panels.chunks(); ++chunk) panels.pack_chunk(context.kernels, b, p, chunk);
-    }
+  each_panel(context, panels.n(), [&](int64_t p) {
+    for (int64_t chunk = 0; chunk < panels.chunks(); ++chunk) panels.pack_chunk(context.kernels, b, p, chunk);
   });
   panels.find_used();
 }

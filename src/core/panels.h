@@ -77,6 +77,11 @@ class Panels {
   std::vector<Range> used_;
 };
 
+// An n x n matrix from rows of ld floats to panels of fp32 in memory of panel_floats(), and back.
+int64_t panel_floats(int64_t n, int64_t nr);
+void rows_to_panels(const idelta_context& context, int64_t n, const float* rows, int64_t ld, float* panels);
+void panels_to_rows(const idelta_context& context, int64_t n, const float* panels, float* rows, int64_t ld);
+
 // Packs all panels of b on the context's threads.
 void pack_panels(const idelta_context& context, Panels& panels, const MatrixView& b);
 

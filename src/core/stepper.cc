@@ -26,14 +26,30 @@ static_assert(OptimizerStep::kSgd == static_cast<int>(IDELTA_OPTIMIZER_SGD) &&
               OptimizerStep::kNesterov == static_cast<int>(IDELTA_OPTIMIZER_NESTEROV) &&
               OptimizerStep::kAdamW == static_cast<int>(IDELTA_OPTIMIZER_ADAMW));
 
-void Stepper::operator()(int64_t row_panel, int64_t panel, const Gradient& gradient) const {
-  const int64_t row = row_panel * nr_, column = panel * nr_, lines = nr_ / kLine;
-  const bool last = column + nr_ >= n_, master = !parameters_.D;
-  float* const packed = along().empty() ? nullptr : along().chunk(panel, row_panel * lines);
-  bool nonzero[kMostLines * kMostLines];
+Stepper::Placed Stepper::placed(float* data, idelta_order order, int64_t ld) const {
+  if (order == IDELTA_ORDER_ROWS) return {data, ld, nr_, false};
+  return {data, nr_, n_ * nr_, true};
+}
+
+Stepper::Stepper(const KernelTable& kernels, idelta_delta& delta, const Parameters& parameters,
+                 const OptimizerStep& step)
+    : kernels_(kernels),
+      delta_(delta),
+      parameters_(parameters),
+      step_(step),
+      n_(delta.header.n),
+      nr_(kernels.nr),
+      w_(parameters.D ? placed(parameters.D, parameters.order, parameters.ldd)
+                      : placed(along().chunk(0, 0), IDELTA_ORDER_PANELS, nr_)),
+      state_{placed(parameters.state[0], parameters.order, n_), placed(parameters.state[1], parameters.order, n_)} {}
+
+void Stepper::operator()(const TileOfD& tile, const Gradient& gradient, const std::optional<TileOfD>& next) const {
+  const int64_t row = tile.row_panels.begin * nr_, column = tile.panel * nr_, lines = nr_ / kLine;
+  const int64_t last = tile.row_panels.end - 1;
+  bool nonzero[kMostPanels * kMostLines * kMostLines];
 
   OptimizerStep s = step_;
-  s.rows = std::min(nr_, n_ - row);
+  s.rows = std::min(tile.row_panels.size() * nr_, n_ - row);
   s.cols = std::min(nr_, n_ - column);
   s.g = gradient.g;
   s.ldg = gradient.ldg;
@@ -42,29 +58,42 @@ void Stepper::operator()(int64_t row_panel, int64_t panel, const Gradient& gradi
   s.lhs_stride = gradient.lhs_stride;
   s.rhs = gradient.rhs;
   s.rhs_stride = gradient.rhs_stride;
-  s.w = master ? packed : parameters_.D + row * parameters_.ldd + column;
-  s.ldw = master ? nr_ : parameters_.ldd;
-  for (int a = 0; a < 2; ++a) s.state[a] = parameters_.state[a] ? parameters_.state[a] + row * n_ + column : nullptr;
-  s.ld_state = n_;
-  s.copy = master ? nullptr : packed;
-  s.transposed = across().empty() ? nullptr : across().chunk(row_panel, panel * lines);
+  s.w = w_.at(row, tile.panel);
+  s.ldw = w_.ld;
+  for (int a = 0; a < 2; ++a) s.state[a] = state_[a].at(row, tile.panel);
+  s.ld_state = state_[0].ld;
+  const bool packs = !along().empty();
+  s.copy = packs && parameters_.D ? along().chunk(tile.panel, tile.row_panels.begin * lines) : nullptr;
+  s.transposed = across().empty() ? nullptr : across_chunk(tile.row_panels.begin, tile.panel);
+  s.transposed_panel_stride = across().stride();
   s.pairs = delta_.header.format != IDELTA_FORMAT_F32;
-  s.low_plane = (packed ? along() : across()).low_plane();
+  s.low_plane = (packs ? along() : across()).low_plane();
   s.nonzero = nonzero;
-  s.w_ahead = last ? 0 : master ? along().stride() : nr_;
-  s.state_ahead = last ? 0 : nr_;
-  s.transposed_ahead = last ? 0 : nr_ * nr_ / across().steps_a_word();
-  kernels_.f32_optimizer_step(s);
-
-  const int64_t down = ceil_div(s.rows, kLine), wide = ceil_div(s.cols, kLine);
-  for (int64_t i = 0; i < down && packed; ++i) {
-    along().set_nonzero(panel, row_panel * lines + i,
-                        std::any_of(nonzero + i * wide, nonzero + (i + 1) * wide, [](bool b) { return b; }));
+  if (next) {
+    const int64_t first = next->row_panels.begin;
+    s.w_ahead = w_.at(first * nr_, next->panel) - w_.at(last * nr_, tile.panel);
+    if (state_[0].data) s.state_ahead = state_[0].at(first * nr_, next->panel) - state_[0].at(last * nr_, tile.panel);
+    if (s.transposed) s.transposed_ahead = across_chunk(first, next->panel) - across_chunk(last, tile.panel);
   }
-  for (int64_t j = 0; j < wide && s.transposed; ++j) {
-    bool any = false;
-    for (int64_t i = 0; i < down; ++i) any |= nonzero[i * wide + j];
-    across().set_nonzero(row_panel, panel * lines + j, any);
+  kernels_.f32_optimizer_step(s);
+  set_nonzero(tile, nonzero);
+}
+
+// nonzero: [lines of rows][lines of columns].
+void Stepper::set_nonzero(const TileOfD& tile, const bool* nonzero) const {
+  const int64_t lines = nr_ / kLine, first_row = tile.row_panels.begin * lines, first_column = tile.panel * lines;
+  const int64_t down = std::min(tile.row_panels.size() * lines, ceil_div(n_, kLine) - first_row);
+  const int64_t wide = std::min(lines, ceil_div(n_, kLine) - first_column);
+  for (int64_t i = 0; i < down && !along().empty(); ++i) {
+    const bool* const row = nonzero + i * wide;
+    along().set_nonzero(tile.panel, first_row + i, std::any_of(row, row + wide, [](bool b) { return b; }));
+  }
+  for (int64_t q = 0; q < tile.row_panels.size() && !across().empty(); ++q) {
+    for (int64_t j = 0; j < wide; ++j) {
+      bool any = false;
+      for (int64_t i = q * lines; i < std::min((q + 1) * lines, down); ++i) any |= nonzero[i * wide + j];
+      across().set_nonzero(tile.row_panels.begin + q, first_column + j, any);
+    }
   }
 }
 

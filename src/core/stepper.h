@@ -3,6 +3,9 @@
 #ifndef IDELTA_CORE_STEPPER_H
 #define IDELTA_CORE_STEPPER_H
 
+#include <algorithm>
+#include <optional>
+
 #include "src/core/blocking.h"
 #include "src/core/delta.h"
 #include "src/core/weights_product.h"
@@ -11,34 +14,64 @@ namespace idelta::core {
 
 OptimizerStep step_of(const idelta_optimizer& optimizer);
 
+// Rows of D, a panel of across() each, in one panel of its columns.
+struct TileOfD {
+  Range row_panels;
+  int64_t panel;
+};
+
 // Holds references only; different tiles may be stepped by different threads.
 class Stepper {
  public:
-  Stepper(const KernelTable& kernels, idelta_delta& delta, const Parameters& parameters, const OptimizerStep& step)
-      : kernels_(kernels), delta_(delta), parameters_(parameters), step_(step), n_(delta.header.n), nr_(kernels.nr) {}
+  Stepper(const KernelTable& kernels, idelta_delta& delta, const Parameters& parameters, const OptimizerStep& step);
 
   // The order of D out x in: then the gradient is dz^T x.
   bool transposed() const { return parameters_.D && delta_.header.transposed; }
 
-  // The nr rows of D that are panel row_panel of across(), in panel `panel` of its columns. Few rows of the batch are
-  // bound by memory: 24 bytes an element (D, one state and the pack of the other direction, each read and written).
-  // What the next panel needs is fetched meanwhile: rows of the state are too many streams for the hardware to foresee.
-  // Down the rows of a panel, a tile took 10 to 20 % longer than along them. Under AVX2, whose tiles are a quarter as
-  // large, fetching four tiles ahead, or no line twice, gained nothing.
-  void operator()(int64_t row_panel, int64_t panel, const Gradient& gradient) const;
+  // Whether D and state are read and written best down a panel, where all lies on end, and not along rows.
+  bool down() const { return w_.panels && (!state_[0].data || state_[0].panels); }
+
+  // Row panels from `begin` on that operator() takes at once.
+  static Range first_run(Range row_panels) {
+    return {row_panels.begin, std::min(row_panels.begin + kMostPanels, row_panels.end)};
+  }
+
+  // Few rows of the batch are bound by memory: 24 bytes an element (D, one state and the pack of the other direction,
+  // each read and written). What `next` needs is fetched meanwhile: rows of the other pack, and of a state that lies in
+  // rows, are too many streams for the hardware to foresee. State in panels: a tenth faster at n = 512, a third at 1024,
+  // where rows are a page apart; then down the panels, up to a quarter (n = 2048; m = 1, Zen 5, 2026-11). In rows, a
+  // tile took 10 to 20 % longer down than along them. Under AVX2 fetching four tiles ahead, or no line twice, gained
+  // nothing.
+  void operator()(const TileOfD& tile, const Gradient& gradient, const std::optional<TileOfD>& next) const;
 
  private:
-  static constexpr int64_t kMostLines = 4;  // in the width of a panel
+  static constexpr int64_t kMostPanels = 16;  // in a run
+  static constexpr int64_t kMostLines = 4;    // in the width of a panel
+
+  // An n x n array of parameters.
+  struct Placed {
+    float* data;
+    int64_t ld, panel_stride;
+    bool panels;
+    float* at(int64_t row, int64_t panel) const { return data ? data + row * ld + panel * panel_stride : nullptr; }
+  };
+  Placed placed(float* data, idelta_order order, int64_t ld) const;
 
   // The panels whose reduction goes along the rows of D as it lies, and those of its transpose.
   Panels& along() const { return transposed() ? delta_.backward : delta_.forward; }
   Panels& across() const { return transposed() ? delta_.forward : delta_.backward; }
+  float* across_chunk(int64_t row_panel, int64_t panel) const {
+    return across().chunk(row_panel, panel * (nr_ / kLine));
+  }
+
+  void set_nonzero(const TileOfD& tile, const bool* nonzero) const;
 
   const KernelTable& kernels_;
   idelta_delta& delta_;
   const Parameters& parameters_;
   const OptimizerStep& step_;
   int64_t n_, nr_;
+  Placed w_, state_[2];
 };
 
 }  // namespace idelta::core

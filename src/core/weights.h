@@ -28,10 +28,11 @@ void backward_weights(const idelta_context& context, const WeightsOperands& oper
 
 // Master parameters and what the optimiser remembers of them.
 struct Parameters {
-  float* D;  // n x n, in the order in which `delta` was given; or null: delta.forward is the master
-  int64_t ldd;
-  float* state[2];  // n x n dense
-  float* bias;      // n, or null
+  idelta_order order;  // of D and state
+  float* D;            // n x n, in x out or out x in as `delta` was given; or null: delta.forward is the master
+  int64_t ldd;         // of rows
+  float* state[2];     // n x n; rows: dense
+  float* bias;         // n, or null
   float* bias_state[2];
 };
 

@@ -15,6 +15,9 @@ class WeightsFloat final : public WeightsProduct {
   void pack(int64_t index, float* memory) override;
   void multiply(int64_t task, Range block, Range panels, float beta, float* out, int64_t ldo) const override;
   bool few_rows() const override;
+  Range few_rows_together(Range row_panels) const override {
+    return rows_.packs_x ? first_block(row_panels) : row_panels;
+  }
   Gradient few_rows_of(int64_t row_panel, int64_t panel) const override;
 
  private:

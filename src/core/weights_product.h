@@ -64,6 +64,8 @@ class WeightsProduct {
   // So few that the optimiser's kernel multiplies what is packed itself, for the tile in these panels of D's rows and
   // columns.
   virtual bool few_rows() const { return false; }
+  // Those of the panels of rows, from the first on, that one call of the kernel can take.
+  virtual Range few_rows_together(Range row_panels) const { return row_panels; }
   virtual Gradient few_rows_of(int64_t /*row_panel*/, int64_t /*panel*/) const { return {}; }
 
   // sums += column sums of dz over rows of block `index`, for this task's share of the columns.

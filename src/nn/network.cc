@@ -112,18 +112,23 @@ void Network::pack(int64_t layer, std::span<const float> delta) {
 void Network::set_compute(idelta_format format) {
   if (format == compute_) return;
   for (int64_t l = 0; l < layers(); ++l) {
-    std::vector<float> D = delta(l);
+    const std::vector<float> D = delta(l);
     compute_ = format;
     pack(l, D);
-    if (format == IDELTA_FORMAT_F32) D = {};
-    layers_[l].master = std::move(D);
+    std::vector<float>& master = layers_[l].master;
+    master.assign(format == IDELTA_FORMAT_F32 ? 0 : static_cast<size_t>(panels_floats(*context_, n())), 0.0f);
+    if (!master.empty()) panels_pack(*context_, n(), D.data(), n(), master.data());
   }
 }
 
 std::vector<float> Network::delta(int64_t layer) const {
-  if (!layers_[layer].master.empty()) return layers_[layer].master;
+  const std::vector<float>& master = layers_[layer].master;
   std::vector<float> copy(static_cast<size_t>(n() * n()));
-  layers_[layer].packed->unpack(copy.data(), n());
+  if (master.empty()) {
+    layers_[layer].packed->unpack(copy.data(), n());
+  } else {
+    panels_unpack(*context_, n(), master.data(), copy.data(), n());
+  }
   return copy;
 }
 
@@ -136,7 +141,7 @@ void Network::set_layer(int64_t layer, std::span<const float> delta, std::span<c
   }
   Layer& target = layers_[layer];
   target.packed->repack(delta.data(), n());
-  if (!target.master.empty()) std::copy(delta.begin(), delta.end(), target.master.begin());
+  if (!target.master.empty()) panels_pack(*context_, n(), delta.data(), n(), target.master.data());
   std::copy(bias.begin(), bias.end(), target.bias.begin());
 }
 

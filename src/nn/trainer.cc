@@ -126,11 +126,11 @@ Trainer::State::State(Network& net, const Dataset& set, const TrainOptions& opts
   optimizer.weight_decay = options.weight_decay;
   optimizer.step = 0;
   slots.resize(outputs.size());
-  const auto n = static_cast<size_t>(network.n());
+  const auto floats = static_cast<size_t>(panels_floats(network.context(), network.n()));
   for (Slots& slot : slots) {
     for (int32_t i = 0; i < idelta_optimizer_state_arrays(options.optimizer); ++i) {
-      slot.delta[i].assign(n * n, 0.0f);
-      slot.bias[i].assign(n, 0.0f);
+      slot.delta[i].assign(floats, 0.0f);
+      slot.bias[i].assign(static_cast<size_t>(network.n()), 0.0f);
     }
   }
   order.resize(static_cast<size_t>(data.count));
@@ -205,7 +205,8 @@ void Trainer::State::update(int64_t layer, int64_t rows, const float* x, const f
                          .state = {array(slot.delta[0]), array(slot.delta[1])},
                          .bias = target.bias.data(),
                          .bias_state = {array(slot.bias[0]), array(slot.bias[1])},
-                         .gradient_format = options.compute});
+                         .gradient_format = options.compute,
+                         .order = IDELTA_ORDER_PANELS});
 }
 
 Progress Trainer::State::progress(int64_t done, double loss, double correct) const {

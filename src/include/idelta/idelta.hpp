@@ -110,6 +110,19 @@ class Delta {
   std::unique_ptr<idelta_delta, Destroy> handle_;
 };
 
+// A matrix of parameters in panels, and back: IDELTA_ORDER_PANELS.
+inline int64_t panels_floats(const Context& context, int64_t n) {
+  int64_t floats = 0;
+  check(idelta_panels_floats(context.get(), n, &floats));
+  return floats;
+}
+inline void panels_pack(const Context& context, int64_t n, const float* rows, int64_t ld, float* panels) {
+  check(idelta_panels_pack(context.get(), n, rows, ld, panels));
+}
+inline void panels_unpack(const Context& context, int64_t n, const float* panels, float* rows, int64_t ld) {
+  check(idelta_panels_unpack(context.get(), n, panels, rows, ld));
+}
+
 inline void backward_weights(const Context& context, BackwardWeightsArgs args) {
   args.struct_size = sizeof args;
   check(idelta_backward_weights(context.get(), &args));

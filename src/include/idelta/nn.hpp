@@ -98,7 +98,7 @@ class Network {
   friend class Trainer;
   struct Layer {
     std::vector<float> bias;
-    std::vector<float> master;  // D, unless the packed form is
+    std::vector<float> master;  // D in panels, unless the packed form is
     std::unique_ptr<Delta> packed;
   };
   void pack(int64_t layer, std::span<const float> delta);
