@@ -183,7 +183,8 @@ struct OptimizerStep {
   bool pairs;
   ptrdiff_t low_plane;
   bool* nonzero;  // [rows / kLine][cols / kLine]: whether that part of w is not all zero; or null
-  // Words from w, state and transposed of the last nr rows to those of the next call, which are fetched meanwhile; or 0.
+  // Words from w, state and transposed of the last nr rows to those of the next call, which are fetched meanwhile; or
+  // 0.
   ptrdiff_t w_ahead, state_ahead, transposed_ahead;
 };
 

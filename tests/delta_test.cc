@@ -47,6 +47,32 @@ void expect_stored(const Matrix& D, const Matrix& unpacked) {
   expect_equal(unpacked, stored(D), "D");
 }
 
+// Column j of row i is number j % nr of row i of panel j / nr.
+TEST(Panels, HoldEveryEntryAndZeros) {
+  const ContextPtr context = make_context();
+  int64_t nr = 0;  // of one column all the floats
+  ASSERT_OK(idelta_panels_floats(context.get(), 1, &nr));
+  for (const int64_t n : {1, 15, 16, 17, 33, 100}) {
+    for (const Flush flush : {Flush::kLeft, Flush::kRight}) {
+      const Matrix D = random_delta(n, n + 3, 5, flush);
+      int64_t floats = 0;
+      ASSERT_OK(idelta_panels_floats(context.get(), n, &floats));
+      ASSERT_EQ(0, floats % n);
+      const Matrix panels(1, floats, floats, flush), back(n, n, n + 5, flush);
+      ASSERT_OK(idelta_panels_pack(context.get(), n, D.data(), D.ld(), panels.data()));
+      for (int64_t i = 0; i < n; ++i) {
+        for (int64_t j = 0; j < floats / n; ++j) {
+          ASSERT_EQ(j < n ? D(i, j) : 0.0f, panels(0, (j / nr * n + i) * nr + j % nr)) << i << ", " << j;
+        }
+      }
+      ASSERT_OK(idelta_panels_unpack(context.get(), n, panels.data(), back.data(), back.ld()));
+      EXPECT_EQ(D.element_bits(), back.element_bits());
+      EXPECT_TRUE(back.surroundings_untouched());
+      EXPECT_TRUE(panels.surroundings_untouched());
+    }
+  }
+}
+
 // The bits of both passes (or those packed) on fixed rows.
 std::vector<uint32_t> passes_bits(const ContextPtr& context, const DeltaPtr& delta, int64_t n, idelta_passes passes) {
   Random random(99);

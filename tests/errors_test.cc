@@ -208,6 +208,7 @@ TEST_F(ErrorsTest, Update) {
                        {{"state"}, [](Call& c) { c.args.state[1] = nullptr; }},
                        {{"bias_state"}, [&](Call& c) { c.args.bias = state[0].data(); }},
                        {{"gradient_format", "7"}, [](Call& c) { c.args.gradient_format = kNoFormat; }},
+                       {{"order", "7"}, [](Call& c) { c.args.order = static_cast<idelta_order>(7); }},
                        {{"struct_size", "0"}, [&](Call&) { optimizer.struct_size = 0; }},
                        {{"kind", "9"}, [&](Call&) { optimizer.kind = static_cast<idelta_optimizer_kind>(9); }},
                        {{"step", "0"}, [&](Call&) { optimizer.step = 0; }},
@@ -283,6 +284,7 @@ TEST_F(ErrorsTest, TheRestNamesItsArgument) {
   idelta_delta_info_t info = IDELTA_DELTA_INFO_INIT, wrong_info = info;
   wrong_info.struct_size = 1;
   size_t bytes = 12345;
+  int64_t floats = 12345;
   const float* X = x.data();
   float* Y = out.data();
   const auto sidmm = [&](const idelta_context* with, int64_t rows, int64_t width, const float* from, int64_t ldx,
@@ -302,6 +304,19 @@ TEST_F(ErrorsTest, TheRestNamesItsArgument) {
       {{"delta"}, [&] { return idelta_delta_unpack(c, nullptr, Y, n); }},
       {{"D"}, [&] { return idelta_delta_unpack(c, d, nullptr, n); }},
       {{"ldd", "10"}, [&] { return idelta_delta_unpack(c, d, Y, 10); }},
+      {{"context"}, [&] { return idelta_panels_floats(nullptr, n, &floats); }},
+      {{"n", "0"}, [&] { return idelta_panels_floats(c, 0, &floats); }},
+      {{"floats"}, [&] { return idelta_panels_floats(c, n, nullptr); }},
+      {{"context"}, [&] { return idelta_panels_pack(nullptr, n, X, n, Y); }},
+      {{"n", "-1"}, [&] { return idelta_panels_pack(c, -1, X, n, Y); }},
+      {{"rows"}, [&] { return idelta_panels_pack(c, n, nullptr, n, Y); }},
+      {{"ld", "10"}, [&] { return idelta_panels_pack(c, n, X, 10, Y); }},
+      {{"panels"}, [&] { return idelta_panels_pack(c, n, X, n, nullptr); }},
+      {{"context"}, [&] { return idelta_panels_unpack(nullptr, n, X, Y, n); }},
+      {{"n", "0"}, [&] { return idelta_panels_unpack(c, 0, X, Y, n); }},
+      {{"panels"}, [&] { return idelta_panels_unpack(c, n, nullptr, Y, n); }},
+      {{"rows"}, [&] { return idelta_panels_unpack(c, n, X, nullptr, n); }},
+      {{"ld", "10"}, [&] { return idelta_panels_unpack(c, n, X, Y, 10); }},
       {{"context"}, [&] { return idelta_delta_repack(nullptr, d, X, n); }},
       {{"delta"}, [&] { return idelta_delta_repack(c, nullptr, X, n); }},
       {{"D"}, [&] { return idelta_delta_repack(c, d, nullptr, n); }},

@@ -59,6 +59,7 @@ TEST_F(FloatModeTest, EveryCallLeavesTheCallersMode) {
   Random random(1);
   const Matrix x(m, n), y(m, n), D(n, n), back(n, n);
   fill_uniform(x, random), fill_delta(D, random);
+  std::vector<float> panels(static_cast<size_t>((n + 64) * n));
   idelta_optimizer optimizer = IDELTA_OPTIMIZER_INIT;
   for (const Runner& runner : kRunners) {
     std::atomic<bool> changed{false};
@@ -78,6 +79,8 @@ TEST_F(FloatModeTest, EveryCallLeavesTheCallersMode) {
         {"context", [&] { return idelta_context_create(nullptr, nullptr); }},
         {"repack", [&] { return idelta_delta_repack(c, d, D.data(), n); }},
         {"unpack", [&] { return idelta_delta_unpack(c, d, back.data(), n); }},
+        {"panels_pack", [&] { return idelta_panels_pack(c, n, D.data(), n, panels.data()); }},
+        {"panels_unpack", [&] { return idelta_panels_unpack(c, n, panels.data(), back.data(), n); }},
         {"info", [&] { return idelta_delta_info(c, d, &info); }},
         {"query", [&] { return idelta_forward_workspace_bytes(c, d, m, &bytes); }},
         {"forward", [&] { return idelta_forward(c, d, &forward); }},

@@ -242,6 +242,91 @@ TEST_F(UpdateTest, PackedDeltaAloneTakesTheSameSteps) {
   }
 }
 
+// The same in panels, with guard pages around them.
+class InPanels {
+ public:
+  InPanels(const ContextPtr& context, const Parameters& rows)
+      : context_(context),
+        rows_(rows),
+        value_(in_panels(rows.value)),
+        first_(in_panels(rows.first)),
+        second_(in_panels(rows.second)) {}
+
+  void set(idelta_update_args& args) const {
+    args.D = value_.data();
+    args.ldd = 0;
+    args.state[0] = first_.data();
+    args.state[1] = second_.data();
+    args.order = IDELTA_ORDER_PANELS;
+  }
+  void expect_same(bool value_too) const {
+    if (value_too) expect_same(value_, rows_.value, "D");
+    expect_same(first_, rows_.first, "state[0]");
+    expect_same(second_, rows_.second, "state[1]");
+  }
+
+ private:
+  Matrix in_panels(const Matrix& rows) const {
+    int64_t floats = 0;
+    EXPECT_OK(idelta_panels_floats(context_.get(), rows.cols(), &floats));
+    Matrix panels(1, floats);
+    EXPECT_OK(idelta_panels_pack(context_.get(), rows.cols(), rows.data(), rows.ld(), panels.data()));
+    return panels;
+  }
+  void expect_same(const Matrix& panels, const Matrix& rows, const char* what) const {
+    const int64_t n = rows.cols();
+    const Matrix back(n, n);
+    EXPECT_OK(idelta_panels_unpack(context_.get(), n, panels.data(), back.data(), n));
+    EXPECT_EQ(rows.element_bits(), back.element_bits()) << what;
+    EXPECT_TRUE(panels.surroundings_untouched()) << what;
+  }
+
+  const ContextPtr& context_;
+  const Parameters& rows_;
+  Matrix value_, first_, second_;
+};
+
+// D in panels, or the packed delta as master where it can be; state in panels: the bits of those in rows.
+void check_panels(const ContextPtr& context, int64_t m, int64_t n, idelta_optimizer_kind kind, bool transposed) {
+  SCOPED_TRACE("m " + std::to_string(m) + " n " + std::to_string(n) + (transposed ? " transposed" : ""));
+  for (const bool packed_master : {false, true}) {
+    if (packed_master && (transposed || !stores_f32())) continue;
+    Random random(static_cast<uint64_t>(n + m));
+    const Parameters rows(n, n, n);
+    fill_delta(rows.value, random);
+    const idelta_delta_options options = delta_options(1, IDELTA_PASS_BOTH, transposed);
+    const DeltaPtr expected = pack(context, rows.value, options), delta = pack(context, rows.value, options);
+    const InPanels panels(context, rows);
+    const Matrix x(m, n), dz(m, n);
+    idelta_optimizer optimizer = make_optimizer(kind, 0.1f);
+    for (optimizer.step = 1; optimizer.step <= 2; ++optimizer.step) {
+      fill_uniform(x, random), fill_uniform(dz, random);
+      idelta_update_args args = update_args(x, dz, optimizer, rows.value);
+      set_parameters(args, rows, nullptr);
+      ASSERT_OK(idelta_update(context.get(), expected.get(), &args));
+      panels.set(args);
+      if (packed_master) args.D = nullptr;
+      ASSERT_OK(idelta_update(context.get(), delta.get(), &args));
+      panels.expect_same(!packed_master);
+      expect_packed(context, delta, rows.value, options);
+    }
+  }
+}
+
+TEST_F(UpdateTest, PanelsTakeTheSameStepsAsRows) {
+  for (const bool transposed : {false, true}) {
+    for (const idelta_optimizer_kind kind : kKinds) {
+      check_panels(context, 19, 75, kind, transposed);
+      if (HasFailure()) return;
+    }
+    // One run down a panel and several; columns of x that are packed in blocks; rows too many for the kernel.
+    for (const int64_t n : {1, 31, 130, reduced() ? 130 : 600, reduced() ? 128 : 512}) {
+      for (const int64_t m : {1, 19, 70}) check_panels(context, m, n, IDELTA_OPTIMIZER_ADAMW, transposed);
+      if (HasFailure()) return;
+    }
+  }
+}
+
 // Only the directions that were packed are kept.
 TEST_F(UpdateTest, OnePassPacked) {
   for (const idelta_passes passes : {IDELTA_PASS_FORWARD, IDELTA_PASS_BACKWARD_DATA}) {

@@ -6,9 +6,9 @@ namespace {
 // dD with shorter rows is square enough to be in L1; else fetching it doubles the speed of m = 1.
 constexpr int64_t kLongRows = 96;
 
-// Of the batch: their products are over before packs and state have come from memory, and D is walked along its rows.
-// Half the time at m = 1, four fifths at 16, alike at 64, a tenth more at 128 (Zen 5, 2026-11).
-constexpr int64_t kFewRows = 64;
+// Of the batch: their products are over before packs and state have come from memory, and D is walked on end. Half the
+// time at m = 1, a tenth less at 32, alike at 48, up to a seventh more at 64 (Zen 5, 2026-11).
+constexpr int64_t kFewRows = 48;
 
 WeightsBlocks blocks_for(const idelta_context& context, const WeightsOperands& o) {
   return weights_blocks(context.caches, context.tile(), o.m, o.n);

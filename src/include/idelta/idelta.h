@@ -366,7 +366,7 @@ typedef struct idelta_update_args {
   const float* dz; /* m x n */
   int64_t lddz;
   const idelta_optimizer* optimizer;
-  float* D; /* n x n, in x out or out x in as delta was given: the master copy, changed in place; or null */
+  float* D;        /* n x n, in x out or out x in as delta was given: the master copy, changed in place; or null */
   int64_t ldd;     /* of D in rows; in panels it is not used */
   float* state[2]; /* each n x n (in rows: dense), as D (null: in x out), zero before the first step */
   float* bias;     /* n, or null: changed in place */
