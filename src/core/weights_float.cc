@@ -6,10 +6,6 @@ namespace {
 // dD with shorter rows is square enough to be in L1; else fetching it doubles the speed of m = 1.
 constexpr int64_t kLongRows = 96;
 
-// Of the batch: their products are over before packs and state have come from memory, and D is walked on end. Half the
-// time at m = 1, a tenth less at 32, alike at 48, up to a seventh more at 64 (Zen 5, 2026-11).
-constexpr int64_t kFewRows = 48;
-
 WeightsBlocks blocks_for(const idelta_context& context, const WeightsOperands& o) {
   return weights_blocks(context.caches, context.tile(), o.m, o.n);
 }
@@ -98,7 +94,9 @@ void WeightsFloat::multiply(int64_t, Range block, Range panels, float beta, floa
   }
 }
 
-bool WeightsFloat::few_rows() const { return row_blocks() == 1 && op_.m <= kFewRows; }
+// Their products are over before packs and state have come from memory, and D is walked on end: half the time at m = 1,
+// a tenth less at 32 (Zen 5, 2026-11).
+bool WeightsFloat::few_rows() const { return row_blocks() == 1 && op_.m <= kernels_.few_rows; }
 
 Gradient WeightsFloat::few_rows_of(int64_t row_panel, int64_t panel) const {
   const Strided lhs = columns({row_panel, row_panel + 1}, 0), rhs = this->panel(panel);
