@@ -54,6 +54,8 @@ struct OptimizerBlock {
   ptrdiff_t r, c;
   typename V::Mask mask = V::first(kWhole ? V::lanes : s.cols - c);
 
+  // Blocks narrower than a line fetch it once, not twice: up to 3 % (AVX2).
+  static IDELTA_INLINE bool begins_line(ptrdiff_t at) { return V::lanes >= kLine || at % kLine == 0; }
   IDELTA_INLINE bool has(int i) const { return kWhole || r + i < s.rows; }
 
   // The gradient: the chain of f32_weights, to the bit.
@@ -87,9 +89,11 @@ struct OptimizerBlock {
       if (!has(i)) break;
       block[i] = stepped<kKind>(in_registers, block[i], V::load(w, mask), state0, state1, mask);
       block[i].store(w, mask);
-      fetch_next(w + w_ahead);
-      if (kFirst) fetch_next(state0 + state_ahead);
-      if (kSecond) fetch_next(state1 + state_ahead);
+      if (begins_line(c)) {
+        fetch_next(w + w_ahead);
+        if (kFirst) fetch_next(state0 + state_ahead);
+        if (kSecond) fetch_next(state1 + state_ahead);
+      }
       w += ldw, state0 += ld_state, state1 += ld_state;
       forget(w), forget(state0), forget(state1);
     }
@@ -110,7 +114,8 @@ struct OptimizerBlock {
   }
 
  private:
-  // Rows of a pack from row `first` on, up to `rows` of them; what comes after them has stayed zero.
+  // Rows of a pack from row `first` on, up to `rows` of them; what comes after them has stayed zero. ahead: 0 fetches
+  // nothing.
   struct StoreRows {
     IDELTA_INLINE void operator()(const V (&block)[V::lanes], float* words, ptrdiff_t first, ptrdiff_t rows,
                                   ptrdiff_t ahead) const {
@@ -118,7 +123,7 @@ struct OptimizerBlock {
       IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
         if (!kWhole && i >= rows) break;
         block[i].store(words + i * nr);
-        fetch_next(words + i * nr + ahead);
+        if (ahead != 0) fetch_next(words + i * nr + ahead);
       }
     }
   };
@@ -135,7 +140,7 @@ struct OptimizerBlock {
           float* const row = words + i / 2 * nr;
           const V odd = kWhole || i + 1 < rows ? block[i + 1] : V::zero();  // a NaN of x spreads past the columns
           store_pair(block[i], odd, reinterpret_cast<uint32_t*>(row), V::first(V::lanes));
-          fetch_next(row + ahead);
+          if (ahead != 0) fetch_next(row + ahead);
         }
       }
     }
@@ -146,7 +151,7 @@ struct OptimizerBlock {
     if (s.copy) store(block, s.copy + plane + c, r, s.rows - r, 0);
     if (!s.transposed) return;
     transpose(block);
-    store(block, s.transposed + plane + r, c, s.cols - c, s.transposed_ahead);
+    store(block, s.transposed + plane + r, c, s.cols - c, begins_line(r) ? s.transposed_ahead : 0);
   }
 };
 
