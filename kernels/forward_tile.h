@@ -2,48 +2,10 @@
 #ifndef IDELTA_KERNELS_FORWARD_TILE_H
 #define IDELTA_KERNELS_FORWARD_TILE_H
 
-#include "kernels/activation.h"
+#include "kernels/epilogue.h"
 #include "kernels/tile.h"
 
 namespace idelta {
-
-// contribution = sum + b,  y = act(a x + contribution). kWhole: all columns are there, and no store needs a mask.
-// What it needs of t is copied first: for all the compiler knows, a store to y could change t.
-template <bool kWhole, class V, int MR, int N, class Activate>
-IDELTA_INLINE void store_tile(const V (&sum)[MR][N], const ForwardTile& t, const Activate& activate) {
-  const V a = V::splat(t.identity_scale);
-  V bias[N];
-  typename V::Mask mask[N];
-  IDELTA_UNROLL for (int v = 0; v < N; ++v) {
-    mask[v] = V::first(kWhole ? V::lanes : t.cols - v * V::lanes);
-    bias[v] = t.bias ? V::load(t.bias + v * V::lanes, mask[v]) : V::zero();
-  }
-  const float* x = t.residual;
-  float *y = t.y, *contribution = t.contribution;
-  const ptrdiff_t ldx = t.ld_residual, ldy = t.ldy, ldc = t.ldc;
-  if (contribution) {
-    IDELTA_UNROLL for (int i = 0; i < MR; ++i, contribution += ldc) {
-      IDELTA_UNROLL for (int v = 0; v < N; ++v)(sum[i][v] + bias[v]).store(contribution + v * V::lanes, mask[v]);
-    }
-  }
-  IDELTA_UNROLL for (int i = 0; i < MR; ++i, x += ldx, y += ldy) {
-    IDELTA_UNROLL for (int v = 0; v < N; ++v) {
-      const V z = fma(a, V::load(x + v * V::lanes, mask[v]), sum[i][v] + bias[v]);
-      activate(z).store(y + v * V::lanes, mask[v]);
-    }
-  }
-}
-
-// Every operation of the epilogue takes its share of a tile's time at small n, so slopes of 1 are not multiplied by.
-template <bool kWhole, class V, int MR, int N>
-IDELTA_INLINE void activate_tile(const V (&sum)[MR][N], const ForwardTile& t) {
-  const PiecewiseLinear<V> leaky(t.activation);
-  if (t.activation.slope == 1.0f) {
-    store_tile<kWhole>(sum, t, [&](V z) { return leaky.clamp(z); });
-  } else {
-    store_tile<kWhole>(sum, t, [&](V z) { return leaky(z); });
-  }
-}
 
 // MR rows by NP panels of NV vectors, of rows of NR vectors.
 template <class Product, class V, int MR, int NP, int NV, int NR>
@@ -59,7 +21,7 @@ IDELTA_TILE void forward_tile(const ForwardTile& t) {
     }
   }
 
-  if (t.fetch_y && !t.suspend) prefetch_rows<V, MR, N>(t.y, t.ldy);
+  if (t.epilogue.fetch_y && !t.suspend) prefetch_rows<V, MR, N>(t.epilogue.y, t.epilogue.ldy);
 
   LhsRows<MR> x(t.x, t.ldx);
   const float* d = t.panels;
@@ -80,21 +42,9 @@ IDELTA_TILE void forward_tile(const ForwardTile& t) {
   }
 
   if (t.cols == N * V::lanes) {
-    activate_tile<true>(sum, t);
+    finish_tile<true>(sum, t.epilogue, t.cols);
   } else {
-    activate_tile<false>(sum, t);
-  }
-}
-
-// tanh in place on what forward_tile stored.
-template <class V>
-void tanh_rows(const ForwardTile& t) {
-  for (ptrdiff_t j = 0; j < t.cols; j += V::lanes) {
-    const auto mask = V::first(t.cols - j);
-    for (ptrdiff_t i = 0; i < t.rows; ++i) {
-      float* y = t.y + i * t.ldy + j;
-      tanh_of(V::load(y, mask)).store(y, mask);
-    }
+    finish_tile<false>(sum, t.epilogue, t.cols);
   }
 }
 
@@ -111,17 +61,14 @@ struct ProductRows {
     } else {
       forward_tile<Product, V, MR, NP, NV, NV>(t);
     }
-    if (t.activation.tanh && !t.suspend) tanh_rows<V>(t);
+    if (t.epilogue.activation.tanh && !t.suspend) tanh_tile<V>(t.epilogue, t.rows, t.cols);
   }
 
   IDELTA_INLINE static void advance(ForwardTile& t, ptrdiff_t panels) {
     const ptrdiff_t width = panels * nr;
     t.panels += panels * t.panel_stride;
     if (t.partial) t.partial += width * MR;
-    t.residual += width;
-    if (t.bias) t.bias += width;
-    t.y += width;
-    if (t.contribution) t.contribution += width;
+    t.epilogue.advance(0, width);
   }
 };
 

@@ -76,15 +76,15 @@ class Operands {
             .panels_lo = d_hi() + panels_ * panel_words(),
             .panel_stride = panel_words(),
             .partial = static_cast<float*>(partial.data()),
-            .residual = x.data(),
-            .ld_residual = x.ld(),
-            .identity_scale = 0.5f,
-            .bias = c_.bias ? bias.data() : nullptr,
-            .activation = c_.activation,
-            .y = y.data(),
-            .ldy = y.ld(),
-            .contribution = c_.contribution ? contribution.data() : nullptr,
-            .ldc = contribution.ld()};
+            .epilogue = {.residual = x.data(),
+                         .ld_residual = x.ld(),
+                         .identity_scale = 0.5f,
+                         .bias = c_.bias ? bias.data() : nullptr,
+                         .activation = c_.activation,
+                         .y = y.data(),
+                         .ldy = y.ld(),
+                         .contribution = c_.contribution ? contribution.data() : nullptr,
+                         .ldc = contribution.ld()}};
   }
 
   bool surroundings_untouched() const {
@@ -205,9 +205,7 @@ TEST(Tiles, EverySplitGivesTheBitsOfTheWhole) {
       block.rows = rows;
       block.x_hi += first * block.ldx;
       block.x_lo += first * block.ldx;
-      block.residual += first * block.ld_residual;
-      block.y += first * block.ldy;
-      block.contribution += first * block.ldc;
+      block.epilogue = block.epilogue.from(first, 0);
       multiply(split, block);
     }
     EXPECT_EQ(whole.y.element_bits(), parts.y.element_bits());

@@ -12,8 +12,8 @@
 #ifndef IDELTA_KERNELS_AMX_MULTIPLY_H
 #define IDELTA_KERNELS_AMX_MULTIPLY_H
 
-#include "kernels/activation.h"
 #include "kernels/compiler.h"
+#include "kernels/epilogue.h"
 #include "kernels/kernels.h"
 
 namespace idelta::amx {
@@ -21,44 +21,36 @@ namespace idelta::amx {
 constexpr ptrdiff_t kTileRows = 16, kColumns = 32;  // of a row of tiles, of a panel
 constexpr ptrdiff_t kSlice = 12 * kPairLine;        // 24 KiB of a panel
 
-// 32 rows by one panel of sums whose epilogue is still to be done, from row `next` on.
+// Up to 32 rows by one panel of sums whose epilogue is still to be done, from row `next` on.
 template <class V>
 class Pending {
  public:
-  explicit Pending(const Bf16Block& block) : b_(block), activation_(block.activation) {}
+  explicit Pending(const Activation& activation) : linear_(activation) {}
 
-  void start(const float* sums, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t column) {
+  void start(const float* sums, const Epilogue& epilogue, ptrdiff_t rows, ptrdiff_t cols) {
     sums_ = sums;
-    row_ = row;
+    epilogue_ = epilogue;
     rows_ = rows;
-    column_ = column;
+    cols_ = cols;
     next_ = 0;
   }
 
   void step(ptrdiff_t count) {
-    for (; count > 0 && next_ < rows_; --count) finish(next_++);
+    for (; count > 0 && next_ < rows_; --count) finish_row(next_++);
   }
   void all() { step(rows_); }
 
  private:
-  void finish(ptrdiff_t r) const {
-    const ptrdiff_t i = row_ + r;
-    for (ptrdiff_t c = 0; c < kColumns && column_ + c < b_.cols; c += V::lanes) {
-      const ptrdiff_t j = column_ + c;
-      const auto mask = V::first(b_.cols - j);
-      const V sum = V::load(sums_ + r * kColumns + c);
-      const V delta = sum + (b_.bias ? V::load(b_.bias + j, mask) : V::zero());
-      if (b_.contribution) delta.store(b_.contribution + i * b_.ldc + j, mask);
-      const V x = V::load(b_.residual + i * b_.ld_residual + j, mask);
-      const V y = activation_(fma(V::splat(b_.identity_scale), x, delta));
-      (b_.activation.tanh ? tanh_of(y) : y).store(b_.y + i * b_.ldy + j, mask);
+  void finish_row(ptrdiff_t r) const {
+    for (ptrdiff_t c = 0; c < kColumns && c < cols_; c += V::lanes) {
+      finish(epilogue_, r, c, V::load(sums_ + r * kColumns + c), V::first(cols_ - c), linear_);
     }
   }
 
-  const Bf16Block& b_;
-  PiecewiseLinear<V> activation_;
+  PiecewiseLinear<V> linear_;
   const float* sums_ = nullptr;
-  ptrdiff_t row_ = 0, rows_ = 0, column_ = 0, next_ = 0;
+  Epilogue epilogue_{};
+  ptrdiff_t rows_ = 0, cols_ = 0, next_ = 0;
 };
 
 // sums += x D for one step of kPairLine, of kTall rows of tiles; D's low part first, and its high part while x's high
@@ -150,7 +142,7 @@ void multiply(const Bf16Block& b) {
   const ptrdiff_t lines = b.k / kPairLine, slices = whole ? (b.k + kSlice - 1) / kSlice : 1;
   const ptrdiff_t slice = slices > 1 ? (lines + slices - 1) / slices * kPairLine : b.k;
 
-  Pending<V> pending(b);
+  Pending<V> pending(b.epilogue.activation);
   for (ptrdiff_t j = 0, panel = 0; j < b.cols; j += kColumns, ++panel) {
     for (ptrdiff_t k = 0; k == 0 || k < b.k; k += slice) {
       const Slice steps{k, k + slice < b.k ? k + slice : b.k};
@@ -161,7 +153,7 @@ void multiply(const Bf16Block& b) {
         } else {
           multiply_tile<kSplit, false>(tiles, b, i, panel, steps, pending);
         }
-        if (steps.end == b.k) pending.start(b.partial + i * kColumns, i, rows, j);
+        if (steps.end == b.k) pending.start(b.partial + i * kColumns, b.epilogue.from(i, j), rows, b.cols - j);
       }
       if (slice == 0) break;  // no steps at all: only a x + b
     }

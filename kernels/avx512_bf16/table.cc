@@ -37,16 +37,7 @@ void dot(const Bf16Block& b) {
                 .partial = nullptr,
                 .resume = false,
                 .suspend = false,
-                .residual = b.residual + i * b.ld_residual + j,
-                .ld_residual = b.ld_residual,
-                .identity_scale = b.identity_scale,
-                .bias = b.bias ? b.bias + j : nullptr,
-                .activation = b.activation,
-                .y = b.y + i * b.ldy + j,
-                .ldy = b.ldy,
-                .contribution = b.contribution ? b.contribution + i * b.ldc + j : nullptr,
-                .ldc = b.ldc,
-                .fetch_y = b.fetch_y});
+                .epilogue = b.epilogue.from(i, j)});
     }
   }
 }

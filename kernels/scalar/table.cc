@@ -1,8 +1,8 @@
 // The reference: complete, obvious, and bit for bit what every other ISA must return. The tiles are plain loops; what
 // is element-wise is shared with the other ISAs through a "register" of one float.
-#include "kernels/activation.h"
 #include "kernels/bf16.h"
 #include "kernels/elementwise.h"
+#include "kernels/epilogue.h"
 #include "kernels/optimizer.h"
 #include "kernels/pack.h"
 #include "kernels/scalar/vector.h"
@@ -12,18 +12,8 @@ namespace {
 
 constexpr ptrdiff_t kRows = 4, kColumns = 16;
 
-float activate(const Activation& a, float z) {
-  const Vector y = PiecewiseLinear<Vector>(a)(Vector{z});
-  return (a.tanh ? tanh_of(y) : y).v;
-}
-
-// Where an output comes from and goes to: ForwardTile or Bf16Block.
-template <class Tile>
-void finish(const Tile& t, ptrdiff_t i, ptrdiff_t j, float sum) {
-  const float contribution = sum + (t.bias ? t.bias[j] : 0.0f);
-  if (t.contribution) t.contribution[i * t.ldc + j] = contribution;
-  const float z = __builtin_fmaf(t.identity_scale, t.residual[i * t.ld_residual + j], contribution);
-  t.y[i * t.ldy + j] = activate(t.activation, z);
+void finish(const Epilogue& e, ptrdiff_t i, ptrdiff_t j, float sum) {
+  idelta::finish(e, i, j, Vector{sum}, true, PiecewiseLinear<Vector>(e.activation));
 }
 
 float widened(uint32_t half) { return from_bits(half << 16).v; }
@@ -53,7 +43,7 @@ void forward(const ForwardTile& t) {
       if (t.suspend) {
         t.partial[place] = sum;
       } else {
-        finish(t, i, j, sum);
+        finish(t.epilogue, i, j, sum);
       }
     }
   }
@@ -75,7 +65,7 @@ void dot(const Bf16Block& b) {
         sum = __builtin_fmaf(x, lo.at(p, column), sum);
         sum = __builtin_fmaf(widened(b.x_lo[i * b.ldx + p]), hi.at(p, column), sum);
       }
-      finish(b, i, j, sum);
+      finish(b.epilogue, i, j, sum);
     }
   }
 }

@@ -31,6 +31,7 @@ double measured_gain(const KernelTable& kernels) {
   const FloatBuffer x(mr * kSteps), d(kSteps / 2 * nr), y(mr * nr);
   std::fill_n(x.get(), x.size(), 0.0f);  // the time of a multiplication does not depend on what is multiplied
   std::fill_n(d.get(), d.size(), 0.0f);
+  const Epilogue epilogue{.residual = x.get(), .ld_residual = kSteps, .identity_scale = 1, .y = y.get(), .ldy = nr};
   const ForwardTile widened{.rows = mr,
                             .cols = nr,
                             .k = kSteps,
@@ -38,11 +39,7 @@ double measured_gain(const KernelTable& kernels) {
                             .ldx = kSteps,
                             .panels = d.get(),
                             .panel_stride = d.size(),
-                            .residual = x.get(),
-                            .ld_residual = kSteps,
-                            .identity_scale = 1,
-                            .y = y.get(),
-                            .ldy = nr};
+                            .epilogue = epilogue};
   const Bf16Block rounded{.rows = mr,
                           .cols = nr,
                           .k = kSteps,
@@ -50,11 +47,7 @@ double measured_gain(const KernelTable& kernels) {
                           .ldx = kSteps,
                           .panels_hi = reinterpret_cast<const uint32_t*>(d.get()),
                           .panel_stride = d.size(),
-                          .residual = x.get(),
-                          .ld_residual = kSteps,
-                          .identity_scale = 1,
-                          .y = y.get(),
-                          .ldy = nr};
+                          .epilogue = epilogue};
   double widened_seconds = 1, rounded_seconds = 1;
   for (int round = 0; round < kRounds; ++round) {
     widened_seconds = std::min(widened_seconds, seconds_of([&] { kernels.bf16_forward(widened); }));

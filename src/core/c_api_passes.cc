@@ -94,14 +94,14 @@ idelta_status idelta_forward(const idelta_context* context, const idelta_delta* 
     if (m == 0) return;
     if (a.contribution && (a.contribution == a.x || a.contribution == a.y)) invalid("contribution overlaps x or y");
 
-    forward(*context, delta->forward, delta->header.identity_scale, m, n, {.src = a.x, .ld = a.ldx},
-            {.bias = a.bias,
-             .activation = activation_of(a.activation),
-             .y = a.y,
-             .ldy = a.ldy,
-             .contribution = a.contribution,
-             .ldc = a.ldc},
-            {a.workspace, a.workspace_bytes});
+    idelta::Epilogue epilogue{.identity_scale = delta->header.identity_scale,
+                              .bias = a.bias,
+                              .activation = activation_of(a.activation),
+                              .y = a.y,
+                              .ldy = a.ldy,
+                              .contribution = a.contribution,
+                              .ldc = a.ldc};
+    forward(*context, delta->forward, m, n, {.src = a.x, .ld = a.ldx}, epilogue, {a.workspace, a.workspace_bytes});
   });
 }
 
@@ -136,9 +136,11 @@ idelta_status idelta_backward_data(const idelta_context* context, const idelta_d
                     .dz = a.dz,
                     .lddz = a.lddz};
     if (!a.dx) return activation_backward(*context, m, n, rows);
-    forward(*context, delta->backward, delta->header.identity_scale, m, n, rows,
-            {.activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0}), .y = a.dx, .ldy = a.lddx},
-            {a.workspace, a.workspace_bytes});
+    idelta::Epilogue epilogue{.identity_scale = delta->header.identity_scale,
+                              .activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0}),
+                              .y = a.dx,
+                              .ldy = a.lddx};
+    forward(*context, delta->backward, m, n, rows, epilogue, {a.workspace, a.workspace_bytes});
   });
 }
 

@@ -19,22 +19,14 @@ struct Rows {
   int64_t lddz = 0;
 };
 
-struct Output {
-  const float* bias = nullptr;
-  Activation activation{};
-  float* y = nullptr;
-  int64_t ldy = 0;
-  float* contribution = nullptr;
-  int64_t ldc = 0;
-};
-
 Activation activation_of(const idelta_activation& activation);
 ActivationGradient gradient_of(const idelta_activation& activation);
 
 size_t forward_workspace_bytes(const idelta_context& context, idelta_format format, int64_t m, int64_t n);
 
-void forward(const idelta_context& context, const Panels& panels, float identity_scale, int64_t m, int64_t n,
-             const Rows& rows, const Output& output, const OfferedWorkspace& offered);
+// Fills in the epilogue's residual and fetch_y.
+void forward(const idelta_context& context, const Panels& panels, int64_t m, int64_t n, const Rows& rows,
+             Epilogue& epilogue, const OfferedWorkspace& offered);
 
 // Only dz = dy act'(y).
 void activation_backward(const idelta_context& context, int64_t m, int64_t n, const Rows& rows);

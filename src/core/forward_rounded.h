@@ -8,8 +8,8 @@ namespace idelta::core {
 
 size_t forward_rounded_workspace_bytes(const idelta_context& context, idelta_format format, int64_t m, int64_t n);
 
-void forward_rounded(const idelta_context& context, const Panels& panels, float identity_scale, int64_t m, int64_t n,
-                     const Rows& rows, const Output& output, const OfferedWorkspace& offered);
+void forward_rounded(const idelta_context& context, const Panels& panels, int64_t m, int64_t n, const Rows& rows,
+                     Epilogue& epilogue, const OfferedWorkspace& offered);
 
 }  // namespace idelta::core
 

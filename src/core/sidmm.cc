@@ -13,17 +13,17 @@ void sidmm(const idelta_context& context, const SidmmArgs& args) {
   Panels panels(n, context.kernels.nr, IDELTA_FORMAT_F32);
   pack_panels(context, panels, args.D);
 
-  Output output;
-  output.activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0});
+  Epilogue epilogue{.identity_scale = args.identity_scale,
+                    .activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0})};
   const bool direct = args.alpha == 1 && args.beta == 0;
   const int64_t block = direct ? args.m : std::min<int64_t>(args.m, 256);
   const FloatBuffer z(direct ? 0 : block * n);
 
   for (int64_t row = 0; row < args.m; row += block) {
     const int64_t rows = std::min(block, args.m - row);
-    output.y = direct ? args.y : z.get();
-    output.ldy = direct ? args.ldy : n;
-    forward(context, panels, args.identity_scale, rows, n, {args.x + row * args.ldx, args.ldx}, output, {});
+    epilogue.y = direct ? args.y : z.get();
+    epilogue.ldy = direct ? args.ldy : n;
+    forward(context, panels, rows, n, {args.x + row * args.ldx, args.ldx}, epilogue, {});
     if (direct) continue;
     for (int64_t i = 0; i < rows; ++i) {
       context.kernels.f32_scale_add(n, args.alpha, z.get() + i * n, args.beta, args.y + (row + i) * args.ldy);

@@ -115,16 +115,13 @@ void WeightsRounded::multiply(int64_t task, Range block, Range panels, float bet
             .panels_lo = split() ? packed_.dz_lo + words : nullptr,
             .panel_stride = panel_words(),
             .partial = packed_.partial + task * partial_floats(),
-            .residual = beta == 0 ? packed_.zeros : out,
-            .ld_residual = beta == 0 ? 0 : ldo,
-            .identity_scale = beta,
-            .bias = nullptr,
-            .activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0}),
-            .y = out,
-            .ldy = ldo,
-            .contribution = nullptr,
-            .ldc = 0,
-            .fetch_y = true});
+            .epilogue = {.residual = beta == 0 ? packed_.zeros : out,
+                         .ld_residual = beta == 0 ? 0 : ldo,
+                         .identity_scale = beta,
+                         .activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0}),
+                         .y = out,
+                         .ldy = ldo,
+                         .fetch_y = true}});
   }
 }
 
