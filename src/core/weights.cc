@@ -50,20 +50,19 @@ void store(const idelta_context& context, WeightsProduct& product, float beta, f
 }
 
 // Memory of update() behind the packed operands: the gradient where it waits to be used, a block x panel a task if all
-// rows are packed at once, else the whole of it.
+// rows are packed at once, else the whole of it in panels.
 struct GradientScratch {
   bool whole;
-  int64_t nr, rows, ld, floats;  // rows of a block
+  int64_t nr, rows, floats;  // rows of a panel
 
   GradientScratch(const WeightsProduct& product, int64_t panel)
       : whole(product.row_blocks() > 1),
         nr(panel),
-        rows(WeightsBlocks::kBlockPanels * nr),
-        ld(whole ? product.panels() * nr : nr),
-        floats(whole ? ld * ld : product.tasks() * rows * nr) {}
+        rows((whole ? product.panels() : WeightsBlocks::kBlockPanels) * nr),
+        floats((whole ? product.panels() : product.tasks()) * rows * nr) {}
 
   int64_t offset(int64_t task, Range block, int64_t p) const {
-    return whole ? (block.begin * ld + p) * nr : task * rows * nr;
+    return whole ? (p * rows + block.begin * nr) * nr : task * rows * nr;
   }
 };
 
@@ -103,10 +102,10 @@ void step(const idelta_context& context, WeightsProduct& product, const Stepper&
       for (Range block = first_block(cell.rows); block.size() > 0; block = first_block({block.end, cell.rows.end})) {
         for (int64_t p = cell.panels.begin; p < cell.panels.end; ++p) {
           float* const g = gradient + scratch.offset(task, block, p);
-          product.multiply(task, block, {p, p + 1}, beta, g, scratch.ld);
+          product.multiply(task, block, {p, p + 1}, beta, g, scratch.nr);
           std::optional<TileOfD> next;
           if (p + 1 < cell.panels.end) next = TileOfD{block, p + 1};
-          if (last) stepper({block, p}, {.g = g, .ldg = scratch.ld}, next);
+          if (last) stepper({block, p}, {.g = g, .ldg = scratch.nr}, next);
         }
       }
     });
