@@ -55,7 +55,7 @@ int64_t rounded_rows(const CacheSizes& caches, int64_t mr, int64_t m, int64_t ro
 struct WeightsBlocks {
   static constexpr int64_t kBlockPanels = 3;
   int64_t mb, kb;
-  bool pack;        // false: both operands and dD fit L2 as they lie
+  bool pack;        // dz; false: both operands and dD fit L2 as they lie
   bool rows_first;  // dz stays so near that the order of tiles need not care for it: dD is written along its rows
   bool low_tiles;   // by few rows of several panels at once
 };

@@ -40,8 +40,7 @@ class Stepper {
   // each read and written). What `next` needs is fetched meanwhile: rows of the other pack, and of a state that lies in
   // rows, are too many streams for the hardware to foresee. State in panels: a tenth faster at n = 512, a third at
   // 1024, where rows are a page apart; then down the panels, up to a quarter (n = 2048; m = 1, Zen 5, 2026-11). In
-  // rows, a tile took 10 to 20 % longer down than along them. Under AVX2 fetching four tiles ahead, or no line twice,
-  // gained nothing.
+  // rows, a tile took 10 to 20 % longer down than along them. Under AVX2 fetching four tiles ahead gained nothing.
   void operator()(const TileOfD& tile, const Gradient& gradient, const std::optional<TileOfD>& next) const;
 
  private:
