@@ -72,7 +72,7 @@ TEST(Training, SameSeedGivesTheSameBitsAtAnyThreadCount) {
 
 // The steps of bf16 are too coarse to gather updates in: D must stay fp32 and only what is computed with it may round.
 TEST(Training, ReducedFormatsKeepDInFp32AndLearnAsWell) {
-  const idelta::Context one = nn_context(1);
+  const idelta::Context one = nn_context(1), three = nn_context(3);
   const nn::Network f32 = trained(one, 1), bf16 = trained(one, 1, IDELTA_FORMAT_BF16);
   EXPECT_EQ(IDELTA_FORMAT_BF16, bf16.compute());
   EXPECT_EQ(IDELTA_FORMAT_BF16, bf16.packed(1).info().format);
@@ -80,7 +80,7 @@ TEST(Training, ReducedFormatsKeepDInFp32AndLearnAsWell) {
   int64_t finer = 0;
   for (const float d : bf16.delta(1)) finer += (std::bit_cast<uint32_t>(d) & 0xffff) != 0 ? 1 : 0;
   EXPECT_GT(finer, bf16.n());
-  const nn::Network threaded = trained(nn_context(3), 1, IDELTA_FORMAT_BF16);
+  const nn::Network threaded = trained(three, 1, IDELTA_FORMAT_BF16);
   EXPECT_TRUE(same_bits(bf16, threaded));
   const nn::Dataset test = patterns(1000, 2);
   EXPECT_NEAR(nn::accuracy(f32, test), nn::accuracy(bf16, test), 0.05);
