@@ -64,6 +64,9 @@ Idelta::Idelta(const Problem& problem, const Inputs& inputs, bool identity_in_we
                    : problem.pass == Pass::kBackwardData ? IDELTA_PASS_BACKWARD_DATA
                                                          : IDELTA_PASS_BOTH;
   delta_.emplace(context_, problem.n, memory_.weights.data(), problem.n, options);
+  if (!problem.trains()) return;
+  velocity_ = Buffer(panels_floats(context_, problem.n));
+  if (format_ != IDELTA_FORMAT_F32) master_ = Buffer(velocity_.size());
   pack_parameters();
 }
 
@@ -74,11 +77,9 @@ void Idelta::weights_changed() {
 
 void Idelta::pack_parameters() {
   if (!problem_.trains()) return;
-  const int64_t n = problem_.n, floats = panels_floats(context_, n);
-  velocity_ = Buffer(floats);
+  const int64_t n = problem_.n;
   panels_pack(context_, n, memory_.velocity.data(), n, velocity_.data());
   if (format_ == IDELTA_FORMAT_F32) return;
-  master_ = Buffer(floats);
   panels_pack(context_, n, memory_.weights.data(), n, master_.data());
 }
 

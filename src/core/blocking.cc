@@ -1,7 +1,6 @@
 #include "src/core/blocking.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "kernels/kernels.h"
 #include "src/core/memory.h"
@@ -80,8 +79,8 @@ bool rows_collide(int64_t m, int64_t ld) { return m > 8 && ld * kFloat % kPage =
 // A page apart L2 runs out of sets as well. From some 256 rows on packed columns come from L2, too; low tiles read
 // columns so often that L2 is too far.
 bool columns_collide(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n, int64_t ld) {
-  const int64_t apart = std::gcd(ld * kFloat, kPage), lines = caches.l1 / apart;
-  if (apart < kPage / 4 || 2 * m <= lines) return false;  // a tile's columns are in two lines of a row
+  const int64_t bytes = ld * kFloat, apart = std::min(bytes & -bytes, kPage);  // a power of two
+  if (apart < kPage / 4 || 2 * m * apart <= caches.l1) return false;  // a tile's columns are in two lines of a row
   if (apart == kPage) return true;
   constexpr int64_t kLowTile = 8, kFewRows = 256, kManyColumns = 256;
   if (tile.mr < kLowTile) return n >= kManyColumns;

@@ -93,8 +93,8 @@ struct Pass {
                           {rows.y ? rows.y + next.begin * rows.ldy : nullptr, rows.ldy, count, n, steps},
                           {rows.dz ? rows.dz + next.begin * rows.lddz : nullptr, rows.lddz, count, n, steps}};
     for (int64_t k = 0; k < n; k += kc) {
-      for (Range group = first_group(columns, together); group.size() > 0;
-           group = first_group({group.end, columns.end}, together)) {
+      for (Range group = panels.first_alike(columns, together); group.size() > 0;
+           group = panels.first_alike({group.end, columns.end}, together)) {
         for (int64_t t = tiles.begin; t < tiles.end; ++t) {
           const int64_t before =
               (t - tiles.begin) * block.tile_rows * columns.size() + (group.begin - columns.begin) * block.height(t);
@@ -104,15 +104,6 @@ struct Pass {
         }
       }
     }
-  }
-
-  // The first panels of `columns`, at most `together`, whose used rows are the same: what is skipped then depends on D
-  // alone, not on how the work was cut.
-  Range first_group(Range columns, int64_t together) const {
-    int64_t end = std::min(columns.begin + 1, columns.end);
-    while (end < std::min(columns.begin + together, columns.end) && panels.used(end) == panels.used(columns.begin))
-      ++end;
-    return {columns.begin, end};
   }
 
   void multiply_tile(const Block& block, int64_t tile, Range group, Range reduction, float* sums) const {
@@ -183,7 +174,7 @@ void forward(const idelta_context& context, const Panels& panels, int64_t m, int
   }
   const Plan plan = plan_for(context, m, n);
   Source source(context, m, n, rows, epilogue);
-  source.keep_from_y();
+  source.copy_for_multiplying();
   const Pass pass{context, panels, n, plan.kc, rows, source};
   plan.run(context, m, n, offered.take(plan.total()), pass);
 }
@@ -191,11 +182,9 @@ void forward(const idelta_context& context, const Panels& panels, int64_t m, int
 void activation_backward(const idelta_context& context, int64_t m, int64_t n, const Rows& rows) {
   const double work = packing_work(m * n);
   const int64_t tasks = std::min(m, useful_threads(context.parallel.threads(), work));
-  Epilogue unused{};
-  const Source source(context, m, n, rows, unused);
   context.parallel.run(tasks, work, [&](int64_t task) {
     const Range mine = part_of(m, tasks, task);
-    source.prepare({mine, nullptr}, mine);
+    context.kernels.f32_copy_rows(gradient_step(rows, mine, n, rows.dz + mine.begin * rows.lddz, rows.lddz));
   });
 }
 

@@ -65,10 +65,10 @@ struct Pass {
 
   // Rows of a block against panels, in runs whose used steps are the same.
   void multiply(const Block& block, const Cell& cell, float* partial, Range /*next*/) const {
-    for (int64_t p = cell.panels.begin, end; p < cell.panels.end; p = end) {
-      end = p + 1;
-      while (end < cell.panels.end && panels.used(end) == panels.used(p)) ++end;
-      multiply_run(block, cell.rows, {p, end}, partial);
+    for (Range left = cell.panels; left.size() > 0;) {
+      const Range run = panels.first_alike(left, left.size());
+      multiply_run(block, cell.rows, run, partial);
+      left.begin = run.end;
     }
   }
 

@@ -2,6 +2,7 @@
 #ifndef IDELTA_CORE_PANELS_H
 #define IDELTA_CORE_PANELS_H
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -64,6 +65,14 @@ class Panels {
   }
   // Reduction steps of a panel outside of which B is exactly zero; begins at a chunk. True again after find_used().
   Range used(int64_t panel) const { return used_[static_cast<size_t>(panel)]; }
+  // The first of these panels, at most so many, whose used steps are the same: what is skipped then depends on B alone,
+  // not on how the work was cut.
+  Range first_alike(Range panels, int64_t most) const {
+    const int64_t last = std::min(panels.begin + most, panels.end);
+    int64_t end = std::min(panels.begin + 1, last);
+    while (end < last && used(end) == used(panels.begin)) ++end;
+    return {panels.begin, end};
+  }
   void find_used();
 
  private:

@@ -8,6 +8,19 @@
 
 namespace idelta::core {
 
+// dst = dy act'(y) for rows [range).
+inline CopyRows gradient_step(const Rows& rows, Range range, int64_t n, float* dst, int64_t ldd) {
+  return {.rows = range.size(),
+          .cols = n,
+          .src = rows.src + range.begin * rows.ld,
+          .ld = rows.ld,
+          .dst = dst,
+          .ldd = ldd,
+          .y = rows.y + range.begin * rows.ldy,
+          .ldy = rows.ldy,
+          .gradient = rows.gradient};
+}
+
 class Source {
  public:
   // Row stride of a copy: an odd number of lines, so that the rows of a tile spread over all sets of L1.
@@ -29,7 +42,7 @@ class Source {
 
   // For kernels that multiply these rows, not what is rounded from them: they are copied if y overwrites them or their
   // stride crowds L1. As they lie is worth 2 % at n = 512 and 10 % at n = 64 (Zen 5, 2026-11).
-  void keep_from_y() {
+  void copy_for_multiplying() {
     copied_ = copied_ || epilogue_.y == epilogue_.residual || rows_collide(m_, epilogue_.ld_residual);
   }
 
@@ -44,17 +57,10 @@ class Source {
   // Makes rows [range) of a block.
   void prepare(const Block& block, Range range) const {
     float* const copy = block.copy + (range.begin - block.rows.begin) * stride_;
+    if (rows_.y && !rows_.dz) return kernels_.f32_copy_rows(gradient_step(rows_, range, n_, copy, stride_));
     if (rows_.y) {
-      kernels_.f32_copy_rows({.rows = range.size(),
-                              .cols = n_,
-                              .src = rows_.src + range.begin * rows_.ld,
-                              .ld = rows_.ld,
-                              .dst = rows_.dz ? rows_.dz + range.begin * rows_.lddz : copy,
-                              .ldd = rows_.dz ? rows_.lddz : stride_,
-                              .y = rows_.y + range.begin * rows_.ldy,
-                              .ldy = rows_.ldy,
-                              .gradient = rows_.gradient});
-      if (!rows_.dz) return;
+      float* const dz = rows_.dz + range.begin * rows_.lddz;
+      kernels_.f32_copy_rows(gradient_step(rows_, range, n_, dz, rows_.lddz));
     }
     if (!copied_) return;
     kernels_.f32_copy_rows({.rows = range.size(),

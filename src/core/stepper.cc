@@ -27,8 +27,8 @@ static_assert(OptimizerStep::kSgd == static_cast<int>(IDELTA_OPTIMIZER_SGD) &&
               OptimizerStep::kAdamW == static_cast<int>(IDELTA_OPTIMIZER_ADAMW));
 
 Stepper::Placed Stepper::placed(float* data, idelta_order order, int64_t ld) const {
-  if (order == IDELTA_ORDER_ROWS) return {data, ld, nr_, false};
-  return {data, nr_, n_ * nr_, true};
+  if (order == IDELTA_ORDER_ROWS) return {data, ld, nr_};
+  return {data, nr_, n_ * nr_};
 }
 
 Stepper::Stepper(const KernelTable& kernels, idelta_delta& delta, const Parameters& parameters,

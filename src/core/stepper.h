@@ -29,7 +29,7 @@ class Stepper {
   bool transposed() const { return parameters_.D && delta_.header.transposed; }
 
   // Whether D and state are read and written best down a panel, where all lies on end, and not along rows.
-  bool down() const { return w_.panels && (!state_[0].data || state_[0].panels); }
+  bool down() const { return parameters_.order == IDELTA_ORDER_PANELS || (!parameters_.D && !parameters_.state[0]); }
 
   // Row panels from `begin` on that operator() takes at once.
   static Range first_run(Range row_panels) {
@@ -51,7 +51,6 @@ class Stepper {
   struct Placed {
     float* data;
     int64_t ld, panel_stride;
-    bool panels;
     float* at(int64_t row, int64_t panel) const { return data ? data + row * ld + panel * panel_stride : nullptr; }
   };
   Placed placed(float* data, idelta_order order, int64_t ld) const;

@@ -53,7 +53,7 @@ void store(const idelta_context& context, WeightsProduct& product, float beta, f
 // rows are packed at once, else the whole of it in panels.
 struct GradientScratch {
   bool whole;
-  int64_t nr, rows, floats;  // rows of a panel
+  int64_t nr, rows, floats;  // rows: from one panel to the next
 
   GradientScratch(const WeightsProduct& product, int64_t panel)
       : whole(product.row_blocks() > 1),
@@ -74,14 +74,17 @@ void step_few_rows(const WeightsProduct& product, const Cell& cell, const Steppe
     if (tile) stepper(*tile, product.few_rows_of(tile->row_panels.begin, tile->panel), next);
     tile = next;
   };
-  for (int64_t p = cell.panels.begin; stepper.down() && p < cell.panels.end; ++p) {
-    for (Range run, rows = cell.rows; rows.size() > 0; rows.begin = run.end) {
-      run = Stepper::first_run(product.few_rows_together(rows));
-      go_on(TileOfD{run, p});
+  if (stepper.down()) {
+    for (int64_t p = cell.panels.begin; p < cell.panels.end; ++p) {
+      for (Range run, rows = cell.rows; rows.size() > 0; rows.begin = run.end) {
+        run = Stepper::first_run(product.few_rows_together(rows));
+        go_on(TileOfD{run, p});
+      }
     }
-  }
-  for (int64_t q = cell.rows.begin; !stepper.down() && q < cell.rows.end; ++q) {
-    for (int64_t p = cell.panels.begin; p < cell.panels.end; ++p) go_on(TileOfD{{q, q + 1}, p});
+  } else {
+    for (int64_t q = cell.rows.begin; q < cell.rows.end; ++q) {
+      for (int64_t p = cell.panels.begin; p < cell.panels.end; ++p) go_on(TileOfD{{q, q + 1}, p});
+    }
   }
   go_on({});
 }

@@ -339,8 +339,8 @@ IDELTA_API int32_t idelta_optimizer_state_arrays(idelta_optimizer_kind kind);
 
 /* How an n x n matrix of parameters lies. Values are frozen. */
 typedef enum idelta_order {
-  IDELTA_ORDER_ROWS = 0,   /* row after row, as everywhere else */
-  IDELTA_ORDER_PANELS = 1, /* as a delta in fp32 packs it: the first nr columns of all rows, then the next nr */
+  IDELTA_ORDER_ROWS = 0,  /* row after row, as everywhere else */
+  IDELTA_ORDER_PANELS = 1 /* as a delta in fp32 packs it: the first nr columns of all rows, then the next nr */
 } idelta_order;
 
 /* From rows to panels and back; floats: how many a matrix takes in panels. nr is the context's (32 for AVX-512 and AMX,
