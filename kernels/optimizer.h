@@ -1,5 +1,7 @@
-// One optimiser step over any vector type V of an ISA's vector.h, in blocks that stay in registers from the first
-// product of the gradient to the transposed store: gradient and parameters through L1 took twice as long (n 256, m 4).
+// One optimiser step over any vector type V of an ISA's vector.h, in tiles of MR rows of NV vectors: gradient, step and
+// store while they are in registers. Where a tile is a block of lanes x lanes, it stays there until it is packed, too:
+// through L1 that took a tenth longer under AVX-512 (m = 1), where 16 x 1 vectors multiply as fast as more. AVX2's 8 x 1
+// would do so at two thirds of the speed of 6 x 2, which are packed line by line afterwards.
 #ifndef IDELTA_KERNELS_OPTIMIZER_H
 #define IDELTA_KERNELS_OPTIMIZER_H
 
@@ -46,71 +48,97 @@ IDELTA_INLINE V stepped(const OptimizerConstants<V>& c, V g, V w, float* state0,
   }
 }
 
-// Up to lanes x lanes parameters, from row r and column c on. kWhole: so many, and nothing needs a mask.
-template <OptimizerStep::Kind kKind, bool kWhole, class V, ptrdiff_t nr>
-struct OptimizerBlock {
+// Whether MR x NV vectors are as many parameters as are packed at once.
+template <class V, int MR, int NV>
+inline constexpr bool kTileIsBlock = (MR == V::lanes) && NV == 1;
+
+// Whether to fetch ahead of the vector at this row or column: vectors narrower than a line fetch it once, not twice (up
+// to 3 %, AVX2).
+template <class V>
+IDELTA_INLINE bool begins_line(ptrdiff_t at) {
+  return V::lanes >= kLine || at % kLine == 0;
+}
+
+// Up to MR rows of NV vectors of parameters, from row r and column c on. kWhole: so many, and nothing needs a mask.
+template <OptimizerStep::Kind kKind, bool kWhole, class V, int MR, int NV>
+struct StepTile {
   const OptimizerStep& s;
   const OptimizerConstants<V>& constants;
   ptrdiff_t r, c;
-  typename V::Mask mask = V::first(kWhole ? V::lanes : s.cols - c);
 
-  // Blocks narrower than a line fetch it once, not twice: up to 3 % (AVX2).
-  static IDELTA_INLINE bool begins_line(ptrdiff_t at) { return V::lanes >= kLine || at % kLine == 0; }
+  IDELTA_INLINE typename V::Mask mask(int v) const { return V::first(kWhole ? V::lanes : s.cols - c - v * V::lanes); }
   IDELTA_INLINE bool has(int i) const { return kWhole || r + i < s.rows; }
 
   // The gradient: the chain of f32_weights, to the bit.
-  IDELTA_INLINE void multiply(V (&sum)[V::lanes]) const {
-    IDELTA_UNROLL for (V& row : sum) row = V::zero();
+  IDELTA_INLINE void multiply(V (&sum)[MR][NV]) const {
+    IDELTA_UNROLL for (int i = 0; i < MR; ++i) IDELTA_UNROLL for (int v = 0; v < NV; ++v) sum[i][v] = V::zero();
     if (s.g) {
       const float* g = s.g + r * s.ldg + c;
-      IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
-        if (has(i)) sum[i] = V::load(g + i * s.ldg, mask);
+      IDELTA_UNROLL for (int i = 0; i < MR; ++i, g += s.ldg) {
+        if (!has(i)) break;
+        IDELTA_UNROLL for (int v = 0; v < NV; ++v) sum[i][v] = V::load(g + v * V::lanes, mask(v));
       }
     }
     if (s.m == 0) return;
     const float *x = s.lhs + r, *dz = s.rhs + c;  // fetching their next rows cost 3 % at m = 64
     for (ptrdiff_t p = 0; p < s.m; ++p, x += s.lhs_stride, dz += s.rhs_stride) {
-      const V column = V::load(dz, mask);
-      IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
-        if (has(i)) sum[i] = fma(V::splat(x[i]), column, sum[i]);
+      V columns[NV];
+      IDELTA_UNROLL for (int v = 0; v < NV; ++v) columns[v] = V::load(dz + v * V::lanes, mask(v));
+      IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
+        if (!has(i)) break;
+        const V row = V::splat(x[i]);
+        IDELTA_UNROLL for (int v = 0; v < NV; ++v) sum[i][v] = fma(row, columns[v], sum[i][v]);
       }
     }
   }
 
   // Parameters in place of their gradient; theirs, and the state's, for the next call are fetched.
-  IDELTA_INLINE void step(V (&block)[V::lanes]) const {
+  IDELTA_INLINE void step(V (&tile)[MR][NV]) const {
     const OptimizerConstants<V> in_registers = constants;  // as are strides: a store could change those in memory
     const ptrdiff_t ldw = s.ldw, ld_state = s.ld_state, w_ahead = s.w_ahead, state_ahead = s.state_ahead;
     float* w = s.w + r * ldw + c;
     constexpr bool kFirst = kKind != OptimizerStep::kSgd, kSecond = kKind == OptimizerStep::kAdamW;
     float* state0 = kFirst ? s.state[0] + r * ld_state + c : w;  // w in place of what is not kept, nor touched
     float* state1 = kSecond ? s.state[1] + r * ld_state + c : w;
-    IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
+    IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
       if (!has(i)) break;
-      block[i] = stepped<kKind>(in_registers, block[i], V::load(w, mask), state0, state1, mask);
-      block[i].store(w, mask);
-      if (begins_line(c)) {
-        fetch_next(w + w_ahead);
-        if (kFirst) fetch_next(state0 + state_ahead);
-        if (kSecond) fetch_next(state1 + state_ahead);
+      IDELTA_UNROLL for (int v = 0; v < NV; ++v) {
+        const int at = v * V::lanes;
+        tile[i][v] =
+            stepped<kKind>(in_registers, tile[i][v], V::load(w + at, mask(v)), state0 + at, state1 + at, mask(v));
+        tile[i][v].store(w + at, mask(v));
+        if (begins_line<V>(c + at)) {
+          fetch_next(w + at + w_ahead);
+          if (kFirst) fetch_next(state0 + at + state_ahead);
+          if (kSecond) fetch_next(state1 + at + state_ahead);
+        }
       }
       w += ldw, state0 += ld_state, state1 += ld_state;
       forget(w), forget(state0), forget(state1);
     }
   }
+};
 
-  // The new parameters into both packs. Stores past the caches saved a tenth at n = 1024 and a quarter at 2048, m = 1,
-  // but send the next backward_data to memory.
-  IDELTA_INLINE void pack(V (&block)[V::lanes]) const {
-    if (!s.pairs) return pack_both_ways(block, StoreRows{}, 0);
-    V hi[V::lanes];
-    IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
-      hi[i] = s.low_plane == 0 ? bf16_rounded(block[i]) : Bf16Split<V>(block[i]).hi;
+// lanes x lanes new parameters, from row r and column c on, into both packs. Stores past the caches saved a tenth at n
+// = 1024 and a quarter at 2048, m = 1, but send the next backward_data to memory.
+template <bool kWhole, bool kPairs, class V, ptrdiff_t nr>
+struct PackBlock {
+  const OptimizerStep& s;
+  ptrdiff_t r, c;
+
+  IDELTA_INLINE void operator()(V (&block)[V::lanes]) const {
+    if constexpr (kPairs) {
+      V hi[V::lanes];
+      IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
+        hi[i] = s.low_plane == 0 ? bf16_rounded(block[i]) : Bf16Split<V>(block[i]).hi;
+      }
+      both_ways(hi, StorePairs{}, 0);
+      if (s.low_plane == 0) return;
+      IDELTA_UNROLL for (V& row : block) row = Bf16Split<V>(row).lo;
+      both_ways(block, StorePairs{}, s.low_plane);
+    } else {
+      both_ways(block, StoreRows{}, 0);
     }
-    pack_both_ways(hi, StorePairs{}, 0);
-    if (s.low_plane == 0) return;
-    IDELTA_UNROLL for (V& row : block) row = Bf16Split<V>(row).lo;
-    pack_both_ways(block, StorePairs{}, s.low_plane);
   }
 
  private:
@@ -147,53 +175,97 @@ struct OptimizerBlock {
   };
 
   template <class Store>
-  IDELTA_INLINE void pack_both_ways(V (&block)[V::lanes], const Store& store, ptrdiff_t plane) const {
+  IDELTA_INLINE void both_ways(V (&block)[V::lanes], const Store& store, ptrdiff_t plane) const {
     if (s.copy) store(block, s.copy + plane + c, r, s.rows - r, 0);
     if (!s.transposed) return;
     transpose(block);
-    store(block, s.transposed + plane + r, c, s.cols - c, begins_line(r) ? s.transposed_ahead : 0);
+    store(block, s.transposed + plane + r, c, s.cols - c, begins_line<V>(r) ? s.transposed_ahead : 0);
   }
 };
 
-// Returns the or of all new parameters.
-template <OptimizerStep::Kind kKind, bool kWhole, class V, ptrdiff_t nr>
-IDELTA_TILE V step_block(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t r, ptrdiff_t c) {
-  const OptimizerBlock<kKind, kWhole, V, nr> at{s, constants, r, c};
-  V block[V::lanes], seen = V::zero();
-  at.multiply(block);
-  at.step(block);
-  IDELTA_UNROLL for (const V& row : block) seen = seen | row;
-  at.pack(block);
+// Steps MR rows of NV vectors. Where that is a block of the packs, it goes there while it is in registers. Returns the
+// or of all new parameters.
+template <OptimizerStep::Kind kKind, bool kWhole, class V, ptrdiff_t nr, int MR, int NV>
+IDELTA_TILE V step_tile(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t r, ptrdiff_t c) {
+  const StepTile<kKind, kWhole, V, MR, NV> at{s, constants, r, c};
+  V tile[MR][NV], seen = V::zero();
+  at.multiply(tile);
+  at.step(tile);
+  IDELTA_UNROLL for (const auto& row : tile) IDELTA_UNROLL for (const V& v : row) seen = seen | v;
+  if constexpr (kTileIsBlock<V, MR, NV>) {
+    V block[V::lanes];
+    IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) block[i] = tile[i][0];
+    s.pairs ? PackBlock<kWhole, true, V, nr>{s, r, c}(block) : PackBlock<kWhole, false, V, nr>{s, r, c}(block);
+  }
+  return seen;
+}
+
+// The same of a block that has been stepped. Without code for pairs: that cost plain rows up to a fifth (AVX2).
+template <bool kWhole, bool kPairs, class V, ptrdiff_t nr>
+IDELTA_TILE void pack_stepped(const OptimizerStep& s, ptrdiff_t r, ptrdiff_t c) {
+  const auto mask = V::first(kWhole ? V::lanes : s.cols - c);
+  const float* const w = s.w + r * s.ldw + c;
+  V block[V::lanes];
+  IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
+    block[i] = kWhole || r + i < s.rows ? V::load(w + i * s.ldw, mask) : V::zero();
+  }
+  PackBlock<kWhole, kPairs, V, nr>{s, r, c}(block);
+}
+
+template <bool kPairs, class V, ptrdiff_t nr>
+IDELTA_INLINE void pack_line(const OptimizerStep& s, ptrdiff_t r, ptrdiff_t c) {
+  for (ptrdiff_t i = r; i < r + kLine && i < s.rows; i += V::lanes) {
+    for (ptrdiff_t j = c; j < c + kLine && j < s.cols; j += V::lanes) {
+      const bool whole = i + V::lanes <= s.rows && j + V::lanes <= s.cols;
+      whole ? pack_stepped<true, kPairs, V, nr>(s, i, j) : pack_stepped<false, kPairs, V, nr>(s, i, j);
+    }
+  }
+}
+
+// MR rows of a line, or what there is of them.
+template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr, int MR, int NV>
+IDELTA_INLINE V step_rows(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t r, ptrdiff_t c) {
+  constexpr ptrdiff_t width = NV * V::lanes;
+  V seen = V::zero();
+  for (ptrdiff_t j = c; j < c + kLine && j < s.cols; j += width) {
+    const bool whole = r + MR <= s.rows && j + width <= s.cols;
+    seen = seen | (whole ? step_tile<kKind, true, V, nr, MR, NV>(s, constants, r, j)
+                         : step_tile<kKind, false, V, nr, MR, NV>(s, constants, r, j));
+  }
   return seen;
 }
 
 // kLine x kLine parameters or what there is of them; whether any is not zero.
-template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr>
+template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr, int MR, int NV>
 IDELTA_INLINE bool step_line(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t r, ptrdiff_t c) {
+  constexpr int kRest = kLine % MR;
   V seen = V::zero();
-  for (ptrdiff_t i = r; i < r + kLine && i < s.rows; i += V::lanes) {
-    for (ptrdiff_t j = c; j < c + kLine && j < s.cols; j += V::lanes) {
-      const bool whole = i + V::lanes <= s.rows && j + V::lanes <= s.cols;
-      seen = seen | (whole ? step_block<kKind, true, V, nr>(s, constants, i, j)
-                           : step_block<kKind, false, V, nr>(s, constants, i, j));
-    }
+  ptrdiff_t i = r;
+  for (; i + MR <= r + kLine && i < s.rows; i += MR) {
+    seen = seen | step_rows<kKind, V, nr, MR, NV>(s, constants, i, c);
+  }
+  if constexpr (kRest > 0) {
+    if (i < s.rows) seen = seen | step_rows<kKind, V, nr, kRest, NV>(s, constants, i, c);
+  }
+  if constexpr (!kTileIsBlock<V, MR, NV>) {
+    if (s.copy || s.transposed) s.pairs ? pack_line<true, V, nr>(s, r, c) : pack_line<false, V, nr>(s, r, c);
   }
   return any_nonzero(seen);
 }
 
 // Up to nr rows; returns where `nonzero` goes on.
-template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr>
+template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr, int MR, int NV>
 IDELTA_INLINE bool* step_panel(const OptimizerStep& s, const OptimizerConstants<V>& constants, bool* nonzero) {
   for (ptrdiff_t r = 0; r < s.rows; r += kLine) {
     for (ptrdiff_t c = 0; c < s.cols; c += kLine) {
-      const bool any = step_line<kKind, V, nr>(s, constants, r, c);
+      const bool any = step_line<kKind, V, nr, MR, NV>(s, constants, r, c);
       if (nonzero) *nonzero++ = any;
     }
   }
   return nonzero;
 }
 
-template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr>
+template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr, int MR, int NV>
 void optimizer_step_of(const OptimizerStep& given) {
   OptimizerStep s = given;  // for all the compiler knows, a store could change what was given
   const OptimizerConstants<V> constants(s);
@@ -205,7 +277,7 @@ void optimizer_step_of(const OptimizerStep& given) {
       s.rows = left;
       s.w_ahead = given.w_ahead, s.state_ahead = given.state_ahead, s.transposed_ahead = given.transposed_ahead;
     }
-    nonzero = step_panel<kKind, V, nr>(s, constants, nonzero);
+    nonzero = step_panel<kKind, V, nr, MR, NV>(s, constants, nonzero);
     s.w += nr * s.ldw;
     if (s.g) s.g += nr * s.ldg;
     if (s.m > 0) s.lhs += nr;
@@ -215,17 +287,17 @@ void optimizer_step_of(const OptimizerStep& given) {
   }
 }
 
-template <class V, ptrdiff_t nr>
+template <class V, ptrdiff_t nr, int MR, int NV>
 void optimizer_step(const OptimizerStep& s) {
   switch (s.kind) {
     case OptimizerStep::kSgd:
-      return optimizer_step_of<OptimizerStep::kSgd, V, nr>(s);
+      return optimizer_step_of<OptimizerStep::kSgd, V, nr, MR, NV>(s);
     case OptimizerStep::kMomentum:
-      return optimizer_step_of<OptimizerStep::kMomentum, V, nr>(s);
+      return optimizer_step_of<OptimizerStep::kMomentum, V, nr, MR, NV>(s);
     case OptimizerStep::kNesterov:
-      return optimizer_step_of<OptimizerStep::kNesterov, V, nr>(s);
+      return optimizer_step_of<OptimizerStep::kNesterov, V, nr, MR, NV>(s);
     case OptimizerStep::kAdamW:
-      return optimizer_step_of<OptimizerStep::kAdamW, V, nr>(s);
+      return optimizer_step_of<OptimizerStep::kAdamW, V, nr, MR, NV>(s);
   }
 }
 
