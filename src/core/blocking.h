@@ -45,7 +45,7 @@ bool far_outputs(const CacheSizes& caches, int64_t m, int64_t n);
 // Rows, of m, that a task rounds to bf16 at a time, row_bytes each: they stay in L2 beside a panel that passes through.
 int64_t rounded_rows(const CacheSizes& caches, int64_t mr, int64_t m, int64_t row_bytes);
 
-// backward_weights and update: mb rows are packed at a time, by all threads. a task's rows of dD are cut into blocks of
+// backward_weights and update: mb rows are packed at a time. A task's rows of dD are cut into blocks of
 // at most kBlockPanels * nr, which tiles of almost mr rows fill: 96 = 7 x 14 - 2 (AVX-512), 48 = 8 x 6 (AVX2). A task
 // goes through its blocks, for each through sub-blocks of kb rows of the reduction, for each through its panels of dz:
 //   a panel of dz, kb x nr, the block's columns of x, kb x 3 nr, and the block of dD stay in L2.

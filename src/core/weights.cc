@@ -1,6 +1,7 @@
 #include "src/core/weights.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <optional>
 
 #include "src/core/stepper.h"
@@ -10,43 +11,40 @@
 namespace idelta::core {
 namespace {
 
-// use(product) with the way to multiply that the operands' format asks for. stored: dD goes to memory.
+// use(product) with the way to multiply that the operands' format asks for.
 template <class Use>
-auto with_product(const idelta_context& context, const WeightsOperands& operands, bool stored, Use&& use) {
-  if (rounds_weights(context, operands)) {
-    WeightsRounded rounded(context, operands);
-    return use(rounded);
-  }
-  WeightsFloat floats(context, operands, stored);
-  return use(floats);
+auto with_product(const idelta_context& context, const WeightsOperands& operands, Sink sink, const Use& use) {
+  return rounds_weights(context, operands) ? use(WeightsRounded(context, operands, sink))
+                                           : use(WeightsFloat(context, operands, sink));
 }
 
 // The most that `floats` gives for any format.
 template <class Floats>
-size_t most_bytes(const idelta_context& context, int64_t m, int64_t n, bool stored, const Floats& floats) {
+size_t most_bytes(const idelta_context& context, int64_t m, int64_t n, std::initializer_list<Sink> sinks,
+                  const Floats& floats) {
   int64_t most = 0;
   for (const idelta_format format : formats_by_speed(context)) {
     const WeightsOperands sizes{m, n, nullptr, n, nullptr, n, format};
-    most = std::max(most, with_product(context, sizes, stored, floats));
+    for (const Sink sink : sinks) most = std::max(most, with_product(context, sizes, sink, floats));
   }
   return static_cast<size_t>(most) * sizeof(float);
 }
 
-void store(const idelta_context& context, WeightsProduct& product, float beta, float* dD, int64_t ldd, float* db,
+void store(const idelta_context& context, const WeightsProduct& product, float beta, float* dD, int64_t ldd, float* db,
            float* workspace) {
-  for (int64_t index = 0; index < product.row_blocks(); ++index) {
-    product.pack(index, workspace);
-    const float scale = index == 0 ? beta : 1.0f;
-    context.parallel.run(product.tasks(), product.multiply_adds(), [&](int64_t task) {
-      const Cell cell = product.cell(task);
-      product.add_column_sums(index, cell, db);
-      if (!dD) return;
-      for (Range block = first_block(cell.rows); block.size() > 0; block = first_block({block.end, cell.rows.end})) {
-        float* const corner = dD + (block.begin * ldd + cell.panels.begin) * context.kernels.nr;
-        product.multiply(task, block, cell.panels, scale, corner, ldd);
+  context.parallel.run(product.tasks(), product.multiply_adds(), [&](int64_t task) {
+    for (int64_t index = 0; index < product.row_blocks(); ++index) {
+      const WeightsProduct::Share share = product.share(task, index, workspace);
+      const auto& [rows, panels] = share.cell;
+      product.add_column_sums(share, db);
+      if (!dD) continue;
+      product.pack(share);
+      for (Range block = first_block(rows); block.size() > 0; block = first_block({block.end, rows.end})) {
+        float* const corner = dD + (block.begin * ldd + panels.begin) * context.kernels.nr;
+        product.multiply(share, block, panels, index == 0 ? beta : 1.0f, corner, ldd);
       }
-    });
-  }
+    }
+  });
 }
 
 // Memory of update() behind the packed operands: the gradient where it waits to be used, a block x panel a task if all
@@ -68,10 +66,11 @@ struct GradientScratch {
 
 // Where the optimiser's kernel multiplies the rows itself: each tile once it is known which comes next. Along the rows
 // one panel of them at a time: three read dz less often, but were up to a fifth slower at m = 64.
-void step_few_rows(const WeightsProduct& product, const Cell& cell, const Stepper& stepper) {
+void step_few_rows(const WeightsProduct& product, const WeightsProduct::Share& share, const Stepper& stepper) {
+  const Cell& cell = share.cell;
   std::optional<TileOfD> tile;
   const auto go_on = [&](const std::optional<TileOfD>& next) {
-    if (tile) stepper(*tile, product.few_rows_of(tile->row_panels.begin, tile->panel), next);
+    if (tile) stepper(*tile, product.few_rows_of(share, tile->row_panels.begin, tile->panel), next);
     tile = next;
   };
   if (stepper.down()) {
@@ -93,29 +92,29 @@ void step_few_rows(const WeightsProduct& product, const Cell& cell, const Steppe
 // are, took up to a tenth longer (n = 1024, m = 128); steps of two to eight blocks at once, or fetching D, state and
 // pack while the gradient is multiplied, gained 2 % at most: step and product add up, the first bound by L3 (Zen 5,
 // 2026-11).
-void step(const idelta_context& context, WeightsProduct& product, const Stepper& stepper, float* bias_gradient,
+void step(const idelta_context& context, const WeightsProduct& product, const Stepper& stepper, float* bias_gradient,
           float* workspace) {
   const GradientScratch scratch(product, context.kernels.nr);
   float* const gradient = workspace + product.workspace_floats();
-  for (int64_t index = 0; index < product.row_blocks(); ++index) {
-    product.pack(index, workspace);
-    const float beta = index == 0 ? 0.0f : 1.0f;
-    const bool last = index + 1 == product.row_blocks();
-    context.parallel.run(product.tasks(), product.multiply_adds(), [&](int64_t task) {
-      const Cell cell = product.cell(task);
-      product.add_column_sums(index, cell, bias_gradient);
-      if (product.few_rows()) return step_few_rows(product, cell, stepper);
-      for (Range block = first_block(cell.rows); block.size() > 0; block = first_block({block.end, cell.rows.end})) {
-        for (int64_t p = cell.panels.begin; p < cell.panels.end; ++p) {
+  context.parallel.run(product.tasks(), product.multiply_adds(), [&](int64_t task) {
+    for (int64_t index = 0; index < product.row_blocks(); ++index) {
+      const bool last = index + 1 == product.row_blocks();
+      const WeightsProduct::Share share = product.share(task, index, workspace);
+      const auto& [rows, panels] = share.cell;
+      product.add_column_sums(share, bias_gradient);
+      product.pack(share);
+      if (product.few_rows()) return step_few_rows(product, share, stepper);
+      for (Range block = first_block(rows); block.size() > 0; block = first_block({block.end, rows.end})) {
+        for (int64_t p = panels.begin; p < panels.end; ++p) {
           float* const g = gradient + scratch.offset(task, block, p);
-          product.multiply(task, block, {p, p + 1}, beta, g, scratch.nr);
+          product.multiply(share, block, {p, p + 1}, index == 0 ? 0.0f : 1.0f, g, scratch.nr);
           std::optional<TileOfD> next;
-          if (p + 1 < cell.panels.end) next = TileOfD{block, p + 1};
+          if (p + 1 < panels.end) next = TileOfD{block, p + 1};
           if (last) stepper({block, p}, {.g = g, .ldg = scratch.nr}, next);
         }
       }
-    });
-  }
+    }
+  });
 }
 
 void step_bias(const idelta_context& context, int64_t n, OptimizerStep step, const Parameters& parameters,
@@ -134,13 +133,14 @@ void step_bias(const idelta_context& context, int64_t n, OptimizerStep step, con
 }  // namespace
 
 size_t weights_workspace_bytes(const idelta_context& context, int64_t m, int64_t n) {
-  return most_bytes(context, m, n, true, [](const WeightsProduct& product) { return product.workspace_floats(); });
+  return most_bytes(context, m, n, {Sink::kMemory},
+                    [](const WeightsProduct& product) { return product.workspace_floats(); });
 }
 
 void backward_weights(const idelta_context& context, const WeightsOperands& operands, float beta, float* dD,
                       int64_t ldd, float* db, const OfferedWorkspace& offered) {
   const int64_t n = operands.n;
-  with_product(context, operands, true, [&](WeightsProduct& product) {
+  with_product(context, operands, Sink::kMemory, [&](const WeightsProduct& product) {
     float* const workspace = offered.take(product.workspace_floats());
     if (db && beta == 0) std::fill_n(db, n, 0.0f);
     if (db && beta != 0 && beta != 1) std::transform(db, db + n, db, [&](float sum) { return beta * sum; });
@@ -150,7 +150,7 @@ void backward_weights(const idelta_context& context, const WeightsOperands& oper
 
 // The bias' gradient comes first: what the others need depends on the format.
 size_t update_workspace_bytes(const idelta_context& context, int64_t m, int64_t n) {
-  return most_bytes(context, m, n, false, [&](const WeightsProduct& product) {
+  return most_bytes(context, m, n, {Sink::kStepAlongRows, Sink::kStepDownPanels}, [&](const WeightsProduct& product) {
     return round_up(n, kLine) + product.workspace_floats() + GradientScratch(product, context.kernels.nr).floats;
   });
 }
@@ -165,7 +165,8 @@ void update(const idelta_context& context, idelta_delta& delta, const WeightsOpe
     std::swap(operands.x, operands.dz);
     std::swap(operands.ldx, operands.lddz);
   }
-  with_product(context, operands, false, [&](WeightsProduct& product) {
+  const Sink sink = stepper.down() ? Sink::kStepDownPanels : Sink::kStepAlongRows;
+  with_product(context, operands, sink, [&](const WeightsProduct& product) {
     const int64_t bias_floats = round_up(n, kLine);
     float* const bias_gradient =
         offered.take(bias_floats + product.workspace_floats() + GradientScratch(product, context.kernels.nr).floats);

@@ -12,38 +12,39 @@ bool rounds_weights(const idelta_context& context, const WeightsOperands& operan
 
 class WeightsRounded final : public WeightsProduct {
  public:
-  WeightsRounded(const idelta_context& context, const WeightsOperands& operands);
+  WeightsRounded(const idelta_context& context, const WeightsOperands& operands, Sink sink);
 
-  int64_t workspace_floats() const override;
-  void pack(int64_t index, float* memory) override;
-  void multiply(int64_t task, Range block, Range panels, float beta, float* out, int64_t ldo) const override;
+  void pack(const Share& share) const override;
+  void multiply(const Share& share, Range block, Range panels, float beta, float* out, int64_t ldo) const override;
 
  private:
-  // hi, and lo if it is asked for, of what is at hand, zero-padded to `steps` rows:
-  //   dz:  panel p at  p * panel_words(),  words [row / 2][nr]
-  //   x:   column c at  c * stride(),  [row]
+  // hi, and lo if it is asked for, of what is in a share's cell, zero-padded to whole lines of pairs of rows:
+  //   dz:  panel after panel,   panel_words() each, words [row / 2][nr]
+  //   x:   column after column, stride() each,      [row]
   struct Packed {
-    int64_t steps = 0;
-    uint16_t *x_hi = nullptr, *x_lo = nullptr;
-    uint32_t *dz_hi = nullptr, *dz_lo = nullptr;
-    float* partial = nullptr;  // partial_floats() a task
-    float* zeros = nullptr;    // a row of dD, in its place where it must not be read
+    uint32_t *dz_hi, *dz_lo;
+    uint16_t *x_hi, *x_lo;
+    float* partial;  // partial_floats()
+    float* zeros;    // a row of dD, in its place where it must not be read
   };
+
+  int64_t task_floats() const override;
+  Packed packed(const Share& share) const;
 
   bool split() const { return op_.format == IDELTA_FORMAT_BF16X3; }
   int64_t planes() const { return planes_of(op_.format); }
-  int64_t most_steps() const;
-  int64_t stride() const;
-  int64_t x_words() const;   // of one plane
-  int64_t dz_words() const;  // likewise
+  int64_t most_steps() const { return round_up(most_rows(), kPairLine); }
+  // An odd number of lines, so that the rows of a tile spread over all sets of L1.
+  int64_t stride() const { return (most_steps() / kPairLine | 1) * kPairLine; }
   int64_t panel_words() const { return most_steps() / 2 * kernels_.nr; }
+  int64_t x_words() const { return (most_row_panels() * kernels_.nr + kRowsPastLast) * stride() / 2; }  // of one plane
+  int64_t dz_words() const { return most_panels() * panel_words(); }                                    // likewise
   int64_t partial_floats() const;
-  int64_t zeros() const { return panels() * kernels_.nr; }
+  int64_t zeros() const { return most_panels() * kernels_.nr; }
 
-  void pack_panel(const float* dz, int64_t panel, Range rows) const;
-  void pack_columns(const float* x, int64_t column, Range rows) const;
+  void pack_panel(const Share& share, const Packed& to, int64_t panel, Range rows) const;
+  void pack_columns(const Share& share, const Packed& to, int64_t column, Range rows) const;
 
-  Packed packed_;
   bool rows_first_;
 };
 

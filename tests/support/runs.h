@@ -21,7 +21,8 @@ struct Problem {
   uint32_t mxcsr = kDefaultMxcsr;  // of the calling thread
 };
 
-// forward, backward_data, backward_weights and three AdamW updates; keys name the pass and its output.
+// forward, backward_data, backward_weights and three AdamW updates, in rows and in panels; keys name the pass and its
+// output.
 inline Bits run_every_pass(const ContextPtr& context, const Problem& p) {
   const int64_t m = p.m, n = p.n;
   Random random(static_cast<uint64_t>(m * 1000 + n));
@@ -35,6 +36,12 @@ inline Bits run_every_pass(const ContextPtr& context, const Problem& p) {
   const ScopedMxcsr mode(p.mxcsr);
   Bits all;
   const DeltaPtr delta = pack(context, D, delta_options(p.identity_scale));
+  const DeltaPtr delta_of_panels = pack(context, D, delta_options(p.identity_scale));
+  int64_t floats = 0;
+  EXPECT_OK(idelta_panels_floats(context.get(), n, &floats));
+  const Matrix D_panels(1, floats), state_panels[2] = {Matrix(1, floats), Matrix(1, floats)};
+  EXPECT_OK(idelta_panels_pack(context.get(), n, D.data(), n, D_panels.data()));
+  for (const Matrix& zeros : state_panels) fill(zeros, [] { return 0.0f; });
   idelta_forward_args forward = forward_args(x, y, p.activation);
   forward.bias = bias.data();
   forward.contribution = contribution.data();
@@ -62,6 +69,19 @@ inline Bits run_every_pass(const ContextPtr& context, const Problem& p) {
   }
   EXPECT_OK(idelta_delta_unpack(context.get(), delta.get(), unpacked.data(), n));
 
+  update.bias = nullptr;
+  update.D = D_panels.data();
+  for (int i = 0; i < 2; ++i) update.state[i] = state_panels[i].data();
+  update.order = IDELTA_ORDER_PANELS;
+  for (optimizer.step = 1; optimizer.step <= 3; ++optimizer.step) {
+    EXPECT_OK(idelta_update(context.get(), delta_of_panels.get(), &update));
+  }
+  const auto in_rows = [&](const Matrix& panels) {
+    const Matrix rows(n, n);
+    EXPECT_OK(idelta_panels_unpack(context.get(), n, panels.data(), rows.data(), n));
+    return rows.element_bits();
+  };
+
   all["forward y"] = y.element_bits();
   all["forward contribution"] = contribution.element_bits();
   all["backward_data dz"] = dz.element_bits();
@@ -74,6 +94,11 @@ inline Bits run_every_pass(const ContextPtr& context, const Problem& p) {
   all["update state[1]"] = state[1].element_bits();
   all["update bias_state[1]"] = bias_state[1].element_bits();
   all["update delta"] = unpacked.element_bits();
+  all["update panels D"] = in_rows(D_panels);
+  all["update panels state[0]"] = in_rows(state_panels[0]);
+  all["update panels state[1]"] = in_rows(state_panels[1]);
+  EXPECT_OK(idelta_delta_unpack(context.get(), delta_of_panels.get(), unpacked.data(), n));
+  all["update panels delta"] = unpacked.element_bits();
   return all;
 }
 
