@@ -33,6 +33,7 @@ const Machine kMachines[] = {{"one domain", even(1, 1, 64)},
                              {"192 cores, 2 nodes of 1 L3", even(2, 1, 96)},
                              {"uneven", {{0, 8}, {0, 3}, {1, 8}, {2, 1}, {2, 5}}}};
 
+constexpr TileShape kTile{14, 32};
 constexpr int64_t kRows[] = {1, 2, 5, 37, 64, 585, 4096}, kPanels[] = {1, 2, 25, 97};
 
 struct Case {
@@ -61,8 +62,9 @@ void for_each_case(Check&& check) {
             SCOPED_TRACE(std::string(machine.name) + (forward ? ", forward, " : ", weights, ") +
                          std::to_string(threads) + " threads, " + std::to_string(rows) + " x " +
                          std::to_string(panels));
-            check(Case{machine, placement, threads, rows, panels,
-                       Partition(placement, threads, {rows, panels, forward ? forward_cost : weights_cost})});
+            check(Case{
+                machine, placement, threads, rows, panels,
+                Partition(placement, threads, {rows, panels, forward ? forward_cost : weights_cost, 1, kTile, true})});
             if (::testing::Test::HasFailure()) return;
           }
         }
@@ -120,7 +122,7 @@ TEST(Partition, ManyRowsAreBalancedWithinOneRow) {
   for (const Machine& machine : kMachines) {
     const Placement placement(machine.topology);
     for (const int64_t threads : {machine.cores() / 2, machine.cores()}) {
-      const Partition partition(placement, threads, {1000 * threads + 7, 25, forward_cost});
+      const Partition partition(placement, threads, {1000 * threads + 7, 25, forward_cost, 1, kTile});
       EXPECT_FALSE(partition.cuts_panels()) << machine.name;
       for (int64_t task = 0; task < threads; ++task) {
         const int64_t rows = partition.cell(task).rows.size();
@@ -164,16 +166,16 @@ TEST(Partition, PanelsOfAThreadAreItsOwnWithinItsRows) {
 
 TEST(Partition, ManyRowsAreCutByRowsOneRowByPanels) {
   const Placement placement(even(4, 6, 8));
-  EXPECT_FALSE(Partition(placement, 192, {40960, 97, forward_cost}).cuts_panels());
-  const Partition one(placement, 96, {1, 97, forward_cost});
+  EXPECT_FALSE(Partition(placement, 192, {40960, 97, forward_cost, 1, kTile}).cuts_panels());
+  const Partition one(placement, 96, {1, 97, forward_cost, 1, kTile});
   for (int64_t task = 0; task < one.tasks(); ++task) EXPECT_LE(one.cell(task).panels.size(), 2);
 }
 
 // A tile is 14 rows here: cutting tiles must weigh them like rows.
 TEST(Partition, TilesWeighWhatTheirRowsWeigh) {
   const Placement placement(even(1, 1, 8));
-  EXPECT_FALSE(Partition(placement, 8, {64, 25, forward_cost, 14}).cuts_panels());
-  EXPECT_TRUE(Partition(placement, 8, {8, 25, forward_cost, 1}).cuts_panels());
+  EXPECT_FALSE(Partition(placement, 8, {64, 25, forward_cost, 14, {14, 32}}).cuts_panels());
+  EXPECT_TRUE(Partition(placement, 8, {8, 25, forward_cost, 1, kTile}).cuts_panels());
 }
 
 TEST(Placement, FewThreadsFillTheFirstDomainsManyShareThemAll) {

@@ -17,18 +17,19 @@ struct Plan : ForwardPlan {
   int64_t kc;
 };
 
-Plan plan_for(const idelta_context& context, int64_t m, int64_t n) {
+// prepared: see Source::needs_preparation().
+Plan plan_for(const idelta_context& context, int64_t m, int64_t n, bool prepared) {
   const TileShape tile = context.tile();
   const int64_t panels = ceil_div(n, tile.nr);
   const double multiply_adds = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(n);
   const int64_t threads = useful_threads(context.parallel.threads(), multiply_adds);
-  const Partition by_rows(context.placement, threads, {m, panels, forward_cost});
+  Partition::Work work{m, panels, forward_cost, 1, tile, prepared};
+  const Partition by_rows(context.placement, threads, work);
   const bool shared = by_rows.cuts_panels();
   const int64_t tile_rows = even_tile(m, tile.mr);
+  if (shared) work.rows = ceil_div(m, tile_rows), work.unit = work.tile.mr = tile_rows;
   const ForwardBlocks blocks = forward_blocks(context.caches, tile, shared ? m : by_rows.most_rows(), n);
-  Plan plan{{.partition = shared ? Partition(context.placement, threads,
-                                             {ceil_div(m, tile_rows), panels, forward_cost, tile_rows})
-                                 : by_rows,
+  Plan plan{{.partition = shared ? Partition(context.placement, threads, work) : by_rows,
              .multiply_adds = multiply_adds,
              .shared = shared,
              .rows = shared ? m : blocks.mc},
@@ -164,7 +165,9 @@ ActivationGradient gradient_of(const idelta_activation& activation) {
 
 size_t forward_workspace_bytes(const idelta_context& context, idelta_format format, int64_t m, int64_t n) {
   if (m > 0 && rounds_rows(context, format)) return forward_rounded_workspace_bytes(context, format, m, n);
-  return m == 0 ? 0 : static_cast<size_t>(plan_for(context, m, n).total()) * sizeof(float);
+  if (m == 0) return 0;
+  const int64_t floats = std::max(plan_for(context, m, n, false).total(), plan_for(context, m, n, true).total());
+  return static_cast<size_t>(floats) * sizeof(float);
 }
 
 void forward(const idelta_context& context, const Panels& panels, int64_t m, int64_t n, const Rows& rows,
@@ -172,9 +175,9 @@ void forward(const idelta_context& context, const Panels& panels, int64_t m, int
   if (rounds_rows(context, panels.format())) {
     return forward_rounded(context, panels, m, n, rows, epilogue, offered);
   }
-  const Plan plan = plan_for(context, m, n);
   Source source(context, m, n, rows, epilogue);
   source.copy_for_multiplying();
+  const Plan plan = plan_for(context, m, n, source.needs_preparation());
   const Pass pass{context, panels, n, plan.kc, rows, source};
   plan.run(context, m, n, offered.take(plan.total()), pass);
 }

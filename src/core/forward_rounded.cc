@@ -18,8 +18,8 @@ Plan plan_for(const idelta_context& context, idelta_format format, int64_t m, in
   const int64_t panels = ceil_div(n, context.kernels.nr);
   const double multiply_adds = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(n) / 2;
   const int64_t threads = useful_threads(context.parallel.threads(), multiply_adds);
-  Plan plan{
-      {.partition = Partition(context.placement, threads, {m, panels, forward_cost}), .multiply_adds = multiply_adds}};
+  const Partition::Work work{m, panels, forward_cost, 1, {context.kernels.bf16_mr, context.kernels.nr}, true};
+  Plan plan{{.partition = Partition(context.placement, threads, work), .multiply_adds = multiply_adds}};
   plan.shared = plan.partition.cuts_panels();
   plan.planes = planes_of(format);
   // An odd number of lines, so that the rows of a tile spread over all sets of L1.

@@ -94,8 +94,8 @@ Partition::Strips Partition::strips_for(int64_t threads, Size size) const {
     if (strips.most() > size.panels) break;  // a cell would be empty, and so with fewer strips
     const Size wide{strips.most_rows(size.rows, strips.fewest()), ceil_div(size.panels, strips.fewest())};
     const Size high{strips.most_rows(size.rows, strips.most()), ceil_div(size.panels, strips.most())};
-    const double cost = std::max(work_.cost(wide.rows * work_.unit, wide.panels, work_.panels),
-                                 work_.cost(high.rows * work_.unit, high.panels, work_.panels));
+    const double cost = std::max(work_.cost(work_, wide.rows * work_.unit, wide.panels),
+                                 work_.cost(work_, high.rows * work_.unit, high.panels));
     if (best.cost < 0 || cost < best.cost) best = {count, cost, {high.rows, wide.panels}};
   }
   return best;
@@ -118,17 +118,25 @@ Cell Partition::cell(int64_t task) const {
           {mine.panels.begin + panels.begin, mine.panels.begin + panels.end}};
 }
 
-double forward_cost(int64_t rows, int64_t panels, int64_t all_panels) {
-  constexpr int64_t kStreamRows = 12;  // 0.4 cycles an element of D from L3 against 1/32 a row of AVX-512
-  constexpr double kShared = 1.1;      // with panels cut, copying x is a step of its own, and lines change cores
-  return static_cast<double>(rows + kStreamRows) * static_cast<double>(panels) * (panels < all_panels ? kShared : 1.0);
+// In the time that a row takes of a panel, at one thread's peak. The constants are fitted to where either cut wins on
+// two threads (Zen 5, 2026-11; n = 256 to 1024). Before that few rows were always cut by panels, and backward_data took
+// up to 1.45 times as long (n = 256, m = 64).
+double forward_cost(const Partition::Work& all, int64_t rows, int64_t panels) {
+  const auto mr = static_cast<double>(all.tile.mr), nr = static_cast<double>(all.tile.nr);
+  const auto tiles = static_cast<double>(ceil_div(rows, all.tile.mr)), height = static_cast<double>(rows) / tiles;
+  // A single tile is bound by the stream of D from L3; several, if they are low, by the latency of their sums, and all
+  // have to load D.
+  const double time = tiles == 1 ? std::max(height, 0.25 * nr) : tiles * (std::max(height, 5.0) + 12 / mr);
+  // With panels cut, every task reads all rows; they come from the caches of those that prepared them.
+  const double reading = panels == all.panels ? 0 : all.prepared ? 0.11 * nr : 0.25;
+  return time * static_cast<double>(panels) + reading * static_cast<double>(rows);
 }
 
-double weights_cost(int64_t rows, int64_t panels, int64_t all_panels) {
+double weights_cost(const Partition::Work& all, int64_t rows, int64_t panels) {
   // Cores that each write a part of every row take lines from each other, and prefetch beyond their part: n = 794,
   // m = 16 loses two thirds of its speed on two threads (Zen 5, 2026-11).
   constexpr double kSharedRows = 1.5;
-  return static_cast<double>(rows) * static_cast<double>(panels) * (panels < all_panels ? kSharedRows : 1.0);
+  return static_cast<double>(rows) * static_cast<double>(panels) * (panels < all.panels ? kSharedRows : 1.0);
 }
 
 }  // namespace idelta::core

@@ -63,9 +63,10 @@ class Partition {
  public:
   struct Work {
     int64_t rows, panels;
-    // What a task costs that has so many rows and panels out of `all_panels`, in any unit.
-    double (*cost)(int64_t rows, int64_t panels, int64_t all_panels);
-    int64_t unit = 1;  // of rows for cost: the height of a tile, if tiles are what is cut
+    double (*cost)(const Work& all, int64_t rows, int64_t panels);  // of a task that has so many, in any unit
+    int64_t unit = 1;                                               // rows in what is cut as a row, if tiles are
+    TileShape tile{};                                               // for forward_cost
+    bool prepared = false;                                          // likewise: rows are copied first, or made
   };
 
   // At most `threads` tasks.
@@ -102,13 +103,12 @@ class Partition {
   bool cuts_panels_ = false;
 };
 
-// forward and backward_data. Every task reads its panels of D whole, which costs about as much as kStreamRows rows of
-// arithmetic; so few rows are cut by panels, many by rows.
-double forward_cost(int64_t rows, int64_t panels, int64_t all_panels);
+// forward and backward_data: few rows are cut by panels, so that every task streams its own part of D, many by rows.
+double forward_cost(const Partition::Work& all, int64_t rows, int64_t panels);
 
 // backward_weights and update: panels of dD's rows against panels of its columns; rows are cut as long as that
 // suffices.
-double weights_cost(int64_t rows, int64_t panels, int64_t all_panels);
+double weights_cost(const Partition::Work& all, int64_t rows, int64_t panels);
 
 }  // namespace idelta::core
 
