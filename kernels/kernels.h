@@ -208,6 +208,7 @@ struct KernelTable {
   ptrdiff_t mr, nr;       // register tile; nr is a multiple of kLine
   ptrdiff_t wide_panels;  // how many panels one row tile should be given at once when D is streamed (few rows)
   ptrdiff_t wide_rows;    // rows of the tile to stream dD with: few, where that leaves registers for several panels
+  ptrdiff_t step_mr;      // rows of f32_optimizer_step's tile
   ptrdiff_t few_rows;     // of the batch: so many f32_optimizer_step multiplies itself about as fast as f32_weights
   ptrdiff_t bf16_mr;      // rows of bf16_dot's register tile
   void (*f32_forward)(const ForwardTile&);

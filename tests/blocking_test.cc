@@ -123,6 +123,8 @@ TEST(Blocking, ColumnsCollideWhereRowsShareSetsOfL1) {
   EXPECT_TRUE(columns_collide(caches, {6, 16}, 512, 512, 512));
   EXPECT_FALSE(columns_collide(caches, {14, 32}, 64, 256, 256)) << "too few panels to repay packing";
   EXPECT_TRUE(columns_collide(caches, {6, 16}, 64, 256, 256));
+  EXPECT_FALSE(columns_collide(caches, {16, 32}, 64, 512, 512)) << "whole lines, each read once";
+  EXPECT_TRUE(columns_collide(caches, {16, 32}, 64, 1024, 1024));
 }
 
 TEST(Blocking, SmallProblemsStayOnOneThread) {

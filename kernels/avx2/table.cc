@@ -16,6 +16,7 @@ constinit const KernelTable kTable = {
     .nr = 16,
     .wide_panels = 4,
     .wide_rows = 6,
+    .step_mr = 6,
     .few_rows = 128,
     .f32_forward = tile_of_any_rows<ForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6>,
     .f32_weights = tile_of_any_rows<WeightsRows, Vector, 2, 1, 2, 3, 4, 5, 6>,

@@ -16,6 +16,7 @@ constinit const KernelTable kTable = {
     .nr = 32,
     .wide_panels = 4,
     .wide_rows = 6,
+    .step_mr = 16,
     .few_rows = 64,
     .f32_forward = tile_of_any_rows<ForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>,
     .f32_weights = tile_of_any_rows<WeightsRows, Vector, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>,

@@ -89,6 +89,7 @@ constinit const KernelTable kTable = {
     .nr = kColumns,
     .wide_panels = 1,
     .wide_rows = 4,
+    .step_mr = 1,
     .few_rows = 48,
     .bf16_mr = kRows,
     .f32_forward = forward<F32Panel, float>,

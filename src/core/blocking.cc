@@ -82,6 +82,7 @@ bool columns_collide(const CacheSizes& caches, const TileShape& tile, int64_t m,
   const int64_t bytes = ld * kFloat, apart = std::min(bytes & -bytes, kPage);  // a power of two
   if (apart < kPage / 4 || 2 * m * apart <= caches.l1) return false;  // a tile's columns are in two lines of a row
   if (apart == kPage) return true;
+  if (tile.mr % kLine == 0) return false;  // whole lines, each read once
   constexpr int64_t kLowTile = 8, kFewRows = 256, kManyColumns = 256;
   if (tile.mr < kLowTile) return n >= kManyColumns;
   return m <= kFewRows && n >= kManyColumns * (kPage / 2) / apart;

@@ -147,6 +147,7 @@ KernelTable overlaid(idelta_isa up_to) {
     overlay(all.nr, t.nr);
     overlay(all.wide_panels, t.wide_panels);
     overlay(all.wide_rows, t.wide_rows);
+    overlay(all.step_mr, t.step_mr);
     overlay(all.few_rows, t.few_rows);
     overlay(all.bf16_mr, t.bf16_mr);
     overlay(all.f32_forward, t.f32_forward);

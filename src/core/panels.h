@@ -59,9 +59,10 @@ class Panels {
 
   // Packs one chunk: kLine rows of one panel; different chunks may be packed by different threads.
   void pack_chunk(const KernelTable& kernels, const MatrixView& b, int64_t panel, int64_t chunk);
-  // The same after its entries have been changed in place.
+  // The same after its entries have been changed in place. Lines of flags belong to several threads, and few change.
   void set_nonzero(int64_t panel, int64_t chunk, bool nonzero) {
-    nonzero_[static_cast<size_t>(panel * chunks_ + chunk)] = nonzero;
+    auto& flag = nonzero_[static_cast<size_t>(panel * chunks_ + chunk)];
+    if (flag != nonzero) flag = nonzero;
   }
   // Reduction steps of a panel outside of which B is exactly zero; begins at a chunk. True again after find_used().
   Range used(int64_t panel) const { return used_[static_cast<size_t>(panel)]; }

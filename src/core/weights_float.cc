@@ -6,6 +6,11 @@ namespace {
 // dD with shorter rows is square enough to be in L1; else fetching it doubles the speed of m = 1.
 constexpr int64_t kLongRows = 96;
 
+// Of what multiplies the columns of x.
+TileShape tile_for(const KernelTable& kernels, bool few_rows) {
+  return {few_rows ? kernels.step_mr : kernels.mr, kernels.nr};
+}
+
 WeightsBlocks blocks_for(const idelta_context& context, const WeightsOperands& o) {
   return weights_blocks(context.caches, context.tile(), o.m, o.n);
 }
@@ -16,7 +21,8 @@ WeightsFloat::WeightsFloat(const idelta_context& context, const WeightsOperands&
     : WeightsProduct(context, operands, sink, blocks_for(context, operands).mb, weights_multiply_adds(operands)),
       cut_(blocks_for(context, operands)),
       low_tiles_(cut_.low_tiles && sink == Sink::kMemory),
-      packs_x_(columns_collide(context.caches, context.tile(), operands.m, operands.n, operands.ldx)),
+      packs_x_(columns_collide(context.caches, tile_for(context.kernels, sink != Sink::kMemory && few_rows()),
+                               operands.m, operands.n, operands.ldx)),
       packs_dz_(cut_.pack || columns_collide(context.caches, context.tile(), operands.m, operands.n, operands.lddz)),
       x_floats_(packs_x_ ? most_rows() * most_blocks() * block_width() : 0) {}
 
