@@ -17,13 +17,12 @@ struct Plan : ForwardPlan {
   int64_t kc;
 };
 
-// prepared: see Source::needs_preparation().
-Plan plan_for(const idelta_context& context, int64_t m, int64_t n, bool prepared) {
+Plan plan_for(const idelta_context& context, int64_t m, int64_t n, const Traffic& traffic) {
   const TileShape tile = context.tile();
   const int64_t panels = ceil_div(n, tile.nr);
   const double multiply_adds = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(n);
-  const int64_t threads = useful_threads(context.parallel.threads(), multiply_adds);
-  Partition::Work work{m, panels, forward_cost, 1, tile, prepared};
+  const int64_t threads = forward_threads(context, multiply_adds, n, traffic);
+  Partition::Work work{m, panels, forward_cost, 1, tile, traffic};
   const Partition by_rows(context.placement, threads, work);
   const bool shared = by_rows.cuts_panels();
   const int64_t tile_rows = even_tile(m, tile.mr);
@@ -166,7 +165,7 @@ ActivationGradient gradient_of(const idelta_activation& activation) {
 size_t forward_workspace_bytes(const idelta_context& context, idelta_format format, int64_t m, int64_t n) {
   if (m > 0 && rounds_rows(context, format)) return forward_rounded_workspace_bytes(context, format, m, n);
   if (m == 0) return 0;
-  const int64_t floats = std::max(plan_for(context, m, n, false).total(), plan_for(context, m, n, true).total());
+  const int64_t floats = most_of([&](const Traffic& traffic) { return plan_for(context, m, n, traffic).total(); });
   return static_cast<size_t>(floats) * sizeof(float);
 }
 
@@ -177,7 +176,7 @@ void forward(const idelta_context& context, const Panels& panels, int64_t m, int
   }
   Source source(context, m, n, rows, epilogue);
   source.copy_for_multiplying();
-  const Plan plan = plan_for(context, m, n, source.needs_preparation());
+  const Plan plan = plan_for(context, m, n, {source.needs_preparation(), panels.stepped()});
   const Pass pass{context, panels, n, plan.kc, rows, source};
   plan.run(context, m, n, offered.take(plan.total()), pass);
 }

@@ -9,6 +9,20 @@
 
 namespace idelta::core {
 
+inline int64_t forward_threads(const idelta_context& context, double multiply_adds, int64_t n, const Traffic& traffic) {
+  return useful_threads(context.parallel.threads(), traffic.stepped ? training_work(multiply_adds, n) : multiply_adds);
+}
+
+// The most that total(traffic) can be: a workspace is asked for before it is known.
+template <class Total>
+int64_t most_of(const Total& total) {
+  int64_t most = 0;
+  for (const bool prepared : {false, true}) {
+    for (const bool stepped : {false, true}) most = std::max(most, total(Traffic{prepared, stepped}));
+  }
+  return most;
+}
+
 // Cut by rows alone, a task prepares `rows` of its rows at a time (copies or rounds them) and multiplies them; cut by
 // columns too, all rows are prepared first, by everybody, and a task takes some of them times some panels.
 struct ForwardPlan {

@@ -14,11 +14,12 @@ struct Plan : ForwardPlan {
   int64_t plane;   // bf16 numbers of one
 };
 
-Plan plan_for(const idelta_context& context, idelta_format format, int64_t m, int64_t n) {
+// Rows are always prepared: rounded.
+Plan plan_for(const idelta_context& context, idelta_format format, int64_t m, int64_t n, const Traffic& traffic) {
   const int64_t panels = ceil_div(n, context.kernels.nr);
   const double multiply_adds = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(n) / 2;
-  const int64_t threads = useful_threads(context.parallel.threads(), multiply_adds);
-  const Partition::Work work{m, panels, forward_cost, 1, {context.kernels.bf16_mr, context.kernels.nr}, true};
+  const int64_t threads = forward_threads(context, multiply_adds, n, traffic);
+  const Partition::Work work{m, panels, forward_cost, 1, {context.kernels.bf16_mr, context.kernels.nr}, traffic};
   Plan plan{{.partition = Partition(context.placement, threads, work), .multiply_adds = multiply_adds}};
   plan.shared = plan.partition.cuts_panels();
   plan.planes = planes_of(format);
@@ -96,12 +97,14 @@ struct Pass {
 }  // namespace
 
 size_t forward_rounded_workspace_bytes(const idelta_context& context, idelta_format format, int64_t m, int64_t n) {
-  return static_cast<size_t>(plan_for(context, format, m, n).total()) * sizeof(float);
+  const int64_t floats =
+      most_of([&](const Traffic& traffic) { return plan_for(context, format, m, n, traffic).total(); });
+  return static_cast<size_t>(floats) * sizeof(float);
 }
 
 void forward_rounded(const idelta_context& context, const Panels& panels, int64_t m, int64_t n, const Rows& rows,
                      Epilogue& epilogue, const OfferedWorkspace& offered) {
-  const Plan plan = plan_for(context, panels.format(), m, n);
+  const Plan plan = plan_for(context, panels.format(), m, n, {.prepared = true, .stepped = panels.stepped()});
   const Source source(context, m, n, rows, epilogue);
   const Pass pass{context.kernels, panels, plan, source};
   plan.run(context, m, n, offered.take(plan.total()), pass);

@@ -59,6 +59,12 @@ struct Cell {
   Range rows, panels;
 };
 
+// What comes from other cores' caches in forward and backward_data.
+struct Traffic {
+  bool prepared = false;  // rows, which were copied or made first
+  bool stepped = false;   // D, which an update changes before each call
+};
+
 class Partition {
  public:
   struct Work {
@@ -66,7 +72,7 @@ class Partition {
     double (*cost)(const Work& all, int64_t rows, int64_t panels);  // of a task that has so many, in any unit
     int64_t unit = 1;                                               // rows in what is cut as a row, if tiles are
     TileShape tile{};                                               // for forward_cost
-    bool prepared = false;                                          // likewise: rows are copied first, or made
+    Traffic traffic{};                                              // likewise
   };
 
   // At most `threads` tasks.

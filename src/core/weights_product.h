@@ -52,7 +52,7 @@ class WeightsProduct {
         op_(operands),
         block_rows_(block_rows),
         panels_(ceil_div(operands.n, kernels_.nr)),
-        multiply_adds_(sink == Sink::kMemory ? multiply_adds : with_step(multiply_adds, operands.n)),
+        multiply_adds_(sink == Sink::kMemory ? multiply_adds : training_work(multiply_adds, operands.n)),
         cuts_columns_(sink == Sink::kStepDownPanels),
         partition_(context.placement, useful_threads(context.parallel.threads(), multiply_adds_),
                    {panels_, panels_, weights_cost}) {}
@@ -112,13 +112,6 @@ class WeightsProduct {
   int64_t block_rows_;
 
  private:
-  // Work that is worth as many threads as multiplying and stepping n x n parameters: lines where two threads'
-  // parameters meet change caches each time. Two threads break even at n = 128, m = 40 and n = 256, m = 6, and gain a
-  // fifth to two fifths at n = 512, m = 1 (Zen 5, 2026-11).
-  static double with_step(double multiply_adds, int64_t n) {
-    return (multiply_adds + 2 * static_cast<double>(n) * static_cast<double>(n)) / 1.5;
-  }
-
   // As the parameters lie: those of two threads in one run of memory are fetched by one ahead of time and taken from it
   // by the other. Panels cut across: n = 256, m = 16 took 1.9 times as long on two threads, n = 1024, m = 1 1.6 times.
   Cell cell(int64_t task) const {
