@@ -90,7 +90,7 @@ TEST(Blocking, WeightsBlocksFitTheirCacheOrAreTheLeastPossible) {
     for (const TileShape& tile : kTiles) {
       for (const int64_t m : kSizes) {
         for (const int64_t n : kSizes) {
-          const WeightsBlocks b = weights_blocks(caches, tile, m, n);
+          const WeightsBlocks b = weights_blocks(caches, tile, m, n, {1, 2 * n});
           ASSERT_GE(b.mb, 1);
           ASSERT_LE(b.mb, m);
           ASSERT_TRUE(b.mb == m || b.mb % kLine == 0) << "m " << m << " mb " << b.mb;
@@ -101,6 +101,9 @@ TEST(Blocking, WeightsBlocksFitTheirCacheOrAreTheLeastPossible) {
           ASSERT_TRUE(b.pack || 2 * b.mb * n * kFloat <= caches.l2) << "m " << m << " n " << n;
           ASSERT_TRUE(!b.low_tiles || b.rows_first) << "m " << m << " n " << n;
           ASSERT_TRUE(!b.rows_first || m * n * kFloat <= caches.l2) << "m " << m << " n " << n;
+          const int64_t less = weights_blocks(caches, tile, m, n, {2, 3 * n}).mb;
+          ASSERT_TRUE(less <= kLine || 3 * less * n * kFloat <= std::max(kPackedBytes, caches.l2))
+              << "m " << m << " n " << n;
         }
       }
     }

@@ -23,10 +23,13 @@ int64_t even_block(int64_t total, int64_t bytes, int64_t budget, int64_t unit) {
 bool streams(const CacheSizes& caches, int64_t n) { return n * n * kFloat > caches.l2 / 2; }
 
 // Rows of both operands that backward_weights packs at a time. 8 MiB stay in L3 until dz has served all blocks of dD: 6
-// % at n = 794, m = 4096 against 64 MiB, which spare dD some passes (Zen 5, 2026-11).
-int64_t packed_rows(const CacheSizes& caches, int64_t m, int64_t n, int64_t element_bytes, int64_t unit) {
-  constexpr int64_t kPackedBytes = int64_t{8} << 20;
-  return even_block(m, 2 * n * element_bytes, streams(caches, n) ? kPackedBytes : caches.l2 / 2, unit);
+// % at n = 794, m = 4096 against 64 MiB, which spare dD some passes; 12 MiB took two threads a tenth longer at n =
+// 1024 (Zen 5, 2026-11). Many tasks have several L3.
+int64_t packed_rows(const CacheSizes& caches, int64_t m, int64_t n, int64_t element_bytes, int64_t unit,
+                    const PackedColumns& packed) {
+  constexpr int64_t kMiB = int64_t{1} << 20;
+  if (!streams(caches, n)) return even_block(m, 2 * n * element_bytes, caches.l2 / 2, unit);
+  return even_block(m, packed.all * element_bytes, std::max(int64_t{8}, packed.tasks) * kMiB, unit);
 }
 
 }  // namespace
@@ -53,9 +56,10 @@ int64_t rounded_rows(const CacheSizes& caches, int64_t mr, int64_t m, int64_t ro
   return even_block(m, row_bytes, caches.l2 / 2, mr);
 }
 
-WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n) {
+WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n,
+                             const PackedColumns& packed) {
   const int64_t kb = even_block(m, tile.nr * kFloat, caches.l2 / 8, kLine);
-  const int64_t mb = packed_rows(caches, m, n, kFloat, kLine);
+  const int64_t mb = packed_rows(caches, m, n, kFloat, kLine, packed);
   const bool far = streams(caches, n);
   // Packing dz aligns and gathers lines, and is cheap against n columns each: n = 794, m = 16 gains 25 %, n = 256 loses
   // 8 %; rows that begin lines anyway (n = 784) gain 4 % at m = 64 and lose 3 % from 512 on. Packing x, whole blocks or
@@ -65,9 +69,11 @@ WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, in
   return {.mb = mb, .kb = kb, .pack = pack, .rows_first = rows_first, .low_tiles = rows_first && far};
 }
 
-int64_t rounded_weights_rows(const CacheSizes& caches, int64_t nr, int64_t m, int64_t n, int64_t planes) {
+int64_t rounded_weights_rows(const CacheSizes& caches, int64_t nr, int64_t m, int64_t n, int64_t planes,
+                             const PackedColumns& packed) {
   const int64_t element = planes * static_cast<int64_t>(sizeof(uint16_t));
-  return std::min(even_block(m, nr * element, caches.l2 / 8, kPairLine), packed_rows(caches, m, n, element, kPairLine));
+  return std::min(even_block(m, nr * element, caches.l2 / 8, kPairLine),
+                  packed_rows(caches, m, n, element, kPairLine, packed));
 }
 
 bool rows_collide(int64_t m, int64_t ld) { return m > 8 && ld * kFloat % kPage == 0; }

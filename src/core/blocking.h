@@ -45,6 +45,11 @@ bool far_outputs(const CacheSizes& caches, int64_t m, int64_t n);
 // Rows, of m, that a task rounds to bf16 at a time, row_bytes each: they stay in L2 beside a panel that passes through.
 int64_t rounded_rows(const CacheSizes& caches, int64_t mr, int64_t m, int64_t row_bytes);
 
+// Columns of x and dz that backward_weights packs: each task its own, some of them the same.
+struct PackedColumns {
+  int64_t tasks, all;
+};
+
 // backward_weights and update: mb rows are packed at a time. A task's rows of dD are cut into blocks of
 // at most kBlockPanels * nr, which tiles of almost mr rows fill: 96 = 7 x 14 - 2 (AVX-512), 48 = 8 x 6 (AVX2). A task
 // goes through its blocks, for each through sub-blocks of kb rows of the reduction, for each through its panels of dz:
@@ -59,10 +64,12 @@ struct WeightsBlocks {
   bool rows_first;  // dz stays so near that the order of tiles need not care for it: dD is written along its rows
   bool low_tiles;   // by few rows of several panels at once
 };
-WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n);
+WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n,
+                             const PackedColumns& packed);
 
 // The same mb where the operands are `planes` times bf16, and a sum goes through all of them at once.
-int64_t rounded_weights_rows(const CacheSizes& caches, int64_t nr, int64_t m, int64_t n, int64_t planes);
+int64_t rounded_weights_rows(const CacheSizes& caches, int64_t nr, int64_t m, int64_t n, int64_t planes,
+                             const PackedColumns& packed);
 
 // Whether forward should copy m rows that lie ld elements apart, whatever their size: a multiple of a page means one
 // set of L1, too few for the mr rows of a tile (n = 1024, m = 512: 4 %; half a page, n = 512, would lose 2 % to the
@@ -77,8 +84,8 @@ bool columns_collide(const CacheSizes& caches, const TileShape& tile, int64_t m,
 constexpr double packing_work(int64_t elements) { return 16 * static_cast<double>(elements); }
 
 // The work that all passes of a layer are given threads for once it is being trained: multiplying, and stepping n x n
-// parameters. Lines where two threads' parameters meet change caches in each step, so that two threads break even at n =
-// 128, m = 40, at n = 256, m = 8 and at n = 512, m = 2 (Zen 5, 2026-11).
+// parameters. Lines where two threads' parameters meet change caches in each step, so that two threads break even at n
+// = 128, m = 40, at n = 256, m = 8 and at n = 512, m = 2 (Zen 5, 2026-11).
 constexpr double training_work(double multiply_adds, int64_t n) {
   return (multiply_adds + static_cast<double>(n) * static_cast<double>(n)) / 1.5;
 }

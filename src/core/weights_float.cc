@@ -11,20 +11,18 @@ TileShape tile_for(const KernelTable& kernels, bool few_rows) {
   return {few_rows ? kernels.step_mr : kernels.mr, kernels.nr};
 }
 
-WeightsBlocks blocks_for(const idelta_context& context, const WeightsOperands& o) {
-  return weights_blocks(context.caches, context.tile(), o.m, o.n);
-}
-
 }  // namespace
 
 WeightsFloat::WeightsFloat(const idelta_context& context, const WeightsOperands& operands, Sink sink)
-    : WeightsProduct(context, operands, sink, blocks_for(context, operands).mb, weights_multiply_adds(operands)),
-      cut_(blocks_for(context, operands)),
+    : WeightsProduct(context, operands, sink, weights_multiply_adds(operands)),
+      cut_(weights_blocks(context.caches, context.tile(), operands.m, operands.n, packed_columns())),
       low_tiles_(cut_.low_tiles && sink == Sink::kMemory),
-      packs_x_(columns_collide(context.caches, tile_for(context.kernels, sink != Sink::kMemory && few_rows()),
-                               operands.m, operands.n, operands.ldx)),
-      packs_dz_(cut_.pack || columns_collide(context.caches, context.tile(), operands.m, operands.n, operands.lddz)),
-      x_floats_(packs_x_ ? most_rows() * most_blocks() * block_width() : 0) {}
+      packs_dz_(cut_.pack || columns_collide(context.caches, context.tile(), operands.m, operands.n, operands.lddz)) {
+  block_rows_ = cut_.mb;
+  const TileShape tile = tile_for(kernels_, sink != Sink::kMemory && few_rows());
+  packs_x_ = columns_collide(context.caches, tile, operands.m, operands.n, operands.ldx);
+  x_floats_ = packs_x_ ? most_rows() * most_blocks() * block_width() : 0;
+}
 
 // A cell may begin and end within a block.
 int64_t WeightsFloat::most_blocks() const {

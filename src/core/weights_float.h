@@ -49,8 +49,9 @@ class WeightsFloat final : public WeightsProduct {
                      int64_t ldo) const;
 
   WeightsBlocks cut_;
-  bool low_tiles_, packs_x_, packs_dz_;
-  int64_t x_floats_;  // room for the blocks of x
+  bool low_tiles_, packs_dz_;
+  bool packs_x_ = false;
+  int64_t x_floats_ = 0;  // room for the blocks of x
 };
 
 }  // namespace idelta::core

@@ -44,13 +44,11 @@ class WeightsProduct {
     float* memory;  // task_floats()
   };
 
-  // block_rows: rows packed at a time. multiply_adds: of fp32, that take as long as the whole.
-  WeightsProduct(const idelta_context& context, const WeightsOperands& operands, Sink sink, int64_t block_rows,
-                 double multiply_adds)
+  // multiply_adds: of fp32, that take as long as the whole.
+  WeightsProduct(const idelta_context& context, const WeightsOperands& operands, Sink sink, double multiply_adds)
       : context_(context),
         kernels_(context.kernels),
         op_(operands),
-        block_rows_(block_rows),
         panels_(ceil_div(operands.n, kernels_.nr)),
         multiply_adds_(sink == Sink::kMemory ? multiply_adds : training_work(multiply_adds, operands.n)),
         cuts_columns_(sink == Sink::kStepDownPanels),
@@ -97,6 +95,9 @@ class WeightsProduct {
  protected:
   virtual int64_t task_floats() const = 0;
 
+  PackedColumns packed_columns() const {
+    return {tasks(), tasks() * (most_row_panels() + most_panels()) * kernels_.nr};
+  }
   int64_t most_rows() const { return std::min(block_rows_, op_.m); }  // of x and dz in a share
   // Panels of dD's rows, and of its columns, in a cell.
   int64_t most_row_panels() const { return cuts_columns_ ? partition_.most_panels() : partition_.most_rows(); }
@@ -109,7 +110,7 @@ class WeightsProduct {
   const idelta_context& context_;
   const KernelTable& kernels_;
   const WeightsOperands& op_;
-  int64_t block_rows_;
+  int64_t block_rows_ = 0;  // packed at a time; for derived classes to say
 
  private:
   // As the parameters lie: those of two threads in one run of memory are fetched by one ahead of time and taken from it

@@ -20,11 +20,10 @@ bool rounds_weights(const idelta_context& context, const WeightsOperands& o) {
 }
 
 WeightsRounded::WeightsRounded(const idelta_context& context, const WeightsOperands& operands, Sink sink)
-    : WeightsProduct(
-          context, operands, sink,
-          rounded_weights_rows(context.caches, context.kernels.nr, operands.m, operands.n, planes_of(operands.format)),
-          weights_multiply_adds(operands) / 2),
-      rows_first_(weights_blocks(context.caches, context.tile(), operands.m, operands.n).rows_first) {}
+    : WeightsProduct(context, operands, sink, weights_multiply_adds(operands) / 2),
+      rows_first_(weights_blocks(context.caches, context.tile(), operands.m, operands.n, packed_columns()).rows_first) {
+  block_rows_ = rounded_weights_rows(context.caches, kernels_.nr, operands.m, operands.n, planes(), packed_columns());
+}
 
 int64_t WeightsRounded::partial_floats() const {
   return round_up(WeightsBlocks::kBlockPanels * kernels_.nr, kPairLine) * kernels_.nr;
