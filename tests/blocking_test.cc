@@ -130,6 +130,15 @@ TEST(Blocking, ColumnsCollideWhereRowsShareSetsOfL1) {
   EXPECT_TRUE(columns_collide(caches, {16, 32}, 64, 1024, 1024));
 }
 
+TEST(Blocking, RowsThatShareSetsOfL2AreFew) {
+  const CacheSizes caches{.l1 = 48 << 10, .l2 = 1 << 20};
+  EXPECT_EQ(4096, uncrowded_rows(caches, 4096, 794));
+  EXPECT_EQ(688, uncrowded_rows(caches, 4096, 768)) << "1024 would fill the sets that x is in";
+  EXPECT_EQ(600, uncrowded_rows(caches, 600, 768));
+  EXPECT_EQ(4096, uncrowded_rows(caches, 4096, 512));
+  EXPECT_EQ(kLine, uncrowded_rows({.l1 = 512, .l2 = 4096}, 100, 768)) << "the least there is";
+}
+
 TEST(Blocking, SmallProblemsStayOnOneThread) {
   EXPECT_EQ(1, useful_threads(64, 0));
   EXPECT_EQ(1, useful_threads(64, 16.0 * 64 * 64));

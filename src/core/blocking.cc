@@ -32,6 +32,9 @@ int64_t packed_rows(const CacheSizes& caches, int64_t m, int64_t n, int64_t elem
   return even_block(m, packed.all * element_bytes, std::max(int64_t{8}, packed.tasks) * kMiB, unit);
 }
 
+// Rows that lie so many bytes apart, but for whole pages, use every so-manieth place of a cache.
+int64_t spread(int64_t bytes) { return std::min(bytes & -bytes, kPage); }
+
 }  // namespace
 
 Range part_of(int64_t total, int64_t parts, int64_t index) {
@@ -85,13 +88,18 @@ bool rows_collide(int64_t m, int64_t ld) { return m > 8 && ld * kFloat % kPage =
 // A page apart L2 runs out of sets as well. From some 256 rows on packed columns come from L2, too; low tiles read
 // columns so often that L2 is too far.
 bool columns_collide(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n, int64_t ld) {
-  const int64_t bytes = ld * kFloat, apart = std::min(bytes & -bytes, kPage);  // a power of two
+  const int64_t apart = spread(ld * kFloat);
   if (apart < kPage / 4 || 2 * m * apart <= caches.l1) return false;  // a tile's columns are in two lines of a row
   if (apart == kPage) return true;
   if (tile.mr % kLine == 0) return false;  // whole lines, each read once
   constexpr int64_t kLowTile = 8, kFewRows = 256, kManyColumns = 256;
   if (tile.mr < kLowTile) return n >= kManyColumns;
   return m <= kFewRows && n >= kManyColumns * (kPage / 2) / apart;
+}
+
+int64_t uncrowded_rows(const CacheSizes& caches, int64_t m, int64_t ld) {
+  const int64_t apart = spread(ld * kFloat);
+  return apart == kPage / 4 ? even_block(m, apart, caches.l2 * 3 / 4, kLine) : m;
 }
 
 int64_t useful_threads(int64_t threads, double multiply_adds) {
