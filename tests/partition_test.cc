@@ -34,6 +34,7 @@ const Machine kMachines[] = {{"one domain", even(1, 1, 64)},
                              {"uneven", {{0, 8}, {0, 3}, {1, 8}, {2, 1}, {2, 5}}}};
 
 constexpr TileShape kTile{14, 32};
+constexpr Traffic kTraffic{.prepared = true, .stepped = true};
 constexpr int64_t kRows[] = {1, 2, 5, 37, 64, 585, 4096}, kPanels[] = {1, 2, 25, 97};
 
 struct Case {
@@ -62,9 +63,9 @@ void for_each_case(Check&& check) {
             SCOPED_TRACE(std::string(machine.name) + (forward ? ", forward, " : ", weights, ") +
                          std::to_string(threads) + " threads, " + std::to_string(rows) + " x " +
                          std::to_string(panels));
-            check(Case{
-                machine, placement, threads, rows, panels,
-                Partition(placement, threads, {rows, panels, forward ? forward_cost : weights_cost, 1, kTile, true})});
+            check(Case{machine, placement, threads, rows, panels,
+                       Partition(placement, threads,
+                                 {rows, panels, forward ? forward_cost : weights_cost, 1, kTile, kTraffic})});
             if (::testing::Test::HasFailure()) return;
           }
         }
