@@ -4,12 +4,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <functional>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "support/fixture.h"
@@ -59,7 +59,7 @@ void* mmap(void* address, size_t bytes, int protection, int flags, int file, off
 namespace idelta_test {
 namespace {
 
-// One of the four passes as a call that takes a workspace, and its query.
+// One of the passes as a call that takes a workspace, and its query.
 struct Pass {
   const char* name;
   bool every_format;  // the query answers for every format and order; else for this call
@@ -71,7 +71,8 @@ class WorkspaceTest : public ContextTest {
  protected:
   // Every pass on m rows; outputs are reset by the caller through clear().
   struct Work {
-    Work(int64_t m, int64_t n) : x(m, n), y(m, n), dx(m, n), D(n, n), dD(n, n), db(1, n) {
+    Work(int64_t m, int64_t n, int64_t ldx)
+        : x(m, n, ldx), y(m, n), dx(m, n), D(n, n), dD(n, n), db(1, n), D_panels(1, 1) {
       Random random(1);
       fill_uniform(x, random), fill_delta(D, random);
       optimizer.learning_rate = 0;  // so that update can be repeated
@@ -83,7 +84,7 @@ class WorkspaceTest : public ContextTest {
       }
       return all;
     }
-    Matrix x, y, dx, D, dD, db;
+    Matrix x, y, dx, D, dD, db, D_panels;
     idelta_optimizer optimizer = IDELTA_OPTIMIZER_INIT;
     DeltaPtr delta;
   };
@@ -93,6 +94,10 @@ class WorkspaceTest : public ContextTest {
     const idelta_context* c = owner.get();
     w.delta = pack(owner, w.D);
     idelta_delta* d = w.delta.get();
+    int64_t floats = 0;
+    EXPECT_OK(idelta_panels_floats(c, n, &floats));
+    w.D_panels = Matrix(1, floats);
+    EXPECT_OK(idelta_panels_pack(c, n, w.D.data(), n, w.D_panels.data()));
     const auto with = [](auto args, void* workspace, size_t bytes) {
       args.workspace = workspace;
       args.workspace_bytes = bytes;
@@ -120,6 +125,12 @@ class WorkspaceTest : public ContextTest {
            const auto args = with(update_args(w.x, w.x, w.optimizer, w.D), p, b);
            return idelta_update(c, d, &args);
          }},
+        {"update of panels", true, [=](size_t* bytes) { return idelta_update_workspace_bytes(c, d, m, bytes); },
+         [=, &w](void* p, size_t b) {
+           auto args = with(update_args(w.x, w.x, w.optimizer, w.D_panels), p, b);
+           args.order = IDELTA_ORDER_PANELS;
+           return idelta_update(c, d, &args);
+         }},
     };
   }
 };
@@ -129,8 +140,10 @@ TEST_F(WorkspaceTest, ExactlyTheQueriedBytesAreEnough) {
     for (const char* caches : {"", kToyCaches}) {
       const ScopedEnvironment environment(*caches != 0 ? "IDELTA_CACHES" : "IDELTA_TEST_NO_CACHES", caches);
       const ContextPtr owner = make_context(context_options(forced_isa(), threads));
-      for (const auto& [m, n] : {std::pair<int64_t, int64_t>{1, 1}, {1, 300}, {7, 33}, {130, 97}, {500, 200}}) {
-        Work own(m, n), given(m, n);
+      // The query does not know the strides: a page apart x is copied.
+      using Sizes = std::array<int64_t, 3>;
+      for (const auto& [m, n, ldx] : {Sizes{1, 1, 1}, {1, 300, 300}, {7, 33, 33}, {130, 97, 1024}, {500, 200, 200}}) {
+        Work own(m, n, ldx), given(m, n, ldx);
         const std::vector<Pass> expected = passes(owner, own), pass = passes(owner, given);
         for (size_t i = 0; i < pass.size(); ++i) {
           SCOPED_TRACE(std::string(pass[i].name) + " m " + std::to_string(m) + " n " + std::to_string(n) + " threads " +
@@ -152,7 +165,7 @@ TEST_F(WorkspaceTest, ExactlyTheQueriedBytesAreEnough) {
 }
 
 TEST_F(WorkspaceTest, TooSmallOrMisalignedIsRefused) {
-  Work work(64, 70);
+  Work work(64, 70, 70);
   int needed = 0;
   for (const Pass& pass : passes(context, work)) {
     SCOPED_TRACE(pass.name);
@@ -176,7 +189,7 @@ TEST_F(WorkspaceTest, TooSmallOrMisalignedIsRefused) {
 
 // A buffer made for m rows serves fewer, so that a caller can ask once for the largest batch.
 TEST_F(WorkspaceTest, GrowsWithTheRows) {
-  Work work(1, 90);
+  Work work(1, 90, 90);
   work.delta = pack(context, work.D);
   size_t before = 0;
   for (int64_t m = 0; m <= 600; m = m < 40 ? m + 1 : m + 37) {
@@ -210,7 +223,7 @@ TEST_F(WorkspaceTest, SteadyStateAllocatesNothing) {
   };
   for (const int32_t threads : {1, 2}) {
     const ContextPtr owner = make_context(context_options(forced_isa(), threads));
-    Work work(200, 300);
+    Work work(200, 300, 300);
     const std::vector<Pass> all = passes(owner, work);
     // A thread of its own, whose memory for workspaces neither packing nor an earlier test has grown.
     std::thread(body, all, threads).join();

@@ -22,7 +22,7 @@ WeightsFloat::WeightsFloat(const idelta_context& context, const WeightsOperands&
   const TileShape tile = tile_for(kernels_, sink != Sink::kMemory && few_rows());
   packs_x_ = columns_collide(context.caches, tile, operands.m, operands.n, operands.ldx);
   if (!packs_x_) cut_.kb = std::min(cut_.kb, uncrowded_rows(context.caches, most_rows(), operands.ldx));
-  x_floats_ = packs_x_ ? most_rows() * most_blocks() * block_width() : 0;
+  x_floats_ = most_rows() * most_blocks() * block_width();
 }
 
 // A cell may begin and end within a block.

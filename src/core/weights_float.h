@@ -51,7 +51,7 @@ class WeightsFloat final : public WeightsProduct {
   WeightsBlocks cut_;
   bool low_tiles_, packs_dz_;
   bool packs_x_ = false;
-  int64_t x_floats_ = 0;  // room for the blocks of x
+  int64_t x_floats_ = 0;  // room for the blocks of x: the workspace is enough for any ldx
 };
 
 }  // namespace idelta::core
