@@ -1,7 +1,7 @@
 // One optimiser step over any vector type V of an ISA's vector.h, in tiles of MR rows of NV vectors: gradient, step and
 // store while they are in registers. Where a tile is a block of lanes x lanes, it stays there until it is packed, too:
-// through L1 that took a tenth longer under AVX-512 (m = 1), where 16 x 1 vectors multiply as fast as more. AVX2's 8 x 1
-// would do so at two thirds of the speed of 6 x 2, which are packed line by line afterwards.
+// through L1 that took a tenth longer under AVX-512 (m = 1), where 16 x 1 vectors multiply as fast as more. AVX2's 8 x
+// 1 would do so at two thirds of the speed of 6 x 2, which are packed line by line afterwards.
 #ifndef IDELTA_KERNELS_OPTIMIZER_H
 #define IDELTA_KERNELS_OPTIMIZER_H
 
@@ -200,7 +200,8 @@ IDELTA_TILE V step_tile(const OptimizerStep& s, const OptimizerConstants<V>& con
   return seen;
 }
 
-// The same of a block that has been stepped. Without code for pairs: that cost plain rows up to a fifth (AVX2).
+// The same of a block that has been stepped. Without code for pairs: that cost plain rows up to a fifth (AVX2). Loading
+// it transposed, 128 bits at a time, took a tenth longer.
 template <bool kWhole, bool kPairs, class V, ptrdiff_t nr>
 IDELTA_TILE void pack_stepped(const OptimizerStep& s, ptrdiff_t r, ptrdiff_t c) {
   const auto mask = V::first(kWhole ? V::lanes : s.cols - c);
@@ -289,6 +290,7 @@ void optimizer_step_of(const OptimizerStep& given) {
 
 template <class V, ptrdiff_t nr, int MR, int NV>
 void optimizer_step(const OptimizerStep& s) {
+  static_assert(kLine % (NV * V::lanes) == 0);
   switch (s.kind) {
     case OptimizerStep::kSgd:
       return optimizer_step_of<OptimizerStep::kSgd, V, nr, MR, NV>(s);

@@ -357,7 +357,8 @@ IDELTA_API idelta_status idelta_panels_unpack(const idelta_context* context, int
  * `delta` is itself the master (idelta_delta_unpack shows it): a copy of D less to read and write. That is only for
  * format F32, which holds D to the bit: in others steps below the last place of D~ would be lost. gradient_format is
  * backward_weights' format: of x^T dz alone, whatever the format of `delta`. With D (or null) and state in panels each
- * is read and written on end: few rows of the batch are 1.2 to 1.5 times as fast (n 256 to 1024, m 1; Zen 5). */
+ * is read and written on end: few rows of the batch are 1.2 to 1.5 times as fast (n 256 to 1024, m 1; Zen 5), more on
+ * several threads, each of which then has panels of its own. */
 typedef struct idelta_update_args {
   size_t struct_size;
   int64_t m;
