@@ -20,8 +20,8 @@
 namespace idelta {
 
 // For the next call, to be read and written: prefetchw, which takes the line from a core that has it as well (two
-// threads' updates lost up to a quarter for want of it). Into L2 only, an update took a tenth longer, a fifth where rows
-// are a page apart (Zen 5, 2026-11).
+// threads' updates lost up to a quarter for want of it). Into L2 only, an update took a tenth longer, a fifth where
+// rows are a page apart (Zen 5, 2026-11).
 IDELTA_INLINE void fetch_next(const void* p) { __builtin_prefetch(p, 1, 3); }
 
 // To the compiler, p could be anything now. Else it computes the addresses of all rows first, and runs out of
