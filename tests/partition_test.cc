@@ -34,7 +34,16 @@ const Machine kMachines[] = {{"one domain", even(1, 1, 64)},
                              {"uneven", {{0, 8}, {0, 3}, {1, 8}, {2, 1}, {2, 5}}}};
 
 constexpr TileShape kTile{14, 32};
-constexpr Traffic kTraffic{.prepared = true, .stepped = true};
+
+struct Kind {
+  const char* name;
+  double (*cost)(const Partition::Work& all, int64_t rows, int64_t panels);
+  Traffic traffic;
+};
+constexpr Kind kKinds[] = {{"forward", forward_cost, {}},
+                           {"forward of prepared rows", forward_cost, {.prepared = true}},
+                           {"forward of a stepped D", forward_cost, {.prepared = true, .stepped = true}},
+                           {"weights", weights_cost, {}}};
 constexpr int64_t kRows[] = {1, 2, 5, 37, 64, 585, 4096}, kPanels[] = {1, 2, 25, 97};
 
 struct Case {
@@ -57,15 +66,13 @@ void for_each_case(Check&& check) {
     const Placement placement(machine.topology);
     const int64_t cores = machine.cores();
     for (const int64_t threads : {int64_t{1}, int64_t{2}, int64_t{13}, cores / 2, cores - 1, cores, 2 * cores}) {
-      for (const bool forward : {true, false}) {
+      for (const Kind& kind : kKinds) {
         for (const int64_t rows : kRows) {
           for (const int64_t panels : kPanels) {
-            SCOPED_TRACE(std::string(machine.name) + (forward ? ", forward, " : ", weights, ") +
-                         std::to_string(threads) + " threads, " + std::to_string(rows) + " x " +
-                         std::to_string(panels));
+            SCOPED_TRACE(std::string(machine.name) + ", " + kind.name + ", " + std::to_string(threads) + " threads, " +
+                         std::to_string(rows) + " x " + std::to_string(panels));
             check(Case{machine, placement, threads, rows, panels,
-                       Partition(placement, threads,
-                                 {rows, panels, forward ? forward_cost : weights_cost, 1, kTile, kTraffic})});
+                       Partition(placement, threads, {rows, panels, kind.cost, 1, kTile, kind.traffic})});
             if (::testing::Test::HasFailure()) return;
           }
         }

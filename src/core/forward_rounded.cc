@@ -14,8 +14,8 @@ struct Plan : ForwardPlan {
   int64_t plane;   // bf16 numbers of one
 };
 
-// Rows are always prepared: rounded.
-Plan plan_for(const idelta_context& context, idelta_format format, int64_t m, int64_t n, const Traffic& traffic) {
+Plan plan_for(const idelta_context& context, idelta_format format, int64_t m, int64_t n, bool stepped) {
+  const Traffic traffic{.prepared = true, .stepped = stepped};
   const int64_t panels = ceil_div(n, context.kernels.nr);
   const double multiply_adds = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(n) / 2;
   const int64_t threads = forward_threads(context, multiply_adds, n, traffic);
@@ -98,13 +98,13 @@ struct Pass {
 
 size_t forward_rounded_workspace_bytes(const idelta_context& context, idelta_format format, int64_t m, int64_t n) {
   const int64_t floats =
-      most_of([&](const Traffic& traffic) { return plan_for(context, format, m, n, traffic).total(); });
+      most_of([&](const Traffic& traffic) { return plan_for(context, format, m, n, traffic.stepped).total(); });
   return static_cast<size_t>(floats) * sizeof(float);
 }
 
 void forward_rounded(const idelta_context& context, const Panels& panels, int64_t m, int64_t n, const Rows& rows,
                      Epilogue& epilogue, const OfferedWorkspace& offered) {
-  const Plan plan = plan_for(context, panels.format(), m, n, {.prepared = true, .stepped = panels.stepped()});
+  const Plan plan = plan_for(context, panels.format(), m, n, panels.stepped());
   const Source source(context, m, n, rows, epilogue);
   const Pass pass{context.kernels, panels, plan, source};
   plan.run(context, m, n, offered.take(plan.total()), pass);

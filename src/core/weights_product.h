@@ -50,9 +50,11 @@ class WeightsProduct {
         kernels_(context.kernels),
         op_(operands),
         panels_(ceil_div(operands.n, kernels_.nr)),
-        multiply_adds_(sink == Sink::kMemory ? multiply_adds : training_work(multiply_adds, operands.n)),
+        multiply_adds_(multiply_adds),
         cuts_columns_(sink == Sink::kStepDownPanels),
-        partition_(context.placement, useful_threads(context.parallel.threads(), multiply_adds_),
+        partition_(context.placement,
+                   useful_threads(context.parallel.threads(),
+                                  sink == Sink::kMemory ? multiply_adds : training_work(multiply_adds, operands.n)),
                    {panels_, panels_, weights_cost}) {}
   virtual ~WeightsProduct() = default;
   WeightsProduct(const WeightsProduct&) = delete;

@@ -64,18 +64,19 @@ inline Bits run_every_pass(const ContextPtr& context, const Problem& p) {
     update.state[i] = state[i].data();
     update.bias_state[i] = bias_state[i].data();
   }
-  for (optimizer.step = 1; optimizer.step <= 3; ++optimizer.step) {
-    EXPECT_OK(idelta_update(context.get(), delta.get(), &update));
-  }
+  const auto three_steps_of = [&](const DeltaPtr& stepped) {
+    for (optimizer.step = 1; optimizer.step <= 3; ++optimizer.step) {
+      EXPECT_OK(idelta_update(context.get(), stepped.get(), &update));
+    }
+  };
+  three_steps_of(delta);
   EXPECT_OK(idelta_delta_unpack(context.get(), delta.get(), unpacked.data(), n));
 
   update.bias = nullptr;
   update.D = D_panels.data();
   for (int i = 0; i < 2; ++i) update.state[i] = state_panels[i].data();
   update.order = IDELTA_ORDER_PANELS;
-  for (optimizer.step = 1; optimizer.step <= 3; ++optimizer.step) {
-    EXPECT_OK(idelta_update(context.get(), delta_of_panels.get(), &update));
-  }
+  three_steps_of(delta_of_panels);
   const auto in_rows = [&](const Matrix& panels) {
     const Matrix rows(n, n);
     EXPECT_OK(idelta_panels_unpack(context.get(), n, panels.data(), rows.data(), n));
@@ -99,6 +100,10 @@ inline Bits run_every_pass(const ContextPtr& context, const Problem& p) {
   all["update panels state[1]"] = in_rows(state_panels[1]);
   EXPECT_OK(idelta_delta_unpack(context.get(), delta_of_panels.get(), unpacked.data(), n));
   all["update panels delta"] = unpacked.element_bits();
+  EXPECT_OK(idelta_forward(context.get(), delta_of_panels.get(), &forward));
+  EXPECT_OK(idelta_backward_data(context.get(), delta_of_panels.get(), &backward_data));
+  all["forward of stepped D"] = y.element_bits();
+  all["backward_data of stepped D"] = dx.element_bits();
   return all;
 }
 
