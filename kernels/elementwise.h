@@ -7,14 +7,31 @@
 
 namespace idelta {
 
-// One chain a column, rows ascending.
+// sums += rows of N vectors, the columns past `cols` left out.
+template <int N, class V>
+IDELTA_INLINE void add_rows(ptrdiff_t rows, ptrdiff_t cols, const float* src, ptrdiff_t ld, float* sums) {
+  typename V::Mask mask[N];
+  V sum[N];
+  IDELTA_UNROLL for (int v = 0; v < N; ++v) {
+    mask[v] = V::first(cols - v * V::lanes);
+    sum[v] = V::load(sums + v * V::lanes, mask[v]);
+  }
+  for (ptrdiff_t r = 0; r < rows; ++r, src += ld) {
+    IDELTA_UNROLL for (int v = 0; v < N; ++v) sum[v] = sum[v] + V::load(src + v * V::lanes, mask[v]);
+  }
+  IDELTA_UNROLL for (int v = 0; v < N; ++v) sum[v].store(sums + v * V::lanes, mask[v]);
+}
+
+// One chain a column, rows ascending; some rows at a time, for they come from memory along them.
 template <class V>
 void column_sums(ptrdiff_t rows, ptrdiff_t cols, const float* src, ptrdiff_t ld, float* sums) {
-  for (ptrdiff_t c = 0; c < cols; c += V::lanes) {
-    const auto mask = V::first(cols - c);
-    V sum = V::load(sums + c, mask);
-    for (ptrdiff_t r = 0; r < rows; ++r) sum = sum + V::load(src + r * ld + c, mask);
-    sum.store(sums + c, mask);
+  constexpr int kVectors = 4;
+  constexpr ptrdiff_t kRows = 16;
+  for (ptrdiff_t r = 0; r < rows; r += kRows, src += kRows * ld) {
+    const ptrdiff_t few = kRows < rows - r ? kRows : rows - r;
+    for (ptrdiff_t c = 0; c < cols; c += kVectors * V::lanes) {
+      add_rows<kVectors, V>(few, cols - c, src + c, ld, sums + c);
+    }
   }
 }
 

@@ -26,8 +26,16 @@ IDELTA_TILE void forward_tile(const ForwardTile& t) {
   LhsRows<MR> x(t.x, t.ldx);
   const float* d = t.panels;
   constexpr int steps = Product::kSteps;
-  IDELTA_UNROLL_4 for (ptrdiff_t p = 0; p < t.k / steps; ++p, x.advance(steps), d += nr) {
-    prefetch_panels<V, NP, NV>(d + kAhead * nr, t.panel_stride);
+  const float* fetch = t.fetch.at ? t.fetch.at : t.x;
+  ptrdiff_t words = t.k / steps;
+  for (; words >= kFetchEvery; words -= kFetchEvery, fetch += t.fetch.step) {
+    if constexpr (Product::kFetches) __builtin_prefetch(fetch, 0, 2);
+    IDELTA_UNROLL for (ptrdiff_t w = 0; w < kFetchEvery; ++w, x.advance(steps), d += nr) {
+      prefetch_panels<V, NP, NV>(d + kAhead * nr, t.panel_stride);
+      multiply_word<Product, V, MR, NP, NV>(sum, x, d, t.panel_stride);
+    }
+  }
+  for (; words > 0; --words, x.advance(steps), d += nr) {
     multiply_word<Product, V, MR, NP, NV>(sum, x, d, t.panel_stride);
   }
   if (t.k % steps != 0) multiply_step<Product, V, MR, NP, NV>(sum, x, 0, d, t.panel_stride);

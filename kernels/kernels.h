@@ -79,6 +79,14 @@ struct Epilogue {
   }
 };
 
+// What a tile brings to L2 for whoever comes next: a line every kFetchEvery words of its reduction, `step` elements
+// after the one before. at = null: nothing.
+inline constexpr ptrdiff_t kFetchEvery = 4;
+struct Fetch {
+  const float* at;
+  ptrdiff_t step;
+};
+
 // y = act(a x + x D + b) for one row tile and a run of panels. For panels of bf16 `panels` are their words, which
 // panel_stride counts.
 struct ForwardTile {
@@ -91,6 +99,7 @@ struct ForwardTile {
   ptrdiff_t panel_stride;  // elements from one panel to the next
   float* partial;          // sums [panel][rows][nr] between blocks of k
   bool resume, suspend;    // start from partial; end there, without the epilogue
+  Fetch fetch;
   Epilogue epilogue;
 };
 

@@ -38,7 +38,8 @@ struct LhsColumns {
   IDELTA_INLINE void advance(ptrdiff_t steps) { first += steps * stride; }
 };
 
-// What a word of rhs holds: kSteps reduction steps, each multiplied by a word of lhs.
+// What a word of rhs holds: kSteps reduction steps, each multiplied by a word of lhs. kFetches: whether forward's tiles
+// bring something to L2 meanwhile.
 struct OneStep {
   static constexpr int kSteps = 1;
   template <class V>
@@ -47,6 +48,7 @@ struct OneStep {
   }
 };
 struct MultiplyAdd {
+  static constexpr bool kFetches = true;
   template <class V>
   static IDELTA_INLINE void step(V& sum, V x, V d) {
     accumulate(sum, x, d);
@@ -63,8 +65,10 @@ struct WidenedProduct : MultiplyAdd {
   }
 };
 
-// A pair of bf16 that meets a pair of bf16.
+// A pair of bf16 that meets a pair of bf16; rounding has just read the rows, and a fetch with nothing to fetch took 1
+// %.
 struct DotProduct : OneStep {
+  static constexpr bool kFetches = false;
   template <class V>
   static IDELTA_INLINE void step(V& sum, V x, V d) {
     accumulate_dot(sum, x, d);

@@ -37,6 +37,7 @@ void dot(const Bf16Block& b) {
                 .partial = nullptr,
                 .resume = false,
                 .suspend = false,
+                .fetch = {},
                 .epilogue = b.epilogue.from(i, j)});
     }
   }

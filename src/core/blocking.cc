@@ -29,6 +29,7 @@ int64_t packed_rows(const CacheSizes& caches, int64_t m, int64_t n, int64_t elem
                     const PackedColumns& packed) {
   constexpr int64_t kMiB = int64_t{1} << 20;
   if (!streams(caches, n)) return even_block(m, 2 * n * element_bytes, caches.l2 / 2, unit);
+  if (n * n * kFloat <= caches.l2) return even_block(m, packed.all / packed.tasks * element_bytes, caches.l2 * 2, unit);
   return even_block(m, packed.all * element_bytes, std::max(int64_t{8}, packed.tasks) * kMiB, unit);
 }
 

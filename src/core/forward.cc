@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "src/core/fetch_ahead.h"
 #include "src/core/forward_plan.h"
 #include "src/core/forward_rounded.h"
 #include "src/core/source.h"
@@ -47,28 +48,6 @@ struct Block : Source::Block {
   int64_t height(int64_t tile) const { return std::min(tile_rows, rows.size() - tile * tile_rows); }
 };
 
-// Rows of the next block, brought to L2 some lines at a time while this one is multiplied: 3 % at n = 1024, m = 4096
-// (Zen 5, 2026-11).
-class FetchAhead {
- public:
-  // `count` rows of n, ld apart, in `steps` steps.
-  FetchAhead(const float* rows, int64_t ld, int64_t count, int64_t n, int64_t steps)
-      : at_(rows), skip_(ld - n), n_(n), left_(rows ? count * n : 0), share_(ceil_div(ceil_div(left_, kLine), steps)) {}
-
-  void step() {
-    for (int64_t i = 0; i < share_ && left_ > 0; ++i) {
-      __builtin_prefetch(at_, 0, 2);
-      const int64_t advance = std::min(kLine, n_ - column_);
-      at_ += advance, left_ -= advance, column_ += advance;
-      if (column_ == n_) at_ += skip_, column_ = 0;
-    }
-  }
-
- private:
-  const float* at_;
-  int64_t skip_, n_, left_, share_, column_ = 0;
-};
-
 // See ForwardPlan::run().
 struct Pass {
   const idelta_context& context;
@@ -88,10 +67,7 @@ struct Pass {
     // One tile streams D; as many panels at once as the kernel likes. Several share each panel while it is in L2.
     const Range tiles = cell.rows, columns = cell.panels;
     const int64_t together = tiles.size() == 1 ? context.kernels.wide_panels : 1;
-    const int64_t steps = tiles.size() * columns.size() * ceil_div(n, kc), count = n < kShortRows ? 0 : next.size();
-    FetchAhead ahead[] = {{rows.src + next.begin * rows.ld, rows.ld, count, n, steps},
-                          {rows.y ? rows.y + next.begin * rows.ldy : nullptr, rows.ldy, count, n, steps},
-                          {rows.dz ? rows.dz + next.begin * rows.lddz : nullptr, rows.lddz, count, n, steps}};
+    FetchAhead ahead(rows, next, n, tiles.size() * columns.size() * ceil_div(n, kc));
     for (int64_t k = 0; k < n; k += kc) {
       for (Range group = panels.first_alike(columns, together); group.size() > 0;
            group = panels.first_alike({group.end, columns.end}, together)) {
@@ -99,14 +75,14 @@ struct Pass {
           const int64_t before =
               (t - tiles.begin) * block.tile_rows * columns.size() + (group.begin - columns.begin) * block.height(t);
           float* const sums = kc < n ? partial + before * panels.nr() : nullptr;
-          multiply_tile(block, t, group, {k, std::min(k + kc, n)}, sums);
-          for (FetchAhead& operand : ahead) operand.step();
+          multiply_tile(block, t, group, {k, std::min(k + kc, n)}, sums, ahead);
         }
       }
     }
   }
 
-  void multiply_tile(const Block& block, int64_t tile, Range group, Range reduction, float* sums) const {
+  void multiply_tile(const Block& block, int64_t tile, Range group, Range reduction, float* sums,
+                     FetchAhead& ahead) const {
     Range used = panels.used(group.begin);
     used = {std::max(used.begin, reduction.begin), std::min(used.end, reduction.end)};
     if (used.size() <= 0) used = {reduction.begin, reduction.begin};
@@ -124,6 +100,7 @@ struct Pass {
             .partial = sums,
             .resume = reduction.begin > 0,
             .suspend = reduction.end < n,
+            .fetch = ahead.share(ceil_div(reduction.size(), panels.steps_a_word())),
             .epilogue = source.epilogue(block, row, column)});
   }
 };

@@ -36,9 +36,7 @@ void store(const idelta_context& context, const WeightsProduct& product, float b
     for (int64_t index = 0; index < product.row_blocks(); ++index) {
       const WeightsProduct::Share share = product.share(task, index, workspace);
       const auto& [rows, panels] = share.cell;
-      product.add_column_sums(share, db);
-      if (!dD) continue;
-      product.pack(share);
+      product.pack(share, db);
       for (Range block = first_block(rows); block.size() > 0; block = first_block({block.end, rows.end})) {
         float* const corner = dD + (block.begin * ldd + panels.begin) * context.kernels.nr;
         product.multiply(share, block, panels, index == 0 ? beta : 1.0f, corner, ldd);
@@ -102,8 +100,7 @@ void step(const idelta_context& context, const WeightsProduct& product, const St
       const bool last = index + 1 == product.row_blocks();
       const WeightsProduct::Share share = product.share(task, index, workspace);
       const auto& [rows, panels] = share.cell;
-      product.add_column_sums(share, bias_gradient);
-      product.pack(share);
+      product.pack(share, bias_gradient);
       if (product.few_rows()) return step_few_rows(product, share, stepper);
       for (Range block = first_block(rows); block.size() > 0; block = first_block({block.end, rows.end})) {
         for (int64_t p = panels.begin; p < panels.end; ++p) {
@@ -142,10 +139,11 @@ void backward_weights(const idelta_context& context, const WeightsOperands& oper
                       int64_t ldd, float* db, const OfferedWorkspace& offered) {
   const int64_t n = operands.n;
   with_product(context, operands, Sink::kMemory, [&](const WeightsProduct& product) {
-    float* const workspace = offered.take(product.workspace_floats());
+    float* const workspace = offered.take(product.workspace_floats());  // refused before anything is written
     if (db && beta == 0) std::fill_n(db, n, 0.0f);
     if (db && beta != 0 && beta != 1) std::transform(db, db + n, db, [&](float sum) { return beta * sum; });
-    store(context, product, beta, dD, ldd, db, workspace);
+    if (dD) return store(context, product, beta, dD, ldd, db, workspace);
+    context.kernels.f32_column_sums(operands.m, n, operands.dz, operands.lddz, db);
   });
 }
 

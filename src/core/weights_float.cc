@@ -40,10 +40,11 @@ float* WeightsFloat::packed_panel(const Share& share, int64_t panel) const {
   return share.memory + x_floats_ + (panel - share.cell.panels.begin) * share.rows.size() * kernels_.nr;
 }
 
-void WeightsFloat::pack(const Share& share) const {
+void WeightsFloat::pack(const Share& share, float* sums) const {
   constexpr int64_t kRows = 16;  // a few, so that the ends of the panels they go to stay in L1
   for (int64_t row = 0; row < share.rows.size(); row += kRows) {
     const Range few{row, std::min(row + kRows, share.rows.size())};
+    add_column_sums(share, few, sums);
     for (int64_t p = share.cell.panels.begin; p < share.cell.panels.end; ++p) pack_panel(share, p, few);
     for (Range block = first_block(share.cell.rows); packs_x_ && block.size() > 0;
          block = first_block({block.end, share.cell.rows.end})) {

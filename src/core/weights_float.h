@@ -10,7 +10,7 @@ class WeightsFloat final : public WeightsProduct {
  public:
   WeightsFloat(const idelta_context& context, const WeightsOperands& operands, Sink sink);
 
-  void pack(const Share& share) const override;
+  void pack(const Share& share, float* sums) const override;
   void multiply(const Share& share, Range block, Range panels, float beta, float* out, int64_t ldo) const override;
   bool few_rows() const override;
   Range few_rows_together(Range row_panels) const override { return packs_x_ ? first_block(row_panels) : row_panels; }

@@ -43,12 +43,13 @@ WeightsRounded::Packed WeightsRounded::packed(const Share& share) const {
           .zeros = partial + partial_floats()};
 }
 
-void WeightsRounded::pack(const Share& share) const {
+void WeightsRounded::pack(const Share& share, float* sums) const {
   const int64_t nr = kernels_.nr, last = std::min(share.cell.rows.end * nr, op_.n);
   const Packed to = packed(share);
   std::fill_n(to.zeros, zeros(), 0.0f);
   for (int64_t row = 0; row < share.rows.size(); row += kPairLine) {
     const Range line{row, std::min(row + kPairLine, share.rows.size())};
+    add_column_sums(share, line, sums);
     for (int64_t p = share.cell.panels.begin; p < share.cell.panels.end; ++p) pack_panel(share, to, p, line);
     for (int64_t c = share.cell.rows.begin * nr; c < last; c += kLine) pack_columns(share, to, c, line);
   }

@@ -14,7 +14,7 @@ class WeightsRounded final : public WeightsProduct {
  public:
   WeightsRounded(const idelta_context& context, const WeightsOperands& operands, Sink sink);
 
-  void pack(const Share& share) const override;
+  void pack(const Share& share, float* sums) const override;
   void multiply(const Share& share, Range block, Range panels, float beta, float* out, int64_t ldo) const override;
 
  private:
