@@ -38,20 +38,39 @@ void copy_rows(const CopyRows& given) {
   }
 }
 
-// A column of vectors at a time, so that masks are made once.
-template <class V>
-bool pack_panel(const PackPanel& p) {
-  V seen = V::zero();
-  for (ptrdiff_t c = 0; c < p.width; c += V::lanes) {
-    const auto loaded = V::first(p.cols - c), stored = V::first(p.width - c);
-    const float* src = p.src + (c < p.cols ? c : 0);
-    float* dst = p.dst + c;
-    for (ptrdiff_t r = 0; r < p.rows; ++r, src += p.ld, dst += p.width) {
-      const V v = V::load(src, loaded);
-      v.store(dst, stored);
-      seen = seen | v;
+// Columns [c, c + N vectors) of a panel; the or of all. kWhole: src has all of them, and dst, too.
+template <bool kWhole, int N, class V>
+IDELTA_INLINE V pack_columns(const PackPanel& p, ptrdiff_t c) {
+  typename V::Mask loaded[N], stored[N];
+  V seen[N];
+  IDELTA_UNROLL for (int v = 0; v < N; ++v) {
+    const ptrdiff_t at = c + v * V::lanes;
+    loaded[v] = V::first(kWhole ? V::lanes : p.cols - at), stored[v] = V::first(kWhole ? V::lanes : p.width - at);
+    seen[v] = V::zero();
+  }
+  const float* src = p.src + c;
+  float* dst = p.dst + c;
+  const ptrdiff_t rows = p.rows, ld = p.ld, width = p.width;  // a store could change what is in memory
+  for (ptrdiff_t r = 0; r < rows; ++r, src += ld, dst += width) {
+    IDELTA_UNROLL for (int v = 0; v < N; ++v) {
+      const V row = kWhole ? V::load(src + v * V::lanes) : V::load(src + v * V::lanes, loaded[v]);
+      kWhole ? row.store(dst + v * V::lanes) : row.store(dst + v * V::lanes, stored[v]);
+      seen[v] = seen[v] | row;
     }
   }
+  for (int v = 1; v < N; ++v) seen[0] = seen[0] | seen[v];
+  return seen[0];
+}
+
+// Two vectors at a time: lines come and go whole, and masks are made once.
+template <class V>
+bool pack_panel(const PackPanel& p) {
+  constexpr int N = 2;
+  constexpr ptrdiff_t width = N * V::lanes;
+  V seen = V::zero();
+  ptrdiff_t c = 0;
+  for (; c + width <= p.cols; c += width) seen = seen | pack_columns<true, N, V>(p, c);
+  for (; c < p.width; c += width) seen = seen | pack_columns<false, N, V>(p, c);
   return any_nonzero(seen);
 }
 
