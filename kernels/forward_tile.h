@@ -7,6 +7,25 @@
 
 namespace idelta {
 
+// All whole words of a tile, with a line fetched every kEvery of them.
+template <int kEvery, class Product, int NP, int NV, int NR, class V, int MR>
+IDELTA_INLINE void multiply_words(V (&sum)[MR][NP * NV], LhsRows<MR>& x, const float*& d, const ForwardTile& t) {
+  constexpr ptrdiff_t nr = NR * V::lanes;
+  constexpr int steps = Product::kSteps;
+  const float* fetch = t.fetch.at ? t.fetch.at : t.x;
+  ptrdiff_t words = t.k / steps;
+  for (; words >= kFetchEvery; words -= kFetchEvery) {
+    IDELTA_UNROLL for (ptrdiff_t w = 0; w < kFetchEvery; ++w, x.advance(steps), d += nr) {
+      if ((kEvery == 1 || Product::kFetches) && w % kEvery == 0) __builtin_prefetch(fetch, 0, 2), fetch += t.fetch.step;
+      prefetch_panels<V, NP, NV>(d + kAhead * nr, t.panel_stride);
+      multiply_word<Product, V, MR, NP, NV>(sum, x, d, t.panel_stride);
+    }
+  }
+  for (; words > 0; --words, x.advance(steps), d += nr) {
+    multiply_word<Product, V, MR, NP, NV>(sum, x, d, t.panel_stride);
+  }
+}
+
 // MR rows by NP panels of NV vectors, of rows of NR vectors.
 template <class Product, class V, int MR, int NP, int NV, int NR>
 IDELTA_TILE void forward_tile(const ForwardTile& t) {
@@ -25,20 +44,12 @@ IDELTA_TILE void forward_tile(const ForwardTile& t) {
 
   LhsRows<MR> x(t.x, t.ldx);
   const float* d = t.panels;
-  constexpr int steps = Product::kSteps;
-  const float* fetch = t.fetch.at ? t.fetch.at : t.x;
-  ptrdiff_t words = t.k / steps;
-  for (; words >= kFetchEvery; words -= kFetchEvery, fetch += t.fetch.step) {
-    if constexpr (Product::kFetches) __builtin_prefetch(fetch, 0, 2);
-    IDELTA_UNROLL for (ptrdiff_t w = 0; w < kFetchEvery; ++w, x.advance(steps), d += nr) {
-      prefetch_panels<V, NP, NV>(d + kAhead * nr, t.panel_stride);
-      multiply_word<Product, V, MR, NP, NV>(sum, x, d, t.panel_stride);
-    }
+  if (t.fetch.dense) {
+    multiply_words<1, Product, NP, NV, NR>(sum, x, d, t);
+  } else {
+    multiply_words<kFetchEvery, Product, NP, NV, NR>(sum, x, d, t);
   }
-  for (; words > 0; --words, x.advance(steps), d += nr) {
-    multiply_word<Product, V, MR, NP, NV>(sum, x, d, t.panel_stride);
-  }
-  if (t.k % steps != 0) multiply_step<Product, V, MR, NP, NV>(sum, x, 0, d, t.panel_stride);
+  if (t.k % Product::kSteps != 0) multiply_step<Product, V, MR, NP, NV>(sum, x, 0, d, t.panel_stride);
 
   if (t.suspend) {
     IDELTA_UNROLL for (int i = 0; i < MR; ++i) {

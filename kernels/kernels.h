@@ -79,12 +79,13 @@ struct Epilogue {
   }
 };
 
-// What a tile brings to L2 for whoever comes next: a line every kFetchEvery words of its reduction, `step` elements
-// after the one before. at = null: nothing.
+// What a tile brings to L2 for whoever comes next: a line every kFetchEvery words of its reduction, or dense: with
+// every word; `step` elements after the one before. at = null: nothing.
 inline constexpr ptrdiff_t kFetchEvery = 4;
 struct Fetch {
   const float* at;
   ptrdiff_t step;
+  bool dense;
 };
 
 // y = act(a x + x D + b) for one row tile and a run of panels. For panels of bf16 `panels` are their words, which
@@ -175,6 +176,7 @@ struct Bf16Block {
   const uint32_t *panels_hi, *panels_lo;
   ptrdiff_t panel_stride;  // words from one panel to the next
   float* partial;          // sums between blocks of k: rows, rounded up to 32, x nr
+  bool fetch_panels;       // they come from beyond L2, and few rows wait for them
   Epilogue epilogue;
 };
 

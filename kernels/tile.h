@@ -38,8 +38,8 @@ struct LhsColumns {
   IDELTA_INLINE void advance(ptrdiff_t steps) { first += steps * stride; }
 };
 
-// What a word of rhs holds: kSteps reduction steps, each multiplied by a word of lhs. kFetches: whether forward's tiles
-// bring something to L2 meanwhile.
+// What a word of rhs holds: kSteps reduction steps, each multiplied by a word of lhs. kFetches: whether tiles can be
+// asked for a Fetch that is not dense.
 struct OneStep {
   static constexpr int kSteps = 1;
   template <class V>
@@ -65,8 +65,7 @@ struct WidenedProduct : MultiplyAdd {
   }
 };
 
-// A pair of bf16 that meets a pair of bf16; rounding has just read the rows, and a fetch with nothing to fetch took 1
-// %.
+// A pair of bf16 that meets a pair of bf16. Fetching nothing would take 1 %.
 struct DotProduct : OneStep {
   static constexpr bool kFetches = false;
   template <class V>

@@ -25,19 +25,22 @@ void dot(const Bf16Block& b) {
   const ptrdiff_t tiles = (b.rows + kRows - 1) / kRows, height = (b.rows + tiles - 1) / tiles;
   // One tile streams D, as many panels at once as it likes; several share each panel while it is in cache.
   const ptrdiff_t width = tiles == 1 ? b.cols : kColumns;
+  const ptrdiff_t words = b.k / 2, share = b.panel_stride / tiles;  // of the next panel, fetched by a tile
   for (ptrdiff_t j = 0; j < b.cols; j += width) {
-    for (ptrdiff_t i = 0; i < b.rows; i += height) {
+    const float* const panel = reinterpret_cast<const float*>(b.panels_hi + j / kColumns * b.panel_stride);
+    const float* next = panel + b.panel_stride;
+    for (ptrdiff_t i = 0; i < b.rows; i += height, next += share) {
       row_tile({.rows = height < b.rows - i ? height : b.rows - i,
                 .cols = width < b.cols - j ? width : b.cols - j,
-                .k = b.k / 2,
+                .k = words,
                 .x = reinterpret_cast<const float*>(b.x_hi + i * b.ldx),
                 .ldx = b.ldx / 2,
-                .panels = reinterpret_cast<const float*>(b.panels_hi + j / kColumns * b.panel_stride),
+                .panels = panel,
                 .panel_stride = b.panel_stride,
                 .partial = nullptr,
                 .resume = false,
                 .suspend = false,
-                .fetch = {},
+                .fetch = b.fetch_panels && words > 0 ? Fetch{next, share / words + 1, true} : Fetch{},
                 .epilogue = b.epilogue.from(i, j)});
     }
   }

@@ -1,5 +1,4 @@
-// The rows that a task of forward or backward_data makes next, brought to L2 by the tiles that multiply the ones
-// before.
+// What the tiles of forward and backward_data bring to L2 for those that come after them.
 #ifndef IDELTA_CORE_FETCH_AHEAD_H
 #define IDELTA_CORE_FETCH_AHEAD_H
 
@@ -9,17 +8,33 @@
 
 namespace idelta::core {
 
-// The operands in turns, each from its first element to its last. Inside the tiles, a line every few steps, gains 1 to
-// 4 % from m = 512 on; between them, up to 80 lines at once, they fill all miss buffers and lost as much, 15 % of
-// backward_data at n = 256 (Zen 5, 2026-11).
+// Whether so few tiles share a panel that the first, which waits for it, takes much of their time.
+inline bool wait_for_panels(const CacheSizes& caches, const Panels& panels, int64_t tiles) {
+  constexpr int64_t kFewTiles = 8;
+  return tiles > 1 && tiles <= kFewTiles && static_cast<int64_t>(panels.bytes()) > caches.l2;
+}
+
+// Several operands in turns, each from its first element to its last. Between the tiles, up to 80 lines at once, they
+// filled all miss buffers: 15 % of backward_data at n = 256 (Zen 5, 2026-11).
 class FetchAhead {
  public:
-  FetchAhead(const Rows& rows, Range next, int64_t n, int64_t tiles) {
+  // For so many tiles.
+  explicit FetchAhead(int64_t tiles) : tiles_(tiles) {}
+
+  // The rows that are made next, with what lies between them, unless that is more than they are: 1 to 4 % from m = 512
+  // on.
+  void rows(const Rows& rows, Range next, int64_t n) {
     if (n < kShortRows || next.size() == 0) return;
-    add(rows.src, rows.ld, next, n);
-    add(rows.y, rows.ldy, next, n);
-    add(rows.dz, rows.lddz, next, n);
-    for (Operand& operand : operands_) operand.share = ceil_div(operand.floats * count_, tiles);
+    for (const auto& [first, ld] : {Strided{rows.src, rows.ld}, {rows.y, rows.ldy}, {rows.dz, rows.lddz}}) {
+      if (first && ld < 2 * n) add(first + next.begin * ld, next.size() * ld);
+    }
+  }
+
+  // The panels from the second on, where tiles wait_for_panels(): a quarter to a third at n = 794 and 1024, m = 16, 8 %
+  // at m = 64, with D from memory; nothing with D from L3.
+  void panels(const float* second, int64_t floats) {
+    add(second, floats);
+    dense_ = true;
   }
 
   // What the next tile fetches, in so many words of its reduction.
@@ -28,23 +43,27 @@ class FetchAhead {
     Operand& operand = operands_[turn_];
     if (++turn_ == count_) turn_ = 0;
     const float* const at = operand.at;
-    operand.at += operand.share;
-    return {at, ceil_div(operand.share * kFetchEvery, words)};
+    const int64_t floats = ceil_div(operand.floats * count_, tiles_);
+    operand.at += floats;
+    return {at, ceil_div(floats * (dense_ ? 1 : kFetchEvery), words), dense_};
   }
 
  private:
+  struct Strided {
+    const float* first;
+    int64_t ld;
+  };
   struct Operand {
     const float* at;
-    int64_t floats, share;  // share: a tile's
+    int64_t floats;
   };
 
-  // With what lies between rows, unless that is more than they are.
-  void add(const float* first, int64_t ld, Range next, int64_t n) {
-    if (first && ld < 2 * n) operands_[count_++] = {first + next.begin * ld, next.size() * ld, 0};
-  }
+  void add(const float* at, int64_t floats) { operands_[count_++] = {at, floats}; }
 
+  int64_t tiles_;
   Operand operands_[3] = {};
   int count_ = 0, turn_ = 0;
+  bool dense_ = false;
 };
 
 }  // namespace idelta::core

@@ -67,7 +67,11 @@ struct Pass {
     // One tile streams D; as many panels at once as the kernel likes. Several share each panel while it is in L2.
     const Range tiles = cell.rows, columns = cell.panels;
     const int64_t together = tiles.size() == 1 ? context.kernels.wide_panels : 1;
-    FetchAhead ahead(rows, next, n, tiles.size() * columns.size() * ceil_div(n, kc));
+    FetchAhead ahead(tiles.size() * columns.size() * ceil_div(n, kc));
+    ahead.rows(rows, next, n);
+    if (next.size() == 0 && kc >= n && wait_for_panels(context.caches, panels, tiles.size())) {
+      ahead.panels(panels.words(columns.begin + 1, 0), columns.size() * panels.stride());
+    }
     for (int64_t k = 0; k < n; k += kc) {
       for (Range group = panels.first_alike(columns, together); group.size() > 0;
            group = panels.first_alike({group.end, columns.end}, together)) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "src/core/fetch_ahead.h"
 #include "src/core/forward_plan.h"
 #include "src/core/source.h"
 
@@ -42,7 +43,7 @@ struct Block : Source::Block {
 
 // See ForwardPlan::run().
 struct Pass {
-  const KernelTable& kernels;
+  const idelta_context& context;
   const Panels& panels;
   const Plan& plan;
   const Source& source;
@@ -55,13 +56,13 @@ struct Pass {
   void prepare(const Block& block, Range range) const {
     if (source.needs_preparation()) source.prepare(block, range);
     const int64_t row = range.begin - block.rows.begin, at = row * plan.stride;
-    kernels.bf16_round_rows({.rows = range.size(),
-                             .cols = panels.n(),
-                             .src = source.at(block, row),
-                             .ld = source.ld(),
-                             .hi = block.hi + at,
-                             .lo = block.lo ? block.lo + at : nullptr,
-                             .ldr = plan.stride});
+    context.kernels.bf16_round_rows({.rows = range.size(),
+                                     .cols = panels.n(),
+                                     .src = source.at(block, row),
+                                     .ld = source.ld(),
+                                     .hi = block.hi + at,
+                                     .lo = block.lo ? block.lo + at : nullptr,
+                                     .ldr = plan.stride});
   }
 
   // Rows of a block against panels, in runs whose used steps are the same.
@@ -79,7 +80,7 @@ struct Pass {
     const int64_t k = used.begin / kPairLine * kPairLine, end = round_up(used.end, kPairLine);
     const int64_t column = run.begin * panels.nr(), x = rows.begin * plan.stride + k;
     const auto words = [](const float* p) { return reinterpret_cast<const uint32_t*>(p); };
-    const auto kernel = block.lo ? kernels.bf16x3_dot : kernels.bf16_dot;
+    const auto kernel = block.lo ? context.kernels.bf16x3_dot : context.kernels.bf16_dot;
     kernel({.rows = rows.size(),
             .cols = std::min(run.size() * panels.nr(), panels.n() - column),
             .k = end - k,
@@ -90,6 +91,7 @@ struct Pass {
             .panels_lo = block.lo ? words(panels.low_words(run.begin, k)) : nullptr,
             .panel_stride = panels.stride(),
             .partial = partial,
+            .fetch_panels = wait_for_panels(context.caches, panels, ceil_div(rows.size(), context.kernels.bf16_mr)),
             .epilogue = source.epilogue(block, rows.begin, column)});
   }
 };
@@ -106,7 +108,7 @@ void forward_rounded(const idelta_context& context, const Panels& panels, int64_
                      Epilogue& epilogue, const OfferedWorkspace& offered) {
   const Plan plan = plan_for(context, panels.format(), m, n, panels.stepped());
   const Source source(context, m, n, rows, epilogue);
-  const Pass pass{context.kernels, panels, plan, source};
+  const Pass pass{context, panels, plan, source};
   plan.run(context, m, n, offered.take(plan.total()), pass);
 }
 
