@@ -16,7 +16,10 @@ IDELTA_INLINE void multiply_words(V (&sum)[MR][NP * NV], LhsRows<MR>& x, const f
   ptrdiff_t words = t.k / steps;
   for (; words >= kFetchEvery; words -= kFetchEvery) {
     IDELTA_UNROLL for (ptrdiff_t w = 0; w < kFetchEvery; ++w, x.advance(steps), d += nr) {
-      if ((kEvery == 1 || Product::kFetches) && w % kEvery == 0) __builtin_prefetch(fetch, 0, 2), fetch += t.fetch.step;
+      if ((kEvery == 1 || Product::kFetches) && w % kEvery == 0) {
+        __builtin_prefetch(fetch, 0, 2);
+        fetch += t.fetch.step;
+      }
       prefetch_panels<V, NP, NV>(d + kAhead * nr, t.panel_stride);
       multiply_word<Product, V, MR, NP, NV>(sum, x, d, t.panel_stride);
     }

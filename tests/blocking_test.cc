@@ -98,6 +98,8 @@ TEST(Blocking, WeightsBlocksFitTheirCacheOrAreTheLeastPossible) {
           ASSERT_TRUE(b.kb <= kLine || 4 * b.kb * tile.nr * kFloat <= caches.l2) << "panels of dz and x, m " << m;
           ASSERT_TRUE(b.mb <= kLine || 2 * b.mb * n * kFloat <= std::max(kPackedBytes, caches.l2))
               << "m " << m << " n " << n;
+          ASSERT_TRUE(b.mb <= kLine || n * n * kFloat > caches.l2 || b.mb * n * kFloat <= caches.l2)
+              << "m " << m << " n " << n;
           ASSERT_TRUE(b.pack || 2 * b.mb * n * kFloat <= caches.l2) << "m " << m << " n " << n;
           ASSERT_TRUE(!b.low_tiles || b.rows_first) << "m " << m << " n " << n;
           ASSERT_TRUE(!b.rows_first || m * n * kFloat <= caches.l2) << "m " << m << " n " << n;

@@ -24,12 +24,15 @@ bool streams(const CacheSizes& caches, int64_t n) { return n * n * kFloat > cach
 
 // Rows of both operands that backward_weights packs at a time. 8 MiB stay in L3 until dz has served all blocks of dD: 6
 // % at n = 794, m = 4096 against 64 MiB, which spare dD some passes; 12 MiB took two threads a tenth longer at n =
-// 1024 (Zen 5, 2026-11). Many tasks have several L3.
+// 1024 (Zen 5, 2026-11). Many tasks have several L3. A dD that fits L2 costs so little to read and write again that
+// what a task packs should not go further than twice that: 3 % at n = 512, m = 4096, 16 % at n = 384 under AVX2.
 int64_t packed_rows(const CacheSizes& caches, int64_t m, int64_t n, int64_t element_bytes, int64_t unit,
                     const PackedColumns& packed) {
   constexpr int64_t kMiB = int64_t{1} << 20;
   if (!streams(caches, n)) return even_block(m, 2 * n * element_bytes, caches.l2 / 2, unit);
-  if (n * n * kFloat <= caches.l2) return even_block(m, packed.all / packed.tasks * element_bytes, caches.l2 * 2, unit);
+  if (n * n * kFloat <= caches.l2) {
+    return even_block(m, packed.all / packed.tasks * element_bytes, 2 * caches.l2, unit);
+  }
   return even_block(m, packed.all * element_bytes, std::max(int64_t{8}, packed.tasks) * kMiB, unit);
 }
 

@@ -2,6 +2,8 @@
 #ifndef IDELTA_CORE_FETCH_AHEAD_H
 #define IDELTA_CORE_FETCH_AHEAD_H
 
+#include <algorithm>
+
 #include "src/core/blocking.h"
 #include "src/core/forward.h"
 #include "src/core/memory.h"
@@ -26,15 +28,17 @@ class FetchAhead {
   void rows(const Rows& rows, Range next, int64_t n) {
     if (n < kShortRows || next.size() == 0) return;
     for (const auto& [first, ld] : {Strided{rows.src, rows.ld}, {rows.y, rows.ldy}, {rows.dz, rows.lddz}}) {
-      if (first && ld < 2 * n) add(first + next.begin * ld, next.size() * ld);
+      if (first && ld < 2 * n) operands_[count_++] = {first + next.begin * ld, next.size() * ld, 0};
     }
+    divide();
   }
 
   // The panels from the second on, where tiles wait_for_panels(): a quarter to a third at n = 794 and 1024, m = 16, 8 %
   // at m = 64, with D from memory; nothing with D from L3.
   void panels(const float* second, int64_t floats) {
-    add(second, floats);
+    operands_[count_++] = {second, floats, 0};
     dense_ = true;
+    divide();
   }
 
   // What the next tile fetches, in so many words of its reduction.
@@ -43,9 +47,8 @@ class FetchAhead {
     Operand& operand = operands_[turn_];
     if (++turn_ == count_) turn_ = 0;
     const float* const at = operand.at;
-    const int64_t floats = ceil_div(operand.floats * count_, tiles_);
-    operand.at += floats;
-    return {at, ceil_div(floats * (dense_ ? 1 : kFetchEvery), words), dense_};
+    operand.at += operand.share;
+    return {at, ceil_div(operand.share * (dense_ ? 1 : kFetchEvery), words), dense_};
   }
 
  private:
@@ -55,10 +58,13 @@ class FetchAhead {
   };
   struct Operand {
     const float* at;
-    int64_t floats;
+    int64_t floats, share;  // share: a tile's
   };
 
-  void add(const float* at, int64_t floats) { operands_[count_++] = {at, floats}; }
+  void divide() {
+    const int64_t turns = std::max<int64_t>(1, tiles_ / std::max(count_, 1));
+    for (Operand& operand : operands_) operand.share = ceil_div(operand.floats, turns);
+  }
 
   int64_t tiles_;
   Operand operands_[3] = {};
