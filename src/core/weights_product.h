@@ -71,9 +71,9 @@ class WeightsProduct {
     return {{first, std::min(first + block_rows_, op_.m)}, cell(task), workspace + task * task_floats()};
   }
 
-  // Packs what the share's cell needs, and adds the column sums of its dz to sums, if that is not null and this share is
-  // to do so: some rows at a time, before they are packed, so that dz comes from memory once. Apart, down one line of
-  // columns after the other, they took 2 to 9 % of backward_weights from m = 512 on (Zen 5, 2026-11).
+  // Packs what the share's cell needs, and adds the column sums of its dz to sums, if that is not null and this share
+  // is to do so: some rows at a time, before they are packed, so that dz comes from memory once. Apart, down one line
+  // of columns after the other, they took 2 to 9 % of backward_weights from m = 512 on (Zen 5, 2026-11).
   virtual void pack(const Share& share, float* sums) const = 0;
 
   // out = beta out + x^T dz over the rows of a share that is packed, for the rows of dD in `block` (of first_block())
