@@ -40,7 +40,7 @@ void dot(const Bf16Block& b) {
                 .partial = nullptr,
                 .resume = false,
                 .suspend = false,
-                .fetch = b.fetch_panels && words > 0 ? Fetch{next, share / words + 1, true} : Fetch{},
+                .fetch = b.fetch_panels && words > 0 ? Fetch{next, (share + words - 1) / words, true} : Fetch{},
                 .epilogue = b.epilogue.from(i, j)});
     }
   }

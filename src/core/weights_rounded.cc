@@ -106,7 +106,6 @@ void WeightsRounded::multiply(const Share& share, Range block, Range panels, flo
             .panels_lo = split() ? from.dz_lo + words : nullptr,
             .panel_stride = panel_words(),
             .partial = from.partial,
-            .fetch_panels = false,
             .epilogue = {.residual = beta == 0 ? from.zeros : out,
                          .ld_residual = beta == 0 ? 0 : ldo,
                          .identity_scale = beta,
