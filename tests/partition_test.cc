@@ -40,10 +40,12 @@ struct Kind {
   double (*cost)(const Partition::Work& all, int64_t rows, int64_t panels);
   Traffic traffic;
 };
-constexpr Kind kKinds[] = {{"forward", forward_cost, {}},
-                           {"forward of prepared rows", forward_cost, {.prepared = true}},
-                           {"forward of a stepped D", forward_cost, {.prepared = true, .stepped = true}},
-                           {"weights", weights_cost, {}}};
+constexpr Kind kKinds[] = {
+    {"forward", forward_cost, {}},
+    {"forward of prepared rows", forward_cost, {.prepared = true}},
+    {"forward of a stepped D", forward_cost, {.prepared = true, .stepped = Stepped::kAcrossPanels}},
+    {"forward of stepped panels", forward_cost, {.stepped = Stepped::kByPanels}},
+    {"weights", weights_cost, {}}};
 constexpr int64_t kRows[] = {1, 2, 5, 37, 64, 585, 4096}, kPanels[] = {1, 2, 25, 97};
 
 struct Case {

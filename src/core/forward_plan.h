@@ -10,7 +10,8 @@
 namespace idelta::core {
 
 inline int64_t forward_threads(const idelta_context& context, double multiply_adds, int64_t n, const Traffic& traffic) {
-  return useful_threads(context.parallel.threads(), traffic.stepped ? training_work(multiply_adds, n) : multiply_adds);
+  return useful_threads(context.parallel.threads(),
+                        traffic.stepped == Stepped::kNot ? multiply_adds : training_work(multiply_adds, n));
 }
 
 // The most that total(traffic) can be: a workspace is asked for before it is known.
@@ -18,7 +19,9 @@ template <class Total>
 int64_t most_of(const Total& total) {
   int64_t most = 0;
   for (const bool prepared : {false, true}) {
-    for (const bool stepped : {false, true}) most = std::max(most, total(Traffic{prepared, stepped}));
+    for (const Stepped stepped : {Stepped::kNot, Stepped::kByPanels, Stepped::kAcrossPanels}) {
+      most = std::max(most, total(Traffic{prepared, stepped}));
+    }
   }
   return most;
 }

@@ -15,7 +15,7 @@ struct Plan : ForwardPlan {
   int64_t plane;   // bf16 numbers of one
 };
 
-Plan plan_for(const idelta_context& context, idelta_format format, int64_t m, int64_t n, bool stepped) {
+Plan plan_for(const idelta_context& context, idelta_format format, int64_t m, int64_t n, Stepped stepped) {
   const Traffic traffic{.prepared = true, .stepped = stepped};
   const int64_t panels = ceil_div(n, context.kernels.nr);
   const double multiply_adds = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(n) / 2;

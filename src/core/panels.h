@@ -64,9 +64,9 @@ class Panels {
     auto& flag = nonzero_[static_cast<size_t>(panel * chunks_ + chunk)];
     if (flag != nonzero) flag = nonzero;
   }
-  // Whether it has been changed in place since it was packed, and so will be again.
-  bool stepped() const { return stepped_; }
-  void set_stepped(bool stepped) { stepped_ = stepped; }
+  // How it has been changed in place since it was packed, and so will be again.
+  Stepped stepped() const { return stepped_; }
+  void set_stepped(Stepped stepped) { stepped_ = stepped; }
   // Reduction steps of a panel outside of which B is exactly zero; begins at a chunk. True again after find_used().
   Range used(int64_t panel) const { return used_[static_cast<size_t>(panel)]; }
   // The first of these panels, at most so many, whose used steps are the same: what is skipped then depends on B alone,
@@ -88,7 +88,7 @@ class Panels {
   FloatBuffer data_;
   std::vector<uint8_t> nonzero_;  // [panel][chunk]
   std::vector<Range> used_;
-  bool stepped_ = false;
+  Stepped stepped_ = Stepped::kNot;
 };
 
 // An n x n matrix from rows of ld floats to panels of fp32 in memory of panel_floats(), and back.

@@ -59,10 +59,17 @@ struct Cell {
   Range rows, panels;
 };
 
+// How the threads of an update share the panels of D that they change before each call.
+enum class Stepped {
+  kNot,           // no update does
+  kByPanels,      // each panel is one thread's
+  kAcrossPanels,  // a part of each panel is
+};
+
 // What comes from other cores' caches in forward and backward_data.
 struct Traffic {
   bool prepared = false;  // rows, which were copied or made first
-  bool stepped = false;   // D, which an update changes before each call
+  Stepped stepped = Stepped::kNot;
 };
 
 class Partition {

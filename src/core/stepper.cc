@@ -79,6 +79,12 @@ void Stepper::operator()(const TileOfD& tile, const Gradient& gradient, const st
   set_nonzero(tile, nonzero);
 }
 
+void Stepper::finish() const {
+  along().set_stepped(down() ? Stepped::kByPanels : Stepped::kAcrossPanels);
+  across().set_stepped(down() ? Stepped::kAcrossPanels : Stepped::kByPanels);
+  for (Panels* panels : {&along(), &across()}) panels->find_used();
+}
+
 // nonzero: [lines of rows][lines of columns].
 void Stepper::set_nonzero(const TileOfD& tile, const bool* nonzero) const {
   const int64_t lines = nr_ / kLine, first_row = tile.row_panels.begin * lines, first_column = tile.panel * lines;

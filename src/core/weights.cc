@@ -171,7 +171,7 @@ void update(const idelta_context& context, idelta_delta& delta, const WeightsOpe
         offered.take(bias_floats + product.workspace_floats() + GradientScratch(product, context.kernels.nr).floats);
     std::fill_n(bias_gradient, n, 0.0f);
     step(context, product, stepper, stepper.transposed() ? nullptr : bias_gradient, bias_gradient + bias_floats);
-    for (Panels* panels : {&delta.forward, &delta.backward}) panels->find_used(), panels->set_stepped(true);
+    stepper.finish();
     delta.norms.reset();
     if (!parameters.bias) return;
     if (stepper.transposed()) context.kernels.f32_column_sums(given.m, n, given.dz, given.lddz, bias_gradient);
