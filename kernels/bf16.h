@@ -3,14 +3,15 @@
 #ifndef IDELTA_KERNELS_BF16_H
 #define IDELTA_KERNELS_BF16_H
 
+#include "kernels/compiler.h"
 #include "kernels/kernels.h"
 
 namespace idelta {
 
-// To the nearest bf16, ties to even, as the fp32 that it is; beyond the largest one to Inf; NaN stays NaN.
+// To the nearest bf16, ties to even, as the fp32 that it is; beyond the largest one to Inf; NaN stays NaN, made quiet.
 template <class V>
-V bf16_rounded(V a) {
-  return if_less_equal(a, a, round_to_high_half(a), quieted(a));
+IDELTA_INLINE V bf16_rounded(V a) {
+  return high_half(round_to_high_half(a));
 }
 
 // v = hi + lo + rest with |rest| <= 2^-16 |v|, the difference being exact (Sterbenz). What becomes Inf or NaN is all in
@@ -26,45 +27,113 @@ struct Bf16Split {
   }
 };
 
-template <class V>
-void store_pair(V even, V odd, uint32_t* words, typename V::Mask mask) {
-  (shift_right_16(even) | odd).store(reinterpret_cast<float*>(words), mask);
+// What is stored of a: rounded, or a half of the split.
+enum class Bf16Part { kRounded, kHi, kLo };
+template <Bf16Part kPart, class V>
+IDELTA_INLINE V bf16_part(V a) {
+  if constexpr (kPart == Bf16Part::kRounded) return round_to_high_half(a);  // of which the high half is stored
+  const Bf16Split<V> split(a);
+  return kPart == Bf16Part::kHi ? split.hi : split.lo;
 }
 
 template <class V>
-void bf16_round_panel(const RoundPanel& p) {
-  for (ptrdiff_t c = 0; c < p.width; c += V::lanes) {
-    const auto mask = V::first(p.width - c);
-    for (ptrdiff_t r = 0; r < p.rows; r += 2) {
-      const float* src = p.src + r * p.width + c;
-      const V even = V::load(src, mask), odd = r + 1 < p.rows ? V::load(src + p.width, mask) : V::zero();
-      const ptrdiff_t at = r / 2 * p.width + c;
-      if (p.lo) {
-        const Bf16Split<V> first(even), second(odd);
-        store_pair(first.hi, second.hi, p.hi + at, mask);
-        store_pair(first.lo, second.lo, p.lo + at, mask);
-      } else {
-        store_pair(bf16_rounded(even), bf16_rounded(odd), p.hi + at, mask);
-      }
+IDELTA_INLINE void store_pair(V even, V odd, uint32_t* words) {
+  pair_high_halves(even, odd).store(reinterpret_cast<float*>(words));
+}
+
+// kWhole: src has all columns.
+template <Bf16Part kPart, bool kWhole, class V>
+IDELTA_INLINE void round_panel(const RoundPanel& p, uint32_t* words) {
+  for (ptrdiff_t r = 0; r < p.rows; r += 2) {
+    const float* const src = p.src + r * p.ld;
+    const bool last = r + 1 == p.rows;
+    for (ptrdiff_t c = 0; c < p.width; c += V::lanes, words += V::lanes) {
+      const auto mask = V::first(kWhole ? V::lanes : p.cols - c);
+      const V odd = last ? V::zero() : V::load(src + p.ld + c, mask);
+      store_pair(bf16_part<kPart>(V::load(src + c, mask)), bf16_part<kPart>(odd), words);
     }
   }
 }
 
 template <class V>
-void bf16_round_rows(const RoundRows& r) {
-  const ptrdiff_t padded = (r.cols + kPairLine - 1) / kPairLine * kPairLine;
-  for (ptrdiff_t i = 0; i < r.rows; ++i) {
-    const float* src = r.src + i * r.ld;
-    for (ptrdiff_t j = 0; j < padded; j += V::lanes) {
-      const V v = j < r.cols ? V::load(src + j, V::first(r.cols - j)) : V::zero();
-      if (r.lo) {
-        const Bf16Split<V> split(v);
-        store_high_halves(split.hi, r.hi + i * r.ldr + j);
-        store_high_halves(split.lo, r.lo + i * r.ldr + j);
-      } else {
-        store_high_halves(bf16_rounded(v), r.hi + i * r.ldr + j);
-      }
+void bf16_round_panel(const RoundPanel& given) {
+  const RoundPanel p = given;  // for all the compiler knows, a store could change what was given
+  if (p.lo) {
+    round_panel<Bf16Part::kHi, false, V>(p, p.hi);
+    round_panel<Bf16Part::kLo, false, V>(p, p.lo);
+  } else if (p.cols < p.width) {
+    round_panel<Bf16Part::kRounded, false, V>(p, p.hi);
+  } else {
+    round_panel<Bf16Part::kRounded, true, V>(p, p.hi);
+  }
+}
+
+template <Bf16Part kPart, class V>
+IDELTA_INLINE void round_rows(const RoundRows& t, uint16_t* dst) {
+  const ptrdiff_t padded = (t.cols + kPairLine - 1) / kPairLine * kPairLine;
+  for (ptrdiff_t r = 0; r < t.rows; ++r) {
+    const float* const src = t.src + r * t.ld;
+    uint16_t* const to = dst + r * t.ldr;
+    ptrdiff_t c = 0;
+    for (; c + V::lanes <= t.cols; c += V::lanes) store_high_halves(bf16_part<kPart>(V::load(src + c)), to + c);
+    for (; c < padded; c += V::lanes) {
+      store_high_halves(bf16_part<kPart>(V::load(src + c, V::first(t.cols - c))), to + c);
     }
+  }
+}
+
+template <class V>
+void bf16_round_rows(const RoundRows& given) {
+  const RoundRows t = given;
+  if (t.lo) {
+    round_rows<Bf16Part::kHi, V>(t, t.hi);
+    round_rows<Bf16Part::kLo, V>(t, t.lo);
+  } else {
+    round_rows<Bf16Part::kRounded, V>(t, t.hi);
+  }
+}
+
+// Lines of pairs: rows of dst from row r and column c on, if there are any, from two vectors of rows of src by one of
+// columns. They are paired first, which leaves half as much to transpose. kWhole: all is there.
+template <Bf16Part kPart, bool kWhole, class V>
+IDELTA_TILE void round_block_transposed(const RoundRows& t, ptrdiff_t r, ptrdiff_t c, uint16_t* dst) {
+  const auto mask = V::first(kWhole ? V::lanes : t.rows - r);
+  const ptrdiff_t ld = t.ld, ldr = t.ldr;
+  const float* src = t.src + c * ld + r;
+  V block[V::lanes];
+  IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i, src += 2 * ld) {
+    forget(src);
+    const V even = kWhole || c + 2 * i < t.cols ? V::load(src, mask) : V::zero();
+    const V odd = kWhole || c + 2 * i + 1 < t.cols ? V::load(src + ld, mask) : V::zero();
+    block[i] = pair_high_halves(bf16_part<kPart>(even), bf16_part<kPart>(odd));
+  }
+  transpose(block);
+  dst += r * ldr + c;
+  IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i, dst += ldr) {
+    forget(dst);
+    if (kWhole || r + i < t.rows) block[i].store(reinterpret_cast<float*>(dst));
+  }
+}
+
+template <Bf16Part kPart, class V>
+IDELTA_INLINE void round_transposed(const RoundRows& t, uint16_t* dst) {
+  for (ptrdiff_t r = 0; r < t.rows; r += V::lanes) {
+    for (ptrdiff_t c = 0; c < (t.cols + kPairLine - 1) / kPairLine * kPairLine; c += 2 * V::lanes) {
+      const bool whole = r + V::lanes <= t.rows && c + 2 * V::lanes <= t.cols;
+      whole ? round_block_transposed<kPart, true, V>(t, r, c, dst)
+            : round_block_transposed<kPart, false, V>(t, r, c, dst);
+    }
+  }
+}
+
+template <class V>
+void bf16_round_rows_transposed(const RoundRows& given) {
+  const RoundRows t = given;
+  if (t.lo) {
+    round_transposed<Bf16Part::kHi, V>(t, t.hi);
+    round_transposed<Bf16Part::kLo, V>(t, t.lo);
+  } else {
+    round_transposed<Bf16Part::kRounded, V>(t, t.hi);
   }
 }
 

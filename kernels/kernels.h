@@ -141,17 +141,20 @@ struct PackPanel {
   float* dst;
 };
 
-// hi (and, if wanted, lo) <- rows x width of a packed fp32 panel, rounded to bf16 and paired: word [r / 2][c] holds
-// row r in its low half and row r + 1 (0 if there is none) in its high half. lo is what hi leaves, rounded in turn;
-// what rounds to Inf or NaN has hi = 0.
+// hi (and, if wanted, lo) <- rows x cols of src, and zeros up to width, rounded to bf16 and paired: word [r / 2][c]
+// holds row r in its low half and row r + 1 (0 if there is none) in its high half. lo is what hi leaves, rounded in
+// turn; what rounds to Inf or NaN has hi = 0.
 struct RoundPanel {
-  ptrdiff_t rows, width;
+  ptrdiff_t rows, cols;
   const float* src;
+  ptrdiff_t ld;
+  ptrdiff_t width;
   uint32_t* hi;
   uint32_t* lo;  // or null
 };
 
-// Rows of x rounded likewise, in their own order, with zeros up to the next multiple of kPairLine.
+// Rows of src rounded likewise, in their own order, with zeros up to the next multiple of kPairLine. Transposed:
+// src[c][r].
 struct RoundRows {
   ptrdiff_t rows, cols;
   const float* src;
@@ -231,6 +234,7 @@ struct KernelTable {
   void (*f32_optimizer_step)(const OptimizerStep&);
   void (*bf16_round_panel)(const RoundPanel&);
   void (*bf16_round_rows)(const RoundRows&);
+  void (*bf16_round_rows_transposed)(const RoundRows&);
   void (*bf16_forward)(const ForwardTile&);  // panels of bf16 pairs, widened: the chain of f32_forward, to the bit
   void (*bf16_dot)(const Bf16Block&);        // x rounded
   void (*bf16x3_dot)(const Bf16Block&);      // x split; used only where AMX's tiles make it pay

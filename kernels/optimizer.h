@@ -167,7 +167,7 @@ struct PackBlock {
           if (!kWhole && i >= rows) break;
           float* const row = words + i / 2 * nr;
           const V odd = kWhole || i + 1 < rows ? block[i + 1] : V::zero();  // a NaN of x spreads past the columns
-          store_pair(block[i], odd, reinterpret_cast<uint32_t*>(row), V::first(V::lanes));
+          store_pair(block[i], odd, reinterpret_cast<uint32_t*>(row));
           if (ahead != 0) fetch_next(row + ahead);
         }
       }

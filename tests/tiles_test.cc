@@ -106,8 +106,13 @@ class Operands {
       }
     }
     uint32_t* const hi = d_hi() + panel * panel_words();
-    idelta::scalar::kTable.bf16_round_panel(
-        {.rows = c_.k, .width = nr_, .src = rows.data(), .hi = hi, .lo = hi + panels_ * panel_words()});
+    idelta::scalar::kTable.bf16_round_panel({.rows = c_.k,
+                                             .cols = nr_,
+                                             .src = rows.data(),
+                                             .ld = nr_,
+                                             .width = nr_,
+                                             .hi = hi,
+                                             .lo = hi + panels_ * panel_words()});
   }
 
   Case c_;

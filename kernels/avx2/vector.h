@@ -87,10 +87,12 @@ inline Vector high_half(Vector a) {
 }
 inline Vector round_to_high_half(Vector a) {
   const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits(a), 16), _mm256_set1_epi32(1));
-  return high_half(from_bits(_mm256_add_epi32(bits(a), _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)))));
+  const __m256i rounded = _mm256_add_epi32(bits(a), _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+  const __m256i quiet = _mm256_or_si256(bits(a), _mm256_set1_epi32(0x00400000));
+  return if_less_equal(a, a, from_bits(rounded), from_bits(quiet));
 }
-inline Vector quieted(Vector a) {
-  return high_half(from_bits(_mm256_or_si256(bits(a), _mm256_set1_epi32(0x00400000))));
+inline Vector pair_high_halves(Vector even, Vector odd) {
+  return from_bits(_mm256_blend_epi16(bits(shift_right_16(even)), bits(odd), 0xaa));
 }
 inline void store_high_halves(Vector a, uint16_t* p) {
   const __m256i words = _mm256_srli_epi32(bits(a), 16);

@@ -27,6 +27,7 @@ constinit const KernelTable kTable = {
     .f32_optimizer_step = optimizer_step<Vector, 32, 16, 1>,
     .bf16_round_panel = bf16_round_panel<Vector>,
     .bf16_round_rows = bf16_round_rows<Vector>,
+    .bf16_round_rows_transposed = bf16_round_rows_transposed<Vector>,
     .bf16_forward = tile_of_any_rows<WidenedForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>,
     .f32_scale_add = scale_add<Vector>,
 };

@@ -78,11 +78,14 @@ inline Vector high_half(Vector a) {
   return from_bits(_mm512_and_si512(bits(a), _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
 }
 inline Vector round_to_high_half(Vector a) {
-  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits(a), 16), _mm512_set1_epi32(1));
-  return high_half(from_bits(_mm512_add_epi32(bits(a), _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)))));
+  const __mmask16 odd = _mm512_test_epi32_mask(bits(a), _mm512_set1_epi32(0x10000));
+  const __mmask16 nan = _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q);
+  const __m512i half = _mm512_add_epi32(bits(a), _mm512_set1_epi32(0x7fff));
+  const __m512i rounded = _mm512_mask_add_epi32(half, odd, half, _mm512_set1_epi32(1));
+  return from_bits(_mm512_mask_or_epi32(rounded, nan, bits(a), _mm512_set1_epi32(0x00400000)));
 }
-inline Vector quieted(Vector a) {
-  return high_half(from_bits(_mm512_or_si512(bits(a), _mm512_set1_epi32(0x00400000))));
+inline Vector pair_high_halves(Vector even, Vector odd) {
+  return from_bits(_mm512_mask_blend_epi16(0xaaaaaaaau, bits(shift_right_16(even)), bits(odd)));
 }
 inline void store_high_halves(Vector a, uint16_t* p) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits(a), 16)));

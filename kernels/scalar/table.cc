@@ -101,6 +101,7 @@ constinit const KernelTable kTable = {
     .f32_optimizer_step = optimizer_step<Vector, kColumns, 1, 1>,
     .bf16_round_panel = bf16_round_panel<Vector>,
     .bf16_round_rows = bf16_round_rows<Vector>,
+    .bf16_round_rows_transposed = bf16_round_rows_transposed<Vector>,
     .bf16_forward = forward<Bf16Panel, uint32_t>,
     .bf16_dot = dot<false>,
     .bf16x3_dot = dot<true>,

@@ -71,9 +71,9 @@ inline Vector shift_right_16(Vector a) { return from_bits(bits(a) >> 16); }
 inline Vector high_half(Vector a) { return from_bits(bits(a) & 0xffff0000u); }
 inline Vector round_to_high_half(Vector a) {
   const uint32_t u = bits(a);
-  return from_bits((u + 0x7fffu + (u >> 16 & 1)) & 0xffff0000u);
+  return from_bits(a.v <= a.v ? u + 0x7fffu + (u >> 16 & 1) : u | 0x00400000u);
 }
-inline Vector quieted(Vector a) { return from_bits((bits(a) | 0x00400000u) & 0xffff0000u); }
+inline Vector pair_high_halves(Vector even, Vector odd) { return shift_right_16(even) | high_half(odd); }
 inline void store_high_halves(Vector a, uint16_t* p) { *p = static_cast<uint16_t>(bits(a) >> 16); }
 
 }  // namespace

@@ -159,6 +159,7 @@ KernelTable overlaid(idelta_isa up_to) {
     overlay(all.f32_optimizer_step, t.f32_optimizer_step);
     overlay(all.bf16_round_panel, t.bf16_round_panel);
     overlay(all.bf16_round_rows, t.bf16_round_rows);
+    overlay(all.bf16_round_rows_transposed, t.bf16_round_rows_transposed);
     overlay(all.bf16_forward, t.bf16_forward);
     overlay(all.bf16_dot, t.bf16_dot);
     overlay(all.bf16x3_dot, t.bf16x3_dot);

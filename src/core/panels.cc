@@ -63,8 +63,10 @@ void Panels::pack_chunk(const KernelTable& kernels, const MatrixView& b, int64_t
   set_nonzero(panel, chunk, b.transposed ? kernels.f32_pack_panel_transposed(pack) : kernels.f32_pack_panel(pack));
   if (format_ == IDELTA_FORMAT_F32) return;
   kernels.bf16_round_panel({.rows = pack.rows,
-                            .width = nr_,
+                            .cols = nr_,
                             .src = rows,
+                            .ld = nr_,
+                            .width = nr_,
                             .hi = reinterpret_cast<uint32_t*>(packed),
                             .lo = planes() == 2 ? reinterpret_cast<uint32_t*>(packed + plane_) : nullptr});
 }

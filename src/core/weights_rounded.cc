@@ -3,16 +3,6 @@
 #include "src/core/forward.h"
 
 namespace idelta::core {
-namespace {
-
-// Lines a row apart, which the hardware does not foresee: 3 % of the whole at n = 794, m = 512 (Zen 5, 2026-11).
-void fetch_lines(const float* first, int64_t ld, int64_t rows, int64_t columns) {
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t j = 0; j < columns; j += kLine) __builtin_prefetch(first + r * ld + j);
-  }
-}
-
-}  // namespace
 
 // A batch shorter than a line of pairs is as fast in fp32, and more accurate.
 bool rounds_weights(const idelta_context& context, const WeightsOperands& o) {
@@ -57,33 +47,31 @@ void WeightsRounded::pack(const Share& share, float* sums) const {
 
 // A line of pairs of rows of one panel of dz, zero past the last row.
 void WeightsRounded::pack_panel(const Share& share, const Packed& to, int64_t panel, Range rows) const {
-  alignas(kAlignment) float line[kPairLine * kWidest];
   const int64_t nr = kernels_.nr, at = (panel - share.cell.panels.begin) * panel_words() + rows.begin / 2 * nr;
   const float* const dz = op_.dz + (share.rows.begin + rows.begin) * op_.lddz + panel * nr;
-  fetch_lines(dz + nr, op_.lddz, rows.size(), nr);
-  kernels_.f32_pack_panel(
-      {.rows = rows.size(), .cols = panel_width(panel), .src = dz, .ld = op_.lddz, .width = nr, .dst = line});
-  std::fill(line + rows.size() * nr, line + kPairLine * nr, 0.0f);
-  kernels_.bf16_round_panel(
-      {.rows = kPairLine, .width = nr, .src = line, .hi = to.dz_hi + at, .lo = to.dz_lo ? to.dz_lo + at : nullptr});
+  kernels_.bf16_round_panel({.rows = rows.size(),
+                             .cols = panel_width(panel),
+                             .src = dz,
+                             .ld = op_.lddz,
+                             .width = nr,
+                             .hi = to.dz_hi + at,
+                             .lo = to.dz_lo ? to.dz_lo + at : nullptr});
+  for (uint32_t* const words : {to.dz_hi, to.dz_lo}) {
+    if (words) std::fill(words + at + ceil_div(rows.size(), 2) * nr, words + at + kPairLine / 2 * nr, 0u);
+  }
 }
 
 // The same rows of a line of columns of x, transposed.
 void WeightsRounded::pack_columns(const Share& share, const Packed& to, int64_t column, Range rows) const {
-  alignas(kAlignment) float line[kLine * kPairLine];
-  const int64_t count = std::min<int64_t>(kLine, op_.n - column);
   const int64_t at = (column - share.cell.rows.begin * kernels_.nr) * stride() + rows.begin;
   const float* const x = op_.x + (share.rows.begin + rows.begin) * op_.ldx + column;
-  fetch_lines(x + kLine, op_.ldx, rows.size(), kLine);
-  kernels_.f32_pack_panel_transposed(
-      {.rows = count, .cols = rows.size(), .src = x, .ld = op_.ldx, .width = kPairLine, .dst = line});
-  kernels_.bf16_round_rows({.rows = count,
-                            .cols = kPairLine,
-                            .src = line,
-                            .ld = kPairLine,
-                            .hi = to.x_hi + at,
-                            .lo = to.x_lo ? to.x_lo + at : nullptr,
-                            .ldr = stride()});
+  kernels_.bf16_round_rows_transposed({.rows = std::min<int64_t>(kLine, op_.n - column),
+                                       .cols = rows.size(),
+                                       .src = x,
+                                       .ld = op_.ldx,
+                                       .hi = to.x_hi + at,
+                                       .lo = to.x_lo ? to.x_lo + at : nullptr,
+                                       .ldr = stride()});
 }
 
 void WeightsRounded::multiply(const Share& share, Range block, Range panels, float beta, float* out,
