@@ -36,6 +36,14 @@ IDELTA_INLINE V bf16_part(V a) {
   return kPart == Bf16Part::kHi ? split.hi : split.lo;
 }
 
+// Pairs of columns of a block, from high halves: pairs[i] lane j = columns 2 i and 2 i + 1 of rows[j]. An ISA may have
+// a better way.
+template <class V>
+IDELTA_INLINE void transpose_pairs(V (&rows)[V::lanes], V (&pairs)[V::lanes / 2]) {
+  transpose(rows);
+  IDELTA_UNROLL for (int i = 0; i < V::lanes / 2; ++i) pairs[i] = pair_high_halves(rows[2 * i], rows[2 * i + 1]);
+}
+
 template <class V>
 IDELTA_INLINE void store_pair(V even, V odd, uint32_t* words) {
   pair_high_halves(even, odd).store(reinterpret_cast<float*>(words));

@@ -127,59 +127,74 @@ struct PackBlock {
   ptrdiff_t r, c;
 
   IDELTA_INLINE void operator()(V (&block)[V::lanes]) const {
-    if constexpr (kPairs) {
-      V hi[V::lanes];
-      IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
-        hi[i] = s.low_plane == 0 ? bf16_rounded(block[i]) : Bf16Split<V>(block[i]).hi;
-      }
-      both_ways(hi, StorePairs{}, 0);
-      if (s.low_plane == 0) return;
-      IDELTA_UNROLL for (V& row : block) row = Bf16Split<V>(row).lo;
-      both_ways(block, StorePairs{}, s.low_plane);
+    if constexpr (!kPairs) {
+      if (s.copy) store_rows(block, s.copy + c, r, s.rows - r, 0);
+      if (!s.transposed) return;
+      transpose(block);
+      store_rows(block, s.transposed + r, c, s.cols - c, ahead());
+    } else if (s.low_plane == 0) {
+      IDELTA_UNROLL for (V& row : block) row = bf16_part<Bf16Part::kRounded>(row);
+      store_halves(block, 0);
     } else {
-      both_ways(block, StoreRows{}, 0);
+      V hi[V::lanes];
+      IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) hi[i] = bf16_part<Bf16Part::kHi>(block[i]);
+      store_halves(hi, 0);
+      IDELTA_UNROLL for (V& row : block) row = bf16_part<Bf16Part::kLo>(row);
+      store_halves(block, s.low_plane);
     }
   }
 
  private:
-  // Rows of a pack from row `first` on, up to `rows` of them; what comes after them has stayed zero. ahead: 0 fetches
-  // nothing.
-  struct StoreRows {
-    IDELTA_INLINE void operator()(const V (&block)[V::lanes], float* words, ptrdiff_t first, ptrdiff_t rows,
-                                  ptrdiff_t ahead) const {
-      words += first * nr;
-      IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
-        if (!kWhole && i >= rows) break;
-        block[i].store(words + i * nr);
-        if (ahead != 0) fetch_next(words + i * nr + ahead);
-      }
-    }
-  };
-  // The same of bf16 numbers, two rows a word.
-  struct StorePairs {
-    IDELTA_INLINE void operator()(const V (&block)[V::lanes], float* words, ptrdiff_t first, ptrdiff_t rows,
-                                  ptrdiff_t ahead) const {
-      words += first / 2 * nr;
-      if constexpr (V::lanes == 1) {
-        store_high_halves(block[0], reinterpret_cast<uint16_t*>(words) + first % 2);
-      } else {
-        IDELTA_UNROLL for (int i = 0; i < V::lanes; i += 2) {
-          if (!kWhole && i >= rows) break;
-          float* const row = words + i / 2 * nr;
-          const V odd = kWhole || i + 1 < rows ? block[i + 1] : V::zero();  // a NaN of x spreads past the columns
-          store_pair(block[i], odd, reinterpret_cast<uint32_t*>(row));
-          if (ahead != 0) fetch_next(row + ahead);
-        }
-      }
-    }
-  };
+  // To the next call's lines of the transposed pack; 0 fetches nothing.
+  IDELTA_INLINE ptrdiff_t ahead() const { return begins_line<V>(r) ? s.transposed_ahead : 0; }
 
-  template <class Store>
-  IDELTA_INLINE void both_ways(V (&block)[V::lanes], const Store& store, ptrdiff_t plane) const {
-    if (s.copy) store(block, s.copy + plane + c, r, s.rows - r, 0);
+  // Rows of a pack from row `first` on, up to `rows` of them; what comes after them has stayed zero.
+  IDELTA_INLINE void store_rows(const V (&block)[V::lanes], float* words, ptrdiff_t first, ptrdiff_t rows,
+                                ptrdiff_t fetch) const {
+    words += first * nr;
+    IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
+      if (!kWhole && i >= rows) break;
+      block[i].store(words + i * nr);
+      if (fetch != 0) fetch_next(words + i * nr + fetch);
+    }
+  }
+  // The same of the high halves, two rows a word.
+  IDELTA_INLINE void store_pairs(const V (&block)[V::lanes], float* words, ptrdiff_t first, ptrdiff_t rows,
+                                 ptrdiff_t fetch) const {
+    words += first / 2 * nr;
+    if constexpr (V::lanes == 1) {
+      store_high_halves(block[0], reinterpret_cast<uint16_t*>(words) + first % 2);
+    } else {
+      V pairs[V::lanes / 2];
+      IDELTA_UNROLL for (int i = 0; i < V::lanes; i += 2) {
+        const V odd = kWhole || i + 1 < rows ? block[i + 1] : V::zero();  // a NaN of x spreads past the columns
+        pairs[i / 2] = pair_high_halves(block[i], odd);
+      }
+      store_words(pairs, words, rows, fetch);
+    }
+  }
+  template <int N>
+  IDELTA_INLINE void store_words(const V (&pairs)[N], float* words, ptrdiff_t rows, ptrdiff_t fetch) const {
+    IDELTA_UNROLL for (int i = 0; i < N; ++i) {
+      if (!kWhole && 2 * i >= rows) break;
+      pairs[i].store(words + i * nr);
+      if (fetch != 0) fetch_next(words + i * nr + fetch);
+    }
+  }
+
+  // The high halves of a block into both packs.
+  IDELTA_INLINE void store_halves(V (&block)[V::lanes], ptrdiff_t plane) const {
+    if (s.copy) store_pairs(block, s.copy + plane + c, r, s.rows - r, 0);
     if (!s.transposed) return;
-    transpose(block);
-    store(block, s.transposed + plane + r, c, s.cols - c, begins_line<V>(r) ? s.transposed_ahead : 0);
+    float* const words = s.transposed + plane + r;
+    if constexpr (kWhole && V::lanes > 1) {
+      V pairs[V::lanes / 2];
+      transpose_pairs(block, pairs);
+      store_words(pairs, words + c / 2 * nr, s.cols - c, ahead());
+    } else {
+      transpose(block);
+      store_pairs(block, words, c, s.cols - c, ahead());
+    }
   }
 };
 

@@ -114,6 +114,30 @@ inline __attribute__((always_inline)) void transpose(Vector (&rows)[16]) {
   }
 }
 
+// bf16.h: two rows are brought together before anything is transposed, half the shuffles.
+inline __attribute__((always_inline)) void transpose_pairs(Vector (&rows)[16], Vector (&pairs)[8]) {
+  const __m512i high_halves = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33,  //
+                                               31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+  __m512 t[8];  // lanes of 128 bits: pairs [0, 4) and [4, 8) of four rows, then of the next four
+  for (int i = 0; i < 8; i += 4) {
+    __m512 q[4];
+    for (int k = 0; k < 4; ++k) {
+      const Vector &first = rows[2 * i + k], &second = rows[2 * i + k + 4];
+      q[k] = _mm512_castsi512_ps(_mm512_permutex2var_epi16(bits(first), high_halves, bits(second)));
+    }
+    const __m512 a = _mm512_unpacklo_ps(q[0], q[1]), b = _mm512_unpackhi_ps(q[0], q[1]);
+    const __m512 c = _mm512_unpacklo_ps(q[2], q[3]), d = _mm512_unpackhi_ps(q[2], q[3]);
+    t[i] = _mm512_shuffle_ps(a, c, 0x44);
+    t[i + 1] = _mm512_shuffle_ps(a, c, 0xee);
+    t[i + 2] = _mm512_shuffle_ps(b, d, 0x44);
+    t[i + 3] = _mm512_shuffle_ps(b, d, 0xee);
+  }
+  for (int i = 0; i < 4; ++i) {
+    pairs[i].v = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88);
+    pairs[i + 4].v = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
+  }
+}
+
 // columns[j] lane i = src[i * ld + j], for 16 x 16. The 128-bit pieces are put in place by the load ports, which leaves
 // half of transpose()'s shuffles.
 inline __attribute__((always_inline)) void load_transposed(const float* src, ptrdiff_t ld, Vector (&columns)[16]) {
