@@ -72,6 +72,7 @@ void Panels::pack_chunk(const KernelTable& kernels, const MatrixView& b, int64_t
 }
 
 void Panels::find_used() {
+  full_ = std::find(nonzero_.begin(), nonzero_.end(), 0) == nonzero_.end();
   for (int64_t p = 0; p < count_; ++p) {
     const auto first = nonzero_.begin() + p * chunks_, last = first + chunks_;
     const int64_t begin = std::find(first, last, 1) - first;

@@ -64,6 +64,8 @@ class Panels {
     auto& flag = nonzero_[static_cast<size_t>(panel * chunks_ + chunk)];
     if (flag != nonzero) flag = nonzero;
   }
+  // Whether no chunk is all zero. True again after find_used().
+  bool full() const { return full_; }
   // How it has been changed in place since it was packed, and so will be again.
   Stepped stepped() const { return stepped_; }
   void set_stepped(Stepped stepped) { stepped_ = stepped; }
@@ -88,6 +90,7 @@ class Panels {
   FloatBuffer data_;
   std::vector<uint8_t> nonzero_;  // [panel][chunk]
   std::vector<Range> used_;
+  bool full_ = true;
   Stepped stepped_ = Stepped::kNot;
 };
 

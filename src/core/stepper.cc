@@ -90,6 +90,10 @@ void Stepper::set_nonzero(const TileOfD& tile, const bool* nonzero) const {
   const int64_t lines = nr_ / kLine, first_row = tile.row_panels.begin * lines, first_column = tile.panel * lines;
   const int64_t down = std::min(tile.row_panels.size() * lines, ceil_div(n_, kLine) - first_row);
   const int64_t wide = std::min(lines, ceil_div(n_, kLine) - first_column);
+  // As a rule there is nothing to note, and that took 5 to 8 % of an update of one row.
+  if (along().full() && across().full() && std::find(nonzero, nonzero + down * wide, false) == nonzero + down * wide) {
+    return;
+  }
   for (int64_t i = 0; i < down && !along().empty(); ++i) {
     const bool* const row = nonzero + i * wide;
     along().set_nonzero(tile.panel, first_row + i, std::any_of(row, row + wide, [](bool b) { return b; }));
