@@ -1,5 +1,6 @@
 // Rounding to bf16, over any vector type V of an ISA's vector.h, in integer arithmetic: the same bits on every ISA,
-// whatever its own conversion does to denormals.
+// whatever its own conversion does to denormals. A lane's bf16 is its high half, and the low one is anything until
+// high_half() clears it or the high halves of two vectors are paired.
 #ifndef IDELTA_KERNELS_BF16_H
 #define IDELTA_KERNELS_BF16_H
 
@@ -44,11 +45,6 @@ IDELTA_INLINE void transpose_pairs(V (&rows)[V::lanes], V (&pairs)[V::lanes / 2]
   IDELTA_UNROLL for (int i = 0; i < V::lanes / 2; ++i) pairs[i] = pair_high_halves(rows[2 * i], rows[2 * i + 1]);
 }
 
-template <class V>
-IDELTA_INLINE void store_pair(V even, V odd, uint32_t* words) {
-  pair_high_halves(even, odd).store(reinterpret_cast<float*>(words));
-}
-
 // kWhole: src has all columns.
 template <Bf16Part kPart, bool kWhole, class V>
 IDELTA_INLINE void round_panel(const RoundPanel& p, uint32_t* words) {
@@ -57,8 +53,8 @@ IDELTA_INLINE void round_panel(const RoundPanel& p, uint32_t* words) {
     const bool last = r + 1 == p.rows;
     for (ptrdiff_t c = 0; c < p.width; c += V::lanes, words += V::lanes) {
       const auto mask = V::first(kWhole ? V::lanes : p.cols - c);
-      const V odd = last ? V::zero() : V::load(src + p.ld + c, mask);
-      store_pair(bf16_part<kPart>(V::load(src + c, mask)), bf16_part<kPart>(odd), words);
+      const V even = V::load(src + c, mask), odd = last ? V::zero() : V::load(src + p.ld + c, mask);
+      pair_high_halves(bf16_part<kPart>(even), bf16_part<kPart>(odd)).store(reinterpret_cast<float*>(words));
     }
   }
 }

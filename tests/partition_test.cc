@@ -188,6 +188,20 @@ TEST(Partition, TilesWeighWhatTheirRowsWeigh) {
   EXPECT_TRUE(Partition(placement, 8, {8, 25, forward_cost, 1, kTile}).cuts_panels());
 }
 
+// Where it would be cut by rows otherwise, a D whose panels each belong to one thread of the update is cut by panels,
+// as long as it is worth more than the rows that all threads then read.
+TEST(Partition, PanelsThatOneThreadStepsStayWithIt) {
+  const Placement placement(even(1, 1, 2));
+  const auto cuts_panels = [&](int64_t rows, const Traffic& traffic) {
+    return Partition(placement, 2, {rows, 32, forward_cost, 1, kTile, traffic}).cuts_panels();
+  };
+  EXPECT_FALSE(cuts_panels(128, {.prepared = true}));
+  EXPECT_TRUE(cuts_panels(128, {.prepared = true, .stepped = Stepped::kByPanels}));
+  EXPECT_TRUE(cuts_panels(512, {.stepped = Stepped::kByPanels}));
+  EXPECT_FALSE(cuts_panels(512, {.prepared = true, .stepped = Stepped::kAcrossPanels}));
+  EXPECT_FALSE(cuts_panels(8192, {.stepped = Stepped::kByPanels}));
+}
+
 TEST(Placement, FewThreadsFillTheFirstDomainsManyShareThemAll) {
   const Placement placement(even(2, 2, 4));
   EXPECT_EQ((Range{0, 4}), placement.threads_on(0, 6));

@@ -27,7 +27,8 @@ int64_t most_of(const Total& total) {
 }
 
 // Cut by rows alone, a task prepares `rows` of its rows at a time (copies or rounds them) and multiplies them; cut by
-// columns too, all rows are prepared first, by everybody, and a task takes some of them times some panels.
+// columns too, all rows are prepared first, by everybody, and a task takes some of them times some panels. Preparing
+// the columns beneath its own outputs, which the update of dD will read, instead of whole rows gained nothing.
 struct ForwardPlan {
   Partition partition;
   double multiply_adds;  // of fp32, that take as long

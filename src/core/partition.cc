@@ -36,18 +36,13 @@ struct StripThreads {
 // Of a panel that updates change: lines that others wrote are waited for, and in the next update those that wrote them
 // wait until they have them back. Panels by themselves are their reader's own if there is one strip of rows. Without
 // this a training step took up to 1.5 times as long (n = 1024, m = 16), 1.04 to 1.16 times while forward was counted
-// like backward_data, and without the same threads as the update twice (n = 512, m = 1).
+// like backward_data, and without the same threads as the update twice (n = 512, m = 1; Zen 5, 2026-11, where a line
+// takes 295 ns from one core to the other).
 double exchange(const Partition::Work& all, int64_t rows) {
   const auto nr = static_cast<double>(all.tile.nr);
-  switch (all.traffic.stepped) {
-    case Stepped::kNot:
-      return 0;
-    case Stepped::kByPanels:
-      return 2.5 * nr * (1 - static_cast<double>(rows) / static_cast<double>(all.rows * all.unit));
-    case Stepped::kAcrossPanels:
-      return nr;
-  }
-  return 0;
+  if (all.traffic.stepped == Stepped::kNot) return 0;
+  if (all.traffic.stepped == Stepped::kAcrossPanels) return nr;
+  return 2.5 * nr * (1 - static_cast<double>(rows) / static_cast<double>(all.rows * all.unit));
 }
 
 }  // namespace
