@@ -219,8 +219,8 @@ IDELTA_TILE V step_tile(const OptimizerStep& s, const OptimizerConstants<V>& con
 // The same of a line that has been stepped, block by block. Without code for pairs: that cost plain rows up to a fifth
 // (AVX2). Loading blocks transposed, 128 bits at a time, took a tenth longer.
 template <bool kWhole, bool kPairs, class V, ptrdiff_t nr>
-IDELTA_TILE void pack_line(const OptimizerStep& s, ptrdiff_t r, ptrdiff_t c) {
-  for (ptrdiff_t i = r; i < r + kLine && (kWhole || i < s.rows); i += V::lanes) {
+IDELTA_TILE void pack_line(const OptimizerStep& s, ptrdiff_t c) {
+  for (ptrdiff_t i = 0; i < kLine && (kWhole || i < s.rows); i += V::lanes) {
     for (ptrdiff_t j = c; j < c + kLine && (kWhole || j < s.cols); j += V::lanes) {
       const auto mask = V::first(kWhole ? V::lanes : s.cols - j);
       const float* const w = s.w + i * s.ldw + j;
@@ -234,9 +234,9 @@ IDELTA_TILE void pack_line(const OptimizerStep& s, ptrdiff_t r, ptrdiff_t c) {
 }
 
 template <bool kPairs, class V, ptrdiff_t nr>
-IDELTA_INLINE void pack_line(const OptimizerStep& s, ptrdiff_t r, ptrdiff_t c) {
-  const bool whole = r + kLine <= s.rows && c + kLine <= s.cols;
-  whole ? pack_line<true, kPairs, V, nr>(s, r, c) : pack_line<false, kPairs, V, nr>(s, r, c);
+IDELTA_INLINE void pack_line(const OptimizerStep& s, ptrdiff_t c) {
+  const bool whole = s.rows == kLine && c + kLine <= s.cols;
+  whole ? pack_line<true, kPairs, V, nr>(s, c) : pack_line<false, kPairs, V, nr>(s, c);
 }
 
 // MR rows of a line, or what there is of them.
@@ -252,55 +252,56 @@ IDELTA_INLINE V step_rows(const OptimizerStep& s, const OptimizerConstants<V>& c
   return seen;
 }
 
-// kLine x kLine parameters or what there is of them; whether any is not zero.
+// The kLine rows of s, or fewer, and as many columns from c on; whether any of it is not zero.
 template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr, int MR, int NV>
-IDELTA_INLINE bool step_line(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t r, ptrdiff_t c) {
+IDELTA_INLINE bool step_line(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t c) {
   constexpr int kRest = kLine % MR;
   V seen = V::zero();
-  ptrdiff_t i = r;
-  for (; i + MR <= r + kLine && i < s.rows; i += MR) {
+  ptrdiff_t i = 0;
+  for (; i + MR <= kLine && i < s.rows; i += MR) {
     seen = seen | step_rows<kKind, V, nr, MR, NV>(s, constants, i, c);
   }
   if constexpr (kRest > 0) {
     if (i < s.rows) seen = seen | step_rows<kKind, V, nr, kRest, NV>(s, constants, i, c);
   }
   if constexpr (!kTileIsBlock<V, MR, NV>) {
-    if (s.copy || s.transposed) s.pairs ? pack_line<true, V, nr>(s, r, c) : pack_line<false, V, nr>(s, r, c);
+    if (s.copy || s.transposed) s.pairs ? pack_line<true, V, nr>(s, c) : pack_line<false, V, nr>(s, c);
   }
   return any_nonzero(seen);
 }
 
-// Up to nr rows; returns where `nonzero` goes on.
-template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr, int MR, int NV>
-IDELTA_INLINE bool* step_panel(const OptimizerStep& s, const OptimizerConstants<V>& constants, bool* nonzero) {
-  for (ptrdiff_t r = 0; r < s.rows; r += kLine) {
-    for (ptrdiff_t c = 0; c < s.cols; c += kLine) {
-      const bool any = step_line<kKind, V, nr, MR, NV>(s, constants, r, c);
-      if (nonzero) *nonzero++ = any;
-    }
-  }
-  return nonzero;
-}
-
+// A line of rows after the other. What is fetched meanwhile is the next one where all lies on end: a panel of rows
+// ahead took up to 13 % longer at few rows of the batch, a line of columns ahead as long. Where state lies in rows it
+// is a panel: a line ahead took 4 to 9 % longer (Zen 5, 2026-11).
 template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr, int MR, int NV>
 void optimizer_step_of(const OptimizerStep& given) {
   OptimizerStep s = given;  // for all the compiler knows, a store could change what was given
   const OptimizerConstants<V> constants(s);
+  const bool on_end = s.ldw == nr && (!s.state[0] || s.ld_state == nr);
+  const ptrdiff_t lead = on_end ? kLine : nr;
   bool* nonzero = s.nonzero;
-  s.rows = nr;
-  s.w_ahead = nr * s.ldw, s.state_ahead = nr * s.ld_state, s.transposed_ahead = s.transposed_panel_stride;
-  for (ptrdiff_t left = given.rows; left > 0; left -= nr) {
-    if (left <= nr) {
-      s.rows = left;
-      s.w_ahead = given.w_ahead, s.state_ahead = given.state_ahead, s.transposed_ahead = given.transposed_ahead;
+  s.rows = kLine;
+  s.w_ahead = lead * s.ldw, s.state_ahead = lead * s.ld_state;
+  for (ptrdiff_t r = 0; r < given.rows; r += kLine) {
+    const ptrdiff_t in_panel = r % nr;  // of the transposed
+    const ptrdiff_t next = in_panel + kLine < nr ? kLine : s.transposed_panel_stride - in_panel;
+    s.transposed_ahead = on_end ? next : s.transposed_panel_stride;
+    if (given.rows - r <= lead) {
+      const ptrdiff_t back = on_end ? in_panel : 0;
+      s.w_ahead = given.w_ahead - back * s.ldw, s.state_ahead = given.state_ahead - back * s.ld_state;
+      s.transposed_ahead = given.transposed_ahead - back;
     }
-    nonzero = step_panel<kKind, V, nr, MR, NV>(s, constants, nonzero);
-    s.w += nr * s.ldw;
-    if (s.g) s.g += nr * s.ldg;
-    if (s.m > 0) s.lhs += nr;
-    for (float*& state : s.state) state = state ? state + nr * s.ld_state : nullptr;
-    if (s.copy) s.copy += s.pairs ? nr / 2 * nr : nr * nr;
-    if (s.transposed) s.transposed += s.transposed_panel_stride;
+    if (given.rows - r < kLine) s.rows = given.rows - r;
+    for (ptrdiff_t c = 0; c < s.cols; c += kLine) {
+      const bool any = step_line<kKind, V, nr, MR, NV>(s, constants, c);
+      if (nonzero) *nonzero++ = any;
+    }
+    s.w += kLine * s.ldw;
+    if (s.g) s.g += kLine * s.ldg;
+    if (s.m > 0) s.lhs += kLine;
+    for (float*& state : s.state) state = state ? state + kLine * s.ld_state : nullptr;
+    if (s.copy) s.copy += s.pairs ? kLine / 2 * nr : kLine * nr;
+    if (s.transposed) s.transposed += next;
   }
 }
 

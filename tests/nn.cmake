@@ -17,4 +17,4 @@ add_executable(nn_test
 target_include_directories(nn_test PRIVATE "${PROJECT_SOURCE_DIR}/src")
 target_link_libraries(nn_test PRIVATE idelta::nn idelta_test_support PNG::PNG ZLIB::ZLIB)
 add_test(NAME nn COMMAND nn_test)
-set_tests_properties(nn PROPERTIES TIMEOUT 300)
+set_tests_properties(nn PROPERTIES TIMEOUT ${timeout})
