@@ -294,7 +294,7 @@ void optimizer_step_of(const OptimizerStep& given) {
     if (given.rows - r < kLine) s.rows = given.rows - r;
     for (ptrdiff_t c = 0; c < s.cols; c += kLine) {
       const bool any = step_line<kKind, V, nr, MR, NV>(s, constants, c);
-      if (nonzero) *nonzero++ = any;
+      if (nonzero != nullptr) *nonzero++ = any;
     }
     s.w += kLine * s.ldw;
     if (s.g) s.g += kLine * s.ldg;
