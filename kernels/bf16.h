@@ -59,28 +59,36 @@ IDELTA_INLINE void round_panel(const RoundPanel& p, uint32_t* words) {
   }
 }
 
-template <class V>
-void bf16_round_panel(const RoundPanel& given) {
-  const RoundPanel p = given;  // for all the compiler knows, a store could change what was given
-  if (p.lo) {
-    round_panel<Bf16Part::kHi, false, V>(p, p.hi);
-    round_panel<Bf16Part::kLo, false, V>(p, p.lo);
-  } else if (p.cols < p.width) {
-    round_panel<Bf16Part::kRounded, false, V>(p, p.hi);
+// round.operator()<part>(dst) for each of what is asked for.
+template <class Operands, class Round>
+IDELTA_INLINE void each_part(const Operands& to, const Round& round) {
+  if (to.lo) {
+    round.template operator()<Bf16Part::kHi>(to.hi);
+    round.template operator()<Bf16Part::kLo>(to.lo);
   } else {
-    round_panel<Bf16Part::kRounded, true, V>(p, p.hi);
+    round.template operator()<Bf16Part::kRounded>(to.hi);
   }
 }
 
+template <class V>
+void bf16_round_panel(const RoundPanel& given) {
+  const RoundPanel p = given;  // for all the compiler knows, a store could change what was given
+  each_part(p, [&]<Bf16Part kPart>(uint32_t* words) {
+    p.cols >= p.width ? round_panel<kPart, true, V>(p, words) : round_panel<kPart, false, V>(p, words);
+  });
+}
+
+// Columns that are written for so many: whole lines of pairs.
+IDELTA_INLINE constexpr ptrdiff_t padded(ptrdiff_t cols) { return (cols + kPairLine - 1) / kPairLine * kPairLine; }
+
 template <Bf16Part kPart, class V>
 IDELTA_INLINE void round_rows(const RoundRows& t, uint16_t* dst) {
-  const ptrdiff_t padded = (t.cols + kPairLine - 1) / kPairLine * kPairLine;
   for (ptrdiff_t r = 0; r < t.rows; ++r) {
     const float* const src = t.src + r * t.ld;
     uint16_t* const to = dst + r * t.ldr;
     ptrdiff_t c = 0;
     for (; c + V::lanes <= t.cols; c += V::lanes) store_high_halves(bf16_part<kPart>(V::load(src + c)), to + c);
-    for (; c < padded; c += V::lanes) {
+    for (; c < padded(t.cols); c += V::lanes) {
       store_high_halves(bf16_part<kPart>(V::load(src + c, V::first(t.cols - c))), to + c);
     }
   }
@@ -89,12 +97,7 @@ IDELTA_INLINE void round_rows(const RoundRows& t, uint16_t* dst) {
 template <class V>
 void bf16_round_rows(const RoundRows& given) {
   const RoundRows t = given;
-  if (t.lo) {
-    round_rows<Bf16Part::kHi, V>(t, t.hi);
-    round_rows<Bf16Part::kLo, V>(t, t.lo);
-  } else {
-    round_rows<Bf16Part::kRounded, V>(t, t.hi);
-  }
+  each_part(t, [&]<Bf16Part kPart>(uint16_t* dst) { round_rows<kPart, V>(t, dst); });
 }
 
 // Lines of pairs: rows of dst from row r and column c on, if there are any, from two vectors of rows of src by one of
@@ -122,7 +125,7 @@ IDELTA_TILE void round_block_transposed(const RoundRows& t, ptrdiff_t r, ptrdiff
 template <Bf16Part kPart, class V>
 IDELTA_INLINE void round_transposed(const RoundRows& t, uint16_t* dst) {
   for (ptrdiff_t r = 0; r < t.rows; r += V::lanes) {
-    for (ptrdiff_t c = 0; c < (t.cols + kPairLine - 1) / kPairLine * kPairLine; c += 2 * V::lanes) {
+    for (ptrdiff_t c = 0; c < padded(t.cols); c += 2 * V::lanes) {
       const bool whole = r + V::lanes <= t.rows && c + 2 * V::lanes <= t.cols;
       whole ? round_block_transposed<kPart, true, V>(t, r, c, dst)
             : round_block_transposed<kPart, false, V>(t, r, c, dst);
@@ -133,12 +136,7 @@ IDELTA_INLINE void round_transposed(const RoundRows& t, uint16_t* dst) {
 template <class V>
 void bf16_round_rows_transposed(const RoundRows& given) {
   const RoundRows t = given;
-  if (t.lo) {
-    round_transposed<Bf16Part::kHi, V>(t, t.hi);
-    round_transposed<Bf16Part::kLo, V>(t, t.lo);
-  } else {
-    round_transposed<Bf16Part::kRounded, V>(t, t.hi);
-  }
+  each_part(t, [&]<Bf16Part kPart>(uint16_t* dst) { round_transposed<kPart, V>(t, dst); });
 }
 
 }  // namespace idelta

@@ -146,10 +146,11 @@ struct PackBlock {
   }
 
  private:
-  // To the next call's lines of the transposed pack; 0 fetches nothing.
+  // To the lines of the transposed pack that come next.
   IDELTA_INLINE ptrdiff_t ahead() const { return begins_line<V>(r) ? s.transposed_ahead : 0; }
 
-  // Rows of a pack from row `first` on, up to `rows` of them; what comes after them has stayed zero.
+  // Rows of a pack from row `first` on, up to `rows` of them; what comes after them has stayed zero. fetch: 0 fetches
+  // nothing.
   IDELTA_INLINE void store_rows(const V (&block)[V::lanes], float* words, ptrdiff_t first, ptrdiff_t rows,
                                 ptrdiff_t fetch) const {
     words += first * nr;

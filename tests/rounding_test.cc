@@ -87,6 +87,10 @@ struct Operands {
     return split ? reinterpret_cast<Half*>(lo.data()) : nullptr;
   }
 
+  bool surroundings_untouched() const {
+    return src.surroundings_untouched() && hi.surroundings_untouched() && lo.surroundings_untouched();
+  }
+
   // That number `index` of the results is element (i, j), or zero if there is none.
   void expect_element(int64_t index, int64_t i, int64_t j, bool split) const {
     const Halves expected = i < src.rows() && j < src.cols() ? halves(src(i, j), split) : Halves{0, 0};
@@ -113,39 +117,28 @@ void for_each_case(const Check& check) {
   }
 }
 
-TEST(Rounding, Rows) {
-  for_each_case([](const KernelTable& kernels, int64_t rows, int64_t cols, bool split) {
+void expect_rows(void (*KernelTable::*kernel)(const idelta::RoundRows&), bool transposed) {
+  for_each_case([&](const KernelTable& kernels, int64_t rows, int64_t cols, bool split) {
     const int64_t ldr = rounded_up(cols, kPairLine);
-    const Operands o(rows, cols, rows * ldr / 2);
-    kernels.bf16_round_rows({.rows = rows,
-                             .cols = cols,
-                             .src = o.src.data(),
-                             .ld = o.src.ld(),
-                             .hi = o.hi_as<uint16_t>(),
-                             .lo = o.lo_as<uint16_t>(split),
-                             .ldr = ldr});
+    const Operands o(transposed ? cols : rows, transposed ? rows : cols, rows * ldr / 2);
+    (kernels.*kernel)({.rows = rows,
+                       .cols = cols,
+                       .src = o.src.data(),
+                       .ld = o.src.ld(),
+                       .hi = o.hi_as<uint16_t>(),
+                       .lo = o.lo_as<uint16_t>(split),
+                       .ldr = ldr});
     for (int64_t i = 0; i < rows; ++i) {
-      for (int64_t j = 0; j < ldr; ++j) o.expect_element(i * ldr + j, i, j, split);
+      for (int64_t j = 0; j < ldr; ++j) {
+        o.expect_element(i * ldr + j, transposed ? j : i, transposed ? i : j, split);
+      }
     }
+    EXPECT_TRUE(o.surroundings_untouched());
   });
 }
 
-TEST(Rounding, RowsTransposed) {
-  for_each_case([](const KernelTable& kernels, int64_t rows, int64_t cols, bool split) {
-    const int64_t ldr = rounded_up(rows, kPairLine);
-    const Operands o(rows, cols, cols * ldr / 2);
-    kernels.bf16_round_rows_transposed({.rows = cols,
-                                        .cols = rows,
-                                        .src = o.src.data(),
-                                        .ld = o.src.ld(),
-                                        .hi = o.hi_as<uint16_t>(),
-                                        .lo = o.lo_as<uint16_t>(split),
-                                        .ldr = ldr});
-    for (int64_t j = 0; j < cols; ++j) {
-      for (int64_t i = 0; i < ldr; ++i) o.expect_element(j * ldr + i, i, j, split);
-    }
-  });
-}
+TEST(Rounding, Rows) { expect_rows(&KernelTable::bf16_round_rows, false); }
+TEST(Rounding, RowsTransposed) { expect_rows(&KernelTable::bf16_round_rows_transposed, true); }
 
 TEST(Rounding, Panel) {
   for_each_case([](const KernelTable& kernels, int64_t rows, int64_t cols, bool split) {
@@ -164,6 +157,7 @@ TEST(Rounding, Panel) {
         o.expect_element((i / 2 * width + j) * 2 + i % 2, i, j, split);
       }
     }
+    EXPECT_TRUE(o.surroundings_untouched());
   });
 }
 

@@ -91,18 +91,20 @@ inline void store_high_halves(Vector a, uint16_t* p) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits(a), 16)));
 }
 
+// 4 x 4 within each lane of 128 bits: number j of rows[i] becomes number i of columns[j].
+inline __attribute__((always_inline)) void transpose_lanes(const __m512 (&rows)[4], __m512* columns) {
+  const __m512 a = _mm512_unpacklo_ps(rows[0], rows[1]), b = _mm512_unpackhi_ps(rows[0], rows[1]);
+  const __m512 c = _mm512_unpacklo_ps(rows[2], rows[3]), d = _mm512_unpackhi_ps(rows[2], rows[3]);
+  columns[0] = _mm512_shuffle_ps(a, c, 0x44);
+  columns[1] = _mm512_shuffle_ps(a, c, 0xee);
+  columns[2] = _mm512_shuffle_ps(b, d, 0x44);
+  columns[3] = _mm512_shuffle_ps(b, d, 0xee);
+}
+
 // rows[i] lane j <-> rows[j] lane i.
 inline __attribute__((always_inline)) void transpose(Vector (&rows)[16]) {
   __m512 t[16];
-  for (int i = 0; i < 16; i += 4) {  // 4x4 blocks of 2 x 2 within 128-bit lanes
-    const __m512 a = _mm512_unpacklo_ps(rows[i].v, rows[i + 1].v), b = _mm512_unpackhi_ps(rows[i].v, rows[i + 1].v);
-    const __m512 c = _mm512_unpacklo_ps(rows[i + 2].v, rows[i + 3].v),
-                 d = _mm512_unpackhi_ps(rows[i + 2].v, rows[i + 3].v);
-    t[i] = _mm512_shuffle_ps(a, c, 0x44);
-    t[i + 1] = _mm512_shuffle_ps(a, c, 0xee);
-    t[i + 2] = _mm512_shuffle_ps(b, d, 0x44);
-    t[i + 3] = _mm512_shuffle_ps(b, d, 0xee);
-  }
+  for (int i = 0; i < 16; i += 4) transpose_lanes({rows[i].v, rows[i + 1].v, rows[i + 2].v, rows[i + 3].v}, t + i);
   for (int i = 0; i < 4; ++i) {  // 4x4 of 128-bit lanes
     const __m512 a = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88), b = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
     const __m512 c = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88),
@@ -125,12 +127,7 @@ inline __attribute__((always_inline)) void transpose_pairs(Vector (&rows)[16], V
       const Vector &first = rows[2 * i + k], &second = rows[2 * i + k + 4];
       q[k] = _mm512_castsi512_ps(_mm512_permutex2var_epi16(bits(first), high_halves, bits(second)));
     }
-    const __m512 a = _mm512_unpacklo_ps(q[0], q[1]), b = _mm512_unpackhi_ps(q[0], q[1]);
-    const __m512 c = _mm512_unpacklo_ps(q[2], q[3]), d = _mm512_unpackhi_ps(q[2], q[3]);
-    t[i] = _mm512_shuffle_ps(a, c, 0x44);
-    t[i + 1] = _mm512_shuffle_ps(a, c, 0xee);
-    t[i + 2] = _mm512_shuffle_ps(b, d, 0x44);
-    t[i + 3] = _mm512_shuffle_ps(b, d, 0xee);
+    transpose_lanes(q, t + i);
   }
   for (int i = 0; i < 4; ++i) {
     pairs[i].v = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88);
@@ -150,12 +147,9 @@ inline __attribute__((always_inline)) void load_transposed(const float* src, ptr
       row = _mm512_mask_broadcast_f32x4(row, 0x0f00, _mm_loadu_ps(at + 8 * ld));
       rows[k] = _mm512_mask_broadcast_f32x4(row, 0xf000, _mm_loadu_ps(at + 12 * ld));
     }
-    const __m512 a = _mm512_unpacklo_ps(rows[0], rows[1]), b = _mm512_unpackhi_ps(rows[0], rows[1]);
-    const __m512 d = _mm512_unpacklo_ps(rows[2], rows[3]), e = _mm512_unpackhi_ps(rows[2], rows[3]);
-    columns[c].v = _mm512_shuffle_ps(a, d, 0x44);
-    columns[c + 1].v = _mm512_shuffle_ps(a, d, 0xee);
-    columns[c + 2].v = _mm512_shuffle_ps(b, e, 0x44);
-    columns[c + 3].v = _mm512_shuffle_ps(b, e, 0xee);
+    __m512 t[4];
+    transpose_lanes(rows, t);
+    for (int k = 0; k < 4; ++k) columns[c + k].v = t[k];
   }
 }
 

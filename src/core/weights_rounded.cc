@@ -34,14 +34,13 @@ WeightsRounded::Packed WeightsRounded::packed(const Share& share) const {
 }
 
 void WeightsRounded::pack(const Share& share, float* sums) const {
-  const int64_t nr = kernels_.nr, last = std::min(share.cell.rows.end * nr, op_.n);
   const Packed to = packed(share);
   std::fill_n(to.zeros, zeros(), 0.0f);
   for (int64_t row = 0; row < share.rows.size(); row += kPairLine) {
     const Range line{row, std::min(row + kPairLine, share.rows.size())};
     add_column_sums(share, line, sums);
     for (int64_t p = share.cell.panels.begin; p < share.cell.panels.end; ++p) pack_panel(share, to, p, line);
-    for (int64_t c = share.cell.rows.begin * nr; c < last; c += kLine) pack_columns(share, to, c, line);
+    pack_columns(share, to, line);
   }
 }
 
@@ -61,17 +60,16 @@ void WeightsRounded::pack_panel(const Share& share, const Packed& to, int64_t pa
   }
 }
 
-// The same rows of a line of columns of x, transposed.
-void WeightsRounded::pack_columns(const Share& share, const Packed& to, int64_t column, Range rows) const {
-  const int64_t at = (column - share.cell.rows.begin * kernels_.nr) * stride() + rows.begin;
-  const float* const x = op_.x + (share.rows.begin + rows.begin) * op_.ldx + column;
-  kernels_.bf16_round_rows_transposed({.rows = std::min<int64_t>(kLine, op_.n - column),
-                                       .cols = rows.size(),
-                                       .src = x,
-                                       .ld = op_.ldx,
-                                       .hi = to.x_hi + at,
-                                       .lo = to.x_lo ? to.x_lo + at : nullptr,
-                                       .ldr = stride()});
+// The same rows of all columns of x, transposed.
+void WeightsRounded::pack_columns(const Share& share, const Packed& to, Range rows) const {
+  kernels_.bf16_round_rows_transposed(
+      {.rows = width(share.cell.rows),
+       .cols = rows.size(),
+       .src = op_.x + (share.rows.begin + rows.begin) * op_.ldx + share.cell.rows.begin * kernels_.nr,
+       .ld = op_.ldx,
+       .hi = to.x_hi + rows.begin,
+       .lo = to.x_lo ? to.x_lo + rows.begin : nullptr,
+       .ldr = stride()});
 }
 
 void WeightsRounded::multiply(const Share& share, Range block, Range panels, float beta, float* out,

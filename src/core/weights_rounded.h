@@ -43,7 +43,7 @@ class WeightsRounded final : public WeightsProduct {
   int64_t zeros() const { return most_panels() * kernels_.nr; }
 
   void pack_panel(const Share& share, const Packed& to, int64_t panel, Range rows) const;
-  void pack_columns(const Share& share, const Packed& to, int64_t column, Range rows) const;
+  void pack_columns(const Share& share, const Packed& to, Range rows) const;
 
   bool rows_first_;
 };
