@@ -160,7 +160,7 @@ TEST_F(UpdateTest, EveryOptimizerTakesTheStepOfItsFormula) {
 TEST_F(UpdateTest, EverySize) {
   int turn = 0;
   for (const int64_t n : {1, 2, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 129, reduced() ? 130 : 300}) {
-    for (const int64_t m : {1, 7, 14, 33, 150}) {
+    for (const int64_t m : {1, 2, 3, 4, 7, 14, 33, 150}) {
       for (const Flush flush : {Flush::kLeft, Flush::kRight}) {
         check_steps(context, {.m = m, .n = n, .kind = kKinds[turn++ % 4], .decay = 0.01f, .flush = flush}, 2);
         if (HasFailure()) return;
@@ -321,7 +321,7 @@ TEST_F(UpdateTest, PanelsTakeTheSameStepsAsRows) {
     }
     // One run down a panel and several; columns of x that are packed in blocks; rows too many for the kernel.
     for (const int64_t n : {1, 31, 130, reduced() ? 130 : 600, reduced() ? 128 : 512}) {
-      for (const int64_t m : {1, 19, 70}) check_panels(context, m, n, IDELTA_OPTIMIZER_ADAMW, transposed);
+      for (const int64_t m : {1, 3, 19, 70}) check_panels(context, m, n, IDELTA_OPTIMIZER_ADAMW, transposed);
       if (HasFailure()) return;
     }
   }
