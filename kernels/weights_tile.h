@@ -41,26 +41,31 @@ IDELTA_TILE void weights_tile(const WeightsTile& t) {
   }
 }
 
-template <class V, int MR, int NV>
-struct WeightsRows {
+// Columns of dD and dz in panels of NV vectors.
+template <class V, int NV>
+struct WeightsPanels {
   using Args = WeightsTile;
   static constexpr ptrdiff_t nr = NV * V::lanes;
+
+  IDELTA_INLINE static void advance(WeightsTile& t, ptrdiff_t panels) {
+    t.rhs += panels * t.rhs_panel_stride;
+    t.out += panels * nr;
+  }
+};
+
+template <class V, int MR, int NV>
+struct WeightsRows : WeightsPanels<V, NV> {
   static constexpr int most_panels = panels_that_fit<V, MR, NV>();
 
   template <int NP>
   IDELTA_INLINE static void run(const WeightsTile& t) {
-    if (t.cols == NP * nr) {
+    if (t.cols == NP * WeightsRows::nr) {
       weights_tile<true, V, MR, NP, NV>(t);
     } else if (NP == 1 && t.cols <= NV / 2 * V::lanes) {
       weights_tile<false, V, MR, 1, NV / 2>(t);
     } else {
       weights_tile<false, V, MR, NP, NV>(t);
     }
-  }
-
-  IDELTA_INLINE static void advance(WeightsTile& t, ptrdiff_t panels) {
-    t.rhs += panels * t.rhs_panel_stride;
-    t.out += panels * nr;
   }
 };
 

@@ -8,7 +8,7 @@
 #include "kernels/forward_tile.h"
 #include "kernels/optimizer.h"
 #include "kernels/pack.h"
-#include "kernels/weights_tile.h"
+#include "kernels/weights_batch.h"
 
 namespace idelta::avx2 {
 constinit const KernelTable kTable = {
@@ -19,7 +19,7 @@ constinit const KernelTable kTable = {
     .step_mr = 6,
     .few_rows = 128,
     .f32_forward = tile_of_any_rows<ForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6>,
-    .f32_weights = tile_of_any_rows<WeightsRows, Vector, 2, 1, 2, 3, 4, 5, 6>,
+    .f32_weights = weights<Vector, 2, 5, 1, 2, 3, 4, 5, 6>,
     .f32_copy_rows = copy_rows<Vector>,
     .f32_pack_panel = pack_panel<Vector>,
     .f32_pack_panel_transposed = pack_panel_transposed<Vector>,
