@@ -117,7 +117,7 @@ struct WeightsTile {
   float beta;
   float* out;
   ptrdiff_t ldo;
-  bool fetch_out;  // out is not in L1: fetch its lines while multiplying
+  bool fetch_operands, fetch_out;  // those that are not in L1: their lines are fetched while multiplying
 };
 
 // dst = src (rows x cols), or src * act'(y) if y is given. dst may be src.

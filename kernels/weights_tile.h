@@ -6,6 +6,21 @@
 
 namespace idelta {
 
+// All rows of the batch.
+template <bool kFetches, class V, int MR, int NP, int NV>
+IDELTA_INLINE void multiply_rows(V (&sum)[MR][NP * NV], const WeightsTile& t) {
+  LhsColumns<MR> x{t.lhs, t.lhs_stride};
+  const float* dz = t.rhs;
+  const ptrdiff_t stride = t.rhs_stride, panel_stride = t.rhs_panel_stride;
+  IDELTA_UNROLL_4 for (ptrdiff_t p = 0; p < t.m; ++p, x.advance(1), dz += stride) {
+    if (kFetches) {
+      prefetch_panels<V, NP, NV>(dz + kAhead * stride, panel_stride);
+      __builtin_prefetch(x.first + kAhead * x.stride);
+    }
+    multiply_step<F32Product, V, MR, NP, NV>(sum, x, 0, dz, panel_stride);
+  }
+}
+
 // MR rows by NP panels of NV vectors. kWhole: all columns are there, and nothing needs a mask.
 // Unrolled by hand, as forward's, few rows take 4 to 17 % longer; out fetched in the steps instead of at once makes GCC
 // 12 spill; the next rows of x and dz fetched meanwhile gained nothing (Zen 5, 2026-11).
@@ -28,13 +43,10 @@ IDELTA_TILE void weights_tile(const WeightsTile& t) {
   }
   if (t.fetch_out) prefetch_rows<V, MR, N>(out, ldo);
 
-  LhsColumns<MR> x{t.lhs, t.lhs_stride};
-  const float* dz = t.rhs;
-  const ptrdiff_t stride = t.rhs_stride, panel_stride = t.rhs_panel_stride;
-  IDELTA_UNROLL_4 for (ptrdiff_t p = 0; p < t.m; ++p, x.advance(1), dz += stride) {
-    prefetch_panels<V, NP, NV>(dz + kAhead * stride, panel_stride);
-    __builtin_prefetch(x.first + kAhead * t.lhs_stride);
-    multiply_step<F32Product, V, MR, NP, NV>(sum, x, 0, dz, panel_stride);
+  if (t.fetch_operands) {
+    multiply_rows<true, V, MR, NP, NV>(sum, t);
+  } else {
+    multiply_rows<false, V, MR, NP, NV>(sum, t);
   }
   IDELTA_UNROLL for (int i = 0; i < MR; ++i, out += ldo) {
     IDELTA_UNROLL for (int v = 0; v < N; ++v) sum[i][v].store(out + v * V::lanes, mask[v]);
