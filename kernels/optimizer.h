@@ -10,6 +10,7 @@
 #include "kernels/compiler.h"
 #include "kernels/kernels.h"
 #include "kernels/pack.h"
+#include "kernels/tile.h"
 
 namespace idelta {
 
@@ -303,10 +304,7 @@ IDELTA_TILE V step_batch_of(const OptimizerStep& s, const OptimizerConstants<V>&
   IDELTA_UNROLL_4 for (ptrdiff_t i = 0; i < rows; ++i, ++x, row.advance()) {
     V sum[NV];
     IDELTA_UNROLL for (V& g : sum) g = V::zero();
-    IDELTA_UNROLL for (int p = 0; p < M; ++p) {
-      const V factor = V::splat(x[p * lhs_stride]);
-      IDELTA_UNROLL for (int v = 0; v < NV; ++v) sum[v] = fma(factor, columns[p][v], sum[v]);
-    }
+    multiply_row(sum, x, lhs_stride, columns);
     IDELTA_UNROLL for (int v = 0; v < NV; ++v) seen = seen | row.step(sum[v], v * V::lanes, mask[v]);
     if (fetches) row.fetch(0);
   }

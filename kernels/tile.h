@@ -99,6 +99,15 @@ IDELTA_INLINE void multiply_word(V (&sum)[MR][NP * NV], const Lhs& lhs, const fl
   }
 }
 
+// M steps for one row whose lhs are `stride` apart, with all of rhs at hand.
+template <class V, int M, int N>
+IDELTA_INLINE void multiply_row(V (&sum)[N], const float* lhs, ptrdiff_t stride, const V (&rhs)[M][N]) {
+  IDELTA_UNROLL for (int p = 0; p < M; ++p) {
+    const V x = V::splat(lhs[p * stride]);
+    IDELTA_UNROLL for (int v = 0; v < N; ++v) sum[v] = fma(x, rhs[p][v], sum[v]);
+  }
+}
+
 // Reduction steps between a prefetch and its use. Panels come from L2 or beyond, and the hardware's prefetcher alone
 // loses 5 to 8 % waiting for them (Emerald Rapids, n = 794, m = 512, 2026-11); 8 to 32 steps measure alike.
 // Fetching the next panel, or the next block of x, into L2 in steps that have no row to prefetch gained nothing.

@@ -1,5 +1,5 @@
 // backward_weights of a batch of few rows: their part of dz stays in registers, or at worst in L1, while one row of dD
-// after the other is multiplied and stored, with the chain of tile.h. There is next to nothing to multiply, and dD is
+// after the other is multiplied and stored; see tile.h. There is next to nothing to multiply, and dD is
 // written as fast as L2 and L3 take it; the register tiles of weights_tile.h, a call each, took up to twice as long.
 #ifndef IDELTA_KERNELS_WEIGHTS_BATCH_H
 #define IDELTA_KERNELS_WEIGHTS_BATCH_H
@@ -29,10 +29,7 @@ IDELTA_INLINE void batch_columns(const WeightsTile& t) {
   for (ptrdiff_t i = 0; i < t.rows; ++i, ++x, out += ldo) {
     V sum[N];
     IDELTA_UNROLL for (int v = 0; v < N; ++v) sum[v] = adds ? beta * V::load(out + v * V::lanes, mask[v]) : V::zero();
-    IDELTA_UNROLL for (int p = 0; p < M; ++p) {
-      const V factor = V::splat(x[p * stride]);
-      IDELTA_UNROLL for (int v = 0; v < N; ++v) sum[v] = fma(factor, dz[p][v], sum[v]);
-    }
+    multiply_row(sum, x, stride, dz);
     IDELTA_UNROLL for (int v = 0; v < N; ++v) sum[v].store(out + v * V::lanes, mask[v]);
   }
 }
