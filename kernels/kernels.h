@@ -210,7 +210,7 @@ struct OptimizerStep {
   ptrdiff_t transposed_panel_stride;
   bool pairs;
   ptrdiff_t low_plane;
-  bool* nonzero;  // [rows / kLine][cols / kLine]: whether that part of w is not all zero; or null
+  bool* nonzero;  // [rows / kLine][cols / kLine]: whether that part of w is not all zero; null: there are no packs
   // Words from w, state and transposed of the last nr rows to those of the next call, which are fetched meanwhile; or
   // 0.
   ptrdiff_t w_ahead, state_ahead, transposed_ahead;
@@ -222,7 +222,7 @@ struct KernelTable {
   ptrdiff_t mr, nr;       // register tile; nr is a multiple of kLine
   ptrdiff_t wide_panels;  // how many panels one row tile should be given at once when D is streamed (few rows)
   ptrdiff_t wide_rows;    // rows of the tile to stream dD with: few, where that leaves registers for several panels
-  ptrdiff_t step_mr;      // rows of f32_optimizer_step's tile
+  ptrdiff_t step_mr;      // rows of f32_optimizer_step's tiles, or of those together that share lines of x
   ptrdiff_t few_rows;     // of the batch: so many f32_optimizer_step multiplies itself about as fast as f32_weights
   ptrdiff_t bf16_mr;      // rows of bf16_dot's register tile
   void (*f32_forward)(const ForwardTile&);

@@ -1,8 +1,7 @@
 // One optimiser step over any vector type V of an ISA's vector.h, in tiles of MR rows of NV vectors: gradient, step and
 // store while they are in registers. Where a tile is a block of lanes x lanes, it stays there until it is packed, too:
-// through L1 that took a tenth longer under AVX-512 (m = 1), where 16 x 1 vectors multiply as fast as more. AVX2's 8 x
-// 1 would do so at two thirds of the speed of 6 x 2, which are packed line by line afterwards; and batches of few rows
-// it multiplies without tiles, for a row of parameters after the other.
+// through L1 that took a tenth longer under AVX-512 (m = 1). Other tiles, which multiply faster, are packed line by
+// line afterwards; and AVX2 steps batches of few rows without tiles, a row of parameters after the other.
 #ifndef IDELTA_KERNELS_OPTIMIZER_H
 #define IDELTA_KERNELS_OPTIMIZER_H
 
@@ -230,17 +229,19 @@ struct PackBlock {
 };
 
 // Steps MR rows of NV vectors. Where that is a block of the packs, it goes there while it is in registers. Returns the
-// or of all new parameters.
+// or of what was packed.
 template <OptimizerStep::Kind kKind, bool kWhole, class V, ptrdiff_t nr, int MR, int NV>
 IDELTA_TILE V step_tile(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t r, ptrdiff_t c) {
   const StepTile<kKind, kWhole, V, MR, NV> at{s, constants, r, c};
   V tile[MR][NV], seen = V::zero();
   at.multiply(tile);
   at.step(tile);
-  IDELTA_UNROLL for (const auto& row : tile) IDELTA_UNROLL for (const V& v : row) seen = seen | v;
   if constexpr (kTileIsBlock<V, MR, NV>) {
     V block[V::lanes];
-    IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) block[i] = tile[i][0];
+    IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
+      block[i] = tile[i][0];
+      seen = seen | block[i];
+    }
     s.pairs ? PackBlock<kWhole, true, V, nr>{s, r, c}(block) : PackBlock<kWhole, false, V, nr>{s, r, c}(block);
   }
   return seen;
@@ -249,7 +250,8 @@ IDELTA_TILE V step_tile(const OptimizerStep& s, const OptimizerConstants<V>& con
 // The same of a line that has been stepped, block by block. Without code for pairs: that cost plain rows up to a fifth
 // (AVX2). Loading blocks transposed, 128 bits at a time, took a tenth longer.
 template <bool kWhole, bool kPairs, class V, ptrdiff_t nr>
-IDELTA_TILE void pack_line(const OptimizerStep& s, ptrdiff_t c) {
+IDELTA_TILE V pack_line(const OptimizerStep& s, ptrdiff_t c) {
+  V seen = V::zero();
   for (ptrdiff_t i = 0; i < kLine && (kWhole || i < s.rows); i += V::lanes) {
     for (ptrdiff_t j = c; j < c + kLine && (kWhole || j < s.cols); j += V::lanes) {
       const auto mask = V::first(kWhole ? V::lanes : s.cols - j);
@@ -257,24 +259,30 @@ IDELTA_TILE void pack_line(const OptimizerStep& s, ptrdiff_t c) {
       V block[V::lanes];
       IDELTA_UNROLL for (int k = 0; k < V::lanes; ++k) {
         block[k] = kWhole || i + k < s.rows ? V::load(w + k * s.ldw, mask) : V::zero();
+        seen = seen | block[k];
       }
       PackBlock<kWhole, kPairs, V, nr>{s, i, j}(block);
     }
   }
+  return seen;
 }
 
 template <bool kPairs, class V, ptrdiff_t nr>
-IDELTA_INLINE void pack_line(const OptimizerStep& s, ptrdiff_t c) {
+IDELTA_INLINE V pack_line(const OptimizerStep& s, ptrdiff_t c) {
   const bool whole = s.rows == kLine && c + kLine <= s.cols;
-  whole ? pack_line<true, kPairs, V, nr>(s, c) : pack_line<false, kPairs, V, nr>(s, c);
+  return whole ? pack_line<true, kPairs, V, nr>(s, c) : pack_line<false, kPairs, V, nr>(s, c);
 }
 
-// MR rows of a line, or what there is of them.
+// Columns that are stepped together: a line, or a tile if that is wider.
+template <class V, int NV>
+inline constexpr ptrdiff_t kWidth = NV* V::lanes > kLine ? NV* V::lanes : kLine;
+
+// MR rows of kWidth columns, or what there is of them.
 template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr, int MR, int NV>
 IDELTA_INLINE V step_rows(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t r, ptrdiff_t c) {
   constexpr ptrdiff_t width = NV * V::lanes;
   V seen = V::zero();
-  for (ptrdiff_t j = c; j < c + kLine && j < s.cols; j += width) {
+  for (ptrdiff_t j = c; j < c + kWidth<V, NV> && j < s.cols; j += width) {
     const bool whole = r + MR <= s.rows && j + width <= s.cols;
     seen = seen | (whole ? step_tile<kKind, true, V, nr, MR, NV>(s, constants, r, j)
                          : step_tile<kKind, false, V, nr, MR, NV>(s, constants, r, j));
@@ -287,11 +295,11 @@ IDELTA_INLINE V step_rows(const OptimizerStep& s, const OptimizerConstants<V>& c
 // on end that took a tenth longer, for so little is multiplied that the core gets there by itself (m = 1 to 4; at m = 8
 // and n = 1024 fetching gains as much; Zen 5, 2026-11).
 template <OptimizerStep::Kind kKind, bool kWhole, class V, ptrdiff_t nr, int M>
-IDELTA_TILE V step_batch_of(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t c) {
+IDELTA_TILE void step_batch_of(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t c) {
   constexpr int NV = kLine / V::lanes;
   typename V::Mask mask[NV];
   IDELTA_UNROLL for (int v = 0; v < NV; ++v) mask[v] = V::first(kWhole ? V::lanes : s.cols - c - v * V::lanes);
-  V columns[M][NV], seen = V::zero();
+  V columns[M][NV];
   IDELTA_UNROLL for (int p = 0; p < M; ++p) {
     IDELTA_UNROLL for (int v = 0; v < NV; ++v) {
       columns[p][v] = V::load(s.rhs + p * s.rhs_stride + c + v * V::lanes, mask[v]);
@@ -305,24 +313,37 @@ IDELTA_TILE V step_batch_of(const OptimizerStep& s, const OptimizerConstants<V>&
     V sum[NV];
     IDELTA_UNROLL for (V& g : sum) g = V::zero();
     multiply_row(sum, x, lhs_stride, columns);
-    IDELTA_UNROLL for (int v = 0; v < NV; ++v) seen = seen | row.step(sum[v], v * V::lanes, mask[v]);
+    IDELTA_UNROLL for (int v = 0; v < NV; ++v) row.step(sum[v], v * V::lanes, mask[v]);
     if (fetches) row.fetch(0);
+  }
+}
+
+template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr, int M>
+IDELTA_INLINE void step_batch(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t c) {
+  const bool whole = s.rows == kLine && c + kLine <= s.cols;
+  whole ? step_batch_of<kKind, true, V, nr, M>(s, constants, c)
+        : step_batch_of<kKind, false, V, nr, M>(s, constants, c);
+}
+
+// The kLine rows of s, or fewer, and kWidth columns from c on, in tiles.
+template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr, int MR, int NV>
+IDELTA_INLINE V step_tiles(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t c) {
+  constexpr int kRest = kLine % MR;
+  V seen = V::zero();
+  ptrdiff_t i = 0;
+  for (; i + MR <= kLine && i < s.rows; i += MR) {
+    seen = seen | step_rows<kKind, V, nr, MR, NV>(s, constants, i, c);
+  }
+  if constexpr (kRest > 0) {
+    if (i < s.rows) seen = seen | step_rows<kKind, V, nr, kRest, NV>(s, constants, i, c);
   }
   return seen;
 }
 
-template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr, int M>
-IDELTA_INLINE V step_batch(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t c) {
-  const bool whole = s.rows == kLine && c + kLine <= s.cols;
-  return whole ? step_batch_of<kKind, true, V, nr, M>(s, constants, c)
-               : step_batch_of<kKind, false, V, nr, M>(s, constants, c);
-}
-
-// The kLine rows of s, or fewer, and as many columns from c on. Where tiles are no blocks, four rows of the batch are
-// what 16 registers hold.
+// The same; where vectors are shorter than a line, four rows of a batch are what 16 registers hold.
 template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr, int MR, int NV>
-IDELTA_INLINE V step_line(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t c) {
-  if constexpr (!kTileIsBlock<V, MR, NV>) {
+IDELTA_INLINE void step_line(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t c) {
+  if constexpr (V::lanes < kLine) {
     switch (s.g ? 0 : s.m) {
       case 1:
         return step_batch<kKind, V, nr, 1>(s, constants, c);
@@ -334,16 +355,23 @@ IDELTA_INLINE V step_line(const OptimizerStep& s, const OptimizerConstants<V>& c
         return step_batch<kKind, V, nr, 4>(s, constants, c);
     }
   }
-  constexpr int kRest = kLine % MR;
-  V seen = V::zero();
-  ptrdiff_t i = 0;
-  for (; i + MR <= kLine && i < s.rows; i += MR) {
-    seen = seen | step_rows<kKind, V, nr, MR, NV>(s, constants, i, c);
+  step_tiles<kKind, V, nr, MR, NV>(s, constants, c);
+}
+
+// kWidth columns from c on, and into the packs. Says of each line whether any of it is not zero.
+template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr, int MR, int NV>
+IDELTA_INLINE void step_columns(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t c,
+                                bool*& nonzero) {
+  if constexpr (kTileIsBlock<V, MR, NV>) {
+    const bool any = any_nonzero(step_tiles<kKind, V, nr, MR, NV>(s, constants, c));
+    if (nonzero != nullptr) *nonzero++ = any;
+  } else {
+    step_line<kKind, V, nr, MR, NV>(s, constants, c);
+    if (nonzero == nullptr) return;  // a bias: it has no packs
+    for (ptrdiff_t line = c; line < c + kWidth<V, NV> && line < s.cols; line += kLine) {
+      *nonzero++ = any_nonzero(s.pairs ? pack_line<true, V, nr>(s, line) : pack_line<false, V, nr>(s, line));
+    }
   }
-  if constexpr (kRest > 0) {
-    if (i < s.rows) seen = seen | step_rows<kKind, V, nr, kRest, NV>(s, constants, i, c);
-  }
-  return seen;
 }
 
 // A line of rows after the other. What is fetched meanwhile is the next one where all lies on end: a panel of rows
@@ -368,12 +396,8 @@ void optimizer_step_of(const OptimizerStep& given) {
       s.transposed_ahead = given.transposed_ahead - back;
     }
     if (given.rows - r < kLine) s.rows = given.rows - r;
-    for (ptrdiff_t c = 0; c < s.cols; c += kLine) {
-      const bool any = any_nonzero(step_line<kKind, V, nr, MR, NV>(s, constants, c));
-      if constexpr (!kTileIsBlock<V, MR, NV>) {
-        if (s.copy || s.transposed) s.pairs ? pack_line<true, V, nr>(s, c) : pack_line<false, V, nr>(s, c);
-      }
-      if (nonzero != nullptr) *nonzero++ = any;
+    for (ptrdiff_t c = 0; c < s.cols; c += kWidth<V, NV>) {
+      step_columns<kKind, V, nr, MR, NV>(s, constants, c, nonzero);
     }
     s.w += kLine * s.ldw;
     if (s.g) s.g += kLine * s.ldg;
@@ -386,7 +410,7 @@ void optimizer_step_of(const OptimizerStep& given) {
 
 template <class V, ptrdiff_t nr, int MR, int NV>
 void optimizer_step(const OptimizerStep& s) {
-  static_assert(kLine % (NV * V::lanes) == 0);
+  static_assert(kWidth<V, NV> % (NV * V::lanes) == 0 && nr % kWidth<V, NV> == 0);
   switch (s.kind) {
     case OptimizerStep::kSgd:
       return optimizer_step_of<OptimizerStep::kSgd, V, nr, MR, NV>(s);

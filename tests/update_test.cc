@@ -193,7 +193,7 @@ void check_gradient(const ContextPtr& context, int64_t m, int64_t n, bool transp
 // Few rows are multiplied by the optimiser's kernel, more by the tiles of backward_weights.
 TEST_F(UpdateTest, FusedGradientHasTheBitsOfBackwardWeights) {
   for (const int64_t n : {5, 64, 130}) {
-    for (const int64_t m : {1, 47, 140}) {
+    for (const int64_t m : {1, 47, 140, 300}) {
       for (const bool transposed : {false, true}) {
         // Split operands: x_hi dz_lo comes before x_lo dz_hi, or after it.
         if (transposed && forced_format().format == IDELTA_FORMAT_BF16X3) continue;
@@ -321,7 +321,7 @@ TEST_F(UpdateTest, PanelsTakeTheSameStepsAsRows) {
     }
     // One run down a panel and several; columns of x that are packed in blocks; rows too many for the kernel.
     for (const int64_t n : {1, 31, 130, reduced() ? 130 : 600, reduced() ? 128 : 512}) {
-      for (const int64_t m : {1, 3, 19, 140}) check_panels(context, m, n, IDELTA_OPTIMIZER_ADAMW, transposed);
+      for (const int64_t m : {1, 3, 19, 30, 300}) check_panels(context, m, n, IDELTA_OPTIMIZER_ADAMW, transposed);
       if (HasFailure()) return;
     }
   }
