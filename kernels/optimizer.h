@@ -275,7 +275,7 @@ IDELTA_INLINE V pack_line(const OptimizerStep& s, ptrdiff_t c) {
 
 // Columns that are stepped together: a line, or a tile if that is wider.
 template <class V, int NV>
-inline constexpr ptrdiff_t kWidth = NV* V::lanes > kLine ? NV* V::lanes : kLine;
+inline constexpr ptrdiff_t kWidth = V::lanes * NV > kLine ? V::lanes * NV : kLine;
 
 // MR rows of kWidth columns, or what there is of them.
 template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr, int MR, int NV>
