@@ -275,14 +275,17 @@ IDELTA_INLINE V pack_line(const OptimizerStep& s, ptrdiff_t c) {
 
 // Columns that are stepped together: a line, or a tile if that is wider.
 template <class V, int NV>
-inline constexpr ptrdiff_t kWidth = V::lanes * NV > kLine ? V::lanes * NV : kLine;
+constexpr ptrdiff_t stepped_columns() {
+  constexpr ptrdiff_t tile = NV * V::lanes;
+  return tile > kLine ? tile : kLine;
+}
 
-// MR rows of kWidth columns, or what there is of them.
+// MR rows of stepped_columns(), or what there is of them.
 template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr, int MR, int NV>
 IDELTA_INLINE V step_rows(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t r, ptrdiff_t c) {
   constexpr ptrdiff_t width = NV * V::lanes;
   V seen = V::zero();
-  for (ptrdiff_t j = c; j < c + kWidth<V, NV> && j < s.cols; j += width) {
+  for (ptrdiff_t j = c; j < c + stepped_columns<V, NV>() && j < s.cols; j += width) {
     const bool whole = r + MR <= s.rows && j + width <= s.cols;
     seen = seen | (whole ? step_tile<kKind, true, V, nr, MR, NV>(s, constants, r, j)
                          : step_tile<kKind, false, V, nr, MR, NV>(s, constants, r, j));
@@ -325,7 +328,7 @@ IDELTA_INLINE void step_batch(const OptimizerStep& s, const OptimizerConstants<V
         : step_batch_of<kKind, false, V, nr, M>(s, constants, c);
 }
 
-// The kLine rows of s, or fewer, and kWidth columns from c on, in tiles.
+// The kLine rows of s, or fewer, and stepped_columns() from c on, in tiles.
 template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr, int MR, int NV>
 IDELTA_INLINE V step_tiles(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t c) {
   constexpr int kRest = kLine % MR;
@@ -358,7 +361,7 @@ IDELTA_INLINE void step_line(const OptimizerStep& s, const OptimizerConstants<V>
   step_tiles<kKind, V, nr, MR, NV>(s, constants, c);
 }
 
-// kWidth columns from c on, and into the packs. Says of each line whether any of it is not zero.
+// stepped_columns() from c on, and into the packs. Says of each line whether any of it is not zero.
 template <OptimizerStep::Kind kKind, class V, ptrdiff_t nr, int MR, int NV>
 IDELTA_INLINE void step_columns(const OptimizerStep& s, const OptimizerConstants<V>& constants, ptrdiff_t c,
                                 bool*& nonzero) {
@@ -368,7 +371,7 @@ IDELTA_INLINE void step_columns(const OptimizerStep& s, const OptimizerConstants
   } else {
     step_line<kKind, V, nr, MR, NV>(s, constants, c);
     if (nonzero == nullptr) return;  // a bias: it has no packs
-    for (ptrdiff_t line = c; line < c + kWidth<V, NV> && line < s.cols; line += kLine) {
+    for (ptrdiff_t line = c; line < c + stepped_columns<V, NV>() && line < s.cols; line += kLine) {
       *nonzero++ = any_nonzero(s.pairs ? pack_line<true, V, nr>(s, line) : pack_line<false, V, nr>(s, line));
     }
   }
@@ -396,7 +399,7 @@ void optimizer_step_of(const OptimizerStep& given) {
       s.transposed_ahead = given.transposed_ahead - back;
     }
     if (given.rows - r < kLine) s.rows = given.rows - r;
-    for (ptrdiff_t c = 0; c < s.cols; c += kWidth<V, NV>) {
+    for (ptrdiff_t c = 0; c < s.cols; c += stepped_columns<V, NV>()) {
       step_columns<kKind, V, nr, MR, NV>(s, constants, c, nonzero);
     }
     s.w += kLine * s.ldw;
@@ -410,7 +413,7 @@ void optimizer_step_of(const OptimizerStep& given) {
 
 template <class V, ptrdiff_t nr, int MR, int NV>
 void optimizer_step(const OptimizerStep& s) {
-  static_assert(kWidth<V, NV> % (NV * V::lanes) == 0 && nr % kWidth<V, NV> == 0);
+  static_assert(stepped_columns<V, NV>() % (NV * V::lanes) == 0 && nr % stepped_columns<V, NV>() == 0);
   switch (s.kind) {
     case OptimizerStep::kSgd:
       return optimizer_step_of<OptimizerStep::kSgd, V, nr, MR, NV>(s);
