@@ -1,6 +1,6 @@
 // backward_weights of a batch of few rows: their part of dz stays in registers, or at worst in L1, while one row of dD
-// after the other is multiplied and stored; see tile.h. There is next to nothing to multiply, and dD is
-// written as fast as L2 and L3 take it; the register tiles of weights_tile.h, a call each, took up to twice as long.
+// after the other is multiplied and stored; see tile.h. There is next to nothing to multiply, and dD is written as fast
+// as L2 and L3 take it; the register tiles of weights_tile.h, a call each, took up to twice as long.
 #ifndef IDELTA_KERNELS_WEIGHTS_BATCH_H
 #define IDELTA_KERNELS_WEIGHTS_BATCH_H
 

@@ -86,11 +86,12 @@ void step_few_rows(const WeightsProduct& product, const WeightsProduct::Share& s
   go_on({});
 }
 
-// Goes through D, each part of it as soon as its gradient is known. Down a panel of columns for all blocks, as few rows
-// are, took up to a tenth longer (n = 1024, m = 128); steps of two to eight blocks at once, or fetching all of D, state
-// and pack before the gradient is multiplied, gained 2 % at most: step and product add up, the first bound by L3 (Zen
-// 5, 2026-11). Fetching them a line at a time from inside the tile's loop, as forward does, was between 12 % slower
-// (AVX2) and 7 % faster (n = 1024, m = 128); to L2 only, or some of them, or on two threads between 4 % and -3 %.
+// Goes through D, each part of it as soon as its gradient is known. Measured when AVX-512 took more than 64 rows this
+// way: down a panel of columns for all blocks, as few rows are, took up to a tenth longer (n = 1024, m = 128); steps of
+// two to eight blocks at once, or fetching all of D, state and pack before the gradient is multiplied, gained 2 % at
+// most: step and product add up, the first bound by L3 (Zen 5, 2026-11). Fetching them a line at a time from inside the
+// tile's loop, as forward does, was between 12 % slower (AVX2) and 7 % faster (n = 1024, m = 128); to L2 only, or some
+// of them, or on two threads between 4 % and -3 %.
 void step(const idelta_context& context, const WeightsProduct& product, const Stepper& stepper, float* bias_gradient,
           float* workspace) {
   const GradientScratch scratch(product, context.kernels.nr);
