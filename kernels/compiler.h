@@ -24,6 +24,9 @@ namespace idelta {
 // rows are a page apart (Zen 5, 2026-11).
 IDELTA_INLINE void fetch_next(const void* p) { __builtin_prefetch(p, 1, 3); }
 
+// To be read once and soon: to L1, past L2.
+IDELTA_INLINE void fetch_once(const void* p) { __builtin_prefetch(p, 0, 0); }
+
 // To the compiler, p could be anything now. Else it computes the addresses of all rows first, and runs out of
 // registers.
 template <class T>

@@ -132,13 +132,16 @@ struct CopyRows {
   ActivationGradient gradient;
 };
 
-// dst[r][c] = src[r][c] (transposed: src[c][r]) for c < cols, 0 for cols <= c < width; dst has row stride width.
+// dst[r][c] = src[r][c] (transposed: src[c][r]) for c < cols, 0 for cols <= c < width; dst has row stride width. Unless
+// transposed, cols may span panels.
 struct PackPanel {
   ptrdiff_t rows, cols;
   const float* src;
   ptrdiff_t ld;
   ptrdiff_t width;
   float* dst;
+  ptrdiff_t panel_stride;  // elements from one panel of dst to the next
+  ptrdiff_t ahead;         // elements from src to what is packed next, whose lines are fetched to L1 only; 0: nothing
 };
 
 // hi (and, if wanted, lo) <- rows x cols of src, and zeros up to width, rounded to bf16 and paired: word [r / 2][c]

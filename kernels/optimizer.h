@@ -53,13 +53,6 @@ IDELTA_INLINE V stepped(const OptimizerConstants<V>& c, V g, V w, float* state0,
 template <class V, int MR, int NV>
 inline constexpr bool kTileIsBlock = (MR == V::lanes) && NV == 1;
 
-// Whether to fetch ahead of the vector at this row or column: vectors narrower than a line fetch it once, not twice (up
-// to 3 %, AVX2).
-template <class V>
-IDELTA_INLINE bool begins_line(ptrdiff_t at) {
-  return V::lanes >= kLine || at % kLine == 0;
-}
-
 // Whether all rows of parameters and state lie one behind the other, in panels.
 IDELTA_INLINE bool lies_on_end(const OptimizerStep& s, ptrdiff_t nr) {
   return s.ldw == nr && (!s.state[0] || s.ld_state == nr);

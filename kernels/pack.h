@@ -38,6 +38,13 @@ void copy_rows(const CopyRows& given) {
   }
 }
 
+// Whether to fetch ahead of the vector at this row or column: vectors narrower than a line fetch it once, not twice (up
+// to 3 %, AVX2).
+template <class V>
+IDELTA_INLINE bool begins_line(ptrdiff_t at) {
+  return V::lanes >= kLine || at % kLine == 0;
+}
+
 // Columns [c, c + N vectors) of a panel; the or of all. kWhole: src has all of them, and dst, too.
 template <bool kWhole, int N, class V>
 IDELTA_INLINE V pack_columns(const PackPanel& p, ptrdiff_t c) {
@@ -50,12 +57,13 @@ IDELTA_INLINE V pack_columns(const PackPanel& p, ptrdiff_t c) {
   }
   const float* src = p.src + c;
   float* dst = p.dst + c;
-  const ptrdiff_t rows = p.rows, ld = p.ld, width = p.width;  // a store could change what is in memory
+  const ptrdiff_t rows = p.rows, ld = p.ld, width = p.width, ahead = p.ahead;  // a store could change what is in memory
   for (ptrdiff_t r = 0; r < rows; ++r, src += ld, dst += width) {
     IDELTA_UNROLL for (int v = 0; v < N; ++v) {
       const V row = kWhole ? V::load(src + v * V::lanes) : V::load(src + v * V::lanes, loaded[v]);
       kWhole ? row.store(dst + v * V::lanes) : row.store(dst + v * V::lanes, stored[v]);
       seen[v] = seen[v] | row;
+      if (ahead != 0 && begins_line<V>(c + v * V::lanes)) fetch_once(src + v * V::lanes + ahead);
     }
   }
   for (int v = 1; v < N; ++v) seen[0] = seen[0] | seen[v];
@@ -64,13 +72,17 @@ IDELTA_INLINE V pack_columns(const PackPanel& p, ptrdiff_t c) {
 
 // Two vectors at a time: lines come and go whole, and masks are made once.
 template <class V>
-bool pack_panel(const PackPanel& p) {
+bool pack_panel(const PackPanel& given) {
   constexpr int N = 2;
   constexpr ptrdiff_t width = N * V::lanes;
+  PackPanel p = given;
   V seen = V::zero();
-  ptrdiff_t c = 0;
-  for (; c + width <= p.cols; c += width) seen = seen | pack_columns<true, N, V>(p, c);
-  for (; c < p.width; c += width) seen = seen | pack_columns<false, N, V>(p, c);
+  for (ptrdiff_t left = given.cols; left > 0; left -= p.width, p.src += p.width, p.dst += p.panel_stride) {
+    p.cols = left < p.width ? left : p.width;
+    ptrdiff_t c = 0;
+    for (; c + width <= p.cols; c += width) seen = seen | pack_columns<true, N, V>(p, c);
+    for (; c < p.width; c += width) seen = seen | pack_columns<false, N, V>(p, c);
+  }
   return any_nonzero(seen);
 }
 

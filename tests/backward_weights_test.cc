@@ -130,6 +130,13 @@ TEST_F(BackwardWeightsTest, SeveralBlocksOfRows) {
   for (const float beta : kBetas) check(small, {.m = reduced() ? 200 : 700, .n = 70, .beta = beta, .gap = 2});
 }
 
+// Rows a page apart are packed, and past L2 where dD alone stays in it.
+TEST_F(BackwardWeightsTest, SeveralBlocksOfRowsPastL2) {
+  const ScopedEnvironment toy("IDELTA_CACHES", "4096,20000,100000");
+  const ContextPtr small = make_context();
+  for (const float beta : kBetas) check(small, {.m = 301, .n = 70, .beta = beta, .gap = 1024 - 70});
+}
+
 TEST_F(BackwardWeightsTest, NanAndInfSpread) {
   const int64_t m = 40, n = 37;
   Random random(3);

@@ -141,6 +141,15 @@ TEST(Blocking, RowsThatShareSetsOfL2AreFew) {
   EXPECT_EQ(kLine, uncrowded_rows({.l1 = 512, .l2 = 4096}, 100, 768)) << "the least there is";
 }
 
+TEST(Blocking, OperandsFarLargerThanL2ArePackedPastItIfDDStaysThere) {
+  const CacheSizes caches{.l1 = 48 << 10, .l2 = 1 << 20};
+  EXPECT_TRUE(pack_past_l2(caches, 4096, 256, {1, 512}));
+  EXPECT_TRUE(pack_past_l2(caches, 512, 512, {1, 1024}));
+  EXPECT_FALSE(pack_past_l2(caches, 512, 256, {1, 512}));
+  EXPECT_FALSE(pack_past_l2(caches, 1024, 256, {2, 768})) << "a task's share alone counts";
+  EXPECT_FALSE(pack_past_l2(caches, 4096, 794, {1, 1588})) << "dD goes beyond L2";
+}
+
 TEST(Blocking, SmallProblemsStayOnOneThread) {
   EXPECT_EQ(1, useful_threads(64, 0));
   EXPECT_EQ(1, useful_threads(64, 16.0 * 64 * 64));

@@ -76,6 +76,10 @@ WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, in
   return {.mb = mb, .kb = kb, .pack = pack, .rows_first = rows_first, .low_tiles = rows_first && far};
 }
 
+bool pack_past_l2(const CacheSizes& caches, int64_t m, int64_t n, const PackedColumns& packed) {
+  return n * n * kFloat <= caches.l2 && m * (packed.all / packed.tasks) * kFloat >= 2 * caches.l2;
+}
+
 int64_t rounded_weights_rows(const CacheSizes& caches, int64_t nr, int64_t m, int64_t n, int64_t planes,
                              const PackedColumns& packed) {
   const int64_t element = planes * static_cast<int64_t>(sizeof(uint16_t));

@@ -67,6 +67,15 @@ struct WeightsBlocks {
 WeightsBlocks weights_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n,
                              const PackedColumns& packed);
 
+// Rows of which a tile's columns and a panel stay in L1 for the next tile: fetching them all the same took 1 to 3 %
+// (AVX-512, m = 16 to 128); from 192 rows on it gains up to 3 % (AVX2, n = 794, Zen 5, 2026-11).
+inline constexpr int64_t kNearRows = 128;
+
+// Whether backward_weights should pack kNearRows at a time of operands that are both packed, and past L2: they are far
+// more than L2 holds, but dD and so few rows stay there. 5 to 9 % at n = 256, m = 4096, 3 to 5 % at n = 512, 1 to 2 %
+// at m = 1024; operands of up to L2 lost 3 %, a dD beyond L2 gained nothing (AVX2, Zen 5, 2026-11).
+bool pack_past_l2(const CacheSizes& caches, int64_t m, int64_t n, const PackedColumns& packed);
+
 // The same mb where the operands are `planes` times bf16, and a sum goes through all of them at once.
 int64_t rounded_weights_rows(const CacheSizes& caches, int64_t nr, int64_t m, int64_t n, int64_t planes,
                              const PackedColumns& packed);

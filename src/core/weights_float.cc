@@ -7,10 +7,6 @@ namespace {
 // hardware has fetched them, and doing it again took 1 to 10 % (m = 128 to 1, Zen 5, 2026-11).
 constexpr int64_t kLongRows = 96;
 
-// The columns that a tile multiplies stay in L1 for the next one. Fetching them all the same took 1 to 3 % (AVX-512, m
-// = 16 to 128); from 192 rows on it gains up to 3 % (AVX2, n = 794, Zen 5, 2026-11).
-constexpr int64_t kNearRows = 128;
-
 // Of what multiplies the columns of x.
 TileShape tile_for(const KernelTable& kernels, bool few_rows) {
   return {few_rows ? kernels.step_mr : kernels.mr, kernels.nr};
@@ -28,6 +24,10 @@ WeightsFloat::WeightsFloat(const idelta_context& context, const WeightsOperands&
   packs_x_ = columns_collide(context.caches, tile, operands.m, operands.n, operands.ldx);
   if (!packs_x_) cut_.kb = std::min(cut_.kb, uncrowded_rows(context.caches, most_rows(), operands.ldx));
   x_floats_ = most_rows() * most_blocks() * block_width();
+  dz_floats_ = most_rows() * most_panels() * kernels_.nr;
+  past_l2_ = packs_x_ && packs_dz_ && pack_past_l2(context.caches, operands.m, operands.n, packed_columns()) &&
+             (sink == Sink::kMemory || row_blocks() > 1);  // a gradient that is used at once needs no memory
+  if (past_l2_) block_rows_ = even_tile(operands.m, std::min(cut_.mb, kNearRows));
 }
 
 // A cell may begin and end within a block.
@@ -46,36 +46,39 @@ float* WeightsFloat::packed_panel(const Share& share, int64_t panel) const {
 }
 
 void WeightsFloat::pack(const Share& share, float* sums) const {
-  constexpr int64_t kRows = 16;  // a few, so that the ends of the panels they go to stay in L1
-  for (int64_t row = 0; row < share.rows.size(); row += kRows) {
-    const Range few{row, std::min(row + kRows, share.rows.size())};
+  // A few, so that the ends of the panels they go to stay in L1, as do the next ones that are fetched.
+  const int64_t group = past_l2_ ? 4 : 16;
+  for (int64_t row = 0; row < share.rows.size(); row += group) {
+    const Range few{row, std::min(row + group, share.rows.size())};
     add_column_sums(share, few, sums);
-    for (int64_t p = share.cell.panels.begin; p < share.cell.panels.end; ++p) pack_panel(share, p, few);
-    for (Range block = first_block(share.cell.rows); packs_x_ && block.size() > 0;
-         block = first_block({block.end, share.cell.rows.end})) {
-      pack_block(share, block.begin / WeightsBlocks::kBlockPanels, few);
-    }
+    pack_dz(share, few);
+    if (packs_x_) pack_x(share, few);
   }
 }
 
-void WeightsFloat::pack_panel(const Share& share, int64_t panel, Range rows) const {
-  if (!packs_panel(panel)) return;
-  kernels_.f32_pack_panel({.rows = rows.size(),
-                           .cols = panel_width(panel),
-                           .src = op_.dz + (share.rows.begin + rows.begin) * op_.lddz + panel * kernels_.nr,
-                           .ld = op_.lddz,
-                           .width = kernels_.nr,
-                           .dst = packed_panel(share, panel) + rows.begin * kernels_.nr});
+void WeightsFloat::pack_dz(const Share& share, Range rows) const {
+  const Range panels{packs_dz_ ? share.cell.panels.begin : op_.n / kernels_.nr, share.cell.panels.end};
+  if (panels.size() <= 0) return;
+  pack_columns(share, rows, panels, {op_.dz, op_.lddz}, kernels_.nr, packed_panel(share, panels.begin));
 }
 
-void WeightsFloat::pack_block(const Share& share, int64_t block, Range rows) const {
-  const int64_t width = block_width(), column = block * width;
+void WeightsFloat::pack_x(const Share& share, Range rows) const {
+  constexpr int64_t kPanels = WeightsBlocks::kBlockPanels;
+  const Range blocks{share.cell.rows.begin / kPanels, ceil_div(share.cell.rows.end, kPanels)};
+  pack_columns(share, rows, blocks, {op_.x, op_.ldx}, block_width(), packed_block(share, blocks.begin));
+}
+
+void WeightsFloat::pack_columns(const Share& share, Range rows, Range panels, Strided from, int64_t width,
+                                float* to) const {
+  const int64_t first = panels.begin * width, last = std::min(panels.end * width, op_.n);
   kernels_.f32_pack_panel({.rows = rows.size(),
-                           .cols = std::min(width, op_.n - column),
-                           .src = op_.x + (share.rows.begin + rows.begin) * op_.ldx + column,
-                           .ld = op_.ldx,
+                           .cols = last - first,
+                           .src = from.data + (share.rows.begin + rows.begin) * from.stride + first,
+                           .ld = from.stride,
                            .width = width,
-                           .dst = packed_block(share, block) + rows.begin * width});
+                           .dst = to + rows.begin * width,
+                           .panel_stride = share.rows.size() * width,
+                           .ahead = past_l2_ && rows.end < share.rows.size() ? rows.size() * from.stride : 0});
 }
 
 WeightsFloat::Strided WeightsFloat::columns(const Share& share, Range block, int64_t offset) const {

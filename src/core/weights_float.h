@@ -28,12 +28,13 @@ class WeightsFloat final : public WeightsProduct {
   //   dz:  panel after panel,  [row][nr], zero-padded
   // Both may be used as they lie instead, where packing costs more than it gives; a last panel of dz that is not whole
   // is packed all the same.
-  int64_t task_floats() const override { return x_floats_ + most_rows() * most_panels() * kernels_.nr; }
+  int64_t task_floats() const override { return x_floats_ + dz_floats_; }
   int64_t most_blocks() const;
   float* packed_block(const Share& share, int64_t block) const;
   float* packed_panel(const Share& share, int64_t panel) const;
-  void pack_block(const Share& share, int64_t block, Range rows) const;
-  void pack_panel(const Share& share, int64_t panel, Range rows) const;
+  void pack_dz(const Share& share, Range rows) const;
+  void pack_x(const Share& share, Range rows) const;
+  void pack_columns(const Share& share, Range rows, Range panels, Strided from, int64_t width, float* to) const;
 
   int64_t block_width() const { return WeightsBlocks::kBlockPanels * kernels_.nr; }
   int64_t tile(Range block) const { return even_tile(width(block), low_tiles_ ? kernels_.wide_rows : kernels_.mr); }
@@ -50,8 +51,8 @@ class WeightsFloat final : public WeightsProduct {
 
   WeightsBlocks cut_;
   bool low_tiles_, packs_dz_;
-  bool packs_x_ = false;
-  int64_t x_floats_ = 0;  // room for the blocks of x: the workspace is enough for any ldx
+  bool packs_x_ = false, past_l2_ = false;
+  int64_t x_floats_ = 0, dz_floats_ = 0;  // room for both, whatever ldx
 };
 
 }  // namespace idelta::core
