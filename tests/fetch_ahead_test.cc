@@ -66,6 +66,12 @@ TEST_F(FetchAheadTest, TilesShareTheRowsOfEveryOperand) {
   }
 }
 
+TEST_F(FetchAheadTest, RowsMayGoFromTheLastToTheFirst) {
+  FetchAhead ahead(7);
+  ahead.rows({.src = x_.data() + (kRows - 1) * kLd, .ld = -kLd}, {10, 25}, kN);  // those from 15 to 30 of x
+  expect_covered(shares(ahead, 7, 64), x_.data() + 15 * kLd, 15 * kLd, 64, kFetchEvery);
+}
+
 TEST_F(FetchAheadTest, PanelsAreFetchedDensely) {
   for (const int64_t tiles : kTiles) {
     for (const int64_t words : kWords) {

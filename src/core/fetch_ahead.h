@@ -28,7 +28,8 @@ class FetchAhead {
   void rows(const Rows& rows, Range next, int64_t n) {
     if (n < kShortRows || next.size() == 0) return;
     for (const auto& [first, ld] : {Strided{rows.src, rows.ld}, {rows.y, rows.ldy}, {rows.dz, rows.lddz}}) {
-      if (first && ld < 2 * n) operands_[count_++] = {first + next.begin * ld, next.size() * ld, 0};
+      const int64_t lowest = ld < 0 ? next.end - 1 : next.begin, apart = ld < 0 ? -ld : ld;
+      if (first && apart < 2 * n) operands_[count_++] = {first + lowest * ld, next.size() * apart, 0};
     }
     divide();
   }

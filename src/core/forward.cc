@@ -53,7 +53,6 @@ struct Pass {
   const idelta_context& context;
   const Panels& panels;
   int64_t n, kc;
-  const Rows& rows;
   const Source& source;
 
   Block block(Range range, float* memory) const {
@@ -68,7 +67,7 @@ struct Pass {
     const Range tiles = cell.rows, columns = cell.panels;
     const int64_t together = tiles.size() == 1 ? context.kernels.wide_panels : 1;
     FetchAhead ahead(tiles.size() * columns.size() * ceil_div(n, kc));
-    ahead.rows(rows, next, n);
+    ahead.rows(source.rows(), next, n);
     if (next.size() == 0 && kc >= n && wait_for_panels(context.caches, panels, tiles.size())) {
       ahead.panels(panels.words(columns.begin + 1, 0), columns.size() * panels.stride());
     }
@@ -158,8 +157,9 @@ void forward(const idelta_context& context, const Panels& panels, int64_t m, int
   Source source(context, m, n, rows, epilogue);
   source.copy_for_multiplying();
   const Plan plan = plan_for(context, m, n, {source.needs_preparation(), panels.stepped()});
-  const Pass pass{context, panels, n, plan.kc, rows, source};
-  plan.run(context, m, n, offered.take(plan.total()), pass);
+  plan.run(context, m, n, offered.take(plan.total()), source, [&](const Source& way) {
+    return Pass{context, panels, n, plan.kc, way};
+  });
 }
 
 void activation_backward(const idelta_context& context, int64_t m, int64_t n, const Rows& rows) {

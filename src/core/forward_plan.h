@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "src/core/context.h"
+#include "src/core/memory.h"
 #include "src/core/partition.h"
+#include "src/core/source.h"
 
 namespace idelta::core {
 
@@ -37,14 +39,22 @@ struct ForwardPlan {
   int64_t block;         // floats that they take
   int64_t partial;       // floats of partial sums a task
 
-  int64_t prepared() const { return shared ? block : block * partition.tasks(); }
+  int64_t prepared() const { return shared ? block : stride() * partition.tasks(); }
   int64_t total() const { return prepared() + partial * partition.tasks(); }
 
   // pass.block(rows, memory) says where so many rows will be made, and its all() what a Cell of all of them counts;
   // pass.prepare(block, rows) makes some of them, if pass.needs_preparation(); pass.multiply(block, cell, partial,
-  // next) multiplies, and may fetch the rows `next`, which the same task makes next.
-  template <class Pass>
-  void run(const idelta_context& context, int64_t m, int64_t n, float* workspace, const Pass& pass) const {
+  // next) multiplies, and may fetch the rows `next`, which the same task makes next. of(source) is the pass for a
+  // source.
+  //
+  // Tasks of the first half go through their rows from the last to the first. Two that both go towards the last have
+  // the hardware fetch rows that the second has written, and will write again, into the cache of the first: 2 to 4 us
+  // of backward_data, whatever m (two cores without a common L3: n = 64, m = 128 1.4 times as fast, m = 512 1.25 times,
+  // n = 128, m = 128 1.3 times, Zen 5, 2026-11). Of many tasks those in the middle, which are farthest apart, gain.
+  template <class Of>
+  void run(const idelta_context& context, int64_t m, int64_t n, float* workspace, const Source& source,
+           const Of& of) const {
+    const auto pass = of(source);
     const int64_t tasks = partition.tasks();
     float* const partials = workspace + prepared();
     if (shared) {
@@ -59,16 +69,38 @@ struct ForwardPlan {
       });
       return;
     }
+    if (tasks > 1) return run_from_middle(context, m, workspace, source, of);
+    context.parallel.run(1, multiply_adds, [&](int64_t) { run_rows(pass, partition.cell(0), workspace, partials); });
+  }
+
+ private:
+  // Of what tasks prepare.
+  int64_t stride() const { return task_stride(block, partition.tasks()); }
+
+  // Out of the way of calls of a microsecond.
+  template <class Of>
+  [[gnu::noinline]] void run_from_middle(const idelta_context& context, int64_t m, float* workspace,
+                                         const Source& source, const Of& of) const {
+    const int64_t tasks = partition.tasks();
+    float* const partials = workspace + prepared();
+    const Backwards backwards(source);
     context.parallel.run(tasks, multiply_adds, [&](int64_t task) {
-      const Cell mine = partition.cell(task);
-      for (Range now{mine.rows.begin, 0}, next; now.begin < mine.rows.end; now = next) {
-        now.end = std::min(now.begin + rows, mine.rows.end);
-        next = {now.end, std::min(now.end + rows, mine.rows.end)};
-        const auto part = pass.block(now, workspace + task * block);
-        if (pass.needs_preparation()) pass.prepare(part, now);
-        pass.multiply(part, {part.all(), mine.panels}, partials + task * partial, next);
-      }
+      const bool back = task < tasks / 2;
+      Cell cell = partition.cell(task);
+      if (back) cell.rows = {m - cell.rows.end, m - cell.rows.begin};
+      run_rows(of(back ? backwards.source() : source), cell, workspace + task * stride(), partials + task * partial);
     });
+  }
+
+  template <class Pass>
+  void run_rows(const Pass& pass, const Cell& cell, float* own, float* sums) const {
+    for (Range now{cell.rows.begin, 0}, next; now.begin < cell.rows.end; now = next) {
+      now.end = std::min(now.begin + rows, cell.rows.end);
+      next = {now.end, std::min(now.end + rows, cell.rows.end)};
+      const auto part = pass.block(now, own);
+      if (pass.needs_preparation()) pass.prepare(part, now);
+      pass.multiply(part, {part.all(), cell.panels}, sums, next);
+    }
   }
 };
 

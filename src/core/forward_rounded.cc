@@ -108,8 +108,9 @@ void forward_rounded(const idelta_context& context, const Panels& panels, int64_
                      Epilogue& epilogue, const OfferedWorkspace& offered) {
   const Plan plan = plan_for(context, panels.format(), m, n, panels.stepped());
   const Source source(context, m, n, rows, epilogue);
-  const Pass pass{context, panels, plan, source};
-  plan.run(context, m, n, offered.take(plan.total()), pass);
+  plan.run(context, m, n, offered.take(plan.total()), source, [&](const Source& way) {
+    return Pass{context, panels, plan, way};
+  });
 }
 
 }  // namespace idelta::core

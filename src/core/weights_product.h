@@ -65,10 +65,12 @@ class WeightsProduct {
   int64_t panels() const { return panels_; }
   int64_t row_blocks() const { return op_.m <= block_rows_ ? 1 : ceil_div(op_.m, block_rows_); }
 
-  int64_t workspace_floats() const { return tasks() * task_floats(); }
+  int64_t workspace_floats() const { return tasks() * task_stride(task_floats(), tasks()); }
   Share share(int64_t task, int64_t row_block, float* workspace) const {
     const int64_t first = row_block * block_rows_;
-    return {{first, std::min(first + block_rows_, op_.m)}, cell(task), workspace + task * task_floats()};
+    return {{first, std::min(first + block_rows_, op_.m)},
+            cell(task),
+            workspace + task * task_stride(task_floats(), tasks())};
   }
 
   // Packs what the share's cell needs, and adds the column sums of its dz to sums, if that is not null and this share
