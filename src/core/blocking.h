@@ -73,7 +73,8 @@ inline constexpr int64_t kNearRows = 128;
 
 // Whether backward_weights should pack kNearRows at a time of operands that are both packed, and past L2: they are far
 // more than L2 holds, but dD and so few rows stay there. 5 to 9 % at n = 256, m = 4096, 3 to 5 % at n = 512, 1 to 2 %
-// at m = 1024; operands of up to L2 lost 3 %, a dD beyond L2 gained nothing (AVX2, Zen 5, 2026-11).
+// at m = 1024; operands of up to L2 lost 3 %, a dD beyond L2 gained nothing (AVX2, Zen 5, 2026-11). AVX-512, which uses
+// x as it lies, would lose 2 to 8 % by packing it so.
 bool pack_past_l2(const CacheSizes& caches, int64_t m, int64_t n, const PackedColumns& packed);
 
 // The same mb where the operands are `planes` times bf16, and a sum goes through all of them at once.
