@@ -140,7 +140,7 @@ class WorkspaceTest : public ContextTest {
 
 TEST_F(WorkspaceTest, ExactlyTheQueriedBytesAreEnough) {
   for (const int32_t threads : {1, 2, 8}) {
-    for (const char* caches : {"", kToyCaches, "4096,70000,100000"}) {
+    for (const char* caches : {"", kToyCaches, "4096,40000,100000"}) {
       const ScopedEnvironment environment(*caches != 0 ? "IDELTA_CACHES" : "IDELTA_TEST_NO_CACHES", caches);
       const ContextPtr owner = make_context(context_options(forced_isa(), threads));
       // The query does not know the strides: a page apart x is copied.

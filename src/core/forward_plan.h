@@ -50,12 +50,13 @@ struct ForwardPlan {
   // Tasks of the first half go through their rows from the last to the first. Two that both go towards the last have
   // the hardware fetch rows that the second has written, and will write again, into the cache of the first: 2 to 4 us
   // of backward_data, whatever m (two cores without a common L3: n = 64, m = 128 1.4 times as fast, m = 512 1.25 times,
-  // n = 128, m = 128 1.3 times, Zen 5, 2026-11). Of many tasks those in the middle, which are farthest apart, gain.
+  // n = 128, m = 128 1.3 times, Zen 5, 2026-11). Of many tasks only the two in the middle are kept apart so.
   template <class Of>
   void run(const idelta_context& context, int64_t m, int64_t n, float* workspace, const Source& source,
            const Of& of) const {
-    const auto pass = of(source);
     const int64_t tasks = partition.tasks();
+    if (!shared && tasks > 1) return run_from_middle(context, m, workspace, source, of);
+    const auto pass = of(source);
     float* const partials = workspace + prepared();
     if (shared) {
       const auto all = pass.block({0, m}, workspace);
@@ -69,7 +70,6 @@ struct ForwardPlan {
       });
       return;
     }
-    if (tasks > 1) return run_from_middle(context, m, workspace, source, of);
     context.parallel.run(1, multiply_adds, [&](int64_t) { run_rows(pass, partition.cell(0), workspace, partials); });
   }
 

@@ -42,7 +42,7 @@ struct OfferedWorkspace {
 
 // Memory of `floats` for each of several tasks, from one task's to the next: so far apart that the hardware does not
 // fetch, past the end of one's, what another will write. One behind the other, backward_data without dz took 1.5 times
-// as long (n = 64, m = 128), backward_weights up to 1.05 times; 4 KiB apart half of that (two cores, Zen 5, 2026-11).
+// as long (n = 64, m = 128), backward_weights up to 1.04 times; 4 KiB apart half of that (two cores, Zen 5, 2026-11).
 constexpr int64_t task_stride(int64_t floats, int64_t tasks) {
   constexpr int64_t kApart = 4096;
   return tasks > 1 && floats > 0 ? floats + kApart : floats;

@@ -57,7 +57,7 @@ void WeightsFloat::pack(const Share& share, float* sums) const {
 }
 
 void WeightsFloat::pack_dz(const Share& share, Range rows) const {
-  const Range panels{packs_dz_ ? share.cell.panels.begin : op_.n / kernels_.nr, share.cell.panels.end};
+  const Range panels{std::max(share.cell.panels.begin, first_packed_panel()), share.cell.panels.end};
   if (panels.size() <= 0) return;
   pack_columns(share, rows, panels, {op_.dz, op_.lddz}, kernels_.nr, packed_panel(share, panels.begin));
 }
@@ -89,8 +89,8 @@ WeightsFloat::Strided WeightsFloat::columns(const Share& share, Range block, int
 }
 
 WeightsFloat::Strided WeightsFloat::panel(const Share& share, int64_t p) const {
-  return packs_panel(p) ? Strided{packed_panel(share, p), kernels_.nr}
-                        : Strided{op_.dz + share.rows.begin * op_.lddz + p * kernels_.nr, op_.lddz};
+  return p >= first_packed_panel() ? Strided{packed_panel(share, p), kernels_.nr}
+                                   : Strided{op_.dz + share.rows.begin * op_.lddz + p * kernels_.nr, op_.lddz};
 }
 
 // The panels that a tile is given at once: those that lie one beside the other if dD goes by rows, else one.

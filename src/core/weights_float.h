@@ -38,7 +38,7 @@ class WeightsFloat final : public WeightsProduct {
 
   int64_t block_width() const { return WeightsBlocks::kBlockPanels * kernels_.nr; }
   int64_t tile(Range block) const { return even_tile(width(block), low_tiles_ ? kernels_.wide_rows : kernels_.mr); }
-  bool packs_panel(int64_t p) const { return packs_dz_ || panel_width(p) < kernels_.nr; }
+  int64_t first_packed_panel() const { return packs_dz_ ? 0 : op_.n / kernels_.nr; }
   // From the offset-th column of a block of x on.
   Strided columns(const Share& share, Range block, int64_t offset) const;
   // From panel p of dz on; those that lie alike are panel_stride() apart.

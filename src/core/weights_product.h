@@ -65,12 +65,10 @@ class WeightsProduct {
   int64_t panels() const { return panels_; }
   int64_t row_blocks() const { return op_.m <= block_rows_ ? 1 : ceil_div(op_.m, block_rows_); }
 
-  int64_t workspace_floats() const { return tasks() * task_stride(task_floats(), tasks()); }
+  int64_t workspace_floats() const { return tasks() * stride(); }
   Share share(int64_t task, int64_t row_block, float* workspace) const {
     const int64_t first = row_block * block_rows_;
-    return {{first, std::min(first + block_rows_, op_.m)},
-            cell(task),
-            workspace + task * task_stride(task_floats(), tasks())};
+    return {{first, std::min(first + block_rows_, op_.m)}, cell(task), workspace + task * stride()};
   }
 
   // Packs what the share's cell needs, and adds the column sums of its dz to sums, if that is not null and this share
@@ -119,6 +117,8 @@ class WeightsProduct {
   int64_t block_rows_ = 0;  // packed at a time; for derived classes to say
 
  private:
+  int64_t stride() const { return task_stride(task_floats(), tasks()); }
+
   // As the parameters lie: those of two threads in one run of memory are fetched by one ahead of time and taken from it
   // by the other. Panels cut across: n = 256, m = 16 took 1.9 times as long on two threads, n = 1024, m = 1 1.6 times.
   Cell cell(int64_t task) const {
