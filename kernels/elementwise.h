@@ -24,24 +24,27 @@ IDELTA_INLINE void add_rows(ptrdiff_t rows, ptrdiff_t cols, const float* src, pt
 
 // One chain a column, rows ascending; some rows at a time, for they come from memory along them.
 template <class V>
-void column_sums(ptrdiff_t rows, ptrdiff_t cols, const float* src, ptrdiff_t ld, float* sums) {
+void column_sums(const ColumnSums& given) {
   constexpr int kVectors = 4;
   constexpr ptrdiff_t kRows = 16;
-  for (ptrdiff_t r = 0; r < rows; r += kRows, src += kRows * ld) {
-    const ptrdiff_t few = kRows < rows - r ? kRows : rows - r;
-    for (ptrdiff_t c = 0; c < cols; c += kVectors * V::lanes) {
-      add_rows<kVectors, V>(few, cols - c, src + c, ld, sums + c);
+  const ColumnSums s = given;  // for all the compiler knows, a store could change what was given
+  const float* src = s.src;
+  for (ptrdiff_t r = 0; r < s.rows; r += kRows, src += kRows * s.ld) {
+    const ptrdiff_t few = kRows < s.rows - r ? kRows : s.rows - r;
+    for (ptrdiff_t c = 0; c < s.cols; c += kVectors * V::lanes) {
+      add_rows<kVectors, V>(few, s.cols - c, src + c, s.ld, s.sums + c);
     }
   }
 }
 
 template <class V>
-void scale_add(ptrdiff_t count, float alpha, const float* z, float beta, float* y) {
-  for (ptrdiff_t i = 0; i < count; i += V::lanes) {
-    const auto mask = V::first(count - i);
-    V v = V::splat(alpha) * V::load(z + i, mask);
-    if (beta != 0.0f) v = fma(V::splat(beta), V::load(y + i, mask), v);
-    v.store(y + i, mask);
+void scale_add(const ScaleAdd& given) {
+  const ScaleAdd s = given;
+  for (ptrdiff_t i = 0; i < s.count; i += V::lanes) {
+    const auto mask = V::first(s.count - i);
+    V v = V::splat(s.alpha) * V::load(s.z + i, mask);
+    if (s.beta != 0.0f) v = fma(V::splat(s.beta), V::load(s.y + i, mask), v);
+    v.store(s.y + i, mask);
   }
 }
 

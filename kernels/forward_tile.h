@@ -36,15 +36,19 @@ IDELTA_TILE void forward_tile(const ForwardTile& t) {
   constexpr int N = NP * NV;
   // MR * N sums, N vectors of D and one of x live at once; one more would spill.
   static_assert(MR * N + N + 1 <= V::registers);
-  constexpr ptrdiff_t nr = NR * V::lanes;
   V sum[MR][N];
-  IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
-    IDELTA_UNROLL for (int v = 0; v < N; ++v) {
-      sum[i][v] = t.resume ? V::load(t.partial + ((v / NV) * MR + i) * nr + (v % NV) * V::lanes) : V::zero();
+  if (t.start.at) {
+    const float* row = t.start.at;
+    IDELTA_UNROLL for (int i = 0; i < MR; ++i, row += t.start.ld) {
+      IDELTA_UNROLL for (int v = 0; v < N; ++v) {
+        sum[i][v] = V::load(row + (v / NV) * t.start.panel_stride + (v % NV) * V::lanes);
+      }
     }
+  } else {
+    IDELTA_UNROLL for (int i = 0; i < MR; ++i) IDELTA_UNROLL for (int v = 0; v < N; ++v) sum[i][v] = V::zero();
   }
 
-  if (t.epilogue.fetch_y && !t.suspend) prefetch_rows<V, MR, N>(t.epilogue.y, t.epilogue.ldy);
+  if (t.epilogue.fetch_y && !t.suspend.at) prefetch_rows<V, MR, N>(t.epilogue.y, t.epilogue.ldy);
 
   LhsRows<MR> x(t.x, t.ldx);
   const float* d = t.panels;
@@ -55,10 +59,12 @@ IDELTA_TILE void forward_tile(const ForwardTile& t) {
   }
   if (t.k % Product::kSteps != 0) multiply_step<Product, V, MR, NP, NV>(sum, x, 0, d, t.panel_stride);
 
-  if (t.suspend) {
-    IDELTA_UNROLL for (int i = 0; i < MR; ++i) {
+  if (t.suspend.at) {
+    float* row = t.suspend.at;
+    const ptrdiff_t ld = t.suspend.ld, panel_stride = t.suspend.panel_stride;
+    IDELTA_UNROLL for (int i = 0; i < MR; ++i, row += ld) {
       IDELTA_UNROLL for (int v = 0; v < N; ++v) {
-        sum[i][v].store(t.partial + ((v / NV) * MR + i) * nr + (v % NV) * V::lanes);
+        sum[i][v].store(row + (v / NV) * panel_stride + (v % NV) * V::lanes);
       }
     }
     return;
@@ -84,13 +90,14 @@ struct ProductRows {
     } else {
       forward_tile<Product, V, MR, NP, NV, NV>(t);
     }
-    if (t.epilogue.activation.tanh && !t.suspend) tanh_tile<V>(t.epilogue, t.rows, t.cols);
+    if (t.epilogue.activation.tanh && !t.suspend.at) tanh_tile<V>(t.epilogue, t.rows, t.cols);
   }
 
   IDELTA_INLINE static void advance(ForwardTile& t, ptrdiff_t panels) {
     const ptrdiff_t width = panels * nr;
     t.panels += panels * t.panel_stride;
-    if (t.partial) t.partial += width * MR;
+    t.start = t.start.from(0, panels);
+    t.suspend = t.suspend.from(0, panels);
     t.epilogue.advance(0, width);
   }
 };

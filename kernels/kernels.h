@@ -88,6 +88,18 @@ struct Fetch {
   bool dense;
 };
 
+// Where sums wait: element (row i, column c of panel p) is at[p * panel_stride + i * ld + c]. Panels are whole, also
+// past the last column: what lies there may be read and written. at = null: nowhere.
+struct Sums {
+  float* at = nullptr;
+  ptrdiff_t ld = 0, panel_stride = 0;
+
+  // A copy that has moved on.
+  IDELTA_INLINE Sums from(ptrdiff_t row, ptrdiff_t panel) const {
+    return {at ? at + row * ld + panel * panel_stride : nullptr, ld, panel_stride};
+  }
+};
+
 // y = act(a x + x D + b) for one row tile and a run of panels. For panels of bf16 `panels` are their words, which
 // panel_stride counts.
 struct ForwardTile {
@@ -98,8 +110,8 @@ struct ForwardTile {
   ptrdiff_t ldx;
   const float* panels;     // D from the first reduction step on
   ptrdiff_t panel_stride;  // elements from one panel to the next
-  float* partial;          // sums [panel][rows][nr] between blocks of k
-  bool resume, suspend;    // start from partial; end there, without the epilogue
+  Sums start;              // sums that the chains go on from; nowhere: zero
+  Sums suspend;            // where sums are left, without the epilogue; nowhere: finish
   Fetch fetch;
   Epilogue epilogue;
 };
@@ -170,10 +182,8 @@ struct RoundRows {
 // y = act(a x + x D + b) for a block of rows and a run of bf16 panels, with x rounded to bf16 as well:
 //   bf16_dot     x D ~ x_hi D_hi
 //   bf16x3_dot   x D ~ x_hi D_hi + x_hi D_lo + x_lo D_hi
-// Rows of x past the last one may be read, fewer than kRowsPastLast. Products are exact and summed in fp32
-// with subnormals flushed. The order within a sum is the ISA's own, but an element's does not depend on rows, cols or
-// its place among them.
-inline constexpr ptrdiff_t kRowsPastLast = 16;
+// Products are exact and summed in fp32 with subnormals flushed. The order within a sum is the ISA's own, but an
+// element's does not depend on rows, cols or its place among them.
 struct Bf16Block {
   ptrdiff_t rows, cols;
   ptrdiff_t k;  // reduction steps, a multiple of kPairLine
@@ -181,9 +191,27 @@ struct Bf16Block {
   ptrdiff_t ldx;
   const uint32_t *panels_hi, *panels_lo;
   ptrdiff_t panel_stride;  // words from one panel to the next
-  float* partial;          // sums between blocks of k: rows, rounded up to 32, x nr
+  Sums start;              // sums that the products are added to; nowhere: zero
+  float* partial;          // memory for sums between blocks of k: rows, rounded up to 32, x nr
   bool fetch_panels;       // they come from beyond L2, and few rows wait for them
   Epilogue epilogue;
+};
+
+// sums += column sums of rows x cols.
+struct ColumnSums {
+  ptrdiff_t rows, cols;
+  const float* src;
+  ptrdiff_t ld;
+  float* sums;
+};
+
+// y = alpha z + beta y. beta = 0 never reads y.
+struct ScaleAdd {
+  ptrdiff_t count;
+  float alpha;
+  const float* z;
+  float beta;
+  float* y;
 };
 
 // One optimiser step on parameters w, up to a panel wide, with gradient g + lhs^T rhs, formulas at
@@ -219,44 +247,46 @@ struct OptimizerStep {
   ptrdiff_t w_ahead, state_ahead, transposed_ahead;
 };
 
-// What an ISA provides. `src/core` overlays the tables of all supported ISAs on the scalar one in ascending order, so a
-// null slot means: the next lower ISA's. The tile slots share mr, nr and so must come together.
-struct KernelTable {
-  ptrdiff_t mr, nr;       // register tile; nr is a multiple of kLine
-  ptrdiff_t wide_panels;  // how many panels one row tile should be given at once when D is streamed (few rows)
-  ptrdiff_t wide_rows;    // rows of the tile to stream dD with: few, where that leaves registers for several panels
-  ptrdiff_t step_mr;      // rows of f32_optimizer_step's tiles, or of those together that share lines of x
-  ptrdiff_t few_rows;     // of the batch: so many f32_optimizer_step multiplies itself about as fast as f32_weights
-  ptrdiff_t bf16_mr;      // rows of bf16_dot's register tile
-  void (*f32_forward)(const ForwardTile&);
-  void (*f32_weights)(const WeightsTile&);
-  void (*f32_copy_rows)(const CopyRows&);
-  bool (*f32_pack_panel)(const PackPanel&);             // true if anything packed is not zero
-  bool (*f32_pack_panel_transposed)(const PackPanel&);  // likewise
-  void (*f32_column_sums)(ptrdiff_t rows, ptrdiff_t cols, const float* src, ptrdiff_t ld, float* sums);  // sums += ...
-  void (*f32_optimizer_step)(const OptimizerStep&);
-  void (*bf16_round_panel)(const RoundPanel&);
-  void (*bf16_round_rows)(const RoundRows&);
-  void (*bf16_round_rows_transposed)(const RoundRows&);
-  void (*bf16_forward)(const ForwardTile&);  // panels of bf16 pairs, widened: the chain of f32_forward, to the bit
-  void (*bf16_dot)(const Bf16Block&);        // x rounded
-  void (*bf16x3_dot)(const Bf16Block&);      // x split; used only where AMX's tiles make it pay
-  void (*f32_scale_add)(ptrdiff_t count, float alpha, const float* z, float beta, float* y);  // y = alpha z + beta y
+// A kernel and the shape that it brings. What packs for it reads the shape here, so that no kernel can meet the panels
+// of another table's.
+template <class Args, class Result = void>
+struct Kernel {
+  ptrdiff_t mr = 0, nr = 0;      // register tile: rows, and columns of a panel, a multiple of kLine; 0: it has no tile
+  ptrdiff_t kr = 1;              // reduction steps that a word of its panels holds: 1 of fp32, 2 of bf16
+  ptrdiff_t rows_past_last = 0;  // it may read rows of its left operand past the last one: fewer than that
+  ptrdiff_t few_rows = 0;        // see f32_weights and f32_optimizer_step
+  Result (*run)(const Args&) = nullptr;
+
+  Result operator()(const Args& args) const { return run(args); }
 };
 
+// What a set of CPU features provides: Kernels and nothing else, so that src/core can overlay tables slot by slot, on
+// the scalar one, in ascending order. A slot without a kernel means: the one below.
+//
+// f32_forward, f32_weights and f32_optimizer_step have one nr, for parameters may lie in panels; it is a multiple of
+// that of bf16_dot and bf16x3_dot, whose panels make up theirs in x^T dz.
+struct KernelTable {
+  Kernel<ForwardTile> f32_forward;
+  // few_rows: of the tiles to stream dD with, so few that registers are left for several panels.
+  Kernel<WeightsTile> f32_weights;
+  Kernel<CopyRows> f32_copy_rows;
+  Kernel<PackPanel, bool> f32_pack_panel;             // true if anything packed is not zero
+  Kernel<PackPanel, bool> f32_pack_panel_transposed;  // likewise
+  Kernel<ColumnSums> f32_column_sums;
+  // mr: rows of its tiles, or of those together that share lines of x. few_rows: of the batch, so many it multiplies
+  // itself about as fast as f32_weights.
+  Kernel<OptimizerStep> f32_optimizer_step;
+  Kernel<RoundPanel> bf16_round_panel;
+  Kernel<RoundRows> bf16_round_rows;
+  Kernel<RoundRows> bf16_round_rows_transposed;
+  Kernel<ForwardTile> bf16_forward;  // panels of bf16 pairs, widened: the chain of f32_forward, to the bit
+  Kernel<Bf16Block> bf16_dot;        // x rounded
+  Kernel<Bf16Block> bf16x3_dot;      // x split; used only where AMX's tiles make it pay
+  Kernel<ScaleAdd> f32_scale_add;
+};
+
+// The reference. The other tables are declared beside the CPU features that they need: src/core/kernel_rows.h.
 namespace scalar {
-extern const KernelTable kTable;
-}
-namespace avx2 {
-extern const KernelTable kTable;
-}
-namespace avx512 {
-extern const KernelTable kTable;
-}
-namespace avx512_bf16 {
-extern const KernelTable kTable;
-}
-namespace amx {
 extern const KernelTable kTable;
 }
 

@@ -104,20 +104,20 @@ struct Operands {
 template <class Check>
 void for_each_case(const Check& check) {
   for (const idelta_isa isa : kIsas) {
-    if (!idelta::core::supported(isa)) continue;
+    if (!idelta::core::supported(idelta::core::cpu_features().set, isa)) continue;
     for (const int64_t rows : {1, 2, 3, 8, 15, 16, 17, 31, 32, 33, 67}) {
       for (const int64_t cols : {1, 2, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 65}) {
         for (const bool split : {false, true}) {
           SCOPED_TRACE(std::string(idelta::core::isa_name(isa)) + ", " + std::to_string(rows) + " x " +
                        std::to_string(cols) + (split ? ", split" : ""));
-          check(idelta::core::kernels_for(isa), rows, cols, split);
+          check(idelta::core::overlaid(idelta::core::cpu_features().set, isa), rows, cols, split);
         }
       }
     }
   }
 }
 
-void expect_rows(void (*KernelTable::*kernel)(const idelta::RoundRows&), bool transposed) {
+void expect_rows(idelta::Kernel<idelta::RoundRows> KernelTable::*kernel, bool transposed) {
   for_each_case([&](const KernelTable& kernels, int64_t rows, int64_t cols, bool split) {
     const int64_t ldr = rounded_up(cols, kPairLine);
     const Operands o(transposed ? cols : rows, transposed ? rows : cols, rows * ldr / 2);
@@ -140,24 +140,28 @@ void expect_rows(void (*KernelTable::*kernel)(const idelta::RoundRows&), bool tr
 TEST(Rounding, Rows) { expect_rows(&KernelTable::bf16_round_rows, false); }
 TEST(Rounding, RowsTransposed) { expect_rows(&KernelTable::bf16_round_rows_transposed, true); }
 
+void expect_panel(const KernelTable& kernels, int64_t rows, int64_t cols, bool split, int64_t width) {
+  const Operands o(rows, cols, rounded_up(rows, 2) / 2 * width);
+  kernels.bf16_round_panel({.rows = rows,
+                            .cols = cols,
+                            .src = o.src.data(),
+                            .ld = o.src.ld(),
+                            .width = width,
+                            .hi = o.hi_as<uint32_t>(),
+                            .lo = o.lo_as<uint32_t>(split)});
+  for (int64_t i = 0; i < rounded_up(rows, 2); ++i) {
+    for (int64_t j = 0; j < width; ++j) {
+      o.expect_element((i / 2 * width + j) * 2 + i % 2, i, j, split);
+    }
+  }
+  EXPECT_TRUE(o.surroundings_untouched());
+}
+
 TEST(Rounding, Panel) {
   for_each_case([](const KernelTable& kernels, int64_t rows, int64_t cols, bool split) {
-    const int64_t width = kernels.nr;
-    cols = std::min(cols, width);
-    const Operands o(rows, cols, rounded_up(rows, 2) / 2 * width);
-    kernels.bf16_round_panel({.rows = rows,
-                              .cols = cols,
-                              .src = o.src.data(),
-                              .ld = o.src.ld(),
-                              .width = width,
-                              .hi = o.hi_as<uint32_t>(),
-                              .lo = o.lo_as<uint32_t>(split)});
-    for (int64_t i = 0; i < rounded_up(rows, 2); ++i) {
-      for (int64_t j = 0; j < width; ++j) {
-        o.expect_element((i / 2 * width + j) * 2 + i % 2, i, j, split);
-      }
+    for (const int64_t width : {kernels.bf16_forward.nr, kernels.bf16_dot.nr}) {
+      expect_panel(kernels, rows, std::min(cols, width), split, width);
     }
-    EXPECT_TRUE(o.surroundings_untouched());
   });
 }
 

@@ -140,7 +140,7 @@ double bound(const Case& c) {
 
 void check(const Case& c) {
   SCOPED_TRACE(::testing::PrintToString(c));
-  const Operands tiles(c, kColumns), reference(c, idelta::scalar::kTable.nr);
+  const Operands tiles(c, kColumns), reference(c, idelta::scalar::kTable.bf16_dot.nr);
   multiply(c.split, tiles.block());
   (c.split ? idelta::scalar::kTable.bf16x3_dot : idelta::scalar::kTable.bf16_dot)(reference.block());
   for (int64_t i = 0; i < c.rows; ++i) {

@@ -86,14 +86,14 @@ IDELTA_INLINE void multiply_line(const Engine& tiles, const Bf16Block& b, ptrdif
   dots();
 }
 
-// Sums of kTall rows of tiles to or from memory, kColumns floats a row.
+// Sums of kTall rows of tiles from memory, kColumns floats a row, rows ld apart; and back, one row after the other.
 template <bool kTall, class Engine>
-IDELTA_INLINE void load_sums(const Engine& tiles, const float* sums) {
-  tiles.template load<0>(sums, kColumns * 4);
-  tiles.template load<1>(sums + kColumns / 2, kColumns * 4);
+IDELTA_INLINE void load_sums(const Engine& tiles, const float* sums, ptrdiff_t ld) {
+  tiles.template load<0>(sums, ld * 4);
+  tiles.template load<1>(sums + kColumns / 2, ld * 4);
   if (!kTall) return;
-  tiles.template load<2>(sums + kTileRows * kColumns, kColumns * 4);
-  tiles.template load<3>(sums + kTileRows * kColumns + kColumns / 2, kColumns * 4);
+  tiles.template load<2>(sums + kTileRows * ld, ld * 4);
+  tiles.template load<3>(sums + kTileRows * ld + kColumns / 2, ld * 4);
 }
 template <bool kTall, class Engine>
 IDELTA_INLINE void store_sums(const Engine& tiles, float* sums) {
@@ -102,6 +102,30 @@ IDELTA_INLINE void store_sums(const Engine& tiles, float* sums) {
   if (!kTall) return;
   tiles.template store<2>(sums + kTileRows * kColumns, kColumns * 4);
   tiles.template store<3>(sums + kTileRows * kColumns + kColumns / 2, kColumns * 4);
+}
+
+// What the sums of rows [row, row + 16 or 32) of one panel begin with. A last tile of several has rows that are not
+// there: it must not read them of b.start, so that the others are copied to `sums` first.
+template <bool kTall, class V, class Engine>
+IDELTA_INLINE void start_sums(const Engine& tiles, const Bf16Block& b, ptrdiff_t row, ptrdiff_t panel, float* sums,
+                              Pending<V>& pending) {
+  if (!b.start.at) {
+    tiles.template zero<0>();
+    tiles.template zero<1>();
+    tiles.template zero<2>();
+    tiles.template zero<3>();
+    return;
+  }
+  const Sums start = b.start.from(row, panel);
+  const ptrdiff_t rows = b.rows - row, all = kTall ? 2 * kTileRows : kTileRows;
+  if (b.rows < 2 * kTileRows || rows >= all) return load_sums<kTall>(tiles, start.at, start.ld);
+  pending.all();  // `sums` may be what it reads
+  for (ptrdiff_t r = 0; r < rows; ++r) {
+    for (ptrdiff_t c = 0; c < kColumns; c += V::lanes) {
+      V::load(start.at + r * start.ld + c).store(sums + r * kColumns + c);
+    }
+  }
+  load_sums<kTall>(tiles, sums, kColumns);
 }
 
 struct Slice {
@@ -114,12 +138,9 @@ void multiply_tile(const Engine& tiles, const Bf16Block& b, ptrdiff_t row, ptrdi
                    Pending<V>& pending) {
   float* const sums = b.partial + row * kColumns;
   if (k.begin == 0) {
-    tiles.template zero<0>();
-    tiles.template zero<1>();
-    tiles.template zero<2>();
-    tiles.template zero<3>();
+    start_sums<kTall>(tiles, b, row, panel, sums, pending);
   } else {
-    load_sums<kTall>(tiles, sums);
+    load_sums<kTall>(tiles, sums, kColumns);
   }
   const ptrdiff_t lines = (k.end - k.begin) / kPairLine, share = lines > 0 ? (2 * kTileRows + lines - 1) / lines : 0;
   for (ptrdiff_t p = k.begin; p < k.end; p += kPairLine) {

@@ -6,10 +6,17 @@
 
 namespace idelta::amx {
 
-constinit const KernelTable kTable = {
-    .bf16_mr = 2 * kTileRows,
-    .bf16_dot = multiply<false, HardwareTiles, Vector>,
-    .bf16x3_dot = multiply<true, HardwareTiles, Vector>,
+extern constinit const KernelTable kTable = {
+    .bf16_dot = {.mr = 2 * kTileRows,
+                 .nr = kColumns,
+                 .kr = 2,
+                 .rows_past_last = kTileRows,
+                 .run = multiply<false, HardwareTiles, Vector>},
+    .bf16x3_dot = {.mr = 2 * kTileRows,
+                   .nr = kColumns,
+                   .kr = 2,
+                   .rows_past_last = kTileRows,
+                   .run = multiply<true, HardwareTiles, Vector>},
 };
 
 }  // namespace idelta::amx

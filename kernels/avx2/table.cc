@@ -11,24 +11,27 @@
 #include "kernels/weights_batch.h"
 
 namespace idelta::avx2 {
-constinit const KernelTable kTable = {
-    .mr = 6,
-    .nr = 16,
-    .wide_panels = 4,
-    .wide_rows = 6,
-    .step_mr = 6,
-    .few_rows = 128,
-    .f32_forward = tile_of_any_rows<ForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6>,
-    .f32_weights = weights<Vector, 2, 5, 1, 2, 3, 4, 5, 6>,
-    .f32_copy_rows = copy_rows<Vector>,
-    .f32_pack_panel = pack_panel<Vector>,
-    .f32_pack_panel_transposed = pack_panel_transposed<Vector>,
-    .f32_column_sums = column_sums<Vector>,
-    .f32_optimizer_step = optimizer_step<Vector, 16, 6, 2>,
-    .bf16_round_panel = bf16_round_panel<Vector>,
-    .bf16_round_rows = bf16_round_rows<Vector>,
-    .bf16_forward = tile_of_any_rows<WidenedForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6>,
-    .f32_scale_add = scale_add<Vector>,
+namespace {
+
+constexpr ptrdiff_t kRows = 6, kColumns = 16;
+
+}  // namespace
+
+extern constinit const KernelTable kTable = {
+    .f32_forward = {.mr = kRows, .nr = kColumns, .run = tile_of_any_rows<ForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6>},
+    .f32_weights = {.mr = kRows, .nr = kColumns, .few_rows = kRows, .run = weights<Vector, 2, 5, 1, 2, 3, 4, 5, 6>},
+    .f32_copy_rows = {.run = copy_rows<Vector>},
+    .f32_pack_panel = {.run = pack_panel<Vector>},
+    .f32_pack_panel_transposed = {.run = pack_panel_transposed<Vector>},
+    .f32_column_sums = {.run = column_sums<Vector>},
+    .f32_optimizer_step = {.mr = 6, .nr = kColumns, .few_rows = 128, .run = optimizer_step<Vector, kColumns, 6, 2>},
+    .bf16_round_panel = {.run = bf16_round_panel<Vector>},
+    .bf16_round_rows = {.run = bf16_round_rows<Vector>},
+    .bf16_forward = {.mr = kRows,
+                     .nr = kColumns,
+                     .kr = 2,
+                     .run = tile_of_any_rows<WidenedForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6>},
+    .f32_scale_add = {.run = scale_add<Vector>},
 };
 
 }  // namespace idelta::avx2

@@ -13,33 +13,38 @@
 namespace idelta::avx512 {
 namespace {
 
+constexpr ptrdiff_t kRows = 14, kColumns = 32;
+
 // 16 sums either way: a block of the packs, with 17 loads a step, or 10 loads a step and packing afterwards, which pays
 // from some 24 rows of the batch on: 4 to 9 % at 32 to 256 (Zen 5, 2026-11).
 void step(const OptimizerStep& s) {
-  s.m >= 24 ? optimizer_step<Vector, 32, 8, 2>(s) : optimizer_step<Vector, 32, 16, 1>(s);
+  s.m >= 24 ? optimizer_step<Vector, kColumns, 8, 2>(s) : optimizer_step<Vector, kColumns, 16, 1>(s);
 }
 
 }  // namespace
 
-constinit const KernelTable kTable = {
-    .mr = 14,
-    .nr = 32,
-    .wide_panels = 4,
-    .wide_rows = 6,
-    .step_mr = 16,
-    .few_rows = 256,
-    .f32_forward = tile_of_any_rows<ForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>,
-    .f32_weights = weights<Vector, 2, 7, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>,
-    .f32_copy_rows = copy_rows<Vector>,
-    .f32_pack_panel = pack_panel<Vector>,
-    .f32_pack_panel_transposed = pack_panel_transposed<Vector>,
-    .f32_column_sums = column_sums<Vector>,
-    .f32_optimizer_step = step,
-    .bf16_round_panel = bf16_round_panel<Vector>,
-    .bf16_round_rows = bf16_round_rows<Vector>,
-    .bf16_round_rows_transposed = bf16_round_rows_transposed<Vector>,
-    .bf16_forward = tile_of_any_rows<WidenedForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>,
-    .f32_scale_add = scale_add<Vector>,
+extern constinit const KernelTable kTable = {
+    .f32_forward = {.mr = kRows,
+                    .nr = kColumns,
+                    .run = tile_of_any_rows<ForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>},
+    .f32_weights = {.mr = kRows,
+                    .nr = kColumns,
+                    .few_rows = 6,
+                    .run = weights<Vector, 2, 7, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>},
+    .f32_copy_rows = {.run = copy_rows<Vector>},
+    .f32_pack_panel = {.run = pack_panel<Vector>},
+    .f32_pack_panel_transposed = {.run = pack_panel_transposed<Vector>},
+    .f32_column_sums = {.run = column_sums<Vector>},
+    .f32_optimizer_step = {.mr = 16, .nr = kColumns, .few_rows = 256, .run = step},
+    .bf16_round_panel = {.run = bf16_round_panel<Vector>},
+    .bf16_round_rows = {.run = bf16_round_rows<Vector>},
+    .bf16_round_rows_transposed = {.run = bf16_round_rows_transposed<Vector>},
+    .bf16_forward =
+        {.mr = kRows,
+         .nr = kColumns,
+         .kr = 2,
+         .run = tile_of_any_rows<WidenedForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>},
+    .f32_scale_add = {.run = scale_add<Vector>},
 };
 
 }  // namespace idelta::avx512

@@ -1,4 +1,4 @@
-// What AVX-512 BF16 adds to AVX-512: one kernel, whose use a measurement decides (src/core/context.cc).
+// What AVX-512 BF16 adds to AVX-512: one kernel; src/core/bf16_product.cc says where it is used.
 //
 // 14 x 32 as for fp32: a word of x and a word of D each hold a pair.
 #include "kernels/avx512/vector.h"
@@ -37,9 +37,8 @@ void dot(const Bf16Block& b) {
                 .ldx = b.ldx / 2,
                 .panels = panel,
                 .panel_stride = b.panel_stride,
-                .partial = nullptr,
-                .resume = false,
-                .suspend = false,
+                .start = b.start.from(i, j / kColumns),
+                .suspend = {},
                 .fetch = b.fetch_panels && words > 0 ? Fetch{next, (share + words - 1) / words, true} : Fetch{},
                 .epilogue = b.epilogue.from(i, j)});
     }
@@ -48,9 +47,8 @@ void dot(const Bf16Block& b) {
 
 }  // namespace
 
-constinit const KernelTable kTable = {
-    .bf16_mr = kRows,
-    .bf16_dot = dot,
+extern constinit const KernelTable kTable = {
+    .bf16_dot = {.mr = kRows, .nr = kColumns, .kr = 2, .run = dot},
 };
 
 }  // namespace idelta::avx512_bf16

@@ -16,6 +16,10 @@ void finish(const Epilogue& e, ptrdiff_t i, ptrdiff_t j, float sum) {
   idelta::finish(e, i, j, Vector{sum}, true, PiecewiseLinear<Vector>(e.activation));
 }
 
+float start_of(const Sums& sums, ptrdiff_t i, ptrdiff_t j) {
+  return sums.at ? sums.from(i, j / kColumns).at[j % kColumns] : 0.0f;
+}
+
 float widened(uint32_t half) { return from_bits(half << 16).v; }
 
 // Reduction step p of a panel's column.
@@ -37,11 +41,10 @@ void forward(const ForwardTile& t) {
     for (ptrdiff_t j = 0; j < t.cols; ++j) {
       const ptrdiff_t panel = j / kColumns, column = j % kColumns;
       const Panel d{reinterpret_cast<const Word*>(t.panels + panel * t.panel_stride)};
-      const ptrdiff_t place = (panel * t.rows + i) * kColumns + column;  // in partial
-      float sum = t.resume ? t.partial[place] : 0.0f;
+      float sum = start_of(t.start, i, j);
       for (ptrdiff_t p = 0; p < t.k; ++p) sum = __builtin_fmaf(t.x[i * t.ldx + p], d.at(p, column), sum);
-      if (t.suspend) {
-        t.partial[place] = sum;
+      if (t.suspend.at) {
+        t.suspend.from(i, panel).at[column] = sum;
       } else {
         finish(t.epilogue, i, j, sum);
       }
@@ -56,7 +59,7 @@ void dot(const Bf16Block& b) {
     for (ptrdiff_t j = 0; j < b.cols; ++j) {
       const ptrdiff_t column = j % kColumns, offset = j / kColumns * b.panel_stride;
       const Bf16Panel hi{b.panels_hi + offset}, lo{kSplit ? b.panels_lo + offset : nullptr};
-      float sum = 0.0f;
+      float sum = start_of(b.start, i, j);
       for (ptrdiff_t q = 0; q < b.k; ++q) {
         const ptrdiff_t p = q ^ 1;
         const float x = widened(b.x_hi[i * b.ldx + p]);
@@ -85,27 +88,20 @@ void weights(const WeightsTile& t) {
 }  // namespace
 
 constinit const KernelTable kTable = {
-    .mr = kRows,
-    .nr = kColumns,
-    .wide_panels = 1,
-    .wide_rows = 4,
-    .step_mr = 1,
-    .few_rows = 48,
-    .bf16_mr = kRows,
-    .f32_forward = forward<F32Panel, float>,
-    .f32_weights = weights,
-    .f32_copy_rows = copy_rows<Vector>,
-    .f32_pack_panel = pack_panel<Vector>,
-    .f32_pack_panel_transposed = pack_panel_transposed<Vector>,
-    .f32_column_sums = column_sums<Vector>,
-    .f32_optimizer_step = optimizer_step<Vector, kColumns, 1, 1>,
-    .bf16_round_panel = bf16_round_panel<Vector>,
-    .bf16_round_rows = bf16_round_rows<Vector>,
-    .bf16_round_rows_transposed = bf16_round_rows_transposed<Vector>,
-    .bf16_forward = forward<Bf16Panel, uint32_t>,
-    .bf16_dot = dot<false>,
-    .bf16x3_dot = dot<true>,
-    .f32_scale_add = scale_add<Vector>,
+    .f32_forward = {.mr = kRows, .nr = kColumns, .run = forward<F32Panel, float>},
+    .f32_weights = {.mr = kRows, .nr = kColumns, .few_rows = kRows, .run = weights},
+    .f32_copy_rows = {.run = copy_rows<Vector>},
+    .f32_pack_panel = {.run = pack_panel<Vector>},
+    .f32_pack_panel_transposed = {.run = pack_panel_transposed<Vector>},
+    .f32_column_sums = {.run = column_sums<Vector>},
+    .f32_optimizer_step = {.mr = 1, .nr = kColumns, .few_rows = 48, .run = optimizer_step<Vector, kColumns, 1, 1>},
+    .bf16_round_panel = {.run = bf16_round_panel<Vector>},
+    .bf16_round_rows = {.run = bf16_round_rows<Vector>},
+    .bf16_round_rows_transposed = {.run = bf16_round_rows_transposed<Vector>},
+    .bf16_forward = {.mr = kRows, .nr = kColumns, .kr = 2, .run = forward<Bf16Panel, uint32_t>},
+    .bf16_dot = {.mr = kRows, .nr = kColumns, .kr = 2, .run = dot<false>},
+    .bf16x3_dot = {.mr = kRows, .nr = kColumns, .kr = 2, .run = dot<true>},
+    .f32_scale_add = {.run = scale_add<Vector>},
 };
 
 }  // namespace idelta::scalar

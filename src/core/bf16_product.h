@@ -5,7 +5,7 @@
 #include <string>
 
 #include "idelta/idelta.h"
-#include "kernels/kernels.h"
+#include "src/core/kernel_rows.h"
 
 namespace idelta::core {
 
@@ -14,9 +14,10 @@ struct Bf16ProductChoice {
   std::string reason;
 };
 
-// For a wish (AUTO or forced) and the value of IDELTA_BF16 (null: unset). Throws Failure.
+// For a wish (AUTO or forced), the value of IDELTA_BF16 (null: unset), and what runs on which CPU: never by a clock,
+// for the choice changes bits. Throws Failure.
 Bf16ProductChoice choose_bf16_product(idelta_bf16_product wish, const char* environment, idelta_isa isa,
-                                      const KernelTable& kernels);
+                                      FeatureSet features);
 
 }  // namespace idelta::core
 

@@ -132,7 +132,7 @@ idelta_status idelta_panels_floats(const idelta_context* context, int64_t n, int
     check_context(context);
     check_width(n);
     check_pointer(floats, "floats");
-    *floats = panel_floats(n, context->kernels.nr);
+    *floats = panel_floats(n, context->kernels.f32_forward.nr);
   });
 }
 

@@ -100,21 +100,20 @@ std::string described(const Topology& domains) {
 
 }  // namespace
 
-idelta_context* create_context(const idelta_context_options& options) {
-  const CpuFeatures& cpu = cpu_features();
-  const IsaChoice isa = choose_isa(options.isa, std::getenv("IDELTA_ISA"));
+idelta_context* create_context(const idelta_context_options& options, const CpuFeatures& cpu) {
+  const IsaChoice isa = choose_isa(options.isa, std::getenv("IDELTA_ISA"), cpu);
   const CacheReport caches = detect_caches();
   const ThreadChoice threads = choose_threads(options);
   const SpinChoice spin = choose_spin(options, threads.threads);
   const Topology domains = detect_domains();
-  const KernelTable& kernels = kernels_for(isa.isa);
+  const KernelTable kernels = overlaid(cpu.set, isa.isa);
   const Bf16ProductChoice bf16 =
-      choose_bf16_product(options.bf16_product, std::getenv("IDELTA_BF16"), isa.isa, kernels);
+      choose_bf16_product(options.bf16_product, std::getenv("IDELTA_BF16"), isa.isa, cpu.set);
 
   std::string text;
   text += "CPU      " + cpu.brand + "\n";
   text += "ISA      " + std::string(isa_name(isa.isa)) + ": " + isa.reason + "; register tile " +
-          std::to_string(kernels.mr) + " x " + std::to_string(kernels.nr) + "\n";
+          std::to_string(kernels.f32_forward.mr) + " x " + std::to_string(kernels.f32_forward.nr) + "\n";
   text += "AVX-512  " + cpu.avx512_state + "\n";
   text += "AMX      " + cpu.amx_state + "\n";
   text += "BF16     " + std::string(bf16.dot ? "x rounded" : "widened") + ": " + bf16.reason + "\n";

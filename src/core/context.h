@@ -7,6 +7,7 @@
 #include "idelta/idelta.h"
 #include "kernels/kernels.h"
 #include "src/core/blocking.h"
+#include "src/core/cpu_features.h"
 #include "src/core/parallel.h"
 #include "src/core/partition.h"
 
@@ -18,14 +19,12 @@ struct idelta_context {
   idelta::core::Placement placement;
   bool bf16_dot;  // x is rounded to bf16 for formats of bf16
   std::string description;
-
-  idelta::core::TileShape tile() const { return {kernels.mr, kernels.nr}; }
 };
 
 namespace idelta::core {
 
-// Throws Failure.
-idelta_context* create_context(const idelta_context_options& options);
+// On this machine, or on one with other features, of which tests make some. Throws Failure.
+idelta_context* create_context(const idelta_context_options& options, const CpuFeatures& cpu = cpu_features());
 
 }  // namespace idelta::core
 

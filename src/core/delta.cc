@@ -22,7 +22,7 @@ uint64_t checksum_of(const idelta_delta::Header& h) {
   uint64_t sum = 0xcbf29ce484222325;
   for (const uint64_t field : {h.magic, uint64_t{h.version}, uint64_t{h.isa}, uint64_t{h.format}, uint64_t{h.passes},
                                static_cast<uint64_t>(h.arithmetic), static_cast<uint64_t>(h.n),
-                               static_cast<uint64_t>(h.mr), static_cast<uint64_t>(h.nr), uint64_t{h.transposed}}) {
+                               static_cast<uint64_t>(h.nr), uint64_t{h.transposed}}) {
     sum = (sum ^ field) * 0x100000001b3;
   }
   return sum;
@@ -137,8 +137,7 @@ idelta_delta* pack_delta(const idelta_context& context, int64_t n, const float* 
        .arithmetic = Arithmetic::kChain,
        .passes = passes,
        .n = n,
-       .mr = context.kernels.mr,
-       .nr = context.kernels.nr,
+       .nr = 0,
        .identity_scale = options.identity_scale,
        .transposed = options.transposed != 0,
        .tolerance = options.tolerance};
@@ -152,10 +151,12 @@ idelta_delta* pack_delta(const idelta_context& context, int64_t n, const float* 
                                       view);
   h.format = choice.format;
   h.arithmetic = arithmetic_of(context, h.format);
+  const PanelShape shape = panel_shape(context, h.format);
+  h.nr = shape.nr;
   delta->checksum = checksum_of(h);
   delta->norms = choice.norms;
-  if (passes & IDELTA_PASS_FORWARD) delta->forward = Panels(n, context.kernels.nr, h.format);
-  if (passes & IDELTA_PASS_BACKWARD_DATA) delta->backward = Panels(n, context.kernels.nr, h.format);
+  if (passes & IDELTA_PASS_FORWARD) delta->forward = Panels(n, shape, h.format);
+  if (passes & IDELTA_PASS_BACKWARD_DATA) delta->backward = Panels(n, shape, h.format);
   pack_passes(context, *delta, view);
   return delta.release();
 }
@@ -218,12 +219,13 @@ void check_delta(const idelta_context& context, const idelta_delta* delta, idelt
   if (h.magic != kMagic || h.version != kVersion || delta->checksum != checksum_of(h)) {
     throw Failure(IDELTA_INVALID_ARGUMENT, "delta is not a packed delta of this library, or was destroyed");
   }
-  if (h.isa != context.isa || h.nr != context.kernels.nr) {
+  const bool same_product = h.arithmetic == arithmetic_of(context, h.format);
+  if (h.isa != context.isa || (same_product && h.nr != panel_shape(context, h.format).nr)) {
     throw Failure(IDELTA_INVALID_ARGUMENT, std::string("delta was packed for ISA ") + isa_name(h.isa) +
                                                ", but the context runs " + isa_name(context.isa) +
                                                "; pack it with this context");
   }
-  if (h.arithmetic != arithmetic_of(context, h.format)) {
+  if (!same_product) {
     throw Failure(IDELTA_INVALID_ARGUMENT, std::string("delta of format ") + format_name(h.format) +
                                                " was packed for another bf16_product than this context's, and its "
                                                "certificate does not hold here; pack it with this context");

@@ -21,7 +21,7 @@ struct idelta_delta {
     idelta_format format, asked;
     idelta::core::Arithmetic arithmetic;
     idelta_passes passes;
-    int64_t n, mr, nr;
+    int64_t n, nr;
     float identity_scale;
     bool transposed;   // as given: out x in
     double tolerance;  // of every pack; 0: none, or IDELTA_TOLERANCE_SGEMM

@@ -14,12 +14,16 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
 
+// Panels that one tile is given at once when it streams D: kernels take as many of them together as registers hold.
+constexpr int64_t kStreamedPanels = 4;
+
 struct Plan : ForwardPlan {
   int64_t kc;
 };
 
-Plan plan_for(const idelta_context& context, int64_t m, int64_t n, const Traffic& traffic) {
-  const TileShape tile = context.tile();
+Plan plan_for(const idelta_context& context, const Kernel<ForwardTile>& kernel, int64_t m, int64_t n,
+              const Traffic& traffic) {
+  const TileShape tile{kernel.mr, kernel.nr};
   const int64_t panels = ceil_div(n, tile.nr);
   const double multiply_adds = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(n);
   const int64_t threads = forward_threads(context, multiply_adds, n, traffic);
@@ -51,21 +55,20 @@ struct Block : Source::Block {
 // See ForwardPlan::run().
 struct Pass {
   const idelta_context& context;
+  const Kernel<ForwardTile>& kernel;
   const Panels& panels;
   int64_t n, kc;
   const Source& source;
 
-  Block block(Range range, float* memory) const {
-    return {{range, memory}, even_tile(range.size(), context.kernels.mr)};
-  }
+  Block block(Range range, float* memory) const { return {{range, memory}, even_tile(range.size(), kernel.mr)}; }
   bool needs_preparation() const { return source.needs_preparation(); }
   void prepare(const Block& block, Range range) const { source.prepare(block, range); }
 
   // Tiles of a block against panels.
   void multiply(const Block& block, const Cell& cell, float* partial, Range next) const {
-    // One tile streams D; as many panels at once as the kernel likes. Several share each panel while it is in L2.
+    // One tile streams D, several panels at once. Several share each panel while it is in L2.
     const Range tiles = cell.rows, columns = cell.panels;
-    const int64_t together = tiles.size() == 1 ? context.kernels.wide_panels : 1;
+    const int64_t together = tiles.size() == 1 ? kStreamedPanels : 1;
     FetchAhead ahead(tiles.size() * columns.size() * ceil_div(n, kc));
     ahead.rows(source.rows(), next, n);
     if (next.size() == 0 && kc >= n && wait_for_panels(context.caches, panels, tiles.size())) {
@@ -90,19 +93,17 @@ struct Pass {
     used = {std::max(used.begin, reduction.begin), std::min(used.end, reduction.end)};
     if (used.size() <= 0) used = {reduction.begin, reduction.begin};
 
-    const int64_t row = tile * block.tile_rows, column = group.begin * panels.nr();
-    const auto kernel =
-        panels.format() == IDELTA_FORMAT_F32 ? context.kernels.f32_forward : context.kernels.bf16_forward;
-    kernel({.rows = block.height(tile),
+    const int64_t row = tile * block.tile_rows, column = group.begin * panels.nr(), height = block.height(tile);
+    const auto sums_if = [&](bool wait) { return Sums{wait ? sums : nullptr, panels.nr(), height * panels.nr()}; };
+    kernel({.rows = height,
             .cols = std::min(group.size() * panels.nr(), n - column),
             .k = used.size(),
             .x = source.at(block, row) + used.begin,
             .ldx = source.ld(),
             .panels = panels.words(group.begin, used.begin),
             .panel_stride = panels.stride(),
-            .partial = sums,
-            .resume = reduction.begin > 0,
-            .suspend = reduction.end < n,
+            .start = sums_if(reduction.begin > 0),
+            .suspend = sums_if(reduction.end < n),
             .fetch = ahead.share(ceil_div(reduction.size(), panels.steps_a_word())),
             .epilogue = source.epilogue(block, row, column)});
   }
@@ -145,7 +146,9 @@ ActivationGradient gradient_of(const idelta_activation& activation) {
 size_t forward_workspace_bytes(const idelta_context& context, idelta_format format, int64_t m, int64_t n) {
   if (m > 0 && rounds_rows(context, format)) return forward_rounded_workspace_bytes(context, format, m, n);
   if (m == 0) return 0;
-  const int64_t floats = most_of([&](const Traffic& traffic) { return plan_for(context, m, n, traffic).total(); });
+  const Kernel<ForwardTile>& kernel = chain_kernel(context, format);
+  const int64_t floats =
+      most_of([&](const Traffic& traffic) { return plan_for(context, kernel, m, n, traffic).total(); });
   return static_cast<size_t>(floats) * sizeof(float);
 }
 
@@ -154,12 +157,12 @@ void forward(const idelta_context& context, const Panels& panels, int64_t m, int
   if (rounds_rows(context, panels.format())) {
     return forward_rounded(context, panels, m, n, rows, epilogue, offered);
   }
+  const Kernel<ForwardTile>& kernel = chain_kernel(context, panels.format());
   Source source(context, m, n, rows, epilogue);
   source.copy_for_multiplying();
-  const Plan plan = plan_for(context, m, n, {source.needs_preparation(), panels.stepped()});
-  plan.run(context, m, n, offered.take(plan.total()), source, [&](const Source& way) {
-    return Pass{context, panels, n, plan.kc, way};
-  });
+  const Plan plan = plan_for(context, kernel, m, n, {source.needs_preparation(), panels.stepped()});
+  plan.run(context, m, n, offered.take(plan.total()), source,
+           [&](const Source& way) { return Pass{context, kernel, panels, n, plan.kc, way}; });
 }
 
 void activation_backward(const idelta_context& context, int64_t m, int64_t n, const Rows& rows) {

@@ -17,21 +17,22 @@ struct Plan : ForwardPlan {
 
 Plan plan_for(const idelta_context& context, idelta_format format, int64_t m, int64_t n, Stepped stepped) {
   const Traffic traffic{.prepared = true, .stepped = stepped};
-  const int64_t panels = ceil_div(n, context.kernels.nr);
+  const Kernel<Bf16Block>& kernel = dot_kernel(context, format);
+  const int64_t panels = ceil_div(n, kernel.nr);
   const double multiply_adds = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(n) / 2;
   const int64_t threads = forward_threads(context, multiply_adds, n, traffic);
-  const Partition::Work work{m, panels, forward_cost, 1, {context.kernels.bf16_mr, context.kernels.nr}, traffic};
+  const Partition::Work work{m, panels, forward_cost, 1, {kernel.mr, kernel.nr}, traffic};
   Plan plan{{.partition = Partition(context.placement, threads, work), .multiply_adds = multiply_adds}};
   plan.shared = plan.partition.cuts_panels();
   plan.planes = planes_of(format);
   // An odd number of lines, so that the rows of a tile spread over all sets of L1.
   plan.stride = (ceil_div(n, kPairLine) | 1) * kPairLine;
   plan.rows = plan.shared ? m
-                          : rounded_rows(context.caches, context.kernels.bf16_mr, plan.partition.most_rows(),
+                          : rounded_rows(context.caches, kernel.mr, plan.partition.most_rows(),
                                          plan.planes * plan.stride * static_cast<int64_t>(sizeof(uint16_t)));
-  plan.plane = (plan.rows + kRowsPastLast) * plan.stride;
+  plan.plane = (plan.rows + kernel.rows_past_last) * plan.stride;
   plan.block = plan.planes * plan.plane / 2 + plan.rows * Source::copy_stride(n);
-  plan.partial = round_up(plan.shared ? plan.partition.most_rows() : plan.rows, kPairLine) * context.kernels.nr;
+  plan.partial = round_up(plan.shared ? plan.partition.most_rows() : plan.rows, kPairLine) * kernel.nr;
   return plan;
 }
 
@@ -80,7 +81,7 @@ struct Pass {
     const int64_t k = used.begin / kPairLine * kPairLine, end = round_up(used.end, kPairLine);
     const int64_t column = run.begin * panels.nr(), x = rows.begin * plan.stride + k;
     const auto words = [](const float* p) { return reinterpret_cast<const uint32_t*>(p); };
-    const auto kernel = block.lo ? context.kernels.bf16x3_dot : context.kernels.bf16_dot;
+    const Kernel<Bf16Block>& kernel = dot_kernel(context, panels.format());
     kernel({.rows = rows.size(),
             .cols = std::min(run.size() * panels.nr(), panels.n() - column),
             .k = end - k,
@@ -90,8 +91,9 @@ struct Pass {
             .panels_hi = words(panels.words(run.begin, k)),
             .panels_lo = block.lo ? words(panels.low_words(run.begin, k)) : nullptr,
             .panel_stride = panels.stride(),
+            .start = {},
             .partial = partial,
-            .fetch_panels = wait_for_panels(context.caches, panels, ceil_div(rows.size(), context.kernels.bf16_mr)),
+            .fetch_panels = wait_for_panels(context.caches, panels, ceil_div(rows.size(), kernel.mr)),
             .epilogue = source.epilogue(block, rows.begin, column)});
   }
 };

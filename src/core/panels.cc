@@ -7,15 +7,15 @@
 namespace idelta::core {
 namespace {
 
-int64_t plane_words(int64_t n, int64_t nr, idelta_format format) {
-  return format == IDELTA_FORMAT_F32 ? n * nr : round_up(n, kPairLine) / 2 * nr;
+int64_t plane_words(int64_t n, const PanelShape& shape, idelta_format format) {
+  return (format == IDELTA_FORMAT_F32 ? n : round_up(n, kPairLine)) / shape.kr * shape.nr;
 }
 
-// body(p) for every panel of n columns, on the context's threads.
+// body(p) for every panel of n columns, nr each, on the context's threads.
 template <class Body>
-void each_panel(const idelta_context& context, int64_t n, const Body& body) {
-  const int64_t panels = ceil_div(n, context.kernels.nr);
-  const double work = packing_work(panels * n * context.kernels.nr);
+void each_panel(const idelta_context& context, int64_t n, int64_t nr, const Body& body) {
+  const int64_t panels = ceil_div(n, nr);
+  const double work = packing_work(panels * n * nr);
   const int64_t tasks = std::min(panels, useful_threads(context.parallel.threads(), work));
   context.parallel.run(tasks, work, [&](int64_t task) {
     const Range mine = part_of(panels, tasks, task);
@@ -25,17 +25,18 @@ void each_panel(const idelta_context& context, int64_t n, const Body& body) {
 
 }  // namespace
 
-Panels::Panels(int64_t n, int64_t nr, idelta_format format)
+Panels::Panels(int64_t n, const PanelShape& shape, idelta_format format)
     : format_(format),
       n_(n),
-      nr_(nr),
-      count_(ceil_div(n, nr)),
+      nr_(shape.nr),
+      kr_(shape.kr),
+      count_(ceil_div(n, nr_)),
       chunks_(ceil_div(n, kLine)),
-      plane_(plane_words(n, nr, format)),
+      plane_(plane_words(n, shape, format)),
       data_(count_ * planes() * plane_),
       nonzero_(static_cast<size_t>(count_ * chunks_)),
       used_(static_cast<size_t>(count_)) {
-  assert(nr <= kWidest);
+  assert(nr_ <= kWidest && kr_ == (format == IDELTA_FORMAT_F32 ? 1 : 2));
   if (format != IDELTA_FORMAT_F32) std::fill_n(data_.get(), data_.size(), 0.0f);  // the padding stays so
 }
 
@@ -85,8 +86,8 @@ void Panels::find_used() {
 int64_t panel_floats(int64_t n, int64_t nr) { return ceil_div(n, nr) * n * nr; }
 
 void rows_to_panels(const idelta_context& context, int64_t n, const float* rows, int64_t ld, float* panels) {
-  const int64_t nr = context.kernels.nr;
-  each_panel(context, n, [&](int64_t p) {
+  const int64_t nr = context.kernels.f32_forward.nr;
+  each_panel(context, n, nr, [&](int64_t p) {
     context.kernels.f32_pack_panel({.rows = n,
                                     .cols = std::min(nr, n - p * nr),
                                     .src = rows + p * nr,
@@ -97,8 +98,8 @@ void rows_to_panels(const idelta_context& context, int64_t n, const float* rows,
 }
 
 void panels_to_rows(const idelta_context& context, int64_t n, const float* panels, float* rows, int64_t ld) {
-  const int64_t nr = context.kernels.nr;
-  each_panel(context, n, [&](int64_t p) {
+  const int64_t nr = context.kernels.f32_forward.nr;
+  each_panel(context, n, nr, [&](int64_t p) {
     CopyRows copy{};
     copy.rows = n;
     copy.cols = std::min(nr, n - p * nr);
@@ -111,7 +112,7 @@ void panels_to_rows(const idelta_context& context, int64_t n, const float* panel
 }
 
 void pack_panels(const idelta_context& context, Panels& panels, const MatrixView& b) {
-  each_panel(context, panels.n(), [&](int64_t p) {
+  each_panel(context, panels.n(), panels.nr(), [&](int64_t p) {
     for (int64_t chunk = 0; chunk < panels.chunks(); ++chunk) panels.pack_chunk(context.kernels, b, p, chunk);
   });
   panels.find_used();

@@ -32,7 +32,7 @@ struct MatrixView {
 class Panels {
  public:
   Panels() = default;
-  Panels(int64_t n, int64_t nr, idelta_format format);
+  Panels(int64_t n, const PanelShape& shape, idelta_format format);
 
   bool empty() const { return count_ == 0; }
   idelta_format format() const { return format_; }
@@ -40,7 +40,7 @@ class Panels {
   int64_t count() const { return count_; }
   int64_t nr() const { return nr_; }
   int64_t chunks() const { return chunks_; }
-  int64_t steps_a_word() const { return format_ == IDELTA_FORMAT_F32 ? 1 : 2; }
+  int64_t steps_a_word() const { return kr_; }
   int64_t stride() const { return planes() * plane_; }  // words (4 bytes, as a float has) from panel to panel
   size_t bytes() const { return static_cast<size_t>(data_.size()) * sizeof(float); }
 
@@ -85,7 +85,7 @@ class Panels {
   int64_t planes() const { return planes_of(format_); }
 
   idelta_format format_ = IDELTA_FORMAT_F32;
-  int64_t n_ = 0, nr_ = 0, count_ = 0, chunks_ = 0;
+  int64_t n_ = 0, nr_ = 0, kr_ = 1, count_ = 0, chunks_ = 0;
   int64_t plane_ = 0;  // words of a panel, or of its hi or lo half
   FloatBuffer data_;
   std::vector<uint8_t> nonzero_;  // [panel][chunk]
@@ -94,7 +94,8 @@ class Panels {
   Stepped stepped_ = Stepped::kNot;
 };
 
-// An n x n matrix from rows of ld floats to panels of fp32 in memory of panel_floats(), and back.
+// An n x n matrix from rows of ld floats to panels of fp32, as f32_forward has them, in memory of panel_floats(), and
+// back.
 int64_t panel_floats(int64_t n, int64_t nr);
 void rows_to_panels(const idelta_context& context, int64_t n, const float* rows, int64_t ld, float* panels);
 void panels_to_rows(const idelta_context& context, int64_t n, const float* panels, float* rows, int64_t ld);

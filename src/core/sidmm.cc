@@ -10,7 +10,7 @@ namespace idelta::core {
 // at a time.
 void sidmm(const idelta_context& context, const SidmmArgs& args) {
   const int64_t n = args.n;
-  Panels panels(n, context.kernels.nr, IDELTA_FORMAT_F32);
+  Panels panels(n, panel_shape(context, IDELTA_FORMAT_F32), IDELTA_FORMAT_F32);
   pack_panels(context, panels, args.D);
 
   Epilogue epilogue{.identity_scale = args.identity_scale,
@@ -26,7 +26,11 @@ void sidmm(const idelta_context& context, const SidmmArgs& args) {
     forward(context, panels, rows, n, {args.x + row * args.ldx, args.ldx}, epilogue, {});
     if (direct) continue;
     for (int64_t i = 0; i < rows; ++i) {
-      context.kernels.f32_scale_add(n, args.alpha, z.get() + i * n, args.beta, args.y + (row + i) * args.ldy);
+      context.kernels.f32_scale_add({.count = n,
+                                     .alpha = args.alpha,
+                                     .z = z.get() + i * n,
+                                     .beta = args.beta,
+                                     .y = args.y + (row + i) * args.ldy});
     }
   }
 }

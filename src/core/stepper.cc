@@ -1,6 +1,7 @@
 #include "src/core/stepper.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 
 namespace idelta::core {
@@ -38,10 +39,13 @@ Stepper::Stepper(const KernelTable& kernels, idelta_delta& delta, const Paramete
       parameters_(parameters),
       step_(step),
       n_(delta.header.n),
-      nr_(kernels.nr),
+      nr_(kernels.f32_optimizer_step.nr),
+      writes_packs_(std::max(delta.forward.nr(), delta.backward.nr()) == nr_),
       w_(parameters.D ? placed(parameters.D, parameters.order, parameters.ldd)
                       : placed(along().chunk(0, 0), IDELTA_ORDER_PANELS, nr_)),
-      state_{placed(parameters.state[0], parameters.order, n_), placed(parameters.state[1], parameters.order, n_)} {}
+      state_{placed(parameters.state[0], parameters.order, n_), placed(parameters.state[1], parameters.order, n_)} {
+  assert(kernels.f32_forward.nr == nr_ && kernels.f32_weights.nr == nr_);
+}
 
 void Stepper::operator()(const TileOfD& tile, const Gradient& gradient, const std::optional<TileOfD>& next) const {
   const int64_t row = tile.row_panels.begin * nr_, column = tile.panel * nr_, lines = nr_ / kLine;
@@ -62,13 +66,13 @@ void Stepper::operator()(const TileOfD& tile, const Gradient& gradient, const st
   s.ldw = w_.ld;
   for (int a = 0; a < 2; ++a) s.state[a] = state_[a].at(row, tile.panel);
   s.ld_state = state_[0].ld;
-  const bool packs = !along().empty();
+  const bool packs = writes_packs_ && !along().empty();
   s.copy = packs && parameters_.D ? along().chunk(tile.panel, tile.row_panels.begin * lines) : nullptr;
-  s.transposed = across().empty() ? nullptr : across_chunk(tile.row_panels.begin, tile.panel);
+  s.transposed = !writes_packs_ || across().empty() ? nullptr : across_chunk(tile.row_panels.begin, tile.panel);
   s.transposed_panel_stride = across().stride();
   s.pairs = delta_.header.format != IDELTA_FORMAT_F32;
   s.low_plane = (packs ? along() : across()).low_plane();
-  s.nonzero = nonzero;
+  s.nonzero = writes_packs_ ? nonzero : nullptr;
   if (next) {
     const int64_t first = next->row_panels.begin;
     s.w_ahead = w_.at(first * nr_, next->panel) - w_.at(last * nr_, tile.panel);
@@ -76,13 +80,31 @@ void Stepper::operator()(const TileOfD& tile, const Gradient& gradient, const st
     if (s.transposed) s.transposed_ahead = across_chunk(first, next->panel) - across_chunk(last, tile.panel);
   }
   kernels_.f32_optimizer_step(s);
-  set_nonzero(tile, nonzero);
+  if (writes_packs_) set_nonzero(tile, nonzero);
 }
 
 void Stepper::finish() const {
+  if (!writes_packs_) {
+    pack_again(along(), false);
+    pack_again(across(), true);
+    return;
+  }
   along().set_stepped(down() ? Stepped::kByPanels : Stepped::kAcrossPanels);
   across().set_stepped(down() ? Stepped::kAcrossPanels : Stepped::kByPanels);
   for (Panels* panels : {&along(), &across()}) panels->find_used();
+}
+
+// From D as it lies. A chunk's columns of D are in one panel of it.
+void Stepper::pack_again(Panels& panels, bool transposed) const {
+  for (int64_t p = 0; p < panels.count(); ++p) {
+    for (int64_t chunk = 0; chunk < panels.chunks(); ++chunk) {
+      const int64_t column = transposed ? chunk * kLine : p * panels.nr();
+      const float* const D = w_.data + column / nr_ * (w_.panel_stride - nr_);
+      panels.pack_chunk(kernels_, {D, w_.ld, transposed}, p, chunk);
+    }
+  }
+  panels.find_used();
+  panels.set_stepped(Stepped::kNot);
 }
 
 // nonzero: [lines of rows][lines of columns].

@@ -43,7 +43,7 @@ class Stepper {
   // rows, a tile took 10 to 20 % longer down than along them. Under AVX2 fetching four tiles ahead gained nothing.
   void operator()(const TileOfD& tile, const Gradient& gradient, const std::optional<TileOfD>& next) const;
 
-  // Once all tiles are done: D is cut over threads as it lies, in whole panels down them and across them along rows.
+  // Once all tiles are done. D is cut over threads as it lies, in whole panels down them and across them along rows.
   void finish() const;
 
  private:
@@ -66,12 +66,14 @@ class Stepper {
   }
 
   void set_nonzero(const TileOfD& tile, const bool* nonzero) const;
+  void pack_again(Panels& panels, bool transposed) const;
 
   const KernelTable& kernels_;
   idelta_delta& delta_;
   const Parameters& parameters_;
   const OptimizerStep& step_;
   int64_t n_, nr_;
+  bool writes_packs_;  // their panels are as wide as the kernel's; else D is stepped alone, and packed again at the end
   Placed w_, state_[2];
 };
 

@@ -38,7 +38,7 @@ void store(const idelta_context& context, const WeightsProduct& product, float b
       const auto& [rows, panels] = share.cell;
       product.pack(share, db);
       for (Range block = first_block(rows); block.size() > 0; block = first_block({block.end, rows.end})) {
-        float* const corner = dD + (block.begin * ldd + panels.begin) * context.kernels.nr;
+        float* const corner = dD + (block.begin * ldd + panels.begin) * product.nr();
         product.multiply(share, block, panels, index == 0 ? beta : 1.0f, corner, ldd);
       }
     }
@@ -51,9 +51,9 @@ struct GradientScratch {
   bool whole;
   int64_t nr, rows, floats;  // rows: from one panel to the next
 
-  GradientScratch(const WeightsProduct& product, int64_t panel)
+  explicit GradientScratch(const WeightsProduct& product)
       : whole(product.row_blocks() > 1),
-        nr(panel),
+        nr(product.nr()),
         rows((whole ? product.panels() : WeightsBlocks::kBlockPanels) * nr),
         floats((whole ? product.panels() : product.tasks()) * rows * nr) {}
 
@@ -94,7 +94,7 @@ void step_few_rows(const WeightsProduct& product, const WeightsProduct::Share& s
 // of them, or on two threads between 4 % and -3 %.
 void step(const idelta_context& context, const WeightsProduct& product, const Stepper& stepper, float* bias_gradient,
           float* workspace) {
-  const GradientScratch scratch(product, context.kernels.nr);
+  const GradientScratch scratch(product);
   float* const gradient = workspace + product.workspace_floats();
   context.parallel.run(product.tasks(), product.multiply_adds(), [&](int64_t task) {
     for (int64_t index = 0; index < product.row_blocks(); ++index) {
@@ -120,8 +120,9 @@ void step_bias(const idelta_context& context, int64_t n, OptimizerStep step, con
                const float* gradient) {
   step.weight_decay = 0;
   step.rows = 1;
-  for (int64_t j = 0; j < n; j += context.kernels.nr) {
-    step.cols = std::min<int64_t>(context.kernels.nr, n - j);
+  const int64_t nr = context.kernels.f32_optimizer_step.nr;
+  for (int64_t j = 0; j < n; j += nr) {
+    step.cols = std::min(nr, n - j);
     step.g = gradient + j;
     step.w = parameters.bias + j;
     for (int a = 0; a < 2; ++a) step.state[a] = parameters.bias_state[a] ? parameters.bias_state[a] + j : nullptr;
@@ -144,14 +145,15 @@ void backward_weights(const idelta_context& context, const WeightsOperands& oper
     if (db && beta == 0) std::fill_n(db, n, 0.0f);
     if (db && beta != 0 && beta != 1) std::transform(db, db + n, db, [&](float sum) { return beta * sum; });
     if (dD) return store(context, product, beta, dD, ldd, db, workspace);
-    context.kernels.f32_column_sums(operands.m, n, operands.dz, operands.lddz, db);
+    context.kernels.f32_column_sums(
+        {.rows = operands.m, .cols = n, .src = operands.dz, .ld = operands.lddz, .sums = db});
   });
 }
 
 // The bias' gradient comes first: what the others need depends on the format.
 size_t update_workspace_bytes(const idelta_context& context, int64_t m, int64_t n) {
   return most_bytes(context, m, n, {Sink::kStepAlongRows, Sink::kStepDownPanels}, [&](const WeightsProduct& product) {
-    return round_up(n, kLine) + product.workspace_floats() + GradientScratch(product, context.kernels.nr).floats;
+    return round_up(n, kLine) + product.workspace_floats() + GradientScratch(product).floats;
   });
 }
 
@@ -169,13 +171,16 @@ void update(const idelta_context& context, idelta_delta& delta, const WeightsOpe
   with_product(context, operands, sink, [&](const WeightsProduct& product) {
     const int64_t bias_floats = round_up(n, kLine);
     float* const bias_gradient =
-        offered.take(bias_floats + product.workspace_floats() + GradientScratch(product, context.kernels.nr).floats);
+        offered.take(bias_floats + product.workspace_floats() + GradientScratch(product).floats);
     std::fill_n(bias_gradient, n, 0.0f);
     step(context, product, stepper, stepper.transposed() ? nullptr : bias_gradient, bias_gradient + bias_floats);
     stepper.finish();
     delta.norms.reset();
     if (!parameters.bias) return;
-    if (stepper.transposed()) context.kernels.f32_column_sums(given.m, n, given.dz, given.lddz, bias_gradient);
+    if (stepper.transposed()) {
+      context.kernels.f32_column_sums(
+          {.rows = given.m, .cols = n, .src = given.dz, .ld = given.lddz, .sums = bias_gradient});
+    }
     step_bias(context, n, each, parameters, bias_gradient);
   });
 }

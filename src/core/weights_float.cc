@@ -7,24 +7,26 @@ namespace {
 // hardware has fetched them, and doing it again took 1 to 10 % (m = 128 to 1, Zen 5, 2026-11).
 constexpr int64_t kLongRows = 96;
 
-// Of what multiplies the columns of x.
-TileShape tile_for(const KernelTable& kernels, bool few_rows) {
-  return {few_rows ? kernels.step_mr : kernels.mr, kernels.nr};
+template <class Kernel>
+TileShape tile_of(const Kernel& kernel) {
+  return {kernel.mr, kernel.nr};
 }
 
 }  // namespace
 
 WeightsFloat::WeightsFloat(const idelta_context& context, const WeightsOperands& operands, Sink sink)
     : WeightsProduct(context, operands, sink, weights_multiply_adds(operands)),
-      cut_(weights_blocks(context.caches, context.tile(), operands.m, operands.n, packed_columns())),
+      cut_(weights_blocks(context.caches, tile_of(kernels_.f32_weights), operands.m, operands.n, packed_columns())),
       low_tiles_(cut_.low_tiles && sink == Sink::kMemory),
-      packs_dz_(cut_.pack || columns_collide(context.caches, context.tile(), operands.m, operands.n, operands.lddz)) {
+      packs_dz_(cut_.pack ||
+                columns_collide(context.caches, tile_of(kernels_.f32_weights), operands.m, operands.n, operands.lddz)) {
   block_rows_ = cut_.mb;
-  const TileShape tile = tile_for(kernels_, sink != Sink::kMemory && few_rows());
+  const bool steps = sink != Sink::kMemory && few_rows();  // f32_optimizer_step multiplies the columns of x
+  const TileShape tile = steps ? tile_of(kernels_.f32_optimizer_step) : tile_of(kernels_.f32_weights);
   packs_x_ = columns_collide(context.caches, tile, operands.m, operands.n, operands.ldx);
   if (!packs_x_) cut_.kb = std::min(cut_.kb, uncrowded_rows(context.caches, most_rows(), operands.ldx));
   x_floats_ = most_rows() * most_blocks() * block_width();
-  dz_floats_ = most_rows() * most_panels() * kernels_.nr;
+  dz_floats_ = most_rows() * most_panels() * nr_;
   past_l2_ = packs_x_ && packs_dz_ && pack_past_l2(context.caches, operands.m, operands.n, packed_columns()) &&
              (sink == Sink::kMemory || row_blocks() > 1);  // a gradient that is used at once needs no memory
   if (past_l2_) block_rows_ = even_tile(operands.m, std::min(cut_.mb, kNearRows));
@@ -42,7 +44,7 @@ float* WeightsFloat::packed_block(const Share& share, int64_t block) const {
 }
 
 float* WeightsFloat::packed_panel(const Share& share, int64_t panel) const {
-  return share.memory + x_floats_ + (panel - share.cell.panels.begin) * share.rows.size() * kernels_.nr;
+  return share.memory + x_floats_ + (panel - share.cell.panels.begin) * share.rows.size() * nr_;
 }
 
 void WeightsFloat::pack(const Share& share, float* sums) const {
@@ -59,7 +61,7 @@ void WeightsFloat::pack(const Share& share, float* sums) const {
 void WeightsFloat::pack_dz(const Share& share, Range rows) const {
   const Range panels{std::max(share.cell.panels.begin, first_packed_panel()), share.cell.panels.end};
   if (panels.size() <= 0) return;
-  pack_columns(share, rows, panels, {op_.dz, op_.lddz}, kernels_.nr, packed_panel(share, panels.begin));
+  pack_columns(share, rows, panels, {op_.dz, op_.lddz}, nr_, packed_panel(share, panels.begin));
 }
 
 // Blocks of one tile's columns each: 1 % faster to 9 % slower (AVX2, Zen 5, 2026-11).
@@ -83,19 +85,19 @@ void WeightsFloat::pack_columns(const Share& share, Range rows, Range panels, St
 }
 
 WeightsFloat::Strided WeightsFloat::columns(const Share& share, Range block, int64_t offset) const {
-  const int64_t column = block.begin * kernels_.nr + offset, b = block.begin / WeightsBlocks::kBlockPanels;
+  const int64_t column = block.begin * nr_ + offset, b = block.begin / WeightsBlocks::kBlockPanels;
   return packs_x_ ? Strided{packed_block(share, b) + column - b * block_width(), block_width()}
                   : Strided{op_.x + share.rows.begin * op_.ldx + column, op_.ldx};
 }
 
 WeightsFloat::Strided WeightsFloat::panel(const Share& share, int64_t p) const {
-  return p >= first_packed_panel() ? Strided{packed_panel(share, p), kernels_.nr}
-                                   : Strided{op_.dz + share.rows.begin * op_.lddz + p * kernels_.nr, op_.lddz};
+  return p >= first_packed_panel() ? Strided{packed_panel(share, p), nr_}
+                                   : Strided{op_.dz + share.rows.begin * op_.lddz + p * nr_, op_.lddz};
 }
 
 // The panels that a tile is given at once: those that lie one beside the other if dD goes by rows, else one.
 Range WeightsFloat::first_group(Range panels) const {
-  const int64_t whole = packs_dz_ ? this->panels() : op_.n / kernels_.nr;  // a last one that is cut is packed apart
+  const int64_t whole = packs_dz_ ? this->panels() : op_.n / nr_;  // a last one that is cut is packed apart
   const bool together = cut_.rows_first && panels.begin < whole;
   return {panels.begin, together ? std::min(panels.end, whole) : std::min(panels.begin + 1, panels.end)};
 }
@@ -110,7 +112,7 @@ void WeightsFloat::multiply(const Share& share, Range block, Range panels, float
     for (int64_t first = 0; first < width; first += strip) {
       const int64_t last = std::min(first + strip, width);
       for (Range group = first_group(panels); group.size() > 0; group = first_group({group.end, panels.end})) {
-        float* const corner = out + (group.begin - panels.begin) * kernels_.nr;
+        float* const corner = out + (group.begin - panels.begin) * nr_;
         for (int64_t offset = first; offset < last; offset += tile) {
           multiply_tile(share, rows, block, {offset, std::min(offset + tile, last)}, group, beta, corner + offset * ldo,
                         ldo);
@@ -123,7 +125,7 @@ void WeightsFloat::multiply(const Share& share, Range block, Range panels, float
 
 // Their products are over before packs and state have come from memory, and D is walked on end: half the time at m = 1,
 // a tenth less at 32 (Zen 5, 2026-11).
-bool WeightsFloat::few_rows() const { return row_blocks() == 1 && op_.m <= kernels_.few_rows; }
+bool WeightsFloat::few_rows() const { return row_blocks() == 1 && op_.m <= kernels_.f32_optimizer_step.few_rows; }
 
 Gradient WeightsFloat::few_rows_of(const Share& share, int64_t row_panel, int64_t panel) const {
   const Strided lhs = columns(share, {row_panel, row_panel + 1}, 0), rhs = this->panel(share, panel);
@@ -136,7 +138,7 @@ void WeightsFloat::multiply_tile(const Share& share, Range rows, Range block, Ra
                                  float* out, int64_t ldo) const {
   const Strided lhs = this->columns(share, block, columns.begin), rhs = panel(share, panels.begin);
   kernels_.f32_weights({.rows = columns.size(),
-                        .cols = std::min(panels.size() * kernels_.nr, op_.n - panels.begin * kernels_.nr),
+                        .cols = std::min(panels.size() * nr_, op_.n - panels.begin * nr_),
                         .m = rows.size(),
                         .lhs = lhs.data + rows.begin * lhs.stride,
                         .lhs_stride = lhs.stride,

@@ -36,14 +36,16 @@ class WeightsFloat final : public WeightsProduct {
   void pack_x(const Share& share, Range rows) const;
   void pack_columns(const Share& share, Range rows, Range panels, Strided from, int64_t width, float* to) const;
 
-  int64_t block_width() const { return WeightsBlocks::kBlockPanels * kernels_.nr; }
-  int64_t tile(Range block) const { return even_tile(width(block), low_tiles_ ? kernels_.wide_rows : kernels_.mr); }
-  int64_t first_packed_panel() const { return packs_dz_ ? 0 : op_.n / kernels_.nr; }
+  int64_t block_width() const { return WeightsBlocks::kBlockPanels * nr_; }
+  int64_t tile(Range block) const {
+    return even_tile(width(block), low_tiles_ ? kernels_.f32_weights.few_rows : kernels_.f32_weights.mr);
+  }
+  int64_t first_packed_panel() const { return packs_dz_ ? 0 : op_.n / nr_; }
   // From the offset-th column of a block of x on.
   Strided columns(const Share& share, Range block, int64_t offset) const;
   // From panel p of dz on; those that lie alike are panel_stride() apart.
   Strided panel(const Share& share, int64_t p) const;
-  int64_t panel_stride(const Share& share) const { return packs_dz_ ? share.rows.size() * kernels_.nr : kernels_.nr; }
+  int64_t panel_stride(const Share& share) const { return packs_dz_ ? share.rows.size() * nr_ : nr_; }
   Range first_group(Range panels) const;
 
   void multiply_tile(const Share& share, Range rows, Range block, Range columns, Range panels, float beta, float* out,

@@ -49,7 +49,8 @@ class WeightsProduct {
       : context_(context),
         kernels_(context.kernels),
         op_(operands),
-        panels_(ceil_div(operands.n, kernels_.nr)),
+        nr_(kernels_.f32_weights.nr),
+        panels_(ceil_div(operands.n, nr_)),
         multiply_adds_(multiply_adds),
         cuts_columns_(sink == Sink::kStepDownPanels),
         partition_(context.placement,
@@ -62,6 +63,8 @@ class WeightsProduct {
 
   int64_t tasks() const { return partition_.tasks(); }
   double multiply_adds() const { return multiply_adds_; }
+  // dD is cut into panels of f32_weights, rows and columns alike, whatever the kernel that multiplies.
+  int64_t nr() const { return nr_; }
   int64_t panels() const { return panels_; }
   int64_t row_blocks() const { return op_.m <= block_rows_ ? 1 : ceil_div(op_.m, block_rows_); }
 
@@ -93,27 +96,25 @@ class WeightsProduct {
   // See pack(); rows: of the share. The tasks of the first blocks do it.
   void add_column_sums(const Share& share, Range rows, float* sums) const {
     if (!sums || share.cell.rows.begin > 0) return;
-    const int64_t first = share.cell.panels.begin * kernels_.nr;
+    const int64_t first = share.cell.panels.begin * nr_;
     const float* const dz = op_.dz + (share.rows.begin + rows.begin) * op_.lddz + first;
-    const int64_t columns = std::min(share.cell.panels.end * kernels_.nr, op_.n) - first;
-    kernels_.f32_column_sums(rows.size(), columns, dz, op_.lddz, sums + first);
+    const int64_t columns = std::min(share.cell.panels.end * nr_, op_.n) - first;
+    kernels_.f32_column_sums({.rows = rows.size(), .cols = columns, .src = dz, .ld = op_.lddz, .sums = sums + first});
   }
 
-  PackedColumns packed_columns() const {
-    return {tasks(), tasks() * (most_row_panels() + most_panels()) * kernels_.nr};
-  }
+  PackedColumns packed_columns() const { return {tasks(), tasks() * (most_row_panels() + most_panels()) * nr_}; }
   int64_t most_rows() const { return std::min(block_rows_, op_.m); }  // of x and dz in a share
   // Panels of dD's rows, and of its columns, in a cell.
   int64_t most_row_panels() const { return cuts_columns_ ? partition_.most_panels() : partition_.most_rows(); }
   int64_t most_panels() const { return cuts_columns_ ? partition_.most_rows() : partition_.most_panels(); }
 
-  int64_t panel_width(int64_t p) const { return std::min(kernels_.nr, op_.n - p * kernels_.nr); }
   // Columns of x in a block of dD's rows.
-  int64_t width(Range block) const { return std::min(block.end * kernels_.nr, op_.n) - block.begin * kernels_.nr; }
+  int64_t width(Range block) const { return std::min(block.end * nr_, op_.n) - block.begin * nr_; }
 
   const idelta_context& context_;
   const KernelTable& kernels_;
   const WeightsOperands& op_;
+  const int64_t nr_;
   int64_t block_rows_ = 0;  // packed at a time; for derived classes to say
 
  private:

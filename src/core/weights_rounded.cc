@@ -1,5 +1,7 @@
 #include "src/core/weights_rounded.h"
 
+#include <cassert>
+
 #include "src/core/forward.h"
 
 namespace idelta::core {
@@ -11,12 +13,15 @@ bool rounds_weights(const idelta_context& context, const WeightsOperands& o) {
 
 WeightsRounded::WeightsRounded(const idelta_context& context, const WeightsOperands& operands, Sink sink)
     : WeightsProduct(context, operands, sink, weights_multiply_adds(operands) / 2),
-      rows_first_(weights_blocks(context.caches, context.tile(), operands.m, operands.n, packed_columns()).rows_first) {
-  block_rows_ = rounded_weights_rows(context.caches, kernels_.nr, operands.m, operands.n, planes(), packed_columns());
+      kernel_(dot_kernel(context, operands.format)),
+      rows_first_(
+          weights_blocks(context.caches, {kernel_.mr, nr_}, operands.m, operands.n, packed_columns()).rows_first) {
+  assert(nr_ % kernel_.nr == 0);
+  block_rows_ = rounded_weights_rows(context.caches, kernel_.nr, operands.m, operands.n, planes(), packed_columns());
 }
 
 int64_t WeightsRounded::partial_floats() const {
-  return round_up(WeightsBlocks::kBlockPanels * kernels_.nr, kPairLine) * kernels_.nr;
+  return round_up(WeightsBlocks::kBlockPanels * nr_, kPairLine) * kernel_.nr;
 }
 
 int64_t WeightsRounded::task_floats() const { return planes() * (dz_words() + x_words()) + partial_floats() + zeros(); }
@@ -39,24 +44,27 @@ void WeightsRounded::pack(const Share& share, float* sums) const {
   for (int64_t row = 0; row < share.rows.size(); row += kPairLine) {
     const Range line{row, std::min(row + kPairLine, share.rows.size())};
     add_column_sums(share, line, sums);
-    for (int64_t p = share.cell.panels.begin; p < share.cell.panels.end; ++p) pack_panel(share, to, p, line);
+    pack_panels(share, to, line);
     pack_columns(share, to, line);
   }
 }
 
-// A line of pairs of rows of one panel of dz, zero past the last row.
-void WeightsRounded::pack_panel(const Share& share, const Packed& to, int64_t panel, Range rows) const {
-  const int64_t nr = kernels_.nr, at = (panel - share.cell.panels.begin) * panel_words() + rows.begin / 2 * nr;
-  const float* const dz = op_.dz + (share.rows.begin + rows.begin) * op_.lddz + panel * nr;
-  kernels_.bf16_round_panel({.rows = rows.size(),
-                             .cols = panel_width(panel),
-                             .src = dz,
-                             .ld = op_.lddz,
-                             .width = nr,
-                             .hi = to.dz_hi + at,
-                             .lo = to.dz_lo ? to.dz_lo + at : nullptr});
-  for (uint32_t* const words : {to.dz_hi, to.dz_lo}) {
-    if (words) std::fill(words + at + ceil_div(rows.size(), 2) * nr, words + at + kPairLine / 2 * nr, 0u);
+// A line of pairs of rows of all panels of dz, zero past the last row.
+void WeightsRounded::pack_panels(const Share& share, const Packed& to, Range rows) const {
+  const int64_t nr = kernel_.nr, end = std::min(share.cell.panels.end * nr_, op_.n);
+  const float* const dz = op_.dz + (share.rows.begin + rows.begin) * op_.lddz;
+  int64_t at = rows.begin / 2 * nr;
+  for (int64_t column = share.cell.panels.begin * nr_; column < end; column += nr, at += panel_words()) {
+    kernels_.bf16_round_panel({.rows = rows.size(),
+                               .cols = std::min(nr, end - column),
+                               .src = dz + column,
+                               .ld = op_.lddz,
+                               .width = nr,
+                               .hi = to.dz_hi + at,
+                               .lo = to.dz_lo ? to.dz_lo + at : nullptr});
+    for (uint32_t* const words : {to.dz_hi, to.dz_lo}) {
+      if (words) std::fill(words + at + ceil_div(rows.size(), 2) * nr, words + at + kPairLine / 2 * nr, 0u);
+    }
   }
 }
 
@@ -65,7 +73,7 @@ void WeightsRounded::pack_columns(const Share& share, const Packed& to, Range ro
   kernels_.bf16_round_rows_transposed(
       {.rows = width(share.cell.rows),
        .cols = rows.size(),
-       .src = op_.x + (share.rows.begin + rows.begin) * op_.ldx + share.cell.rows.begin * kernels_.nr,
+       .src = op_.x + (share.rows.begin + rows.begin) * op_.ldx + share.cell.rows.begin * nr_,
        .ld = op_.ldx,
        .hi = to.x_hi + rows.begin,
        .lo = to.x_lo ? to.x_lo + rows.begin : nullptr,
@@ -74,31 +82,31 @@ void WeightsRounded::pack_columns(const Share& share, const Packed& to, Range ro
 
 void WeightsRounded::multiply(const Share& share, Range block, Range panels, float beta, float* out,
                               int64_t ldo) const {
-  const int64_t nr = kernels_.nr, width = this->width(block);
-  const int64_t words = (panels.begin - share.cell.panels.begin) * panel_words();
+  const int64_t nr = nr_, width = this->width(block);
+  const int64_t words = (panels.begin - share.cell.panels.begin) * together() * panel_words();
   const Packed from = packed(share);
   // As in fp32: one tile at a time writes dD along its rows.
-  const int64_t strip = rows_first_ ? even_tile(width, kernels_.bf16_mr) : width;
-  const auto kernel = split() ? kernels_.bf16x3_dot : kernels_.bf16_dot;
+  const int64_t strip = rows_first_ ? even_tile(width, kernel_.mr) : width;
   for (int64_t first = 0; first < width; first += strip, out += strip * ldo) {
     const int64_t at = ((block.begin - share.cell.rows.begin) * nr + first) * stride();
-    kernel({.rows = std::min(strip, width - first),
-            .cols = std::min(panels.size() * nr, op_.n - panels.begin * nr),
-            .k = round_up(share.rows.size(), kPairLine),
-            .x_hi = from.x_hi + at,
-            .x_lo = split() ? from.x_lo + at : nullptr,
-            .ldx = stride(),
-            .panels_hi = from.dz_hi + words,
-            .panels_lo = split() ? from.dz_lo + words : nullptr,
-            .panel_stride = panel_words(),
-            .partial = from.partial,
-            .epilogue = {.residual = beta == 0 ? from.zeros : out,
-                         .ld_residual = beta == 0 ? 0 : ldo,
-                         .identity_scale = beta,
-                         .activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0}),
-                         .y = out,
-                         .ldy = ldo,
-                         .fetch_y = true}});
+    kernel_({.rows = std::min(strip, width - first),
+             .cols = std::min(panels.size() * nr, op_.n - panels.begin * nr),
+             .k = round_up(share.rows.size(), kPairLine),
+             .x_hi = from.x_hi + at,
+             .x_lo = split() ? from.x_lo + at : nullptr,
+             .ldx = stride(),
+             .panels_hi = from.dz_hi + words,
+             .panels_lo = split() ? from.dz_lo + words : nullptr,
+             .panel_stride = panel_words(),
+             .start = {},
+             .partial = from.partial,
+             .epilogue = {.residual = beta == 0 ? from.zeros : out,
+                          .ld_residual = beta == 0 ? 0 : ldo,
+                          .identity_scale = beta,
+                          .activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0}),
+                          .y = out,
+                          .ldy = ldo,
+                          .fetch_y = true}});
   }
 }
 

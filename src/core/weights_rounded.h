@@ -19,7 +19,7 @@ class WeightsRounded final : public WeightsProduct {
 
  private:
   // hi, and lo if it is asked for, of what is in a share's cell, zero-padded to whole lines of pairs of rows:
-  //   dz:  panel after panel,   panel_words() each, words [row / 2][nr]
+  //   dz:  panel after panel,   panel_words() each, words [row / 2][kernel's nr]; together() of them make one of dD
   //   x:   column after column, stride() each,      [row]
   struct Packed {
     uint32_t *dz_hi, *dz_lo;
@@ -36,15 +36,17 @@ class WeightsRounded final : public WeightsProduct {
   int64_t most_steps() const { return round_up(most_rows(), kPairLine); }
   // An odd number of lines, so that the rows of a tile spread over all sets of L1.
   int64_t stride() const { return (most_steps() / kPairLine | 1) * kPairLine; }
-  int64_t panel_words() const { return most_steps() / 2 * kernels_.nr; }
-  int64_t x_words() const { return (most_row_panels() * kernels_.nr + kRowsPastLast) * stride() / 2; }  // of one plane
-  int64_t dz_words() const { return most_panels() * panel_words(); }                                    // likewise
+  int64_t panel_words() const { return most_steps() / 2 * kernel_.nr; }
+  int64_t together() const { return nr_ / kernel_.nr; }
+  int64_t x_words() const { return (most_row_panels() * nr_ + kernel_.rows_past_last) * stride() / 2; }  // of one plane
+  int64_t dz_words() const { return most_panels() * together() * panel_words(); }                        // likewise
   int64_t partial_floats() const;
-  int64_t zeros() const { return most_panels() * kernels_.nr; }
+  int64_t zeros() const { return most_panels() * nr_; }
 
-  void pack_panel(const Share& share, const Packed& to, int64_t panel, Range rows) const;
+  void pack_panels(const Share& share, const Packed& to, Range rows) const;
   void pack_columns(const Share& share, const Packed& to, Range rows) const;
 
+  const Kernel<Bf16Block>& kernel_;
   bool rows_first_;
 };
 
