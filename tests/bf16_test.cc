@@ -126,16 +126,16 @@ TEST(Bf16, ADeltaOfTheOtherProductIsRefused) {
   EXPECT_OK(idelta_forward(rounded.get(), f32.get(), &args));
 }
 
-TEST(Bf16, ProductIsChosenByOptionThenEnvironmentThenMeasurement) {
+TEST(Bf16, ProductIsChosenByOptionThenEnvironmentThenCpu) {
   const auto described = [](idelta_bf16_product product) {
     const ContextPtr context = context_with(product);
     const std::string text = idelta_context_describe(context.get());
     const size_t at = text.find("BF16     ");
     return text.substr(at + 9, text.find(':', at) - at - 9);
   };
-  const std::string measured = described(IDELTA_BF16_PRODUCT_AUTO);
-  EXPECT_TRUE(measured == "widened" || measured == "x rounded") << measured;
-  for (int again = 0; again < 3; ++again) EXPECT_EQ(measured, described(IDELTA_BF16_PRODUCT_AUTO));
+  const std::string automatic = described(IDELTA_BF16_PRODUCT_AUTO);
+  EXPECT_TRUE(automatic == "widened" || automatic == "x rounded") << automatic;
+  for (int again = 0; again < 3; ++again) EXPECT_EQ(automatic, described(IDELTA_BF16_PRODUCT_AUTO));
   {
     const ScopedEnvironment forced("IDELTA_BF16", "rounded");
     EXPECT_EQ("x rounded", described(IDELTA_BF16_PRODUCT_AUTO));

@@ -73,8 +73,9 @@ typedef enum idelta_format {
 
 /* How format BF16 is multiplied. Values are frozen. */
 typedef enum idelta_bf16_product {
-  IDELTA_BF16_PRODUCT_AUTO = 0,    /* the faster: AMX rounds x; AVX-512 BF16 does if a measurement when the first
-                                      context is made says that vdpbf16ps wins clearly; others widen */
+  IDELTA_BF16_PRODUCT_AUTO = 0,    /* the faster, by the CPU's features alone, so that a machine always chooses alike:
+                                      AMX rounds x; AVX-512 does on CPUs that have AVX512_BF16 and no AMX tiles (those
+                                      with tiles run vdpbf16ps at half speed); others widen */
   IDELTA_BF16_PRODUCT_WIDENED = 1, /* D widened to fp32 in registers, x as it is: the bits of F32 on the rounded D */
   IDELTA_BF16_PRODUCT_ROUNDED = 2  /* x rounded to bf16 as well; its part of a x stays fp32 */
 } idelta_bf16_product;
