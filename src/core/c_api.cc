@@ -4,8 +4,8 @@
 #include "idelta/idelta.h"
 #include "src/core/c_api_checks.h"
 #include "src/core/delta.h"
-#include "src/core/dispatch.h"
 #include "src/core/formats.h"
+#include "src/core/struct_versions.h"
 
 using namespace idelta::core;
 
@@ -14,10 +14,10 @@ using namespace idelta::core;
 
 namespace {
 
-idelta_delta_options checked(const idelta_delta_options* options) {
-  const idelta_delta_options defaults = IDELTA_DELTA_OPTIONS_INIT;
-  if (!options) return defaults;
-  const idelta_delta_options& o = checked_struct(options, "options", "IDELTA_DELTA_OPTIONS_INIT");
+idelta_delta_options checked(const idelta_delta_options* options, int64_t n) {
+  if (!options) return versions_of<idelta_delta_options>.init;
+  const Given given(options, "options");
+  const idelta_delta_options& o = *given;
   check_format(o.format, "format");
   if (o.passes < 0 || o.passes > IDELTA_PASS_BOTH) {
     invalid("passes = " + std::to_string(o.passes) + " is no combination of idelta_passes' values");
@@ -27,6 +27,15 @@ idelta_delta_options checked(const idelta_delta_options* options) {
   if (!number && o.tolerance != IDELTA_TOLERANCE_SGEMM) {
     invalid("tolerance = " + std::to_string(o.tolerance) +
             " is neither a finite number >= 0 (0 makes no demand) nor IDELTA_TOLERANCE_SGEMM");
+  }
+  if (o.rank < 0 || o.rank > n) {
+    invalid("rank = " + std::to_string(o.rank) + " is not in 0 .. n = " + std::to_string(n) + "; 0 leaves it open");
+  }
+  if (o.rank != 0 && o.format != IDELTA_FORMAT_LOW_RANK) {
+    invalid("rank = " + std::to_string(o.rank) + " is for format low_rank, but format is " + format_name(o.format));
+  }
+  if (o.format == IDELTA_FORMAT_LOW_RANK) {
+    throw Failure(IDELTA_UNSUPPORTED, "format = low_rank cannot be packed yet; use f32, bf16x3, bf16 or auto");
   }
   return o;
 }
@@ -59,21 +68,11 @@ const char* idelta_status_name(idelta_status status) {
   return "unknown status";
 }
 
-const char* idelta_isa_name(idelta_isa isa) {
-  const char* name = isa_name(isa);
-  return name ? name : "unknown ISA";
-}
-
-const char* idelta_format_name(idelta_format format) {
-  const char* name = format_name(format);
-  return name ? name : "unknown format";
-}
-
 idelta_status idelta_context_create(const idelta_context_options* options, idelta_context** context) {
   return guarded(__func__, [&] {
     check_pointer(context, "context");
     const idelta_context_options defaults = IDELTA_CONTEXT_OPTIONS_INIT;
-    *context = create_context(options ? checked_struct(options, "options", "IDELTA_CONTEXT_OPTIONS_INIT") : defaults);
+    *context = create_context(*Given(options ? options : &defaults, "options"));
   });
 }
 
@@ -96,7 +95,7 @@ idelta_status idelta_delta_pack(const idelta_context* context, int64_t n, const 
     check_pointer(delta, "delta");
     check_width(n);
     check_matrix(D, "D", n, ldd, "ldd", n);
-    *delta = pack_delta(*context, n, D, ldd, checked(options));
+    *delta = pack_delta(*context, n, D, ldd, checked(options, n));
   });
 }
 
@@ -122,8 +121,8 @@ idelta_status idelta_delta_info(const idelta_context* context, const idelta_delt
   return guarded(__func__, [&] {
     check_context(context);
     check_delta(*context, delta, {});
-    checked_struct(info, "info", "IDELTA_DELTA_INFO_INIT");
-    *info = delta_info(*context, *delta);
+    const Given known(info, "info");  // of a size that can be filled
+    give(delta_info(*context, *delta), info);
   });
 }
 

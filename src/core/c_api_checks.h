@@ -23,17 +23,6 @@ inline void check_context(const idelta_context* context) {
   if (!context) invalid("context is null; make one with idelta_context_create");
 }
 
-// A struct of arguments: present, and of a size that this library knows.
-template <class Struct>
-const Struct& checked_struct(const Struct* given, const char* name, const char* init) {
-  check_pointer(given, name);
-  if (given->struct_size != sizeof(Struct)) {
-    invalid(std::string(name) + "->struct_size = " + std::to_string(given->struct_size) + ", this library knows " +
-            std::to_string(sizeof(Struct)) + "; start from " + init);
-  }
-  return *given;
-}
-
 inline void check_rows(int64_t m) {
   if (m < 0) invalid("m = " + std::to_string(m) + " is negative");
 }
@@ -56,18 +45,17 @@ inline void check_matrix(const void* data, const char* name, int64_t rows, int64
   }
 }
 
-inline void check_activation(const idelta_activation& activation) {
-  if (activation.kind < IDELTA_ACTIVATION_IDENTITY || activation.kind > IDELTA_ACTIVATION_TANH) {
-    invalid("activation.kind = " + std::to_string(activation.kind) + " is none of idelta_activation_kind's values");
-  }
-  if (activation.kind == IDELTA_ACTIVATION_LEAKY_RELU && !(activation.slope > 0 && activation.slope < 1)) {
-    invalid("activation.slope = " + std::to_string(activation.slope) + " is not between 0 and 1");
-  }
-}
-
 inline void check_format(idelta_format format, const char* name) {
   if (!format_name(format)) {
     invalid(std::string(name) + " = " + std::to_string(format) + " is none of idelta_format's values");
+  }
+}
+
+// Of x^T dz, which is made anew by every call: a factorisation has no place there.
+inline void check_gradient_format(idelta_format format, const char* name) {
+  check_format(format, name);
+  if (format == IDELTA_FORMAT_LOW_RANK) {
+    invalid(std::string(name) + " = " + format_name(format) + " is not for gradients; give auto, f32, bf16x3 or bf16");
   }
 }
 

@@ -6,7 +6,9 @@
 #include "src/core/c_api_checks.h"
 #include "src/core/delta.h"
 #include "src/core/forward.h"
+#include "src/core/names.h"
 #include "src/core/sidmm.h"
+#include "src/core/struct_versions.h"
 #include "src/core/weights.h"
 
 using namespace idelta::core;
@@ -28,25 +30,29 @@ void check_order(idelta_order order) {
   }
 }
 
-void check_optimizer(const idelta_optimizer& o) {
-  if (o.kind < IDELTA_OPTIMIZER_SGD || o.kind > IDELTA_OPTIMIZER_ADAMW) {
-    invalid("optimizer->kind = " + std::to_string(o.kind) + " is none of idelta_optimizer_kind's values");
+// D in fp32, or a delta that can take its place.
+void check_master(const idelta_update_args& a, const idelta_delta& delta) {
+  const int64_t n = delta.header.n;
+  if (a.D) {
+    if (a.order == IDELTA_ORDER_ROWS) check_matrix(a.D, "D", n, a.ldd, "ldd", n);
+  } else if (delta.header.format != IDELTA_FORMAT_F32) {
+    invalid(std::string("D is null, but delta of format ") + format_name(delta.header.format) +
+            " is too coarse to be the master; give D in fp32");
+  } else if (delta.forward.empty()) {
+    invalid("D is null, but delta has no forward pass that could be the master; give D or pack both passes");
   }
-  check_finite(o.learning_rate, "optimizer->learning_rate");
-  check_finite(o.weight_decay, "optimizer->weight_decay");
-  const auto check_unit = [](float value, const char* name) {
-    if (!(value >= 0 && value < 1)) invalid(std::string(name) + " = " + std::to_string(value) + " is not in [0, 1)");
-  };
-  if (o.kind != IDELTA_OPTIMIZER_SGD) check_unit(o.momentum, "optimizer->momentum");
-  if (o.kind != IDELTA_OPTIMIZER_ADAMW) return;
-  check_unit(o.beta2, "optimizer->beta2");
-  if (!(o.epsilon > 0)) invalid("optimizer->epsilon = " + std::to_string(o.epsilon) + " is not positive");
-  if (o.step < 1) invalid("optimizer->step = " + std::to_string(o.step) + " is not 1, 2, ...");
+}
+
+void check_states(const idelta_update_args& a, int32_t count) {
+  for (int32_t i = 0; i < count; ++i) {
+    if (!a.state[i]) invalid("state[" + std::to_string(i) + "] is null; this optimizer keeps it, n x n, zero at first");
+    if (a.bias && !a.bias_state[i]) invalid("bias_state[" + std::to_string(i) + "] is null, but bias is given");
+  }
 }
 
 // Of x^T dz, which has no certificate by which AUTO could choose.
 idelta_format product_format(idelta_format given, const char* name) {
-  check_format(given, name);
+  check_gradient_format(given, name);
   return given == IDELTA_FORMAT_AUTO ? IDELTA_FORMAT_F32 : given;
 }
 
@@ -82,16 +88,17 @@ idelta_status idelta_forward(const idelta_context* context, const idelta_delta* 
   return guarded(__func__, [&] {
     check_context(context);
     check_delta(*context, delta, IDELTA_PASS_FORWARD);
-    const idelta_forward_args& a = checked_struct(args, "args", "IDELTA_FORWARD_ARGS_INIT");
+    const Given given(args, "args");
+    const idelta_forward_args& a = *given;
     const int64_t m = a.m, n = delta->header.n;
     check_rows(m);
     check_width(n, m);
     check_activation(a.activation);
+    if (m == 0) return;
     check_matrix(a.x, "x", m, a.ldx, "ldx", n);
     check_matrix(a.y, "y", m, a.ldy, "ldy", n);
     check_in_place(a.x, a.ldx, "x", a.y, a.ldy, "y");
     if (a.contribution) check_matrix(a.contribution, "contribution", m, a.ldc, "ldc", n);
-    if (m == 0) return;
     if (a.contribution && (a.contribution == a.x || a.contribution == a.y)) invalid("contribution overlaps x or y");
 
     idelta::Epilogue epilogue{.identity_scale = delta->header.identity_scale,
@@ -109,18 +116,19 @@ idelta_status idelta_backward_data(const idelta_context* context, const idelta_d
                                    const idelta_backward_data_args* args) {
   return guarded(__func__, [&] {
     check_context(context);
-    const idelta_backward_data_args& a = checked_struct(args, "args", "IDELTA_BACKWARD_DATA_ARGS_INIT");
+    const Given given(args, "args");
+    const idelta_backward_data_args& a = *given;
     check_delta(*context, delta, a.dx ? IDELTA_PASS_BACKWARD_DATA : idelta_passes{});
     const int64_t m = a.m, n = delta->header.n;
     const bool linear = a.activation.kind == IDELTA_ACTIVATION_IDENTITY;
     check_rows(m);
     check_width(n, m);
     check_activation(a.activation);
+    if (m == 0) return;
     check_matrix(a.dy, "dy", m, a.lddy, "lddy", n);
     if (!linear) check_matrix(a.y, "y", m, a.ldy, "ldy", n);
     if (a.dz) check_matrix(a.dz, "dz", m, a.lddz, "lddz", n);
     if (a.dx) check_matrix(a.dx, "dx", m, a.lddx, "lddx", n);
-    if (m == 0) return;
     if (!a.dx && !a.dz) invalid("dx and dz are both null: nothing is wanted");
     if (a.dx && a.dx == a.dz) invalid("dx is dz; each needs memory of its own");
     check_in_place(a.dy, a.lddy, "dy", a.dx, a.lddx, "dx");
@@ -147,55 +155,45 @@ idelta_status idelta_backward_data(const idelta_context* context, const idelta_d
 idelta_status idelta_backward_weights(const idelta_context* context, const idelta_backward_weights_args* args) {
   return guarded(__func__, [&] {
     check_context(context);
-    const idelta_backward_weights_args& a = checked_struct(args, "args", "IDELTA_BACKWARD_WEIGHTS_ARGS_INIT");
+    const Given given(args, "args");
+    const idelta_backward_weights_args& a = *given;
     check_rows(a.m);
     check_width(a.n, a.m);
     check_matrix(a.x, "x", a.m, a.ldx, "ldx", a.n);
     check_matrix(a.dz, "dz", a.m, a.lddz, "lddz", a.n);
     check_finite(a.beta, "beta");
-    if (!a.dD && !a.db) invalid("dD and db are both null: nothing is wanted");
-    if (a.dD) check_matrix(a.dD, "dD", a.n, a.lddD, "lddD", a.n);
     const idelta_format format = product_format(a.format, "format");
+    if (!a.dD && !a.db) {
+      if (a.m == 0) return;
+      invalid("dD and db are both null: nothing is wanted");
+    }
+    if (a.dD) check_matrix(a.dD, "dD", a.n, a.lddD, "lddD", a.n);
 
     backward_weights(*context, {a.m, a.n, a.x, a.ldx, a.dz, a.lddz, format}, a.beta, a.dD, a.lddD, a.db,
                      {a.workspace, a.workspace_bytes});
   });
 }
 
-int32_t idelta_optimizer_state_arrays(idelta_optimizer_kind kind) {
-  return kind == IDELTA_OPTIMIZER_SGD ? 0 : kind == IDELTA_OPTIMIZER_ADAMW ? 2 : 1;
-}
-
 idelta_status idelta_update(const idelta_context* context, idelta_delta* delta, const idelta_update_args* args) {
   return guarded(__func__, [&] {
     check_context(context);
     check_delta(*context, delta, {});
-    const idelta_update_args& a = checked_struct(args, "args", "IDELTA_UPDATE_ARGS_INIT");
+    const Given given(args, "args");
+    const idelta_update_args& a = *given;
     const int64_t m = a.m, n = delta->header.n;
     check_rows(m);
     check_width(n, m);
+    check_order(a.order);
+    const idelta_format format = product_format(a.gradient_format, "gradient_format");
+    const Given optimizer(a.optimizer, "optimizer");
+    check_optimizer(*optimizer);
+    if (m == 0) return;
     check_matrix(a.x, "x", m, a.ldx, "ldx", n);
     check_matrix(a.dz, "dz", m, a.lddz, "lddz", n);
-    check_order(a.order);
-    if (a.D) {
-      if (a.order == IDELTA_ORDER_ROWS) check_matrix(a.D, "D", n, a.ldd, "ldd", n);
-    } else if (delta->header.format != IDELTA_FORMAT_F32) {
-      invalid(std::string("D is null, but delta of format ") + format_name(delta->header.format) +
-              " is too coarse to be the master; give D in fp32");
-    } else if (delta->forward.empty()) {
-      invalid("D is null, but delta has no forward pass that could be the master; give D or pack both passes");
-    }
-    const idelta_optimizer& optimizer = checked_struct(a.optimizer, "optimizer", "IDELTA_OPTIMIZER_INIT");
-    check_optimizer(optimizer);
-    for (int32_t i = 0; i < idelta_optimizer_state_arrays(optimizer.kind); ++i) {
-      if (!a.state[i])
-        invalid("state[" + std::to_string(i) + "] is null; this optimizer keeps it, n x n, zero at first");
-      if (a.bias && !a.bias_state[i]) invalid("bias_state[" + std::to_string(i) + "] is null, but bias is given");
-    }
-    const idelta_format format = product_format(a.gradient_format, "gradient_format");
-    if (m == 0) return;
+    check_master(a, *delta);
+    check_states(a, find_optimizer((*optimizer).kind)->state_arrays);
 
-    update(*context, *delta, {m, n, a.x, a.ldx, a.dz, a.lddz, format}, optimizer,
+    update(*context, *delta, {m, n, a.x, a.ldx, a.dz, a.lddz, format}, *optimizer,
            {.order = a.order,
             .D = a.D,
             .ldd = a.ldd,
@@ -241,10 +239,12 @@ idelta_status idelta_sidmm(const idelta_context* context, int32_t transposed, in
     check_context(context);
     check_rows(m);
     check_width(n, m);
-    check_matrix(x, "x", m, ldx, "ldx", n);
-    check_matrix(D, "D", n, ldd, "ldd", n);
-    check_matrix(y, "y", m, ldy, "ldy", n);
     if (m == 0) return;
+    if (alpha != 0) {
+      check_matrix(x, "x", m, ldx, "ldx", n);
+      check_matrix(D, "D", n, ldd, "ldd", n);
+    }
+    check_matrix(y, "y", m, ldy, "ldy", n);
     sidmm(*context, {m, n, alpha, identity_scale, x, ldx, {D, ldd, transposed != 0}, beta, y, ldy});
   });
 }
@@ -255,14 +255,18 @@ idelta_status idelta_sidmv(const idelta_context* context, int32_t transposed, in
   return guarded(__func__, [&] {
     check_context(context);
     check_width(n);
-    check_pointer(x, "x");
     check_pointer(y, "y");
-    check_matrix(D, "D", n, ldd, "ldd", n);
     if (incx == 0) invalid("incx = 0; it is the distance between elements of x");
     if (incy == 0) invalid("incy = 0; it is the distance between elements of y");
+    if (alpha != 0) {
+      check_pointer(x, "x");
+      check_matrix(D, "D", n, ldd, "ldd", n);
+    }
     const auto at = [n](int64_t i, int64_t inc) { return inc > 0 ? i * inc : (i - n + 1) * inc; };
     std::vector<float> row(static_cast<size_t>(n)), out(static_cast<size_t>(n));
-    for (int64_t i = 0; i < n; ++i) row[static_cast<size_t>(i)] = x[at(i, incx)];
+    if (alpha != 0) {
+      for (int64_t i = 0; i < n; ++i) row[static_cast<size_t>(i)] = x[at(i, incx)];
+    }
     if (beta != 0) {
       for (int64_t i = 0; i < n; ++i) out[static_cast<size_t>(i)] = y[at(i, incy)];
     }

@@ -1,6 +1,7 @@
 #include "src/core/delta.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -17,12 +18,17 @@ namespace {
 constexpr uint64_t kMagic = 0x4144544c45444949;  // "IIDELTDA"
 constexpr uint32_t kVersion = 2;
 
-// FNV-1a over the fields, not the bytes: padding has no value.
+uint64_t pair_of(uint32_t low, uint32_t high) { return uint64_t{high} << 32 | low; }
+
+// FNV-1a over all fields, two of 32 bits a step; not over the bytes, for padding has no value. Each step is a bijection
+// of what it is given, so that a change of one field cannot be missed.
 uint64_t checksum_of(const idelta_delta::Header& h) {
   uint64_t sum = 0xcbf29ce484222325;
-  for (const uint64_t field : {h.magic, uint64_t{h.version}, uint64_t{h.isa}, uint64_t{h.format}, uint64_t{h.passes},
-                               static_cast<uint64_t>(h.arithmetic), static_cast<uint64_t>(h.n),
-                               static_cast<uint64_t>(h.nr), uint64_t{h.transposed}}) {
+  for (const uint64_t field :
+       {h.magic, pair_of(h.version, h.isa), pair_of(h.format, h.asked),
+        pair_of(static_cast<uint32_t>(h.arithmetic), h.passes), static_cast<uint64_t>(h.n), static_cast<uint64_t>(h.mr),
+        static_cast<uint64_t>(h.nr), pair_of(std::bit_cast<uint32_t>(h.identity_scale), h.transposed),
+        std::bit_cast<uint64_t>(h.tolerance)}) {
     sum = (sum ^ field) * 0x100000001b3;
   }
   return sum;

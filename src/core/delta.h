@@ -27,7 +27,7 @@ struct idelta_delta {
     double tolerance;  // of every pack; 0: none, or IDELTA_TOLERANCE_SGEMM
   };
   Header header;
-  uint64_t checksum;  // of the header
+  uint64_t checksum;  // of all fields of the header
   idelta::core::Panels forward, backward;
   // What is stored was measured against D when it was packed; an update drops this. Not for F32, which stores D.
   std::optional<idelta::core::StoredNorms> norms;

@@ -30,6 +30,8 @@ const char* format_name(idelta_format format) {
       return "bf16x3";
     case IDELTA_FORMAT_BF16:
       return "bf16";
+    case IDELTA_FORMAT_LOW_RANK:
+      return "low_rank";
   }
   return nullptr;
 }

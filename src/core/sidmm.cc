@@ -6,9 +6,22 @@
 
 namespace idelta::core {
 
+namespace {
+
+// y = beta y: what alpha = 0 leaves, as BLAS has it.
+void scale(const SidmmArgs& args) {
+  for (int64_t i = 0; i < args.m; ++i) {
+    float* const y = args.y + i * args.ldy;
+    for (int64_t j = 0; j < args.n; ++j) y[j] = args.beta == 0 ? 0.0f : args.beta * y[j];
+  }
+}
+
+}  // namespace
+
 // Packs op(D) for this call only. Straight into y if nothing is to be scaled or added; else through z, a block of rows
 // at a time.
 void sidmm(const idelta_context& context, const SidmmArgs& args) {
+  if (args.alpha == 0) return scale(args);
   const int64_t n = args.n;
   Panels panels(n, panel_shape(context, IDELTA_FORMAT_F32), IDELTA_FORMAT_F32);
   pack_panels(context, panels, args.D);

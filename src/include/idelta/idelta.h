@@ -7,11 +7,17 @@
  * Conventions
  *   - Every matrix is row-major fp32. A leading dimension (ld...) is the distance between rows in elements, at
  *     least n. Sizes are elements; what counts bytes ends in _bytes. m = 0 is valid and does no more than an empty
- *     sum demands: nothing, save that backward_weights still gives dD = beta dD and db = beta db.
+ *     sum demands: nothing, save that backward_weights still gives dD = beta dD and db = beta db. Matrices without rows
+ *     may have any address and stride, null and 0 included.
  *   - Every call returns an idelta_status. Whatever is not IDELTA_OK has a sentence in idelta_last_error() that
  *     names the argument, its value and the mend; outputs are then untouched unless the call says otherwise.
  *   - Structs begin with struct_size. Start from the IDELTA_..._INIT macro, which sets it and zeroes the rest;
  *     a zero (null) field means "default" or "not wanted".
+ *   - What may change when. The values of enumerations are frozen. A minor version may add functions and, at the ends
+ *     of structs, fields: a caller compiled with an earlier header gives its smaller struct_size and finds the new
+ *     fields filled up from INIT; idelta_delta_info writes no byte beyond that size. A struct of any other size, such
+ *     as that of a newer header, is IDELTA_INVALID_ARGUMENT. What removes or alters a call needs a new major version,
+ *     and so a new SOVERSION of the shared library.
  *   - A context is immutable and may be shared by threads. A delta may be used by many threads at once, but
  *     idelta_update changes it and needs it alone.
  *   - Results are bitwise the same for every thread count and every split of the batch into calls, in every format;
@@ -29,7 +35,7 @@
 #include <stdint.h>
 
 #define IDELTA_VERSION_MAJOR 0
-#define IDELTA_VERSION_MINOR 1
+#define IDELTA_VERSION_MINOR 2
 #define IDELTA_VERSION_PATCH 0
 
 #if defined(__GNUC__)
@@ -66,9 +72,11 @@ typedef enum idelta_isa {
 typedef enum idelta_format {
   IDELTA_FORMAT_AUTO = 0, /* the fastest whose certificate is within the tolerance; F32 without one */
   IDELTA_FORMAT_F32 = 1,
-  IDELTA_FORMAT_BF16X3 = 2, /* D and x as sums of two bf16 numbers, three of the four products. Without AMX, F32 is
-                               faster and no less accurate and takes its place */
-  IDELTA_FORMAT_BF16 = 3    /* D rounded to bf16, nearest even; x too where that is faster, see idelta_bf16_product */
+  IDELTA_FORMAT_BF16X3 = 2,  /* D and x as sums of two bf16 numbers, three of the four products. Without AMX, F32 is
+                                faster and no less accurate and takes its place */
+  IDELTA_FORMAT_BF16 = 3,    /* D rounded to bf16, nearest even; x too where that is faster, see idelta_bf16_product */
+  IDELTA_FORMAT_LOW_RANK = 4 /* D ~ U V, U (n x r) with orthonormal columns, V (r x n), both fp32: 4 m n r flops instead
+                                of 2 m n^2; r by options.rank, by tolerance, or both */
 } idelta_format;
 
 /* How format BF16 is multiplied. Values are frozen. */
@@ -116,11 +124,33 @@ IDELTA_API const char* idelta_last_error(void);
 /* "INVALID_ARGUMENT" for IDELTA_INVALID_ARGUMENT, and so on. */
 IDELTA_API const char* idelta_status_name(idelta_status status);
 
-/* "avx512" for IDELTA_ISA_AVX512, and so on: the names that the environment variable IDELTA_ISA takes. */
-IDELTA_API const char* idelta_isa_name(idelta_isa isa);
+/* ---- Names and checks --------------------------------------------------------------------------------------
+ * Of every enumeration of kinds: a kind's name ("unknown ..." for none of ours); the kind of a name, where an unknown
+ * one is IDELTA_INVALID_ARGUMENT with a sentence that lists the known ones; and all names, in the order of the values:
+ * "identity, relu, leaky_relu, hard_tanh, tanh". Texts last as long as the library. */
 
-/* "bf16x3" for IDELTA_FORMAT_BF16X3, and so on. */
+/* "auto", "scalar", "avx2", "avx512", "amx": as the environment variable IDELTA_ISA takes them. */
+IDELTA_API const char* idelta_isa_name(idelta_isa isa);
+IDELTA_API idelta_status idelta_isa_by_name(const char* name, idelta_isa* isa);
+IDELTA_API const char* idelta_isa_names(void);
+
+/* "auto", "f32", "bf16x3", "bf16", "low_rank". */
 IDELTA_API const char* idelta_format_name(idelta_format format);
+IDELTA_API idelta_status idelta_format_by_name(const char* name, idelta_format* format);
+IDELTA_API const char* idelta_format_names(void);
+
+/* "auto", "widened", "rounded": as the environment variable IDELTA_BF16 takes them. */
+IDELTA_API const char* idelta_bf16_product_name(idelta_bf16_product product);
+IDELTA_API idelta_status idelta_bf16_product_by_name(const char* name, idelta_bf16_product* product);
+IDELTA_API const char* idelta_bf16_product_names(void);
+
+/* "identity", "relu", "leaky_relu", "hard_tanh", "tanh". */
+IDELTA_API const char* idelta_activation_name(idelta_activation_kind kind);
+IDELTA_API idelta_status idelta_activation_by_name(const char* name, idelta_activation_kind* kind);
+IDELTA_API const char* idelta_activation_names(void);
+
+/* OK if the passes take it: of a known kind, and leaky_relu with a slope between 0 and 1. */
+IDELTA_API idelta_status idelta_activation_check(const idelta_activation* activation);
 
 /* ---- Context ----------------------------------------------------------------------------------------------- */
 
@@ -179,9 +209,10 @@ typedef struct idelta_delta_options {
   /* The certificates of the packed passes must not exceed it when packing and repacking; 0: no demand. Or
    * IDELTA_TOLERANCE_SGEMM. */
   double tolerance;
+  int64_t rank; /* since 0.2. LOW_RANK: at most so many columns of U; 0: not said */
 } idelta_delta_options;
 #define IDELTA_DELTA_OPTIONS_INIT \
-  { sizeof(idelta_delta_options), IDELTA_FORMAT_AUTO, IDELTA_PASS_BOTH, 0, 1.0f, 0.0 }
+  { sizeof(idelta_delta_options), IDELTA_FORMAT_AUTO, IDELTA_PASS_BOTH, 0, 1.0f, 0.0, 0 }
 
 typedef struct idelta_delta_info_t {
   size_t struct_size;
@@ -208,11 +239,12 @@ typedef struct idelta_delta_info_t {
   double norm_max;       /* largest |D~_ij| */
   /* Share of the forward (else backward) multiplication skipped because D is exactly zero there. */
   double zero_fraction;
+  int64_t rank; /* since 0.2. Columns of U; 0 unless format is LOW_RANK */
 } idelta_delta_info_t;
 #define IDELTA_DELTA_INFO_INIT                                                                                       \
   {                                                                                                                  \
     sizeof(idelta_delta_info_t), 0, IDELTA_FORMAT_AUTO, IDELTA_FORMAT_AUTO, IDELTA_ISA_AUTO, (idelta_passes)0, 0.0f, \
-        0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0                                                                         \
+        0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0                                                                      \
   }
 
 /* Packs D (n x n, in x out: y = x D; row stride ldd >= n) for the context's ISA. D is copied and may be freed.
@@ -312,6 +344,9 @@ typedef struct idelta_backward_weights_args {
 IDELTA_API idelta_status idelta_backward_weights(const idelta_context* context,
                                                  const idelta_backward_weights_args* args);
 
+/* OK if x^T dz can be multiplied in this format: AUTO, F32, BF16X3, BF16. */
+IDELTA_API idelta_status idelta_gradient_format_check(idelta_format format);
+
 /* Values are frozen. g is the gradient; decay pulls D towards 0 (W towards a I) and leaves the bias alone. */
 typedef enum idelta_optimizer_kind {
   IDELTA_OPTIMIZER_SGD = 0,      /* D -= lr (g + decay D) */
@@ -337,6 +372,15 @@ typedef struct idelta_optimizer {
 /* Number of state arrays of D's and of the bias' size that an optimizer keeps: SGD 0, momentum and Nesterov 1, AdamW 2.
  */
 IDELTA_API int32_t idelta_optimizer_state_arrays(idelta_optimizer_kind kind);
+
+/* As above: "sgd", "momentum", "nesterov", "adamw". */
+IDELTA_API const char* idelta_optimizer_name(idelta_optimizer_kind kind);
+IDELTA_API idelta_status idelta_optimizer_by_name(const char* name, idelta_optimizer_kind* kind);
+IDELTA_API const char* idelta_optimizer_names(void);
+
+/* OK if idelta_update takes it: of a known kind; learning_rate and weight_decay finite; and as far as the kind uses
+ * them, momentum and beta2 in [0, 1), epsilon > 0, step >= 1. */
+IDELTA_API idelta_status idelta_optimizer_check(const idelta_optimizer* optimizer);
 
 /* How an n x n matrix of parameters lies. Values are frozen. */
 typedef enum idelta_order {
@@ -399,7 +443,8 @@ IDELTA_API idelta_status idelta_update_workspace_bytes(const idelta_context* con
 
 /* ---- Stateless, BLAS-style, on an unpacked D ---------------------------------------------------------------
  * y = alpha (a x + x op(D)) + beta y,  op(D) = D, or D^T when transposed is not 0. y must not overlap x or D;
- * beta = 0 never reads y. */
+ * beta = 0 never reads y. As in BLAS, alpha = 0 never reads x or D, which may then be null: y = beta y, whatever NaN or
+ * Inf they hold. */
 IDELTA_API idelta_status idelta_sidmm(const idelta_context* context, int32_t transposed, int64_t m, int64_t n,
                                       float alpha, float identity_scale, const float* x, int64_t ldx, const float* D,
                                       int64_t ldd, float beta, float* y, int64_t ldy);

@@ -1,0 +1,416 @@
+/* idelta (I + delta): layers whose square weight stays near the identity.
+ *
+ *     W = a I + D          a: identity scale,  D: n x n "delta", small
+ *     z = a x + x D + b    x, y: m x n, row-major, one sample a row
+ *     y = act(z)           contribution = z - a x, taken from the accumulator
+ *
+ * Conventions
+ *   - Every matrix is row-major fp32. A leading dimension (ld...) is the distance between rows in elements, at
+ *     least n. Sizes are elements; what counts bytes ends in _bytes. m = 0 is valid and does no more than an empty
+ *     sum demands: nothing, save that backward_weights still gives dD = beta dD and db = beta db.
+ *   - Every call returns an idelta_status. Whatever is not IDELTA_OK has a sentence in idelta_last_error() that
+ *     names the argument, its value and the mend; outputs are then untouched unless the call says otherwise.
+ *   - Structs begin with struct_size. Start from the IDELTA_..._INIT macro, which sets it and zeroes the rest;
+ *     a zero (null) field means "default" or "not wanted".
+ *   - A context is immutable and may be shared by threads. A delta may be used by many threads at once, but
+ *     idelta_update changes it and needs it alone.
+ *   - Results are bitwise the same for every thread count and every split of the batch into calls, in every format;
+ *     and for every ISA in F32 and in BF16 widened: one fused multiply-add chain an output element, in ascending order
+ *     of the reduction index.
+ *   - Denormals are zero inside every call (x86-64): operands below 2^-126 are read as 0, results below it become 0,
+ *     and rounding is to nearest, on every thread, whatever the caller's mode (MXCSR) is. That mode is as it was after
+ *     the call, exception flags included. y errs by at most 2^-125 (n + 3 + sum_k (|x_k| + |D_kj|) + |a| + |x_j|) more
+ *     for it. What is only copied keeps its denormals: packing and unpacking D, dz where act' is 1.
+ */
+#ifndef IDELTA_IDELTA_H
+#define IDELTA_IDELTA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define IDELTA_VERSION_MAJOR 0
+#define IDELTA_VERSION_MINOR 1
+#define IDELTA_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#define IDELTA_API __attribute__((visibility("default")))
+#else
+#define IDELTA_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Values are frozen. */
+typedef enum idelta_status {
+  IDELTA_OK = 0,
+  IDELTA_INVALID_ARGUMENT = 1,
+  IDELTA_OUT_OF_MEMORY = 2,
+  IDELTA_UNSUPPORTED = 3,
+  IDELTA_TOLERANCE_NOT_MET = 4,
+  IDELTA_INTERNAL = 5
+} idelta_status;
+
+/* Values are frozen; a larger one includes the smaller. */
+typedef enum idelta_isa {
+  IDELTA_ISA_AUTO = 0,
+  IDELTA_ISA_SCALAR = 1,
+  IDELTA_ISA_AVX2 = 2,   /* with FMA */
+  IDELTA_ISA_AVX512 = 3, /* F, BW, VL, DQ */
+  IDELTA_ISA_AMX = 4     /* AVX-512 and bf16 tiles, which Linux permits */
+} idelta_isa;
+
+/* How D is stored and multiplied. The residual stream, the sums and the outputs are fp32 in every format. Values are
+ * frozen. */
+typedef enum idelta_format {
+  IDELTA_FORMAT_AUTO = 0, /* the fastest whose certificate is within the tolerance; F32 without one */
+  IDELTA_FORMAT_F32 = 1,
+  IDELTA_FORMAT_BF16X3 = 2, /* D and x as sums of two bf16 numbers, three of the four products. Without AMX, F32 is
+                               faster and no less accurate and takes its place */
+  IDELTA_FORMAT_BF16 = 3    /* D rounded to bf16, nearest even; x too where that is faster, see idelta_bf16_product */
+} idelta_format;
+
+/* How format BF16 is multiplied. Values are frozen. */
+typedef enum idelta_bf16_product {
+  IDELTA_BF16_PRODUCT_AUTO = 0,    /* the faster: AMX rounds x; AVX-512 BF16 does if a measurement when the first
+                                      context is made says that vdpbf16ps wins clearly; others widen */
+  IDELTA_BF16_PRODUCT_WIDENED = 1, /* D widened to fp32 in registers, x as it is: the bits of F32 on the rounded D */
+  IDELTA_BF16_PRODUCT_ROUNDED = 2  /* x rounded to bf16 as well; its part of a x stays fp32 */
+} idelta_bf16_product;
+
+/* The directions a packed delta serves: a bit mask. Each keeps a copy of D in its own order. */
+typedef enum idelta_passes {
+  IDELTA_PASS_FORWARD = 1,
+  IDELTA_PASS_BACKWARD_DATA = 2,
+  IDELTA_PASS_BOTH = 3
+} idelta_passes;
+
+/* act' is computed from y, so that z need not be kept. At a kink the derivative is that of the flat side
+ * (hard_tanh at +-1, relu at 0: 0; leaky_relu at 0: slope). NaN stays NaN. */
+typedef enum idelta_activation_kind {
+  IDELTA_ACTIVATION_IDENTITY = 0,
+  IDELTA_ACTIVATION_RELU = 1,
+  IDELTA_ACTIVATION_LEAKY_RELU = 2, /* z < 0 ? slope z : z,  0 < slope < 1 */
+  IDELTA_ACTIVATION_HARD_TANH = 3,  /* min(1, max(-1, z)) */
+  IDELTA_ACTIVATION_TANH = 4
+} idelta_activation_kind;
+
+typedef struct idelta_activation {
+  idelta_activation_kind kind;
+  float slope; /* leaky_relu only */
+} idelta_activation;
+
+typedef struct idelta_context idelta_context;
+typedef struct idelta_delta idelta_delta;
+
+/* ---- Version and errors ------------------------------------------------------------------------------------ */
+
+/* "major.minor.patch" of the library that is running. */
+IDELTA_API const char* idelta_version(void);
+
+/* The sentence about this thread's last failed call; "" before any. Valid until this thread's next call. */
+IDELTA_API const char* idelta_last_error(void);
+
+/* "INVALID_ARGUMENT" for IDELTA_INVALID_ARGUMENT, and so on. */
+IDELTA_API const char* idelta_status_name(idelta_status status);
+
+/* "avx512" for IDELTA_ISA_AVX512, and so on: the names that the environment variable IDELTA_ISA takes. */
+IDELTA_API const char* idelta_isa_name(idelta_isa isa);
+
+/* "bf16x3" for IDELTA_FORMAT_BF16X3, and so on. */
+IDELTA_API const char* idelta_format_name(idelta_format format);
+
+/* ---- Context ----------------------------------------------------------------------------------------------- */
+
+/* Runs task(arg, 0) ... task(arg, ntasks - 1), each once, in any order, on any threads, and returns when all are
+ * done. user is idelta_context_options.parallel_for_user. It is called while denormals are zero on this thread; on the
+ * others each task sets that mode, and puts back what was there. */
+typedef void (*idelta_parallel_for)(void* user, int64_t ntasks, void (*task)(void* arg, int64_t index), void* arg);
+
+typedef struct idelta_context_options {
+  size_t struct_size;
+  /* AUTO: the best this machine runs. The environment variable IDELTA_ISA (scalar, avx2, avx512, amx) lowers AUTO,
+   * never raises it; IDELTA_AMX=refused makes AMX unsupported, as if Linux had refused it. An ISA this machine cannot
+   * run is IDELTA_UNSUPPORTED; an unknown name INVALID_ARGUMENT. */
+  idelta_isa isa;
+  /* 0: the least of affinity mask, cgroup v1/v2 quota (rounded up) and physical cores; IDELTA_THREADS lowers it. The
+   * environment variable IDELTA_BIND=1 binds the library's threads to caches and NUMA nodes and cuts work along them:
+   * for a machine of several that this process has to itself. */
+  int32_t threads;
+  /* Not null: run on the caller's threads instead of the library's; `threads` then says into how many tasks to cut. */
+  idelta_parallel_for parallel_for;
+  void* parallel_for_user;
+  /* How long, in microseconds, the library's threads spin for the next call before they sleep; they take the CPU's
+   * time meanwhile. 0: not at all once they have no work left; every call then pays for waking them (5 to 70 us), or
+   * runs on one thread if it is not worth that. -1: the environment variable IDELTA_SPIN_US, else the default: 100, or
+   * 0 if threads are asked for beyond the cores of this process. */
+  int32_t spin_us;
+  /* AUTO heeds the environment variable IDELTA_BF16 (widened, rounded). Either gives the same bits in every run. */
+  idelta_bf16_product bf16_product;
+} idelta_context_options;
+#define IDELTA_CONTEXT_OPTIONS_INIT \
+  { sizeof(idelta_context_options), IDELTA_ISA_AUTO, 0, NULL, NULL, -1, IDELTA_BF16_PRODUCT_AUTO }
+
+/* options may be null: all defaults. Free with idelta_context_destroy, after the deltas made with it. */
+IDELTA_API idelta_status idelta_context_create(const idelta_context_options* options, idelta_context** context);
+IDELTA_API void idelta_context_destroy(idelta_context* context);
+
+IDELTA_API idelta_isa idelta_context_isa(const idelta_context* context);
+IDELTA_API int32_t idelta_context_threads(const idelta_context* context);
+
+/* What was chosen and why, a line each: CPU, ISA, caches, threads. Owned by the context. */
+IDELTA_API const char* idelta_context_describe(const idelta_context* context);
+
+/* ---- Delta ------------------------------------------------------------------------------------------------- */
+
+/* As a tolerance: not less accurate than SGEMM with W = a I + D of the same size. The certificate must not exceed the
+ * worst case of SGEMM's error, || diag(w) |W| ||_2 with w_k = (n - k + 1) u for reduction step k: a rounding of W and
+ * one for every later sum of the chain (Higham, Accuracy and Stability, 3.1), the same analysis that certifies F32. */
+#define IDELTA_TOLERANCE_SGEMM (-1.0)
+
+typedef struct idelta_delta_options {
+  size_t struct_size;
+  idelta_format format; /* AUTO picks by tolerance */
+  idelta_passes passes; /* 0: BOTH */
+  int32_t transposed;   /* not 0: D is given out x in (PyTorch's layout), so that y = x D^T of what is given */
+  float identity_scale; /* a; INIT sets 1 */
+  /* The certificates of the packed passes must not exceed it when packing and repacking; 0: no demand. Or
+   * IDELTA_TOLERANCE_SGEMM. */
+  double tolerance;
+} idelta_delta_options;
+#define IDELTA_DELTA_OPTIONS_INIT \
+  { sizeof(idelta_delta_options), IDELTA_FORMAT_AUTO, IDELTA_PASS_BOTH, 0, 1.0f, 0.0 }
+
+typedef struct idelta_delta_info_t {
+  size_t struct_size;
+  int64_t n;
+  idelta_format format; /* what is stored and multiplied */
+  idelta_format asked;  /* what the options said */
+  idelta_isa isa;
+  idelta_passes passes;
+  float identity_scale;
+  size_t packed_bytes; /* what the packed copies take */
+  /* Proved bounds eps with ||y_computed - y||_2 <= eps ||x||_2 for every row of finite x, before activation and with
+   * b = 0, at the unscaled range of fp32 (no overflow or underflow); and the same for dx of dz. The sum of
+   *   || D - D~ ||_2         what storing drops, measured when D is packed; after idelta_update, which does not
+   *                          measure, 2^-8 || |D~| ||_2 in its place until the next repack
+   *   || D~ ||_2 / 257       where x is rounded to bf16
+   *   || diag(w) |D~| ||_2   the sum's roundings, w_k = (n - k + 1) u for reduction step k, u = 2^-24
+   *   u |a|
+   * with norms bounded from above (Collatz and Wielandt; Gram matrices). src/core/certificate.cc has the proofs. */
+  double certificate;
+  double certificate_backward_data;
+  double norm_frobenius; /* ||D~||_F of what is stored, like all that follow */
+  double norm_one;       /* largest column sum of |D~| */
+  double norm_inf;       /* largest row sum of |D~| */
+  double norm_max;       /* largest |D~_ij| */
+  /* Share of the forward (else backward) multiplication skipped because D is exactly zero there. */
+  double zero_fraction;
+} idelta_delta_info_t;
+#define IDELTA_DELTA_INFO_INIT                                                                                       \
+  {                                                                                                                  \
+    sizeof(idelta_delta_info_t), 0, IDELTA_FORMAT_AUTO, IDELTA_FORMAT_AUTO, IDELTA_ISA_AUTO, (idelta_passes)0, 0.0f, \
+        0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0                                                                         \
+  }
+
+/* Packs D (n x n, in x out: y = x D; row stride ldd >= n) for the context's ISA. D is copied and may be freed.
+ * Panels of D that are zero, or all denormals, are skipped when multiplying: a NaN or Inf in x does not reach y through
+ * them. */
+IDELTA_API idelta_status idelta_delta_pack(const idelta_context* context, int64_t n, const float* D, int64_t ldd,
+                                           const idelta_delta_options* options, idelta_delta** delta);
+
+/* Packs another D of the same n, transposition and options into the same memory. */
+IDELTA_API idelta_status idelta_delta_repack(const idelta_context* context, idelta_delta* delta, const float* D,
+                                             int64_t ldd);
+
+/* D (n x n, in x out) from its packed form: bit for bit for F32, else as it was rounded. */
+IDELTA_API idelta_status idelta_delta_unpack(const idelta_context* context, const idelta_delta* delta, float* D,
+                                             int64_t ldd);
+
+IDELTA_API idelta_status idelta_delta_info(const idelta_context* context, const idelta_delta* delta,
+                                           idelta_delta_info_t* info);
+
+IDELTA_API void idelta_delta_destroy(idelta_delta* delta);
+
+/* ---- Passes ------------------------------------------------------------------------------------------------
+ * workspace: at least the bytes that the ..._workspace_bytes query returns for this call's m, aligned to 64; or null
+ * (workspace_bytes 0) to use memory that the library keeps for the calling thread and grows once. */
+
+/* y = act(a x + x D + b),  contribution = a x + x D + b - a x as accumulated: x D + b.
+ * y may be x itself (same pointer and stride); no other outputs may overlap inputs or each other. */
+typedef struct idelta_forward_args {
+  size_t struct_size;
+  int64_t m;
+  const float* x; /* m x n */
+  int64_t ldx;
+  const float* bias; /* n, or null */
+  idelta_activation activation;
+  float* y; /* m x n */
+  int64_t ldy;
+  float* contribution; /* m x n, or null */
+  int64_t ldc;
+  void* workspace;
+  size_t workspace_bytes;
+} idelta_forward_args;
+#define IDELTA_FORWARD_ARGS_INIT \
+  { sizeof(idelta_forward_args), 0, NULL, 0, NULL, {IDELTA_ACTIVATION_IDENTITY, 0.0f}, NULL, 0, NULL, 0, NULL, 0 }
+IDELTA_API idelta_status idelta_forward(const idelta_context* context, const idelta_delta* delta,
+                                        const idelta_forward_args* args);
+
+/* dz = dy (.) act'(y),  dx = a dz + dz D^T.  y may be null for the identity activation. dx may be dy itself. */
+typedef struct idelta_backward_data_args {
+  size_t struct_size;
+  int64_t m;
+  const float* dy; /* m x n: gradient of the loss by y */
+  int64_t lddy;
+  const float* y; /* m x n: what forward returned */
+  int64_t ldy;
+  idelta_activation activation;
+  float* dz; /* m x n, or null if not wanted; may be dy itself when dx is not */
+  int64_t lddz;
+  float* dx; /* m x n, or null: only dz is wanted (the first layer) */
+  int64_t lddx;
+  void* workspace;
+  size_t workspace_bytes;
+} idelta_backward_data_args;
+#define IDELTA_BACKWARD_DATA_ARGS_INIT                                                                            \
+  {                                                                                                               \
+    sizeof(idelta_backward_data_args), 0, NULL, 0, NULL, 0, {IDELTA_ACTIVATION_IDENTITY, 0.0f}, NULL, 0, NULL, 0, \
+        NULL, 0                                                                                                   \
+  }
+IDELTA_API idelta_status idelta_backward_data(const idelta_context* context, const idelta_delta* delta,
+                                              const idelta_backward_data_args* args);
+
+/* dD = beta dD + x^T dz (n x n, in x out),  db = beta db + column sums of dz, in one pass. beta = 0 never reads them.
+ * In F32, and for db always, one chain an element that starts from beta dD and goes through the rows in order, so a
+ * batch accumulated in pieces with beta = 1 gives the bits of the whole batch. dD or db may be null.
+ *
+ * format: how x and dz are multiplied; AUTO: F32. BF16 rounds both to bf16 (nearest even), so that dD errs by at most
+ * 2^-7 |x|^T |dz| more; BF16X3 splits both in two and errs by at most 3 2^-16 |x|^T |dz| more. Sums are fp32.
+ * Where the format is no faster than F32, which is more accurate, F32 takes its place: fewer than 32 rows; CPUs without
+ * AMX, save that AVX-512 BF16 rounds for BF16 as idelta_bf16_product says. */
+typedef struct idelta_backward_weights_args {
+  size_t struct_size;
+  int64_t m;
+  int64_t n;
+  const float* x; /* m x n: what forward was given */
+  int64_t ldx;
+  const float* dz; /* m x n */
+  int64_t lddz;
+  float beta;
+  float* dD; /* n x n */
+  int64_t lddD;
+  float* db; /* n */
+  void* workspace;
+  size_t workspace_bytes;
+  idelta_format format;
+} idelta_backward_weights_args;
+#define IDELTA_BACKWARD_WEIGHTS_ARGS_INIT \
+  { sizeof(idelta_backward_weights_args), 0, 0, NULL, 0, NULL, 0, 0.0f, NULL, 0, NULL, NULL, 0, IDELTA_FORMAT_AUTO }
+IDELTA_API idelta_status idelta_backward_weights(const idelta_context* context,
+                                                 const idelta_backward_weights_args* args);
+
+/* Values are frozen. g is the gradient; decay pulls D towards 0 (W towards a I) and leaves the bias alone. */
+typedef enum idelta_optimizer_kind {
+  IDELTA_OPTIMIZER_SGD = 0,      /* D -= lr (g + decay D) */
+  IDELTA_OPTIMIZER_MOMENTUM = 1, /* g += decay D;  v = momentum v + g;  D -= lr v */
+  IDELTA_OPTIMIZER_NESTEROV = 2, /* g += decay D;  v = momentum v + g;  D -= lr (g + momentum v) */
+  IDELTA_OPTIMIZER_ADAMW =
+      3 /* Loshchilov & Hutter 2019, decay decoupled: D -= lr (decay D + mhat / (sqrt(vhat) + eps)) */
+} idelta_optimizer_kind;
+
+typedef struct idelta_optimizer {
+  size_t struct_size;
+  idelta_optimizer_kind kind;
+  float learning_rate;
+  float momentum; /* momentum and Nesterov; AdamW's beta1 */
+  float beta2;    /* AdamW */
+  float epsilon;  /* AdamW */
+  float weight_decay;
+  int64_t step; /* AdamW: 1 for the first update */
+} idelta_optimizer;
+#define IDELTA_OPTIMIZER_INIT \
+  { sizeof(idelta_optimizer), IDELTA_OPTIMIZER_SGD, 0.0f, 0.9f, 0.999f, 1e-8f, 0.0f, 1 }
+
+/* Number of state arrays of D's and of the bias' size that an optimizer keeps: SGD 0, momentum and Nesterov 1, AdamW 2.
+ */
+IDELTA_API int32_t idelta_optimizer_state_arrays(idelta_optimizer_kind kind);
+
+/* How an n x n matrix of parameters lies. Values are frozen. */
+typedef enum idelta_order {
+  IDELTA_ORDER_ROWS = 0,  /* row after row, as everywhere else */
+  IDELTA_ORDER_PANELS = 1 /* as a delta in fp32 packs it: the first nr columns of all rows, then the next nr */
+} idelta_order;
+
+/* From rows to panels and back; floats: how many a matrix takes in panels. nr is the context's (32 for AVX-512 and AMX,
+ * 16 for AVX2): files and other contexts should be given rows. Past column n panels are zero; zeros are zeros in both
+ * orders. `panels` and the matrix in rows must not overlap. */
+IDELTA_API idelta_status idelta_panels_floats(const idelta_context* context, int64_t n, int64_t* floats);
+IDELTA_API idelta_status idelta_panels_pack(const idelta_context* context, int64_t n, const float* rows, int64_t ld,
+                                            float* panels);
+IDELTA_API idelta_status idelta_panels_unpack(const idelta_context* context, int64_t n, const float* panels,
+                                              float* rows, int64_t ld);
+
+/* One optimiser step of D (and bias): the gradient x^T dz is made tile by tile and used before it leaves the first
+ * cache; the new D goes to `D` and, repacked in the format of `delta`, into `delta`. With D null the forward pack of
+ * `delta` is itself the master (idelta_delta_unpack shows it): a copy of D less to read and write. That is only for
+ * format F32, which holds D to the bit: in others steps below the last place of D~ would be lost. gradient_format is
+ * backward_weights' format: of x^T dz alone, whatever the format of `delta`. With D (or null) and state in panels each
+ * is read and written on end: few rows of the batch are 1.2 to 1.5 times as fast (n 256 to 1024, m 1; Zen 5), more on
+ * several threads, each of which then has panels of its own. */
+typedef struct idelta_update_args {
+  size_t struct_size;
+  int64_t m;
+  const float* x; /* m x n */
+  int64_t ldx;
+  const float* dz; /* m x n */
+  int64_t lddz;
+  const idelta_optimizer* optimizer;
+  float* D;        /* n x n, in x out or out x in as delta was given: the master copy, changed in place; or null */
+  int64_t ldd;     /* of D in rows; in panels it is not used */
+  float* state[2]; /* each n x n (in rows: dense), as D (null: in x out), zero before the first step */
+  float* bias;     /* n, or null: changed in place */
+  float* bias_state[2];
+  void* workspace;
+  size_t workspace_bytes;
+  idelta_format gradient_format;
+  idelta_order order; /* of D and state */
+} idelta_update_args;
+#define IDELTA_UPDATE_ARGS_INIT                                                                                \
+  {                                                                                                            \
+    sizeof(idelta_update_args), 0, NULL, 0, NULL, 0, NULL, NULL, 0, {NULL, NULL}, NULL, {NULL, NULL}, NULL, 0, \
+        IDELTA_FORMAT_AUTO, IDELTA_ORDER_ROWS                                                                  \
+  }
+IDELTA_API idelta_status idelta_update(const idelta_context* context, idelta_delta* delta,
+                                       const idelta_update_args* args);
+
+/* Bytes of workspace for m rows; forward and backward_data need the same; of the weights passes it is enough for every
+ * format. */
+IDELTA_API idelta_status idelta_forward_workspace_bytes(const idelta_context* context, const idelta_delta* delta,
+                                                        int64_t m, size_t* bytes);
+IDELTA_API idelta_status idelta_backward_data_workspace_bytes(const idelta_context* context, const idelta_delta* delta,
+                                                              int64_t m, size_t* bytes);
+IDELTA_API idelta_status idelta_backward_weights_workspace_bytes(const idelta_context* context, int64_t m, int64_t n,
+                                                                 size_t* bytes);
+IDELTA_API idelta_status idelta_update_workspace_bytes(const idelta_context* context, const idelta_delta* delta,
+                                                       int64_t m, size_t* bytes);
+
+/* ---- Stateless, BLAS-style, on an unpacked D ---------------------------------------------------------------
+ * y = alpha (a x + x op(D)) + beta y,  op(D) = D, or D^T when transposed is not 0. y must not overlap x or D;
+ * beta = 0 never reads y. */
+IDELTA_API idelta_status idelta_sidmm(const idelta_context* context, int32_t transposed, int64_t m, int64_t n,
+                                      float alpha, float identity_scale, const float* x, int64_t ldx, const float* D,
+                                      int64_t ldd, float beta, float* y, int64_t ldy);
+
+/* The same for one row: x and y are vectors of n elements, incx and incy apart (not 0; negative counts from the end,
+ * as in BLAS). */
+IDELTA_API idelta_status idelta_sidmv(const idelta_context* context, int32_t transposed, int64_t n, float alpha,
+                                      float identity_scale, const float* x, int64_t incx, const float* D, int64_t ldd,
+                                      float beta, float* y, int64_t incy);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IDELTA_IDELTA_H */
