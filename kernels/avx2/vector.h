@@ -48,6 +48,13 @@ inline void accumulate(Vector& sum, Vector a, Vector b) {
 }
 // Nothing: to the compiler, p comes out of sum.
 inline void order_after(Vector& sum, const float*& p) { __asm__("" : "+x"(sum.v), "+r"(p)); }
+// a, of which Clang knows nothing: see gradient_of().
+inline Vector opaque(Vector a) {
+#if defined(__clang__)
+  __asm__("" : "+x"(a.v));
+#endif
+  return a;
+}
 inline Vector fnma(Vector a, Vector b, Vector c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
 inline Vector sqrt(Vector a) { return {_mm256_sqrt_ps(a.v)}; }
 inline Vector abs(Vector a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }

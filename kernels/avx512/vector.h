@@ -38,6 +38,13 @@ inline void accumulate(Vector& sum, Vector a, Vector b) {
 }
 // Nothing: to the compiler, p comes out of sum.
 inline void order_after(Vector& sum, const float*& p) { __asm__("" : "+v"(sum.v), "+r"(p)); }
+// a, of which Clang knows nothing: see gradient_of().
+inline Vector opaque(Vector a) {
+#if defined(__clang__)
+  __asm__("" : "+v"(a.v));
+#endif
+  return a;
+}
 inline Vector fnma(Vector a, Vector b, Vector c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
 inline Vector sqrt(Vector a) { return {_mm512_sqrt_ps(a.v)}; }
 inline Vector abs(Vector a) { return {_mm512_abs_ps(a.v)}; }

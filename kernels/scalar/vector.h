@@ -44,6 +44,13 @@ inline Vector operator/(Vector a, Vector b) { return {a.v / b.v}; }
 inline Vector operator|(Vector a, Vector b) { return from_bits(bits(a) | bits(b)); }
 inline Vector fma(Vector a, Vector b, Vector c) { return {__builtin_fmaf(a.v, b.v, c.v)}; }
 inline Vector fnma(Vector a, Vector b, Vector c) { return {__builtin_fmaf(-a.v, b.v, c.v)}; }
+// a, of which Clang knows nothing: see gradient_of(). Elsewhere than on x86 denormals are numbers like others.
+inline Vector opaque(Vector a) {
+#if defined(__clang__) && defined(__x86_64__)
+  __asm__("" : "+x"(a.v));
+#endif
+  return a;
+}
 inline Vector sqrt(Vector a) { return {__builtin_sqrtf(a.v)}; }
 inline Vector abs(Vector a) { return from_bits(bits(a) & 0x7fffffffu); }
 // The second operand where either is NaN, as on x86.
