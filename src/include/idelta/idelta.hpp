@@ -39,12 +39,14 @@ using UpdateArgs = idelta_update_args;
 inline constexpr ContextOptions kContextOptions = IDELTA_CONTEXT_OPTIONS_INIT;
 inline constexpr DeltaOptions kDeltaOptions = IDELTA_DELTA_OPTIONS_INIT;
 
+// A handle to a context: copies are cheap and share it, and the last one destroys it. One that was moved from may be
+// assigned to and destroyed; calls refuse it as null.
 class Context {
  public:
   explicit Context(const ContextOptions& options = kContextOptions) {
     idelta_context* raw = nullptr;
     check(idelta_context_create(&options, &raw));
-    handle_.reset(raw);
+    handle_.reset(raw, idelta_context_destroy);
   }
   // threads = 0 and isa = AUTO mean: choose for me.
   static Context with(idelta_isa isa, int32_t threads) {
@@ -60,45 +62,44 @@ class Context {
   const idelta_context* get() const { return handle_.get(); }
 
  private:
-  struct Destroy {
-    void operator()(idelta_context* p) const { idelta_context_destroy(p); }
-  };
-  std::unique_ptr<idelta_context, Destroy> handle_;
+  std::shared_ptr<idelta_context> handle_;
 };
 
+// Owns a packed delta and shares its context, so that it may be moved and outlive the handle it was given.
 class Delta {
  public:
-  // D: n x n, row stride ldd. The context must outlive the delta.
+  // D: n x n, row stride ldd.
   Delta(const Context& context, int64_t n, const float* D, int64_t ldd, const DeltaOptions& options = kDeltaOptions)
-      : context_(&context) {
+      : context_(context) {
     idelta_delta* raw = nullptr;
     check(idelta_delta_pack(context.get(), n, D, ldd, &options, &raw));
     handle_.reset(raw);
   }
 
-  void repack(const float* D, int64_t ldd) { check(idelta_delta_repack(context_->get(), handle_.get(), D, ldd)); }
-  void unpack(float* D, int64_t ldd) const { check(idelta_delta_unpack(context_->get(), handle_.get(), D, ldd)); }
+  void repack(const float* D, int64_t ldd) { check(idelta_delta_repack(context_.get(), handle_.get(), D, ldd)); }
+  void unpack(float* D, int64_t ldd) const { check(idelta_delta_unpack(context_.get(), handle_.get(), D, ldd)); }
 
   DeltaInfo info() const {
     DeltaInfo info = IDELTA_DELTA_INFO_INIT;
-    check(idelta_delta_info(context_->get(), handle_.get(), &info));
+    check(idelta_delta_info(context_.get(), handle_.get(), &info));
     return info;
   }
 
   // struct_size of the arguments is filled in here:  delta.forward({.m = 1, .x = x, .ldx = n, .y = y, .ldy = n});
   void forward(ForwardArgs args) const {
     args.struct_size = sizeof args;
-    check(idelta_forward(context_->get(), handle_.get(), &args));
+    check(idelta_forward(context_.get(), handle_.get(), &args));
   }
   void backward_data(BackwardDataArgs args) const {
     args.struct_size = sizeof args;
-    check(idelta_backward_data(context_->get(), handle_.get(), &args));
+    check(idelta_backward_data(context_.get(), handle_.get(), &args));
   }
   void update(UpdateArgs args) {
     args.struct_size = sizeof args;
-    check(idelta_update(context_->get(), handle_.get(), &args));
+    check(idelta_update(context_.get(), handle_.get(), &args));
   }
 
+  const Context& context() const { return context_; }
   idelta_delta* get() { return handle_.get(); }
   const idelta_delta* get() const { return handle_.get(); }
 
@@ -106,7 +107,7 @@ class Delta {
   struct Destroy {
     void operator()(idelta_delta* p) const { idelta_delta_destroy(p); }
   };
-  const Context* context_;
+  Context context_;  // outlives the delta below
   std::unique_ptr<idelta_delta, Destroy> handle_;
 };
 
