@@ -107,5 +107,33 @@ TEST(Network, UnwiseOptionsAreWarnedOf) {
   EXPECT_TRUE(has(warning([](auto& o) { o.identity_scale = 2; }), "by 1024"));
 }
 
+TEST(Network, OutlivesTheHandleOfItsContextAndMoves) {
+  auto context = std::make_unique<idelta::Context>(nn_context());
+  std::vector<nn::Network> networks;
+  for (int i = 0; i < 5; ++i) networks.emplace_back(*context, pattern_options(2));
+  randomise(networks[0], 3);
+  const std::vector<float> before = networks[0].delta(1);
+  context.reset();
+  nn::Network moved = std::move(networks[0]);
+  EXPECT_EQ(before, moved.delta(1));
+  networks[0] = std::move(moved);
+  networks.erase(networks.begin() + 1, networks.end());
+  EXPECT_EQ(before, networks[0].delta(1));
+  networks[0].set_compute(IDELTA_FORMAT_BF16);
+  EXPECT_EQ(before, networks[0].delta(1));
+}
+
+// Two copies would train one set of parameters.
+static_assert(!std::is_copy_constructible_v<nn::Network> && std::is_nothrow_move_constructible_v<nn::Network>);
+
+TEST(Network, RefusedFormatsLeaveItWhole) {
+  nn::Network network(nn_context(), pattern_options(2));
+  randomise(network, 3);
+  const std::vector<float> before = network.delta(1);
+  EXPECT_THROW(network.set_compute(static_cast<idelta_format>(77)), idelta::Error);
+  EXPECT_EQ(IDELTA_FORMAT_F32, network.compute());
+  EXPECT_EQ(before, network.delta(1));
+}
+
 }  // namespace
 }  // namespace idelta_test

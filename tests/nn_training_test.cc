@@ -70,6 +70,32 @@ TEST(Training, SameSeedGivesTheSameBitsAtAnyThreadCount) {
   EXPECT_FALSE(same_bits(expected, trained(one, 2))) << "the seed must matter";
 }
 
+struct Experiment {
+  nn::Dataset data;
+  nn::Network network;
+};
+
+// Before the first batch, after two of the first epoch, and from vector to vector.
+TEST(Training, GoesOnWhereverNetworkAndDataAreMoved) {
+  const idelta::Context context = nn_context();
+  nn::TrainOptions options = quick();
+  options.epochs = 2;
+  const nn::Dataset data = patterns(32 * 4 + 5, 1);
+  nn::Network still(context, pattern_options(3));
+  nn::Trainer(still, data, options).run();
+
+  std::vector<Experiment> experiments;
+  experiments.push_back({data, nn::Network(context, pattern_options(3))});
+  nn::Trainer first(experiments[0].network, experiments[0].data, options);
+  Experiment moved = std::move(experiments[0]);
+  EXPECT_FALSE(first.run([](const nn::Progress& p) { return p.batch < 2; }));
+  nn::Trainer trainer = std::move(first);
+  experiments[0] = std::move(moved);
+  for (int i = 0; i < 5; ++i) experiments.push_back({data, nn::Network(context, pattern_options(1))});
+  EXPECT_TRUE(trainer.run());
+  EXPECT_TRUE(same_bits(still, experiments[0].network));
+}
+
 // The steps of bf16 are too coarse to gather updates in: D must stay fp32 and only what is computed with it may round.
 TEST(Training, ReducedFormatsKeepDInFp32AndLearnAsWell) {
   const idelta::Context one = nn_context(1), three = nn_context(3);

@@ -81,15 +81,16 @@ std::vector<std::string> warnings(const NetworkOptions& options) {
   return found;
 }
 
-Network::Network(const Context& context, const NetworkOptions& options) : context_(&context), options_(options) {
+Network::Network(const Context& context, const NetworkOptions& options)
+    : state_(std::make_shared<State>(State{context, options})) {
   check(options);
   const int64_t n = options.n();
   try {
-    layers_.resize(static_cast<size_t>(options.layers));
+    state_->layers.resize(static_cast<size_t>(options.layers));
     const std::vector<float> zero(static_cast<size_t>(n * n));
     for (int64_t l = 0; l < layers(); ++l) {
-      layers_[l].bias.assign(static_cast<size_t>(n), 0.0f);
-      pack(l, zero);
+      state_->layers[l].bias.assign(static_cast<size_t>(n), 0.0f);
+      state_->layers[l].packed = packed_in(compute(), l, zero);
     }
   } catch (const std::bad_alloc&) {
     fail("network: there is no memory for ", options.layers, " layers of ", n, " x ", n,
@@ -98,36 +99,38 @@ Network::Network(const Context& context, const NetworkOptions& options) : contex
 }
 
 idelta_activation Network::activation(int64_t layer) const {
-  return layer + 1 == layers() ? idelta_activation{IDELTA_ACTIVATION_IDENTITY, 0.0f} : options_.activation;
+  return layer + 1 == layers() ? idelta_activation{IDELTA_ACTIVATION_IDENTITY, 0.0f} : options().activation;
 }
 
-void Network::pack(int64_t layer, std::span<const float> delta) {
-  DeltaOptions options = kDeltaOptions;
-  options.format = compute_;
-  options.identity_scale = options_.identity_scale;
-  options.passes = layer == 0 ? IDELTA_PASS_FORWARD : IDELTA_PASS_BOTH;  // nobody asks for the gradient of the images
-  layers_[layer].packed = std::make_unique<Delta>(*context_, n(), delta.data(), n(), options);
+std::unique_ptr<Delta> Network::packed_in(idelta_format format, int64_t layer, std::span<const float> delta) const {
+  DeltaOptions how = kDeltaOptions;
+  how.format = format;
+  how.identity_scale = options().identity_scale;
+  how.passes = layer == 0 ? IDELTA_PASS_FORWARD : IDELTA_PASS_BOTH;  // nobody asks for the gradient of the images
+  return std::make_unique<Delta>(context(), n(), delta.data(), n(), how);
 }
 
 void Network::set_compute(idelta_format format) {
-  if (format == compute_) return;
+  if (format == compute()) return;
   for (int64_t l = 0; l < layers(); ++l) {
     const std::vector<float> D = delta(l);
-    compute_ = format;
-    pack(l, D);
-    std::vector<float>& master = layers_[l].master;
-    master.assign(format == IDELTA_FORMAT_F32 ? 0 : static_cast<size_t>(panels_floats(*context_, n())), 0.0f);
-    if (!master.empty()) panels_pack(*context_, n(), D.data(), n(), master.data());
+    std::unique_ptr<Delta> packed = packed_in(format, l, D);
+    std::vector<float> master(format == IDELTA_FORMAT_F32 ? 0 : static_cast<size_t>(panels_floats(context(), n())));
+    if (!master.empty()) panels_pack(context(), n(), D.data(), n(), master.data());
+    // Together, once nothing can throw: without a master the packed form is D.
+    state_->layers[l].packed = std::move(packed);
+    state_->layers[l].master = std::move(master);
   }
+  state_->compute = format;
 }
 
 std::vector<float> Network::delta(int64_t layer) const {
-  const std::vector<float>& master = layers_[layer].master;
+  const std::vector<float>& master = state_->layers[layer].master;
   std::vector<float> copy(static_cast<size_t>(n() * n()));
   if (master.empty()) {
-    layers_[layer].packed->unpack(copy.data(), n());
+    state_->layers[layer].packed->unpack(copy.data(), n());
   } else {
-    panels_unpack(*context_, n(), master.data(), copy.data(), n());
+    panels_unpack(context(), n(), master.data(), copy.data(), n());
   }
   return copy;
 }
@@ -139,20 +142,20 @@ void Network::set_layer(int64_t layer, std::span<const float> delta, std::span<c
     fail("set_layer: delta has ", delta.size(), " and bias ", bias.size(), " entries; give ", width * width, " and ",
          width);
   }
-  Layer& target = layers_[layer];
+  Layer& target = state_->layers[layer];
   target.packed->repack(delta.data(), n());
-  if (!target.master.empty()) panels_pack(*context_, n(), delta.data(), n(), target.master.data());
+  if (!target.master.empty()) panels_pack(context(), n(), delta.data(), n(), target.master.data());
   std::copy(bias.begin(), bias.end(), target.bias.begin());
 }
 
 void Network::pad(std::span<const float> images, int64_t rows, float* h0) const {
-  const int64_t pixels = options_.pixels();
+  const int64_t pixels = options().pixels();
   if (rows < 0 || images.size() != static_cast<size_t>(rows * pixels)) {
     fail("pad: images has ", images.size(), " entries; give ", rows, " images of ", pixels, " pixels");
   }
   for (int64_t i = 0; i < rows; ++i) {
     float* row = std::copy_n(images.data() + i * pixels, pixels, h0 + i * n());
-    std::fill_n(row, options_.classes, options_.class_padding);
+    std::fill_n(row, options().classes, options().class_padding);
   }
 }
 
@@ -168,7 +171,7 @@ void Network::forward(int64_t rows, const float* h0, std::span<float* const> out
     packed(l).forward({.m = rows,
                        .x = x,
                        .ldx = n(),
-                       .bias = layers_[l].bias.data(),
+                       .bias = state_->layers[l].bias.data(),
                        .activation = activation(l),
                        .y = outputs[l],
                        .ldy = n(),

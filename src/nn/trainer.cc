@@ -57,6 +57,13 @@ void check(const TrainOptions& options) {
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
+// The images of a Dataset, which stay where they are when it is moved.
+struct Images {
+  std::span<const float> images;
+  std::span<const uint8_t> labels;
+  int64_t count, pixels;
+};
+
 }  // namespace
 
 float effective_learning_rate(const TrainOptions& options, int64_t layers, int64_t epoch) {
@@ -80,8 +87,9 @@ struct Trainer::State {
   bool run_epoch(const Observer& observer);
   Progress progress(int64_t done, double loss, double correct) const;
 
-  Network& network;
-  const Dataset& data;
+  // What the caller's Network holds, and where the caller's data is: either may be moved meanwhile.
+  Network network;
+  const Images data;
   const TrainOptions options;
   int64_t batch;    // rows that the buffers hold
   int64_t batches;  // an epoch
@@ -108,9 +116,9 @@ struct Trainer::State {
 };
 
 Trainer::State::State(Network& net, const Dataset& set, const TrainOptions& opts)
-    : network(net), data(set), options(opts), random(opts.seed) {
+    : network(net.state_), data{set.images, set.labels, set.count, set.pixels()}, options(opts), random(opts.seed) {
   check(options);
-  check_data("train", data, network.options());
+  check_data("train", set, network.options());
   batch = std::min(options.batch, data.count);
   batches = (data.count + batch - 1) / batch;
 
@@ -144,7 +152,7 @@ void Trainer::State::shuffle() {
 
 // h0 and labels of rows [first, first + rows) of the shuffled set.
 void Trainer::State::gather(int64_t first, int64_t rows) {
-  const int64_t pixels = data.pixels(), classes = network.options().classes;
+  const int64_t pixels = data.pixels, classes = network.options().classes;
   for (int64_t i = 0; i < rows; ++i) {
     const int64_t image = order[first + i];
     float* row = std::copy_n(data.images.data() + image * pixels, pixels, h0.data() + i * network.n());
@@ -190,7 +198,7 @@ Loss Trainer::State::step(int64_t rows, float learning_rate) {
 
 void Trainer::State::update(int64_t layer, int64_t rows, const float* x, const float* gradient) {
   const int64_t n = network.n();
-  Network::Layer& target = network.layers_[layer];
+  Network::Layer& target = network.state_->layers[layer];
   Slots& slot = slots[layer];
   // An optimiser that keeps fewer arrays than two leaves the rest empty, whose data() may be anything.
   const auto array = [](std::vector<float>& values) { return values.empty() ? nullptr : values.data(); };
@@ -252,6 +260,8 @@ bool Trainer::State::run_epoch(const Observer& observer) {
 Trainer::Trainer(Network& network, const Dataset& data, const TrainOptions& options)
     : state_(std::make_unique<State>(network, data, options)) {}
 
+Trainer::Trainer(Trainer&&) noexcept = default;
+Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 Trainer::~Trainer() = default;
 
 bool Trainer::run(const Observer& observer) {

@@ -15,6 +15,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "idelta/idelta.hpp"
@@ -63,25 +64,28 @@ struct NetworkOptions {
 // Sentences about settings that work but disappoint, e.g. ReLU with padding 0: its class dimensions never learn.
 std::vector<std::string> warnings(const NetworkOptions& options);
 
-// Owns D, in packed form, and b of every layer. The context must outlive it. Made in format F32, whose packed form is D
-// to the bit; in others D is kept beside it in fp32.
+// Owns D, in packed form, and b of every layer, and shares the context. Made in format F32, whose packed form is D to
+// the bit; in others D is kept beside it in fp32. May be moved, also while a Trainer trains it; one that was moved from
+// may only be destroyed or assigned to.
 class Network {
  public:
   Network(const Context& context, const NetworkOptions& options);  // the identity: every D and b zero
+  Network(Network&&) = default;
+  Network& operator=(Network&&) = default;
 
-  const NetworkOptions& options() const { return options_; }
-  const Context& context() const { return *context_; }
-  int64_t layers() const { return options_.layers; }
-  int64_t n() const { return options_.n(); }
+  const NetworkOptions& options() const { return state_->options; }
+  const Context& context() const { return state_->context; }
+  int64_t layers() const { return state_->options.layers; }
+  int64_t n() const { return state_->options.n(); }
 
   std::vector<float> delta(int64_t layer) const;  // n x n, in x out: a copy in fp32, whatever format computes
-  std::span<const float> bias(int64_t layer) const { return layers_[layer].bias; }  // n
-  idelta_activation activation(int64_t layer) const;                                // identity for the last layer
-  const Delta& packed(int64_t layer) const { return *layers_[layer].packed; }
+  std::span<const float> bias(int64_t layer) const { return state_->layers[layer].bias; }  // n
+  idelta_activation activation(int64_t layer) const;  // identity for the last layer
+  const Delta& packed(int64_t layer) const { return *state_->layers[layer].packed; }
 
   // The format in which x D and dz D^T are computed from now on. D itself does not change.
   void set_compute(idelta_format format);
-  idelta_format compute() const { return compute_; }
+  idelta_format compute() const { return state_->compute; }
 
   // Replaces a layer's parameters and repacks them.
   void set_layer(int64_t layer, std::span<const float> delta, std::span<const float> bias);
@@ -101,12 +105,17 @@ class Network {
     std::vector<float> master;  // D in panels, unless the packed form is
     std::unique_ptr<Delta> packed;
   };
-  void pack(int64_t layer, std::span<const float> delta);
+  // At one address wherever the Network is moved; a Trainer shares it.
+  struct State {
+    Context context;
+    NetworkOptions options;
+    idelta_format compute = IDELTA_FORMAT_F32;
+    std::vector<Layer> layers;
+  };
+  explicit Network(std::shared_ptr<State> shared) : state_(std::move(shared)) {}
+  std::unique_ptr<Delta> packed_in(idelta_format format, int64_t layer, std::span<const float> delta) const;
 
-  const Context* context_;
-  NetworkOptions options_;
-  idelta_format compute_ = IDELTA_FORMAT_F32;
-  std::vector<Layer> layers_;
+  std::shared_ptr<State> state_;
 };
 
 // ---- Training ------------------------------------------------------------------------------------------------------
@@ -134,11 +143,15 @@ struct Progress {
 };
 
 // One training run, which leaves the network computing in options.compute; state survives between calls of run(), so
-// that a caller may stop, look and go on. The network and the data must outlive it. A loss that is not finite throws,
-// before the parameters change.
+// that a caller may stop, look and go on. A loss that is not finite throws, before the parameters change.
+//
+// It shares the network's parameters, and trains them wherever the Network is moved. Of the data it keeps the addresses
+// of images and labels: the set may be moved, but must outlive it and keep its size.
 class Trainer {
  public:
   Trainer(Network& network, const Dataset& data, const TrainOptions& options);
+  Trainer(Trainer&&) noexcept;
+  Trainer& operator=(Trainer&&) noexcept;
   ~Trainer();
 
   // Called after every batch; returning false stops after that batch with the network whole.
