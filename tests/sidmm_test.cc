@@ -84,6 +84,25 @@ TEST_F(SidmmTest, VectorStrides) {
   }
 }
 
+// BLAS's alpha = 0: nothing of x or D reaches y, nor need they be there; beta = 0 does not read y.
+TEST_F(SidmmTest, AlphaZeroReadsNeitherXNorD) {
+  for (const float beta : {0.0f, 1.0f, -0.5f}) {
+    for (const bool given : {true, false}) {
+      const Matrix x(3, 7), D(7, 7), y(3, 7, 9), y_row(7, 1, 2);  // all NaN at first
+      const float* const from = given ? x.data() : nullptr;
+      const float* const matrix = given ? D.data() : nullptr;
+      if (beta != 0) fill(y, [] { return 3.0f; }), fill(y_row, [] { return 3.0f; });
+      ASSERT_OK(idelta_sidmm(context.get(), 0, 3, 7, 0, 1, from, 7, matrix, 7, beta, y.data(), y.ld()));
+      ASSERT_OK(idelta_sidmv(context.get(), 1, 7, 0, 1, from, 1, matrix, 7, beta, y_row.data(), -2));
+      for (int64_t j = 0; j < 7; ++j) {
+        for (int64_t i = 0; i < 3; ++i) EXPECT_EQ(3 * beta, y(i, j));
+        EXPECT_EQ(3 * beta, y_row(j, 0));
+      }
+      EXPECT_TRUE(y.surroundings_untouched() && y_row.surroundings_untouched());
+    }
+  }
+}
+
 // alpha = 1, beta = 0 is idelta_forward without packing: the same bits.
 TEST_F(SidmmTest, IsForwardBitForBit) {
   Random random(3);
