@@ -96,8 +96,8 @@ struct ProductRows {
   IDELTA_INLINE static void advance(ForwardTile& t, ptrdiff_t panels) {
     const ptrdiff_t width = panels * nr;
     t.panels += panels * t.panel_stride;
-    t.start = t.start.from(0, panels);
-    t.suspend = t.suspend.from(0, panels);
+    if (t.start.at) t.start.at += panels * t.start.panel_stride;
+    if (t.suspend.at) t.suspend.at += panels * t.suspend.panel_stride;
     t.epilogue.advance(0, width);
   }
 };

@@ -78,32 +78,38 @@ struct Pass {
       for (Range group = panels.first_alike(columns, together); group.size() > 0;
            group = panels.first_alike({group.end, columns.end}, together)) {
         for (int64_t t = tiles.begin; t < tiles.end; ++t) {
-          const int64_t before =
-              (t - tiles.begin) * block.tile_rows * columns.size() + (group.begin - columns.begin) * block.height(t);
-          float* const sums = kc < n ? partial + before * panels.nr() : nullptr;
-          multiply_tile(block, t, group, {k, std::min(k + kc, n)}, sums, ahead);
+          multiply_tile(block, t, group, {k, std::min(k + kc, n)}, waiting_sums(block, cell, t, group.begin, partial),
+                        ahead);
         }
       }
     }
   }
 
-  void multiply_tile(const Block& block, int64_t tile, Range group, Range reduction, float* sums,
+  // Of a tile and its panels between blocks of k, if there are several.
+  Sums waiting_sums(const Block& block, const Cell& cell, int64_t tile, int64_t panel, float* partial) const {
+    if (kc >= n) return {};
+    const int64_t height = block.height(tile), nr = panels.nr();
+    const int64_t before =
+        (tile - cell.rows.begin) * block.tile_rows * cell.panels.size() + (panel - cell.panels.begin) * height;
+    return {partial + before * nr, nr, height * nr};
+  }
+
+  void multiply_tile(const Block& block, int64_t tile, Range group, Range reduction, const Sums& sums,
                      FetchAhead& ahead) const {
     Range used = panels.used(group.begin);
     used = {std::max(used.begin, reduction.begin), std::min(used.end, reduction.end)};
     if (used.size() <= 0) used = {reduction.begin, reduction.begin};
 
-    const int64_t row = tile * block.tile_rows, column = group.begin * panels.nr(), height = block.height(tile);
-    const auto sums_if = [&](bool wait) { return Sums{wait ? sums : nullptr, panels.nr(), height * panels.nr()}; };
-    kernel({.rows = height,
+    const int64_t row = tile * block.tile_rows, column = group.begin * panels.nr();
+    kernel({.rows = block.height(tile),
             .cols = std::min(group.size() * panels.nr(), n - column),
             .k = used.size(),
             .x = source.at(block, row) + used.begin,
             .ldx = source.ld(),
             .panels = panels.words(group.begin, used.begin),
             .panel_stride = panels.stride(),
-            .start = sums_if(reduction.begin > 0),
-            .suspend = sums_if(reduction.end < n),
+            .start = reduction.begin > 0 ? sums : Sums{},
+            .suspend = reduction.end < n ? sums : Sums{},
             .fetch = ahead.share(ceil_div(reduction.size(), panels.steps_a_word())),
             .epilogue = source.epilogue(block, row, column)});
   }
