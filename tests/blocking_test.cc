@@ -155,8 +155,8 @@ TEST(Blocking, SmallProblemsStayOnOneThread) {
   EXPECT_EQ(1, useful_threads(64, 16.0 * 64 * 64));
   EXPECT_EQ(64, useful_threads(64, 1e18));
   EXPECT_EQ(1, useful_threads(1, 1e18));
-  EXPECT_EQ(1, useful_threads(2, training_work(512.0 * 512, 512)));
-  EXPECT_EQ(2, useful_threads(2, training_work(2 * 512.0 * 512, 512)));
+  EXPECT_EQ(1, useful_threads(2, training_work(512.0 * 512, 512 * 512)));
+  EXPECT_EQ(2, useful_threads(2, training_work(2 * 512.0 * 512, 512 * 512)));
 }
 
 }  // namespace

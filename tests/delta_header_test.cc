@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "src/core/delta.h"
+#include "src/core/formats/list.h"
 
 namespace {
 
@@ -37,12 +38,12 @@ TEST_F(DeltaHeader, DamageToAnyFieldIsNoticed) {
       {"magic", [](Header& h) { h.magic ^= 1; }},
       {"version", [](Header& h) { h.version += 1; }},
       {"isa", [](Header& h) { h.isa = h.isa == IDELTA_ISA_SCALAR ? IDELTA_ISA_AVX2 : IDELTA_ISA_SCALAR; }},
-      {"format", [](Header& h) { h.format = IDELTA_FORMAT_BF16; }},
+      {"format", [](Header& h) { h.format = &idelta::core::kBf16Widened; }},
       {"asked", [](Header& h) { h.asked = IDELTA_FORMAT_BF16X3; }},
-      {"arithmetic", [](Header& h) { h.arithmetic = idelta::core::Arithmetic::kTiles; }},
       {"passes", [](Header& h) { h.passes = IDELTA_PASS_FORWARD; }},
       {"n", [](Header& h) { h.n += 1; }},
       {"nr", [](Header& h) { h.nr += 1; }},
+      {"rank", [](Header& h) { h.rank += 1; }},
       {"identity_scale", [](Header& h) { h.identity_scale = 0.5f; }},
       {"identity_scale's sign", [](Header& h) { h.identity_scale = -h.identity_scale; }},
       {"transposed", [](Header& h) { h.transposed = !h.transposed; }},

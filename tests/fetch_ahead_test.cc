@@ -1,5 +1,5 @@
 // What tiles are given to fetch: all of it, whatever their number.
-#include "src/core/fetch_ahead.h"
+#include "src/core/formats/fetch_ahead.h"
 
 #include <gtest/gtest.h>
 

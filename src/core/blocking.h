@@ -98,11 +98,11 @@ int64_t uncrowded_rows(const CacheSizes& caches, int64_t m, int64_t ld);
 // The multiply-adds that take as long as packing so many elements.
 constexpr double packing_work(int64_t elements) { return 16 * static_cast<double>(elements); }
 
-// The work that all passes of a layer are given threads for once it is being trained: multiplying, and stepping n x n
+// The work that all passes of a layer are given threads for once it is being trained: multiplying, and stepping the
 // parameters. Lines where two threads' parameters meet change caches in each step, so that two threads break even at n
 // = 128, m = 40, at n = 256, m = 8 and at n = 512, m = 2 (Zen 5, 2026-11).
-constexpr double training_work(double multiply_adds, int64_t n) {
-  return (multiply_adds + static_cast<double>(n) * static_cast<double>(n)) / 1.5;
+constexpr double training_work(double multiply_adds, int64_t parameters) {
+  return (multiply_adds + static_cast<double>(parameters)) / 1.5;
 }
 
 // Threads worth having for so many multiply-adds (or work that takes as long).

@@ -1,10 +1,11 @@
 // The C ABI, first part: version, errors, contexts, deltas.
+#include <algorithm>
 #include <cmath>
 
 #include "idelta/idelta.h"
 #include "src/core/c_api_checks.h"
 #include "src/core/delta.h"
-#include "src/core/formats.h"
+#include "src/core/formats/list.h"
 #include "src/core/struct_versions.h"
 
 using namespace idelta::core;
@@ -34,9 +35,25 @@ idelta_delta_options checked(const idelta_delta_options* options, int64_t n) {
   if (o.rank != 0 && o.format != IDELTA_FORMAT_LOW_RANK) {
     invalid("rank = " + std::to_string(o.rank) + " is for format low_rank, but format is " + format_name(o.format));
   }
-  if (o.format == IDELTA_FORMAT_LOW_RANK) {
-    throw Failure(IDELTA_UNSUPPORTED, "format = low_rank cannot be packed yet; use f32, bf16x3, bf16 or auto");
+  return o;
+}
+
+// Of a delta that is packed from D.
+idelta_delta_options checked_for_packing(const idelta_delta_options* options, int64_t n) {
+  const idelta_delta_options o = checked(options, n);
+  if (o.format == IDELTA_FORMAT_LOW_RANK && o.rank == 0 && o.tolerance == 0) {
+    invalid("format = low_rank with neither rank nor tolerance; give one of them, or both");
   }
+  return o;
+}
+
+// Of a delta that is packed from factors.
+idelta_delta_options checked_for_factors(const idelta_delta_options* options, int64_t n) {
+  const idelta_delta_options o = checked(options, n);
+  if (o.format != IDELTA_FORMAT_AUTO && o.format != IDELTA_FORMAT_LOW_RANK) {
+    invalid(std::string("format = ") + format_name(o.format) + " does not hold factors; give low_rank or auto");
+  }
+  if (o.rank != 0) invalid("rank = " + std::to_string(o.rank) + ", but r says it of given factors; leave it 0");
   return o;
 }
 
@@ -95,7 +112,21 @@ idelta_status idelta_delta_pack(const idelta_context* context, int64_t n, const 
     check_pointer(delta, "delta");
     check_width(n);
     check_matrix(D, "D", n, ldd, "ldd", n);
-    *delta = pack_delta(*context, n, D, ldd, checked(options, n));
+    *delta = pack_delta(*context, n, D, ldd, checked_for_packing(options, n));
+  });
+}
+
+idelta_status idelta_delta_pack_factors(const idelta_context* context, int64_t n, int64_t r, const float* U,
+                                        int64_t ldu, const float* V, int64_t ldv, const idelta_delta_options* options,
+                                        idelta_delta** delta) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_pointer(delta, "delta");
+    check_width(n);
+    if (r < 0 || r > n) invalid("r = " + std::to_string(r) + " is not in 0 .. n = " + std::to_string(n));
+    if (r > 0) check_matrix(U, "U", n, ldu, "ldu", r, "r");
+    check_matrix(V, "V", r, ldv, "ldv", n);
+    *delta = pack_delta_factors(*context, n, r, {U, ldu}, {V, ldv}, checked_for_factors(options, n));
   });
 }
 
@@ -113,7 +144,21 @@ idelta_status idelta_delta_unpack(const idelta_context* context, const idelta_de
     check_context(context);
     check_delta(*context, delta, {});
     check_matrix(D, "D", delta->header.n, ldd, "ldd", delta->header.n);
-    unpack_delta(*delta, D, ldd);
+    unpack_delta(*context, *delta, D, ldd);
+  });
+}
+
+idelta_status idelta_delta_unpack_factors(const idelta_context* context, const idelta_delta* delta, float* U,
+                                          int64_t ldu, float* V, int64_t ldv) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_delta(*context, delta, {});
+    const Factors factors = unpack_delta_factors(*context, *delta);
+    const int64_t n = factors.n, r = factors.rank;
+    if (r > 0) check_matrix(U, "U", n, ldu, "ldu", r, "r");
+    check_matrix(V, "V", r, ldv, "ldv", n);
+    for (int64_t i = 0; i < n && r > 0; ++i) std::copy_n(factors.U.data() + i * r, r, U + i * ldu);
+    for (int64_t i = 0; i < r; ++i) std::copy_n(factors.V.data() + i * n, n, V + i * ldv);
   });
 }
 

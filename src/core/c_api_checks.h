@@ -9,7 +9,7 @@
 #include "idelta/idelta.h"
 #include "src/core/context.h"
 #include "src/core/error.h"
-#include "src/core/formats.h"
+#include "src/core/formats/list.h"
 
 namespace idelta::core {
 
@@ -36,11 +36,12 @@ inline void check_width(int64_t n, int64_t m = 0) {
 }
 
 // A matrix of `rows` x n with row stride ld; nothing is asked of it if it has no rows.
-inline void check_matrix(const void* data, const char* name, int64_t rows, int64_t ld, const char* ld_name, int64_t n) {
+inline void check_matrix(const void* data, const char* name, int64_t rows, int64_t ld, const char* ld_name, int64_t n,
+                         const char* n_name = "n") {
   if (rows == 0) return;
   check_pointer(data, name);
   if (ld < n) {
-    invalid(std::string(ld_name) + " = " + std::to_string(ld) + " is less than n = " + std::to_string(n) +
+    invalid(std::string(ld_name) + " = " + std::to_string(ld) + " is less than " + n_name + " = " + std::to_string(n) +
             "; it is the distance between rows of " + name + " in elements");
   }
 }
@@ -54,7 +55,7 @@ inline void check_format(idelta_format format, const char* name) {
 // Of x^T dz, which is made anew by every call: a factorisation has no place there.
 inline void check_gradient_format(idelta_format format, const char* name) {
   check_format(format, name);
-  if (format == IDELTA_FORMAT_LOW_RANK) {
+  if (!multiplies_gradients(format)) {
     invalid(std::string(name) + " = " + format_name(format) + " is not for gradients; give auto, f32, bf16x3 or bf16");
   }
 }

@@ -3,9 +3,10 @@
 #include <vector>
 
 #include "idelta/idelta.h"
+#include "src/core/activation.h"
 #include "src/core/c_api_checks.h"
 #include "src/core/delta.h"
-#include "src/core/forward.h"
+#include "src/core/formats/list.h"
 #include "src/core/names.h"
 #include "src/core/sidmm.h"
 #include "src/core/struct_versions.h"
@@ -30,15 +31,20 @@ void check_order(idelta_order order) {
   }
 }
 
-// D in fp32, or a delta that can take its place.
+// D in fp32, or a delta that can take its place; and a format that can be stepped.
 void check_master(const idelta_update_args& a, const idelta_delta& delta) {
   const int64_t n = delta.header.n;
+  const Format& format = *delta.header.format;
+  if (!format.trains) {
+    throw Failure(IDELTA_UNSUPPORTED, std::string("delta of format ") + format.name +
+                                          " cannot be stepped; train in f32, bf16 or bf16x3 and pack the result");
+  }
   if (a.D) {
     if (a.order == IDELTA_ORDER_ROWS) check_matrix(a.D, "D", n, a.ldd, "ldd", n);
-  } else if (delta.header.format != IDELTA_FORMAT_F32) {
-    invalid(std::string("D is null, but delta of format ") + format_name(delta.header.format) +
+  } else if (!format.exact) {
+    invalid(std::string("D is null, but delta of format ") + format.name +
             " is too coarse to be the master; give D in fp32");
-  } else if (delta.forward.empty()) {
+  } else if (!delta.packed.forward) {
     invalid("D is null, but delta has no forward pass that could be the master; give D or pack both passes");
   }
 }
@@ -51,9 +57,9 @@ void check_states(const idelta_update_args& a, int32_t count) {
 }
 
 // Of x^T dz, which has no certificate by which AUTO could choose.
-idelta_format product_format(idelta_format given, const char* name) {
+int64_t gradient_planes(const idelta_context& context, idelta_format given, const char* name) {
   check_gradient_format(given, name);
-  return given == IDELTA_FORMAT_AUTO ? IDELTA_FORMAT_F32 : given;
+  return given == IDELTA_FORMAT_AUTO ? 0 : format_for(context, given)->gradient_planes;
 }
 
 // What all workspace queries have in common.
@@ -73,10 +79,8 @@ void answer_for_delta(const idelta_context* context, const idelta_delta* delta, 
   answer(bytes, m, delta->header.n, [&] { return query(*context, *delta); });
 }
 
-auto forward_bytes_for(int64_t m) {
-  return [m](const idelta_context& context, const idelta_delta& delta) {
-    return forward_workspace_bytes(context, delta.header.format, m, delta.header.n);
-  };
+size_t bytes_of(const idelta_context& context, const Operator& op, int64_t m) {
+  return m == 0 ? 0 : op.workspace_bytes(context, m);
 }
 
 }  // namespace
@@ -101,14 +105,17 @@ idelta_status idelta_forward(const idelta_context* context, const idelta_delta* 
     if (a.contribution) check_matrix(a.contribution, "contribution", m, a.ldc, "ldc", n);
     if (a.contribution && (a.contribution == a.x || a.contribution == a.y)) invalid("contribution overlaps x or y");
 
-    idelta::Epilogue epilogue{.identity_scale = delta->header.identity_scale,
-                              .bias = a.bias,
-                              .activation = activation_of(a.activation),
-                              .y = a.y,
-                              .ldy = a.ldy,
-                              .contribution = a.contribution,
-                              .ldc = a.ldc};
-    forward(*context, delta->forward, m, n, {.src = a.x, .ld = a.ldx}, epilogue, {a.workspace, a.workspace_bytes});
+    Multiplication call{.m = m,
+                        .rows = {.src = a.x, .ld = a.ldx},
+                        .epilogue = {.identity_scale = delta->header.identity_scale,
+                                     .bias = a.bias,
+                                     .activation = activation_of(a.activation),
+                                     .y = a.y,
+                                     .ldy = a.ldy,
+                                     .contribution = a.contribution,
+                                     .ldc = a.ldc},
+                        .workspace = {a.workspace, a.workspace_bytes}};
+    delta->packed.forward->multiply(*context, call);
   });
 }
 
@@ -136,19 +143,21 @@ idelta_status idelta_backward_data(const idelta_context* context, const idelta_d
 
     // Without an activation dz is dy: y then stands in for itself with a gradient of 1.
     const float* y = linear ? (a.dz ? a.dy : nullptr) : a.y;
-    const Rows rows{.src = a.dy,
-                    .ld = a.lddy,
-                    .y = y,
-                    .ldy = linear ? a.lddy : a.ldy,
-                    .gradient = gradient_of(a.activation),
-                    .dz = a.dz,
-                    .lddz = a.lddz};
-    if (!a.dx) return activation_backward(*context, m, n, rows);
-    idelta::Epilogue epilogue{.identity_scale = delta->header.identity_scale,
-                              .activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0}),
-                              .y = a.dx,
-                              .ldy = a.lddx};
-    forward(*context, delta->backward, m, n, rows, epilogue, {a.workspace, a.workspace_bytes});
+    Multiplication call{.m = m,
+                        .rows = {.src = a.dy,
+                                 .ld = a.lddy,
+                                 .y = y,
+                                 .ldy = linear ? a.lddy : a.ldy,
+                                 .gradient = gradient_of(a.activation),
+                                 .dz = a.dz,
+                                 .lddz = a.lddz},
+                        .epilogue = {.identity_scale = delta->header.identity_scale,
+                                     .activation = kIdentityActivation,
+                                     .y = a.dx,
+                                     .ldy = a.lddx},
+                        .workspace = {a.workspace, a.workspace_bytes}};
+    if (!a.dx) return activation_backward(*context, m, n, call.rows);
+    delta->packed.backward->multiply(*context, call);
   });
 }
 
@@ -162,14 +171,14 @@ idelta_status idelta_backward_weights(const idelta_context* context, const idelt
     check_matrix(a.x, "x", a.m, a.ldx, "ldx", a.n);
     check_matrix(a.dz, "dz", a.m, a.lddz, "lddz", a.n);
     check_finite(a.beta, "beta");
-    const idelta_format format = product_format(a.format, "format");
+    const int64_t planes = gradient_planes(*context, a.format, "format");
     if (!a.dD && !a.db) {
       if (a.m == 0) return;
       invalid("dD and db are both null: nothing is wanted");
     }
     if (a.dD) check_matrix(a.dD, "dD", a.n, a.lddD, "lddD", a.n);
 
-    backward_weights(*context, {a.m, a.n, a.x, a.ldx, a.dz, a.lddz, format}, a.beta, a.dD, a.lddD, a.db,
+    backward_weights(*context, {a.m, a.n, a.x, a.ldx, a.dz, a.lddz, planes}, a.beta, a.dD, a.lddD, a.db,
                      {a.workspace, a.workspace_bytes});
   });
 }
@@ -184,7 +193,7 @@ idelta_status idelta_update(const idelta_context* context, idelta_delta* delta, 
     check_rows(m);
     check_width(n, m);
     check_order(a.order);
-    const idelta_format format = product_format(a.gradient_format, "gradient_format");
+    const int64_t planes = gradient_planes(*context, a.gradient_format, "gradient_format");
     const Given optimizer(a.optimizer, "optimizer");
     check_optimizer(*optimizer);
     if (m == 0) return;
@@ -193,7 +202,7 @@ idelta_status idelta_update(const idelta_context* context, idelta_delta* delta, 
     check_master(a, *delta);
     check_states(a, find_optimizer((*optimizer).kind)->state_arrays);
 
-    update(*context, *delta, {m, n, a.x, a.ldx, a.dz, a.lddz, format}, *optimizer,
+    update(*context, *delta, {m, n, a.x, a.ldx, a.dz, a.lddz, planes}, *optimizer,
            {.order = a.order,
             .D = a.D,
             .ldd = a.ldd,
@@ -206,13 +215,20 @@ idelta_status idelta_update(const idelta_context* context, idelta_delta* delta, 
 
 idelta_status idelta_forward_workspace_bytes(const idelta_context* context, const idelta_delta* delta, int64_t m,
                                              size_t* bytes) {
-  return guarded(__func__,
-                 [&] { answer_for_delta(context, delta, IDELTA_PASS_FORWARD, bytes, m, forward_bytes_for(m)); });
+  return guarded(__func__, [&] {
+    answer_for_delta(context, delta, IDELTA_PASS_FORWARD, bytes, m, [m](const idelta_context& c, const idelta_delta& d) {
+      return bytes_of(c, *d.packed.forward, m);
+    });
+  });
 }
 
 idelta_status idelta_backward_data_workspace_bytes(const idelta_context* context, const idelta_delta* delta, int64_t m,
                                                    size_t* bytes) {
-  return guarded(__func__, [&] { answer_for_delta(context, delta, {}, bytes, m, forward_bytes_for(m)); });
+  return guarded(__func__, [&] {
+    answer_for_delta(context, delta, {}, bytes, m, [m](const idelta_context& c, const idelta_delta& d) {
+      return bytes_of(c, d.packed.backward ? *d.packed.backward : d.packed.any(), m);
+    });
+  });
 }
 
 idelta_status idelta_backward_weights_workspace_bytes(const idelta_context* context, int64_t m, int64_t n,

@@ -11,7 +11,7 @@
 #include "idelta/idelta.h"
 #include "src/core/dispatch.h"
 #include "src/core/error.h"
-#include "src/core/formats.h"
+#include "src/core/formats/list.h"
 
 namespace idelta::core {
 
@@ -32,7 +32,7 @@ struct OptimizerKind {
 const ActivationKind* find_activation(idelta_activation_kind kind);
 const OptimizerKind* find_optimizer(idelta_optimizer_kind kind);
 
-// Null for none of ours; formats.h and dispatch.h have those of formats and ISAs.
+// Null for none of ours; formats/list.h and dispatch.h have those of formats and ISAs.
 const char* activation_name(idelta_activation_kind kind);
 const char* optimizer_name(idelta_optimizer_kind kind);
 const char* bf16_product_name(idelta_bf16_product product);

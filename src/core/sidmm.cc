@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "src/core/forward.h"
+#include "src/core/activation.h"
+#include "src/core/formats/chain_product.h"
 
 namespace idelta::core {
 
@@ -23,20 +24,23 @@ void scale(const SidmmArgs& args) {
 void sidmm(const idelta_context& context, const SidmmArgs& args) {
   if (args.alpha == 0) return scale(args);
   const int64_t n = args.n;
-  Panels panels(n, panel_shape(context, IDELTA_FORMAT_F32), IDELTA_FORMAT_F32);
+  const ChainKernel& kernel = context.kernels.f32_forward;
+  Panels panels(n, n, PanelShape::of(kernel));
   pack_panels(context, panels, args.D);
 
-  Epilogue epilogue{.identity_scale = args.identity_scale,
-                    .activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0})};
   const bool direct = args.alpha == 1 && args.beta == 0;
   const int64_t block = direct ? args.m : std::min<int64_t>(args.m, 256);
   const FloatBuffer z(direct ? 0 : block * n);
 
   for (int64_t row = 0; row < args.m; row += block) {
     const int64_t rows = std::min(block, args.m - row);
-    epilogue.y = direct ? args.y : z.get();
-    epilogue.ldy = direct ? args.ldy : n;
-    forward(context, panels, rows, n, {args.x + row * args.ldx, args.ldx}, epilogue, {});
+    Multiplication call{.m = rows,
+                        .rows = {.src = args.x + row * args.ldx, .ld = args.ldx},
+                        .epilogue = {.identity_scale = args.identity_scale,
+                                     .activation = kIdentityActivation,
+                                     .y = direct ? args.y : z.get(),
+                                     .ldy = direct ? args.ldy : n}};
+    multiply_chains(context, kernel, panels, call);
     if (direct) continue;
     for (int64_t i = 0; i < rows; ++i) {
       context.kernels.f32_scale_add({.count = n,

@@ -35,12 +35,14 @@ Stepper::Placed Stepper::placed(float* data, idelta_order order, int64_t ld) con
 Stepper::Stepper(const KernelTable& kernels, idelta_delta& delta, const Parameters& parameters,
                  const OptimizerStep& step)
     : kernels_(kernels),
-      delta_(delta),
+      forward_(delta.packed.forward ? *delta.packed.forward->steppable() : none_),
+      backward_(delta.packed.backward ? *delta.packed.backward->steppable() : none_),
       parameters_(parameters),
       step_(step),
       n_(delta.header.n),
       nr_(kernels.f32_optimizer_step.nr),
-      writes_packs_(std::max(delta.forward.nr(), delta.backward.nr()) == nr_),
+      transposed_(parameters.D && delta.header.transposed),
+      writes_packs_(std::max(forward_.nr(), backward_.nr()) == nr_),
       w_(parameters.D ? placed(parameters.D, parameters.order, parameters.ldd)
                       : placed(along().chunk(0, 0), IDELTA_ORDER_PANELS, nr_)),
       state_{placed(parameters.state[0], parameters.order, n_), placed(parameters.state[1], parameters.order, n_)} {
@@ -70,7 +72,7 @@ void Stepper::operator()(const TileOfD& tile, const Gradient& gradient, const st
   s.copy = packs && parameters_.D ? along().chunk(tile.panel, tile.row_panels.begin * lines) : nullptr;
   s.transposed = !writes_packs_ || across().empty() ? nullptr : across_chunk(tile.row_panels.begin, tile.panel);
   s.transposed_panel_stride = across().stride();
-  s.pairs = delta_.header.format != IDELTA_FORMAT_F32;
+  s.pairs = (packs ? along() : across()).shape().kr == 2;
   s.low_plane = (packs ? along() : across()).low_plane();
   s.nonzero = writes_packs_ ? nonzero : nullptr;
   if (next) {

@@ -20,13 +20,14 @@ struct TileOfD {
   int64_t panel;
 };
 
-// Holds references only; different tiles may be stepped by different threads.
+// Holds references; different tiles may be stepped by different threads.
 class Stepper {
  public:
+  // A delta whose format trains.
   Stepper(const KernelTable& kernels, idelta_delta& delta, const Parameters& parameters, const OptimizerStep& step);
 
   // The order of D out x in: then the gradient is dz^T x.
-  bool transposed() const { return parameters_.D && delta_.header.transposed; }
+  bool transposed() const { return transposed_; }
 
   // Whether D and state are read and written best down a panel, where all lies on end, and not along rows.
   bool down() const { return parameters_.order == IDELTA_ORDER_PANELS || (!parameters_.D && !parameters_.state[0]); }
@@ -59,8 +60,8 @@ class Stepper {
   Placed placed(float* data, idelta_order order, int64_t ld) const;
 
   // The panels whose reduction goes along the rows of D as it lies, and those of its transpose.
-  Panels& along() const { return transposed() ? delta_.backward : delta_.forward; }
-  Panels& across() const { return transposed() ? delta_.forward : delta_.backward; }
+  Panels& along() const { return transposed() ? backward_ : forward_; }
+  Panels& across() const { return transposed() ? forward_ : backward_; }
   float* across_chunk(int64_t row_panel, int64_t panel) const {
     return across().chunk(row_panel, panel * (nr_ / kLine));
   }
@@ -69,10 +70,12 @@ class Stepper {
   void pack_again(Panels& panels, bool transposed) const;
 
   const KernelTable& kernels_;
-  idelta_delta& delta_;
+  Panels none_;  // of a pass that is not packed
+  Panels &forward_, &backward_;
   const Parameters& parameters_;
   const OptimizerStep& step_;
   int64_t n_, nr_;
+  bool transposed_;
   bool writes_packs_;  // their panels are as wide as the kernel's; else D is stepped alone, and packed again at the end
   Placed w_, state_[2];
 };

@@ -14,7 +14,7 @@ namespace {
 // use(product) with the way to multiply that the operands' format asks for.
 template <class Use>
 auto with_product(const idelta_context& context, const WeightsOperands& operands, Sink sink, const Use& use) {
-  return rounds_weights(context, operands) ? use(WeightsRounded(context, operands, sink))
+  return rounds_weights(operands) ? use(WeightsRounded(context, operands, sink))
                                            : use(WeightsFloat(context, operands, sink));
 }
 
@@ -23,8 +23,8 @@ template <class Floats>
 size_t most_bytes(const idelta_context& context, int64_t m, int64_t n, std::initializer_list<Sink> sinks,
                   const Floats& floats) {
   int64_t most = 0;
-  for (const idelta_format format : formats_by_speed(context)) {
-    const WeightsOperands sizes{m, n, nullptr, n, nullptr, n, format};
+  for (const int64_t planes : {0, 1, 2}) {
+    const WeightsOperands sizes{m, n, nullptr, n, nullptr, n, planes};
     for (const Sink sink : sinks) most = std::max(most, with_product(context, sizes, sink, floats));
   }
   return static_cast<size_t>(most) * sizeof(float);
@@ -175,7 +175,7 @@ void update(const idelta_context& context, idelta_delta& delta, const WeightsOpe
     std::fill_n(bias_gradient, n, 0.0f);
     step(context, product, stepper, stepper.transposed() ? nullptr : bias_gradient, bias_gradient + bias_floats);
     stepper.finish();
-    delta.norms.reset();
+    delta.packed.norms.reset();
     if (!parameters.bias) return;
     if (stepper.transposed()) {
       context.kernels.f32_column_sums(

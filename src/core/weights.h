@@ -14,7 +14,7 @@ struct WeightsOperands {
   int64_t ldx;
   const float* dz;  // m x n
   int64_t lddz;
-  idelta_format format = IDELTA_FORMAT_F32;  // in which they are multiplied, if it is worth it
+  int64_t planes = 0;  // bf16 numbers that each is rounded to, if it is worth it; 0: fp32
 };
 
 inline double weights_multiply_adds(const WeightsOperands& o) {

@@ -2,18 +2,18 @@
 
 #include <cassert>
 
-#include "src/core/forward.h"
+#include "src/core/activation.h"
 
 namespace idelta::core {
 
 // A batch shorter than a line of pairs is as fast in fp32, and more accurate.
-bool rounds_weights(const idelta_context& context, const WeightsOperands& o) {
-  return o.m >= kPairLine && rounds_rows(context, runs_as(context, o.format));
+bool rounds_weights(const WeightsOperands& o) {
+  return o.m >= kPairLine && o.planes > 0;
 }
 
 WeightsRounded::WeightsRounded(const idelta_context& context, const WeightsOperands& operands, Sink sink)
     : WeightsProduct(context, operands, sink, weights_multiply_adds(operands) / 2),
-      kernel_(dot_kernel(context, operands.format)),
+      kernel_(operands.planes == 2 ? context.kernels.bf16x3_dot : context.kernels.bf16_dot),
       rows_first_(
           weights_blocks(context.caches, {kernel_.mr, nr_}, operands.m, operands.n, packed_columns()).rows_first) {
   assert(nr_ % kernel_.nr == 0);
@@ -103,7 +103,7 @@ void WeightsRounded::multiply(const Share& share, Range block, Range panels, flo
              .epilogue = {.residual = beta == 0 ? from.zeros : out,
                           .ld_residual = beta == 0 ? 0 : ldo,
                           .identity_scale = beta,
-                          .activation = activation_of({IDELTA_ACTIVATION_IDENTITY, 0}),
+                          .activation = kIdentityActivation,
                           .y = out,
                           .ldy = ldo,
                           .fetch_y = true}});

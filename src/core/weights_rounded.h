@@ -2,13 +2,12 @@
 #ifndef IDELTA_CORE_WEIGHTS_ROUNDED_H
 #define IDELTA_CORE_WEIGHTS_ROUNDED_H
 
-#include "src/core/formats.h"
 #include "src/core/weights_product.h"
 
 namespace idelta::core {
 
-// Whether the format asked for rounds these operands; if not, they are multiplied in fp32.
-bool rounds_weights(const idelta_context& context, const WeightsOperands& operands);
+// Whether these operands are rounded; if not, they are multiplied in fp32.
+bool rounds_weights(const WeightsOperands& operands);
 
 class WeightsRounded final : public WeightsProduct {
  public:
@@ -31,8 +30,8 @@ class WeightsRounded final : public WeightsProduct {
   int64_t task_floats() const override;
   Packed packed(const Share& share) const;
 
-  bool split() const { return op_.format == IDELTA_FORMAT_BF16X3; }
-  int64_t planes() const { return planes_of(op_.format); }
+  bool split() const { return op_.planes == 2; }
+  int64_t planes() const { return op_.planes; }
   int64_t most_steps() const { return round_up(most_rows(), kPairLine); }
   // An odd number of lines, so that the rows of a tile spread over all sets of L1.
   int64_t stride() const { return (most_steps() / kPairLine | 1) * kPairLine; }

@@ -253,13 +253,25 @@ typedef struct idelta_delta_info_t {
 IDELTA_API idelta_status idelta_delta_pack(const idelta_context* context, int64_t n, const float* D, int64_t ldd,
                                            const idelta_delta_options* options, idelta_delta** delta);
 
+/* LOW_RANK of given factors, D = U V: U n x r, V r x n, row strides ldu >= r and ldv >= n, 0 <= r <= n; any U: the
+ * columns of the packed one are orthonormal. The rank shrinks to what U V has. options.format is AUTO or LOW_RANK, and
+ * options.rank 0; transposed: y = x (U V)^T. A repack takes a D, to the same r. Since 0.2. */
+IDELTA_API idelta_status idelta_delta_pack_factors(const idelta_context* context, int64_t n, int64_t r, const float* U,
+                                                   int64_t ldu, const float* V, int64_t ldv,
+                                                   const idelta_delta_options* options, idelta_delta** delta);
+
 /* Packs another D of the same n, transposition and options into the same memory. */
 IDELTA_API idelta_status idelta_delta_repack(const idelta_context* context, idelta_delta* delta, const float* D,
                                              int64_t ldd);
 
-/* D (n x n, in x out) from its packed form: bit for bit for F32, else as it was rounded. */
+/* D (n x n, in x out) from its packed form: bit for bit for F32, else as it was rounded or, for
+ * LOW_RANK, the product of its factors. */
 IDELTA_API idelta_status idelta_delta_unpack(const idelta_context* context, const idelta_delta* delta, float* D,
                                              int64_t ldd);
+
+/* U (n x rank) and V (rank x n), in x out, of a delta of LOW_RANK; rank is idelta_delta_info's. Since 0.2. */
+IDELTA_API idelta_status idelta_delta_unpack_factors(const idelta_context* context, const idelta_delta* delta, float* U,
+                                                     int64_t ldu, float* V, int64_t ldv);
 
 IDELTA_API idelta_status idelta_delta_info(const idelta_context* context, const idelta_delta* delta,
                                            idelta_delta_info_t* info);

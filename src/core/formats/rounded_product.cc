@@ -1,50 +1,51 @@
-#include "src/core/forward_rounded.h"
+#include "src/core/formats/rounded_product.h"
 
 #include <algorithm>
 
-#include "src/core/fetch_ahead.h"
-#include "src/core/forward_plan.h"
-#include "src/core/source.h"
+#include "src/core/formats/fetch_ahead.h"
+#include "src/core/formats/row_plan.h"
+#include "src/core/formats/source.h"
 
 namespace idelta::core {
 namespace {
 
-struct Plan : ForwardPlan {
+struct Plan : RowPlan {
   int64_t stride;  // bf16 numbers from one rounded row to the next
   int64_t planes;  // hi, or hi and lo
   int64_t plane;   // bf16 numbers of one
 };
 
-Plan plan_for(const idelta_context& context, idelta_format format, int64_t m, int64_t n, Stepped stepped) {
+Plan plan_for(const idelta_context& context, const RoundedKernel& kernel, int64_t planes, int64_t m, int64_t k,
+              int64_t cols, Stepped stepped) {
   const Traffic traffic{.prepared = true, .stepped = stepped};
-  const Kernel<Bf16Block>& kernel = dot_kernel(context, format);
-  const int64_t panels = ceil_div(n, kernel.nr);
-  const double multiply_adds = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(n) / 2;
-  const int64_t threads = forward_threads(context, multiply_adds, n, traffic);
+  const int64_t panels = ceil_div(cols, kernel.nr);
+  const double multiply_adds = static_cast<double>(m) * static_cast<double>(k) * static_cast<double>(cols) / 2;
+  const int64_t threads = threads_for_rows(context, multiply_adds, k, cols, traffic);
   const Partition::Work work{m, panels, forward_cost, 1, {kernel.mr, kernel.nr}, traffic};
   Plan plan{{.partition = Partition(context.placement, threads, work), .multiply_adds = multiply_adds}};
   plan.shared = plan.partition.cuts_panels();
-  plan.planes = planes_of(format);
+  plan.planes = planes;
   // An odd number of lines, so that the rows of a tile spread over all sets of L1.
-  plan.stride = (ceil_div(n, kPairLine) | 1) * kPairLine;
+  plan.stride = (ceil_div(k, kPairLine) | 1) * kPairLine;
   plan.rows = plan.shared ? m
                           : rounded_rows(context.caches, kernel.mr, plan.partition.most_rows(),
-                                         plan.planes * plan.stride * static_cast<int64_t>(sizeof(uint16_t)));
+                                         planes * plan.stride * static_cast<int64_t>(sizeof(uint16_t)));
   plan.plane = (plan.rows + kernel.rows_past_last) * plan.stride;
-  plan.block = plan.planes * plan.plane / 2 + plan.rows * Source::copy_stride(n);
+  plan.block = planes * plan.plane / 2 + plan.rows * Source::copy_stride(k);
   plan.partial = round_up(plan.shared ? plan.partition.most_rows() : plan.rows, kPairLine) * kernel.nr;
   return plan;
 }
 
 struct Block : Source::Block {
-  uint16_t *hi, *lo;  // lo: BF16X3
+  uint16_t *hi, *lo;  // lo: of two planes
 
   Range all() const { return {0, rows.size()}; }
 };
 
-// See ForwardPlan::run().
+// See RowPlan::run().
 struct Pass {
   const idelta_context& context;
+  const RoundedKernel& kernel;
   const Panels& panels;
   const Plan& plan;
   const Source& source;
@@ -58,7 +59,7 @@ struct Pass {
     if (source.needs_preparation()) source.prepare(block, range);
     const int64_t row = range.begin - block.rows.begin, at = row * plan.stride;
     context.kernels.bf16_round_rows({.rows = range.size(),
-                                     .cols = panels.n(),
+                                     .cols = panels.k(),
                                      .src = source.at(block, row),
                                      .ld = source.ld(),
                                      .hi = block.hi + at,
@@ -81,9 +82,8 @@ struct Pass {
     const int64_t k = used.begin / kPairLine * kPairLine, end = round_up(used.end, kPairLine);
     const int64_t column = run.begin * panels.nr(), x = rows.begin * plan.stride + k;
     const auto words = [](const float* p) { return reinterpret_cast<const uint32_t*>(p); };
-    const Kernel<Bf16Block>& kernel = dot_kernel(context, panels.format());
     kernel({.rows = rows.size(),
-            .cols = std::min(run.size() * panels.nr(), panels.n() - column),
+            .cols = std::min(run.size() * panels.nr(), panels.cols() - column),
             .k = end - k,
             .x_hi = block.hi + x,
             .x_lo = block.lo ? block.lo + x : nullptr,
@@ -91,7 +91,7 @@ struct Pass {
             .panels_hi = words(panels.words(run.begin, k)),
             .panels_lo = block.lo ? words(panels.low_words(run.begin, k)) : nullptr,
             .panel_stride = panels.stride(),
-            .start = {},
+            .start = source.start(block, rows.begin, column, panels.nr()),
             .partial = partial,
             .fetch_panels = wait_for_panels(context.caches, panels, ceil_div(rows.size(), kernel.mr)),
             .epilogue = source.epilogue(block, rows.begin, column)});
@@ -100,18 +100,21 @@ struct Pass {
 
 }  // namespace
 
-size_t forward_rounded_workspace_bytes(const idelta_context& context, idelta_format format, int64_t m, int64_t n) {
-  const int64_t floats =
-      most_of([&](const Traffic& traffic) { return plan_for(context, format, m, n, traffic.stepped).total(); });
-  return static_cast<size_t>(floats) * sizeof(float);
+size_t rounded_workspace_bytes(const idelta_context& context, const RoundedKernel& kernel, int64_t planes, int64_t m,
+                               int64_t k, int64_t cols) {
+  const auto floats = [&](const Traffic& traffic) {
+    return plan_for(context, kernel, planes, m, k, cols, traffic.stepped).total();
+  };
+  return static_cast<size_t>(most_of(floats)) * sizeof(float);
 }
 
-void forward_rounded(const idelta_context& context, const Panels& panels, int64_t m, int64_t n, const Rows& rows,
-                     Epilogue& epilogue, const OfferedWorkspace& offered) {
-  const Plan plan = plan_for(context, panels.format(), m, n, panels.stepped());
-  const Source source(context, m, n, rows, epilogue);
-  plan.run(context, m, n, offered.take(plan.total()), source, [&](const Source& way) {
-    return Pass{context, panels, plan, way};
+void multiply_rounded(const idelta_context& context, const RoundedKernel& kernel, const Panels& panels,
+                      Multiplication& call) {
+  const int64_t k = panels.k(), cols = panels.cols();
+  const Plan plan = plan_for(context, kernel, panels.shape().planes, call.m, k, cols, panels.stepped());
+  const Source source(context, call, k, cols);
+  plan.run(context, call.m, k, call.workspace.take(plan.total()), source, [&](const Source& way) {
+    return Pass{context, kernel, panels, plan, way};
   });
 }
 

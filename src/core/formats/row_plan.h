@@ -1,19 +1,21 @@
-// How forward and backward_data cut m rows, whether they round them or not.
-#ifndef IDELTA_CORE_FORWARD_PLAN_H
-#define IDELTA_CORE_FORWARD_PLAN_H
+// How m rows that are multiplied are cut, whether they are rounded or not.
+#ifndef IDELTA_CORE_FORMATS_ROW_PLAN_H
+#define IDELTA_CORE_FORMATS_ROW_PLAN_H
 
 #include <algorithm>
 
 #include "src/core/context.h"
+#include "src/core/formats/source.h"
 #include "src/core/memory.h"
 #include "src/core/partition.h"
-#include "src/core/source.h"
 
 namespace idelta::core {
 
-inline int64_t forward_threads(const idelta_context& context, double multiply_adds, int64_t n, const Traffic& traffic) {
+// Threads for rows against a matrix of k x cols.
+inline int64_t threads_for_rows(const idelta_context& context, double multiply_adds, int64_t k, int64_t cols,
+                                const Traffic& traffic) {
   return useful_threads(context.parallel.threads(),
-                        traffic.stepped == Stepped::kNot ? multiply_adds : training_work(multiply_adds, n));
+                        traffic.stepped == Stepped::kNot ? multiply_adds : training_work(multiply_adds, k * cols));
 }
 
 // The most that total(traffic) can be: a workspace is asked for before it is known.
@@ -31,7 +33,7 @@ int64_t most_of(const Total& total) {
 // Cut by rows alone, a task prepares `rows` of its rows at a time (copies or rounds them) and multiplies them; cut by
 // columns too, all rows are prepared first, by everybody, and a task takes some of them times some panels. Preparing
 // the columns beneath its own outputs, which the update of dD will read, instead of whole rows gained nothing.
-struct ForwardPlan {
+struct RowPlan {
   Partition partition;
   double multiply_adds;  // of fp32, that take as long
   bool shared;           // cut by columns too
@@ -52,7 +54,7 @@ struct ForwardPlan {
   // of backward_data, whatever m (two cores without a common L3: n = 64, m = 128 1.4 times as fast, m = 512 1.25 times,
   // n = 128, m = 128 1.3 times, Zen 5, 2026-11). Of many tasks only the two in the middle are kept apart so.
   template <class Of>
-  void run(const idelta_context& context, int64_t m, int64_t n, float* workspace, const Source& source,
+  void run(const idelta_context& context, int64_t m, int64_t k, float* workspace, const Source& source,
            const Of& of) const {
     const int64_t tasks = partition.tasks();
     if (!shared && tasks > 1) return run_from_middle(context, m, workspace, source, of);
@@ -62,7 +64,7 @@ struct ForwardPlan {
       const auto all = pass.block({0, m}, workspace);
       const int64_t preparers = std::min(m, tasks);
       if (pass.needs_preparation()) {
-        context.parallel.run(preparers, packing_work(m * n),
+        context.parallel.run(preparers, packing_work(m * k),
                              [&](int64_t task) { pass.prepare(all, part_of(m, preparers, task)); });
       }
       context.parallel.run(tasks, multiply_adds, [&](int64_t task) {
@@ -106,4 +108,4 @@ struct ForwardPlan {
 
 }  // namespace idelta::core
 
-#endif  // IDELTA_CORE_FORWARD_PLAN_H
+#endif  // IDELTA_CORE_FORMATS_ROW_PLAN_H

@@ -1,4 +1,4 @@
-#include "src/core/panels.h"
+#include "src/core/formats/panels.h"
 
 #include <algorithm>
 #include <bit>
@@ -7,15 +7,16 @@
 namespace idelta::core {
 namespace {
 
-int64_t plane_words(int64_t n, const PanelShape& shape, idelta_format format) {
-  return (format == IDELTA_FORMAT_F32 ? n : round_up(n, kPairLine)) / shape.kr * shape.nr;
+int64_t plane_words(int64_t k, const PanelShape& shape) {
+  return shape.kr == 1 ? k * shape.nr : round_up(k, kPairLine) / shape.kr * shape.nr;
 }
 
-// body(p) for every panel of n columns, nr each, on the context's threads.
+// body(p) for every panel of a k x cols matrix, on the context's threads.
 template <class Body>
-void each_panel(const idelta_context& context, int64_t n, int64_t nr, const Body& body) {
-  const int64_t panels = ceil_div(n, nr);
-  const double work = packing_work(panels * n * nr);
+void each_panel(const idelta_context& context, int64_t k, int64_t cols, int64_t nr, const Body& body) {
+  const int64_t panels = ceil_div(cols, nr);
+  if (panels == 0) return;
+  const double work = packing_work(panels * k * nr);
   const int64_t tasks = std::min(panels, useful_threads(context.parallel.threads(), work));
   context.parallel.run(tasks, work, [&](int64_t task) {
     const Range mine = part_of(panels, tasks, task);
@@ -25,51 +26,55 @@ void each_panel(const idelta_context& context, int64_t n, int64_t nr, const Body
 
 }  // namespace
 
-Panels::Panels(int64_t n, const PanelShape& shape, idelta_format format)
-    : format_(format),
-      n_(n),
-      nr_(shape.nr),
-      kr_(shape.kr),
-      count_(ceil_div(n, nr_)),
-      chunks_(ceil_div(n, kLine)),
-      plane_(plane_words(n, shape, format)),
-      data_(count_ * planes() * plane_),
+Panels::Panels(int64_t k, int64_t cols, PanelShape shape)
+    : shape_(shape),
+      shift_(std::countr_zero(static_cast<uint64_t>(shape.kr))),
+      k_(k),
+      cols_(cols),
+      count_(ceil_div(cols, shape.nr)),
+      chunks_(ceil_div(k, kLine)),
+      plane_(plane_words(k, shape)),
+      data_(count_ * shape.planes * plane_),
       nonzero_(static_cast<size_t>(count_ * chunks_)),
       used_(static_cast<size_t>(count_)) {
-  assert(nr_ <= kWidest && kr_ == (format == IDELTA_FORMAT_F32 ? 1 : 2));
-  if (format != IDELTA_FORMAT_F32) std::fill_n(data_.get(), data_.size(), 0.0f);  // the padding stays so
+  assert(shape.nr <= kWidest);
+  if (shape.kr != 1) std::fill_n(data_.get(), data_.size(), 0.0f);  // the padding stays so
 }
 
-float Panels::at(int64_t k, int64_t j) const {
-  const int64_t offset = j / nr_ * stride() + k / steps_a_word() * nr_ + j % nr_;
-  if (format_ == IDELTA_FORMAT_F32) return data_.get()[offset];
-  const auto half = [&](const float* word) {
-    const auto both = std::bit_cast<uint32_t>(*word);
-    return std::bit_cast<float>(k % 2 == 0 ? both << 16 : both & 0xffff0000u);
-  };
-  const float hi = half(data_.get() + offset);
-  return format_ == IDELTA_FORMAT_BF16X3 ? hi + half(data_.get() + offset + plane_) : hi;
+namespace {
+float half_of(const float* word, int64_t k) {
+  const auto both = std::bit_cast<uint32_t>(*word);
+  return std::bit_cast<float>(k % 2 == 0 ? both << 16 : both & 0xffff0000u);
 }
+}  // namespace
+
+float Panels::at(int64_t k, int64_t j) const {
+  if (shape_.kr == 1) return *place(k, j);
+  const float hi = half_of(place(k, j), k);
+  return shape_.planes == 2 ? hi + low_at(k, j) : hi;  // exact: no finer than the last place of what was split
+}
+
+float Panels::low_at(int64_t k, int64_t j) const { return half_of(place(k, j) + plane_, k); }
 
 void Panels::pack_chunk(const KernelTable& kernels, const MatrixView& b, int64_t panel, int64_t chunk) {
   alignas(kAlignment) float rows[kLine * kWidest];
-  const int64_t k = chunk * kLine, j = panel * nr_;
+  const int64_t k = chunk * kLine, j = panel * shape_.nr;
   float* const packed = this->chunk(panel, chunk);
   const PackPanel pack{.rows = chunk_rows(chunk),
-                       .cols = std::min(nr_, n_ - j),
+                       .cols = std::min(shape_.nr, cols_ - j),
                        .src = b.data + (b.transposed ? j * b.ld + k : k * b.ld + j),
                        .ld = b.ld,
-                       .width = nr_,
-                       .dst = format_ == IDELTA_FORMAT_F32 ? packed : rows};
+                       .width = shape_.nr,
+                       .dst = shape_.kr == 1 ? packed : rows};
   set_nonzero(panel, chunk, b.transposed ? kernels.f32_pack_panel_transposed(pack) : kernels.f32_pack_panel(pack));
-  if (format_ == IDELTA_FORMAT_F32) return;
+  if (shape_.kr == 1) return;
   kernels.bf16_round_panel({.rows = pack.rows,
-                            .cols = nr_,
+                            .cols = shape_.nr,
                             .src = rows,
-                            .ld = nr_,
-                            .width = nr_,
+                            .ld = shape_.nr,
+                            .width = shape_.nr,
                             .hi = reinterpret_cast<uint32_t*>(packed),
-                            .lo = planes() == 2 ? reinterpret_cast<uint32_t*>(packed + plane_) : nullptr});
+                            .lo = shape_.planes == 2 ? reinterpret_cast<uint32_t*>(packed + plane_) : nullptr});
 }
 
 void Panels::find_used() {
@@ -79,7 +84,7 @@ void Panels::find_used() {
     const int64_t begin = std::find(first, last, 1) - first;
     const int64_t end =
         std::find(std::make_reverse_iterator(last), std::make_reverse_iterator(first), 1).base() - first;
-    used_[static_cast<size_t>(p)] = begin < end ? Range{begin * kLine, std::min(end * kLine, n_)} : Range{0, 0};
+    used_[static_cast<size_t>(p)] = begin < end ? Range{begin * kLine, std::min(end * kLine, k_)} : Range{0, 0};
   }
 }
 
@@ -87,7 +92,7 @@ int64_t panel_floats(int64_t n, int64_t nr) { return ceil_div(n, nr) * n * nr; }
 
 void rows_to_panels(const idelta_context& context, int64_t n, const float* rows, int64_t ld, float* panels) {
   const int64_t nr = context.kernels.f32_forward.nr;
-  each_panel(context, n, nr, [&](int64_t p) {
+  each_panel(context, n, n, nr, [&](int64_t p) {
     context.kernels.f32_pack_panel({.rows = n,
                                     .cols = std::min(nr, n - p * nr),
                                     .src = rows + p * nr,
@@ -99,7 +104,7 @@ void rows_to_panels(const idelta_context& context, int64_t n, const float* rows,
 
 void panels_to_rows(const idelta_context& context, int64_t n, const float* panels, float* rows, int64_t ld) {
   const int64_t nr = context.kernels.f32_forward.nr;
-  each_panel(context, n, nr, [&](int64_t p) {
+  each_panel(context, n, n, nr, [&](int64_t p) {
     CopyRows copy{};
     copy.rows = n;
     copy.cols = std::min(nr, n - p * nr);
@@ -112,7 +117,7 @@ void panels_to_rows(const idelta_context& context, int64_t n, const float* panel
 }
 
 void pack_panels(const idelta_context& context, Panels& panels, const MatrixView& b) {
-  each_panel(context, panels.n(), panels.nr(), [&](int64_t p) {
+  each_panel(context, panels.k(), panels.cols(), panels.nr(), [&](int64_t p) {
     for (int64_t chunk = 0; chunk < panels.chunks(); ++chunk) panels.pack_chunk(context.kernels, b, p, chunk);
   });
   panels.find_used();

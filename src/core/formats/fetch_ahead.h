@@ -1,11 +1,12 @@
 // What the tiles of forward and backward_data bring to L2 for those that come after them.
-#ifndef IDELTA_CORE_FETCH_AHEAD_H
-#define IDELTA_CORE_FETCH_AHEAD_H
+#ifndef IDELTA_CORE_FORMATS_FETCH_AHEAD_H
+#define IDELTA_CORE_FORMATS_FETCH_AHEAD_H
 
 #include <algorithm>
 
 #include "src/core/blocking.h"
-#include "src/core/forward.h"
+#include "src/core/formats/multiplication.h"
+#include "src/core/formats/panels.h"
 #include "src/core/memory.h"
 
 namespace idelta::core {
@@ -25,11 +26,11 @@ class FetchAhead {
 
   // The rows that are made next, with what lies between them, unless that is more than they are: 1 to 4 % from m = 512
   // on.
-  void rows(const Rows& rows, Range next, int64_t n) {
-    if (n < kShortRows || next.size() == 0) return;
+  void rows(const Rows& rows, Range next, int64_t k) {
+    if (k < kShortRows || next.size() == 0) return;
     for (const auto& [first, ld] : {Strided{rows.src, rows.ld}, {rows.y, rows.ldy}, {rows.dz, rows.lddz}}) {
       const int64_t lowest = ld < 0 ? next.end - 1 : next.begin, apart = ld < 0 ? -ld : ld;
-      if (first && apart < 2 * n) operands_[count_++] = {first + lowest * ld, next.size() * apart, 0};
+      if (first && apart < 2 * k) operands_[count_++] = {first + lowest * ld, next.size() * apart, 0};
     }
     divide();
   }
@@ -75,4 +76,4 @@ class FetchAhead {
 
 }  // namespace idelta::core
 
-#endif  // IDELTA_CORE_FETCH_AHEAD_H
+#endif  // IDELTA_CORE_FORMATS_FETCH_AHEAD_H

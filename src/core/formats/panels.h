@@ -1,6 +1,6 @@
 // A packed matrix: panels in the order and number format of the kernels (kernels.h).
-#ifndef IDELTA_CORE_PANELS_H
-#define IDELTA_CORE_PANELS_H
+#ifndef IDELTA_CORE_FORMATS_PANELS_H
+#define IDELTA_CORE_FORMATS_PANELS_H
 
 #include <algorithm>
 #include <cstdint>
@@ -9,53 +9,58 @@
 #include "idelta/idelta.h"
 #include "src/core/blocking.h"
 #include "src/core/context.h"
-#include "src/core/formats.h"
+#include "src/core/formats/matrix.h"
 #include "src/core/memory.h"
 
 namespace idelta::core {
 
-// An n x n matrix where it lies: element (i, j) is data[i * ld + j], or data[j * ld + i] if transposed.
-struct MatrixView {
-  const float* data;
-  int64_t ld;
-  bool transposed;
+// How a kernel wants its panels.
+struct PanelShape {
+  int64_t nr;      // columns of a panel
+  int64_t kr;      // reduction steps a word: 1 of fp32, 2 of bf16
+  int64_t planes;  // bf16 numbers for each of fp32: 1, or hi and lo
 
-  float at(int64_t i, int64_t j) const { return transposed ? data[j * ld + i] : data[i * ld + j]; }
-  MatrixView transpose() const { return {data, ld, !transposed}; }
+  template <class Kernel>
+  static PanelShape of(const Kernel& kernel, int64_t planes = 1) {
+    return {kernel.nr, kernel.kr, planes};
+  }
+  friend bool operator==(const PanelShape&, const PanelShape&) = default;
 };
 
-// Panels of one n x n matrix B (D, or D^T for backward_data): panel p holds columns [p nr, (p + 1) nr) for every k.
+// Panels of one k x cols matrix B: panel p holds columns [p nr, (p + 1) nr) for every reduction step.
 //
-//   F32     n rows of nr floats
-//   BF16    n / 2 rows of nr words, a word two steps of k, padded to kPairLine steps
-//   BF16X3  the same twice, hi before lo
+//   kr 1             k rows of nr floats
+//   kr 2             k / 2 rows of nr words, a word two steps of k, padded to kPairLine steps
+//   kr 2, planes 2   the same twice, hi before lo
 class Panels {
  public:
   Panels() = default;
-  Panels(int64_t n, const PanelShape& shape, idelta_format format);
+  Panels(int64_t k, int64_t cols, PanelShape shape);
 
   bool empty() const { return count_ == 0; }
-  idelta_format format() const { return format_; }
-  int64_t n() const { return n_; }
+  const PanelShape& shape() const { return shape_; }
+  int64_t k() const { return k_; }
+  int64_t cols() const { return cols_; }
   int64_t count() const { return count_; }
-  int64_t nr() const { return nr_; }
+  int64_t nr() const { return shape_.nr; }
   int64_t chunks() const { return chunks_; }
-  int64_t steps_a_word() const { return kr_; }
-  int64_t stride() const { return planes() * plane_; }  // words (4 bytes, as a float has) from panel to panel
+  int64_t steps_a_word() const { return shape_.kr; }
+  int64_t stride() const { return shape_.planes * plane_; }  // words (4 bytes, as a float has) from panel to panel
   size_t bytes() const { return static_cast<size_t>(data_.size()) * sizeof(float); }
 
-  // A panel's words from reduction step k on; F32: its floats. k is even in other formats.
+  // A panel's words from reduction step k on, a multiple of kr.
   const float* words(int64_t panel, int64_t k) const {
-    return data_.get() + panel * stride() + k / steps_a_word() * nr_;
+    return data_.get() + panel * stride() + (k >> shift_) * shape_.nr;
   }
-  const float* low_words(int64_t panel, int64_t k) const { return words(panel, k) + plane_; }  // BF16X3
-  int64_t low_plane() const { return planes() == 2 ? plane_ : 0; }                             // words from hi to lo
-  float at(int64_t k, int64_t j) const;
+  const float* low_words(int64_t panel, int64_t k) const { return words(panel, k) + plane_; }  // planes 2
+  int64_t low_plane() const { return shape_.planes == 2 ? plane_ : 0; }                        // words from hi to lo
+  float at(int64_t k, int64_t j) const;      // hi + lo
+  float low_at(int64_t k, int64_t j) const;  // planes 2
 
   float* chunk(int64_t panel, int64_t chunk) const {
-    return data_.get() + panel * stride() + chunk * kLine / steps_a_word() * nr_;
+    return data_.get() + panel * stride() + (chunk * kLine >> shift_) * shape_.nr;
   }
-  int64_t chunk_rows(int64_t chunk) const { return chunk + 1 < chunks_ ? kLine : n_ - chunk * kLine; }
+  int64_t chunk_rows(int64_t chunk) const { return chunk + 1 < chunks_ ? kLine : k_ - chunk * kLine; }
 
   // Packs one chunk: kLine rows of one panel; different chunks may be packed by different threads.
   void pack_chunk(const KernelTable& kernels, const MatrixView& b, int64_t panel, int64_t chunk);
@@ -82,10 +87,13 @@ class Panels {
   void find_used();
 
  private:
-  int64_t planes() const { return planes_of(format_); }
+  float* place(int64_t k, int64_t j) const {
+    return data_.get() + j / shape_.nr * stride() + (k >> shift_) * shape_.nr + j % shape_.nr;
+  }
 
-  idelta_format format_ = IDELTA_FORMAT_F32;
-  int64_t n_ = 0, nr_ = 0, kr_ = 1, count_ = 0, chunks_ = 0;
+  PanelShape shape_{1, 1, 1};
+  int shift_ = 0;  // 2^shift_ = kr; a division takes 10 ns where a whole call may take 190
+  int64_t k_ = 0, cols_ = 0, count_ = 0, chunks_ = 0;
   int64_t plane_ = 0;  // words of a panel, or of its hi or lo half
   FloatBuffer data_;
   std::vector<uint8_t> nonzero_;  // [panel][chunk]
@@ -94,8 +102,7 @@ class Panels {
   Stepped stepped_ = Stepped::kNot;
 };
 
-// An n x n matrix from rows of ld floats to panels of fp32, as f32_forward has them, in memory of panel_floats(), and
-// back.
+// An n x n matrix from rows of ld floats to panels of fp32 in memory of panel_floats(), and back.
 int64_t panel_floats(int64_t n, int64_t nr);
 void rows_to_panels(const idelta_context& context, int64_t n, const float* rows, int64_t ld, float* panels);
 void panels_to_rows(const idelta_context& context, int64_t n, const float* panels, float* rows, int64_t ld);
@@ -105,4 +112,4 @@ void pack_panels(const idelta_context& context, Panels& panels, const MatrixView
 
 }  // namespace idelta::core
 
-#endif  // IDELTA_CORE_PANELS_H
+#endif  // IDELTA_CORE_FORMATS_PANELS_H

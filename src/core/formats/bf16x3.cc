@@ -1,0 +1,45 @@
+// BF16X3: D and x as sums of two bf16 numbers, three of the four products, in AMX's tiles; elsewhere F32 is faster.
+#include "src/core/formats/f32.h"
+#include "src/core/formats/list.h"
+#include "src/core/formats/panel_operator.h"
+#include "src/core/formats/rounded_product.h"
+
+namespace idelta::core {
+namespace {
+
+class SplitOperator final : public PanelOperator {
+ public:
+  SplitOperator(const idelta_context& context, const MatrixView& B, int64_t k, int64_t cols)
+      : PanelOperator(context, B, k, cols, PanelShape::of(context.kernels.bf16x3_dot, 2)) {}
+
+  size_t workspace_bytes(const idelta_context& context, int64_t m) const override {
+    return rounded_workspace_bytes(context, context.kernels.bf16x3_dot, 2, m, k(), cols());
+  }
+  void multiply(const idelta_context& context, Multiplication& call) const override {
+    multiply_rounded(context, context.kernels.bf16x3_dot, panels(), call);
+  }
+  // Left out are x_lo B_lo, |x_lo| <= (1 + 1/257) / 257 |x|, and what is below x_lo, |x| / 257^2. What is multiplied is
+  // at most |x_hi| + |x_lo|, and ||B_hi|| + ||B_lo|| <= ||B~|| + 2 ||B_lo||.
+  ErrorTerms error(const idelta_context& /*context*/, const Norms& norms) const override {
+    constexpr double r = kBf16Rounding;
+    return {.stored = norms.stored,
+            .rounded_rows = r * r * norms.values + r * (1 + r) * norms.second,
+            .sums = error_of_sums(k(), cols(), values(), tile_roundings(k(), 3), norms.values + 2 * norms.second,
+                                  1 + 3 * r)};
+  }
+};
+
+}  // namespace
+
+const Format kBf16x3 = {.id = IDELTA_FORMAT_BF16X3,
+                        .name = "bf16x3",
+                        .runs = [](const idelta_context& context) {
+                          return context.bf16_dot && context.isa == IDELTA_ISA_AMX;
+                        },
+                        .stands_in = &kF32,
+                        .exact = false,
+                        .trains = true,
+                        .gradient_planes = 2,
+                        .pack = pack_panel_operators<SplitOperator, true>};
+
+}  // namespace idelta::core

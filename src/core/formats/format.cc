@@ -1,0 +1,16 @@
+#include "src/core/formats/format.h"
+
+#include <algorithm>
+
+namespace idelta::core {
+
+double largest_certificate(const idelta_context& context, const Packed& packed, float identity_scale) {
+  const Norms norms = packed.norms ? *packed.norms : packed.any().norms(context, nullptr);
+  double largest = 0;
+  for (const Operator* op : {packed.forward.get(), packed.backward.get()}) {
+    if (op) largest = std::max(largest, certificate(op->error(context, norms), identity_scale));
+  }
+  return largest;
+}
+
+}  // namespace idelta::core

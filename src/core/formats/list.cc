@@ -1,0 +1,51 @@
+#include "src/core/formats/list.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace idelta::core {
+namespace {
+
+// A format is a file beside this one and a line here. LOW_RANK is not AUTO's: what it costs depends on the rank.
+constexpr const Format* kFastestFirst[] = {
+    &kBf16Rounded,
+    &kBf16Widened,
+    &kBf16x3,
+    &kF32,
+    &kLowRank,
+};
+constexpr size_t kAutomatic = 4;
+
+// Any format of this id.
+const Format* first_of(idelta_format id) {
+  const auto* const found =
+      std::find_if(std::begin(kFastestFirst), std::end(kFastestFirst), [&](const Format* f) { return f->id == id; });
+  return found == std::end(kFastestFirst) ? nullptr : *found;
+}
+
+}  // namespace
+
+std::span<const Format* const> all_formats() { return kFastestFirst; }
+std::span<const Format* const> automatic_formats() { return std::span(kFastestFirst).first(kAutomatic); }
+
+const Format* format_for(const idelta_context& context, idelta_format id) {
+  const Format* found = nullptr;
+  for (const Format* format : kFastestFirst) {
+    if (format->id == id && (!found || format->runs(context))) found = format;
+  }
+  return !found || found->runs(context) ? found : found->stands_in;
+}
+
+const char* format_name(idelta_format id) {
+  if (id == IDELTA_FORMAT_AUTO) return "auto";
+  const Format* const format = first_of(id);
+  return format ? format->name : nullptr;
+}
+
+bool multiplies_gradients(idelta_format id) {
+  if (id == IDELTA_FORMAT_AUTO) return true;
+  const Format* const format = first_of(id);
+  return format && format->gradient_planes >= 0;
+}
+
+}  // namespace idelta::core

@@ -1,0 +1,310 @@
+#include "src/core/formats/low_rank.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "src/core/activation.h"
+#include "src/core/error.h"
+#include "src/core/formats/chain_product.h"
+#include "src/core/formats/dense_product.h"
+#include "src/core/formats/f32.h"
+#include "src/core/formats/list.h"
+#include "src/core/formats/row_plan.h"
+#include "src/core/formats/spectral.h"
+
+namespace idelta::core {
+namespace {
+
+// A task takes a block of rows at a time: t = rows U (block x r) stays in its cache, y = act(a x + t V + b) leaves at
+// once. Rows alone are cut: each of few rows costs some microseconds.
+struct Plan : RowPlan {
+  int64_t first_kc, second_kc;
+  int64_t sums;  // floats of `partial` before t
+  int64_t ldt;
+
+  int64_t t_floats() const { return rows * ldt; }
+};
+
+Plan plan_for(const idelta_context& context, int64_t m, int64_t n, int64_t rank) {
+  const TileShape tile{context.kernels.f32_forward.mr, context.kernels.f32_forward.nr};
+  const double multiply_adds = 2 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(rank);
+  const int64_t threads = useful_threads(context.parallel.threads(), multiply_adds);
+  const Partition partition(context.placement, threads, {m, 1, forward_cost, 1, tile, {}});
+  const ForwardBlocks first = forward_blocks(context.caches, tile, partition.most_rows(), n);
+  const ForwardBlocks second = forward_blocks(context.caches, tile, first.mc, rank);
+  Plan plan{{.partition = partition, .multiply_adds = multiply_adds, .shared = false, .rows = first.mc}};
+  plan.first_kc = std::max<int64_t>(first.kc, 1);
+  plan.second_kc = std::max<int64_t>(second.kc, 1);
+  plan.block = plan.rows * Source::copy_stride(n);
+  plan.ldt = Source::copy_stride(rank);
+  if (plan.first_kc < n) plan.sums = plan.rows * round_up(rank, tile.nr);
+  if (plan.second_kc < rank) plan.sums = std::max(plan.sums, plan.rows * round_up(n, tile.nr));
+  plan.sums = round_up(plan.sums, kLine);
+  plan.partial = plan.sums + plan.t_floats() + round_up(rank, kLine);
+  return plan;
+}
+
+// The rows, on their way to t: sums are stored as they are.
+struct IntoT {
+  const Source& source;
+  float* t;
+  int64_t ldt;
+  const float* zeros;  // a row of t
+
+  const float* at(const Source::Block& block, int64_t row) const { return source.at(block, row); }
+  int64_t ld() const { return source.ld(); }
+  const Rows& rows() const { return source.rows(); }
+  Sums start(const Source::Block&, int64_t, int64_t, int64_t) const { return {}; }
+  Epilogue epilogue(const Source::Block&, int64_t row, int64_t column) const {
+    return {.residual = zeros + column,
+            .ld_residual = 0,
+            .identity_scale = 0,
+            .activation = kIdentityActivation,
+            .y = t + row * ldt + column,
+            .ldy = ldt};
+  }
+};
+
+// t, with what is to become of the rows.
+struct FromT {
+  const Source& source;
+  const float* t;
+  int64_t ldt;
+
+  const float* at(const Source::Block&, int64_t row) const { return t + row * ldt; }
+  int64_t ld() const { return ldt; }
+  const Rows& rows() const { return source.rows(); }
+  Sums start(const Source::Block& block, int64_t row, int64_t column, int64_t nr) const {
+    return source.start(block, row, column, nr);
+  }
+  Epilogue epilogue(const Source::Block& block, int64_t row, int64_t column) const {
+    return source.epilogue(block, row, column);
+  }
+};
+
+// See RowPlan::run().
+struct Pass {
+  const idelta_context& context;
+  const Panels &first, &second;
+  const Plan& plan;
+  const Source& source;
+
+  TiledBlock block(Range range, float* memory) const { return {range, memory, context.kernels.f32_forward.mr}; }
+  bool needs_preparation() const { return source.needs_preparation(); }
+  void prepare(const TiledBlock& block, Range range) const { source.prepare(block, range); }
+
+  void multiply(const TiledBlock& block, const Cell& cell, float* partial, Range next) const {
+    const ChainKernel& kernel = context.kernels.f32_forward;
+    float* const t = partial + plan.sums;
+    float* const zeros = t + plan.t_floats();
+    std::fill_n(zeros, first.cols(), 0.0f);
+    const IntoT into{source, t, plan.ldt, zeros};
+    const FromT from{source, t, plan.ldt};
+    ChainProduct<IntoT>{context, kernel, first, plan.first_kc, into}.multiply(block, {cell.rows, {0, first.count()}},
+                                                                             partial, next);
+    ChainProduct<FromT>{context, kernel, second, plan.second_kc, from}.multiply(
+        block, {cell.rows, {0, second.count()}}, partial, {next.end, next.end});
+  }
+};
+
+// D or D^T as first (n x r) times second (r x n): U V, or V^T U^T.
+class LowRankOperator final : public Operator {
+ public:
+  LowRankOperator(const idelta_context& context, const MatrixView& first, const MatrixView& second, int64_t n,
+                  int64_t rank, bool transposed)
+      : Operator(n, n),
+        first_(context, first, n, rank),
+        second_(context, second, rank, n),
+        transposed_(transposed) {}
+
+  size_t workspace_bytes(const idelta_context& context, int64_t m) const override {
+    return static_cast<size_t>(plan_for(context, m, k(), rank()).total()) * sizeof(float);
+  }
+
+  // y may be x: a block's t is there before any of its y, and the residual is read where y is written.
+  void multiply(const idelta_context& context, Multiplication& call) const override {
+    const Plan plan = plan_for(context, call.m, k(), rank());
+    Source source(context, call, k(), cols());
+    source.copy_where_rows_collide();
+    plan.run(context, call.m, k(), call.workspace.take(plan.total()), source, [&](const Source& way) {
+      return Pass{context, first_.panels(), second_.panels(), plan, way};
+    });
+  }
+
+  void unpack(const idelta_context& context, float* B, int64_t ld) const override {
+    const std::vector<float> product = times(context, 0, nullptr);
+    for (int64_t i = 0; i < k(); ++i) std::copy_n(product.data() + i * cols(), cols(), B + i * ld);
+  }
+  size_t bytes() const override { return first_.bytes() + second_.bytes(); }
+  double zero_share() const override { return (first_.zero_share() + second_.zero_share()) / 2; }
+  int64_t rank() const override { return first_.cols(); }
+
+  // first second - B comes from a chain of r + 1 terms, of which the product's are off by at most gamma(r + 2) |first|
+  // |second| together and B's by u of the result.
+  Norms norms(const idelta_context& context, const float* B) const override {
+    const std::vector<float> difference = times(context, -1, B);
+    const std::vector<float> first = unpacked(context, first_), second = unpacked(context, second_);
+    const double rounding = gamma(static_cast<double>(rank() + 2)) * frobenius(first) * frobenius(second);
+    const double stored = spectral_bound(context, k(), cols(), difference) * (1 + 4 * kUnit) + rounding;
+    const double of_first = spectral_bound(context, k(), rank(), first);
+    const double of_second = spectral_bound(context, rank(), cols(), second);
+    return {.stored = stored,
+            .values = transposed_ ? of_second : of_first,
+            .second = transposed_ ? of_first : of_second};
+  }
+  ErrorTerms error(const idelta_context& /*context*/, const Norms& norms) const override {
+    const double of_first = transposed_ ? norms.second : norms.values;
+    const double of_second = transposed_ ? norms.values : norms.second;
+    return {.stored = norms.stored,
+            .sums = error_of_two_sums(first_.sums(of_first), of_first, second_.sums(of_second), of_second)};
+  }
+
+  const F32Operator& first() const { return first_; }
+  const F32Operator& second() const { return second_; }
+  bool transposed() const { return transposed_; }
+
+  static std::vector<float> unpacked(const idelta_context& context, const Operator& factor) {
+    std::vector<float> all(static_cast<size_t>(factor.k() * factor.cols()));
+    factor.unpack(context, all.data(), factor.cols());
+    return all;
+  }
+
+ private:
+  // first second + scale B (B dense; null: without).
+  std::vector<float> times(const idelta_context& context, float scale, const float* B) const {
+    const std::vector<float> rows = unpacked(context, first_), zeros(static_cast<size_t>(cols()));
+    std::vector<float> out(static_cast<size_t>(k() * cols()));
+    Multiplication call{.m = k(),
+                        .rows = {.src = rows.data(), .ld = rank()},
+                        .epilogue = {.residual = B ? B : zeros.data(),
+                                     .ld_residual = B ? cols() : 0,
+                                     .identity_scale = scale,
+                                     .activation = kIdentityActivation,
+                                     .y = out.data(),
+                                     .ldy = cols()}};
+    second_.multiply(context, call);
+    return out;
+  }
+
+  F32Operator first_, second_;
+  bool transposed_;
+};
+
+// The directions that are asked for, not measured yet.
+Packed packed_of(const idelta_context& context, const Factors& factors, idelta_passes passes) {
+  const MatrixView U{factors.U.data(), factors.rank}, V{factors.V.data(), factors.n};
+  const int64_t n = factors.n, r = factors.rank;
+  Packed packed;
+  if (passes & IDELTA_PASS_FORWARD) packed.forward = std::make_unique<LowRankOperator>(context, U, V, n, r, false);
+  if (passes & IDELTA_PASS_BACKWARD_DATA) {
+    packed.backward = std::make_unique<LowRankOperator>(context, V.transpose(), U.transpose(), n, r, true);
+  }
+  return packed;
+}
+
+Packed packed_and_measured(const idelta_context& context, const Factors& factors, const std::vector<float>& D,
+                           idelta_passes passes) {
+  Packed packed = packed_of(context, factors, passes);
+  const int64_t n = factors.n;
+  const MatrixView view{D.data(), n};
+  packed.norms = packed.any().norms(context, packed.forward ? D.data() : dense(view.transpose(), n, n).data());
+  return packed;
+}
+
+void check_finite(int64_t n, const std::vector<float>& D) {
+  const auto found = std::find_if(D.begin(), D.end(), [](float d) { return !std::isfinite(d); });
+  if (found == D.end()) return;
+  const int64_t at = found - D.begin();
+  throw Failure(IDELTA_INVALID_ARGUMENT, "D[" + std::to_string(at / n) + ", " + std::to_string(at % n) +
+                                             "] = " + std::to_string(*found) +
+                                             " is not finite; format low_rank needs finite entries");
+}
+
+// Singular values beyond those that are wanted, so that these are found well.
+constexpr int64_t kSpare = 16;
+
+Packed pack_by_rank(const idelta_context& context, int64_t n, const std::vector<float>& D, const PackOptions& options) {
+  const Subspace subspace = leading_subspace(context, n, D, std::min(n, options.rank + kSpare));
+  const int64_t rank = std::min(options.rank, subspace.numerical_rank());
+  return packed_and_measured(context, factors_of(context, n, D, subspace, rank), D, options.passes);
+}
+
+// Whether no rank up to `most` can drop as little as `limit`: even the best one leaves so much of D's squares to the
+// n - most directions that are left.
+bool out_of_reach(const Subspace& subspace, double squares, int64_t most, double limit) {
+  const auto found = static_cast<int64_t>(subspace.sigma.size());
+  for (const double s : subspace.sigma) squares -= s * s;
+  if (found < most) squares -= static_cast<double>(most - found) * subspace.sigma.back() * subspace.sigma.back();
+  return squares > static_cast<double>(subspace.U.rows - most) * limit * limit;
+}
+
+// The least rank whose certificate is within the tolerance, or the best that was tried. A rank beyond n / 2 costs more
+// than dense F32 and is not tried unless it is asked for.
+Packed pack_by_tolerance(const idelta_context& context, int64_t n, const std::vector<float>& D,
+                         const PackOptions& options) {
+  constexpr double kMargin = 0.97;  // of singular values; what the bound of the norm and roundings take
+  const int64_t most = options.rank > 0 ? std::min(options.rank, n) : (n + 1) / 2;
+  const double squares = std::pow(frobenius(D), 2);
+  for (int64_t count = std::min<int64_t>(n, 64);; count = std::min(n, 2 * count)) {
+    const Subspace subspace = leading_subspace(context, n, D, count);
+    const auto found = static_cast<int64_t>(subspace.sigma.size());
+    const bool all = found < count || count == n;
+    const int64_t usable = std::min(most, all ? found : found - kSpare);
+    const bool last = all || usable == most || out_of_reach(subspace, squares, most, options.tolerance);
+    const auto enough = std::find_if(subspace.sigma.begin(), subspace.sigma.end(),
+                                     [&](double s) { return s <= kMargin * options.tolerance; });
+    for (int64_t rank = enough - subspace.sigma.begin(); rank <= usable || last; rank += 1 + rank / 16) {
+      rank = std::min(rank, usable);
+      Packed packed = packed_and_measured(context, factors_of(context, n, D, subspace, rank), D, options.passes);
+      const double certified = largest_certificate(context, packed, options.identity_scale);
+      if (certified <= options.tolerance || (last && rank == usable)) return packed;
+      if (rank == usable) break;
+    }
+  }
+}
+
+Packed pack_low_rank(const idelta_context& context, int64_t n, const MatrixView& view, const PackOptions& options) {
+  const std::vector<float> D = dense(view, n, n);
+  check_finite(n, D);
+  return options.tolerance > 0 ? pack_by_tolerance(context, n, D, options) : pack_by_rank(context, n, D, options);
+}
+
+}  // namespace
+
+// The product of what was given is made by chains of fp64 and rounded once.
+Packed pack_factors(const idelta_context& context, const Factors& given, const PackOptions& options) {
+  check_finite(std::max<int64_t>(given.rank, 1), given.U);
+  check_finite(given.n, given.V);
+  const Thin product = multiply(Thin(given.n, given.rank, given.U), Thin(given.rank, given.n, given.V));
+  const std::vector<float> D = product.rounded();
+  check_finite(given.n, D);
+  Packed packed = packed_and_measured(context, orthonormal_factors(given), D, options.passes);
+  const double chains = 0x1p-52 * static_cast<double>(given.rank) * frobenius(given.U) * frobenius(given.V);
+  packed.norms->stored += kUnit * frobenius(D) * (1 + 0x1p-20) + chains;
+  return packed;
+}
+
+std::optional<Factors> factors_in(const idelta_context& context, const Packed& packed) {
+  const auto* const op = dynamic_cast<const LowRankOperator*>(&packed.any());
+  if (!op) return std::nullopt;
+  Factors factors{op->k(), op->rank(), LowRankOperator::unpacked(context, op->first()),
+                  LowRankOperator::unpacked(context, op->second())};
+  if (!op->transposed()) return factors;
+  const std::vector<float> U = dense(MatrixView{factors.V.data(), factors.n}.transpose(), factors.n, factors.rank);
+  factors.V = dense(MatrixView{factors.U.data(), factors.rank}.transpose(), factors.rank, factors.n);
+  factors.U = U;
+  return factors;
+}
+
+const Format kLowRank = {.id = IDELTA_FORMAT_LOW_RANK,
+                         .name = "low_rank",
+                         .runs = [](const idelta_context&) { return true; },
+                         .stands_in = nullptr,
+                         .exact = false,
+                         .trains = false,
+                         .gradient_planes = -1,
+                         .pack = pack_low_rank};
+
+}  // namespace idelta::core

@@ -1,0 +1,20 @@
+// LOW_RANK: D ~ U V, U (n x r) with orthonormal columns and V (r x n) in fp32.
+#ifndef IDELTA_CORE_FORMATS_LOW_RANK_H
+#define IDELTA_CORE_FORMATS_LOW_RANK_H
+
+#include <optional>
+
+#include "src/core/formats/factorise.h"
+#include "src/core/formats/format.h"
+
+namespace idelta::core {
+
+// Of given factors, U (n x r) and V (r x n), whatever U is like; measured against their product.
+Packed pack_factors(const idelta_context& context, const Factors& given, const PackOptions& options);
+
+// U and V of a pack, as they are multiplied; none for other formats.
+std::optional<Factors> factors_in(const idelta_context& context, const Packed& packed);
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_FORMATS_LOW_RANK_H

@@ -1,0 +1,51 @@
+// Matrices where they lie.
+#ifndef IDELTA_CORE_FORMATS_MATRIX_H
+#define IDELTA_CORE_FORMATS_MATRIX_H
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+namespace idelta::core {
+
+// Element (i, j) is data[i * ld + j], or data[j * ld + i] if transposed.
+struct MatrixView {
+  const float* data;
+  int64_t ld;
+  bool transposed = false;
+
+  float at(int64_t i, int64_t j) const { return transposed ? data[j * ld + i] : data[i * ld + j]; }
+  MatrixView transpose() const { return {data, ld, !transposed}; }
+};
+
+// A copy, row-major without gaps.
+inline std::vector<float> dense(const MatrixView& A, int64_t rows, int64_t cols) {
+  std::vector<float> all(static_cast<size_t>(rows * cols));
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < cols; ++j) all[static_cast<size_t>(i * cols + j)] = A.at(i, j);
+  }
+  return all;
+}
+
+// A 2^-exponent, whose largest entry lies between 1 and 2, so that no product of such matrices overflows; exact but for
+// what falls below 2^-126. `zero`: fp32 reads all of A as zero.
+struct Scaled {
+  std::vector<float> values;
+  int exponent = 0;
+  bool zero = false;
+
+  explicit Scaled(const std::vector<float>& A) : values(A) {
+    float largest = 0;
+    for (const float a : A) largest = std::max(largest, std::fabs(a));
+    zero = largest < 0x1p-126f;
+    if (zero) return;
+    exponent = std::ilogb(largest);
+    const double scale = std::ldexp(1.0, -exponent);  // fp64: 2^128 is none of fp32's numbers
+    for (float& a : values) a = static_cast<float>(static_cast<double>(a) * scale);
+  }
+};
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_FORMATS_MATRIX_H

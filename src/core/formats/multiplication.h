@@ -1,0 +1,40 @@
+// One call of an operator: out = act(a residual + start + rows B + b).
+#ifndef IDELTA_CORE_FORMATS_MULTIPLICATION_H
+#define IDELTA_CORE_FORMATS_MULTIPLICATION_H
+
+#include <cstdint>
+
+#include "kernels/kernels.h"
+#include "src/core/memory.h"
+
+namespace idelta::core {
+
+// The rows that are multiplied: x as it is, or dz = dy act'(y).
+struct Rows {
+  const float* src;  // m x k
+  int64_t ld;
+  const float* y = nullptr;  // given: multiply by act'(y)
+  int64_t ldy = 0;
+  ActivationGradient gradient{};
+  float* dz = nullptr;  // given: the rows are written here too
+  int64_t lddz = 0;
+};
+
+// Sums that the products are added to; in formats of fp32 each element's chain goes on from there.
+struct Start {
+  const float* at = nullptr;  // m rows of whole panels: they reach past column `cols`; null: zero
+  int64_t ld = 0;
+};
+
+struct Multiplication {
+  int64_t m;
+  Rows rows;
+  // residual null: it is the rows that are multiplied, which then must be as wide as the result; fetch_y is filled in.
+  Epilogue epilogue;
+  Start start{};
+  OfferedWorkspace workspace{};
+};
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_FORMATS_MULTIPLICATION_H

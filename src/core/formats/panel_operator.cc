@@ -1,0 +1,53 @@
+#include "src/core/formats/panel_operator.h"
+
+#include <limits>
+
+#include "src/core/formats/spectral.h"
+
+namespace idelta::core {
+
+std::vector<float> PanelOperator::all_of(float (Panels::*at)(int64_t k, int64_t j) const) const {
+  std::vector<float> all(static_cast<size_t>(k() * cols()));
+  for (int64_t i = 0; i < k(); ++i) {
+    for (int64_t j = 0; j < cols(); ++j) all[static_cast<size_t>(i * cols() + j)] = (panels_.*at)(i, j);
+  }
+  return all;
+}
+
+void PanelOperator::unpack(const idelta_context& /*context*/, float* B, int64_t ld) const {
+  for (int64_t i = 0; i < k(); ++i) {
+    for (int64_t j = 0; j < cols(); ++j) B[i * ld + j] = panels_.at(i, j);
+  }
+}
+
+double PanelOperator::zero_share() const {
+  int64_t used = 0;
+  for (int64_t p = 0; p < panels_.count(); ++p) used += panels_.used(p).size();
+  const int64_t all = panels_.count() * k();
+  return all == 0 ? 0 : 1.0 - static_cast<double>(used) / static_cast<double>(all);
+}
+
+// When B is no longer there: a rounding errs by at most half a unit in the last place of what it gives.
+Norms PanelOperator::norms(const idelta_context& context, const float* B) const {
+  std::vector<float> values = this->values();
+  const std::vector<float> low = low_values();
+  Norms norms{.stored = 0,
+              .values = needs_norm_of_values() ? spectral_bound(context, k(), cols(), values)
+                                               : std::numeric_limits<double>::infinity(),
+              .second = low.empty() ? 0 : spectral_bound(context, k(), cols(), low)};
+  if (!B) {
+    const std::vector<float>& rounded_last = low.empty() ? values : low;
+    norms.stored = kBf16HalfUlp * absolute_spectral_bounds(k(), cols(), rounded_last.data()).upper;
+    return norms;
+  }
+  for (size_t i = 0; i < values.size(); ++i) values[i] = B[i] - values[i];  // exact
+  norms.stored = spectral_bound(context, k(), cols(), values);
+  return norms;
+}
+
+Norms measured(const idelta_context& context, const Packed& packed, int64_t n, const MatrixView& D) {
+  const std::vector<float> given = dense(packed.forward ? D : D.transpose(), n, n);
+  return packed.any().norms(context, given.data());
+}
+
+}  // namespace idelta::core

@@ -1,0 +1,60 @@
+// What the formats that hold a matrix in panels share: F32, BF16 widened and rounded, BF16X3.
+#ifndef IDELTA_CORE_FORMATS_PANEL_OPERATOR_H
+#define IDELTA_CORE_FORMATS_PANEL_OPERATOR_H
+
+#include <memory>
+#include <vector>
+
+#include "src/core/formats/format.h"
+
+namespace idelta::core {
+
+class PanelOperator : public Operator {
+ public:
+  PanelOperator(const idelta_context& context, const MatrixView& B, int64_t k, int64_t cols, const PanelShape& shape)
+      : Operator(k, cols), panels_(k, cols, shape) {
+    pack_panels(context, panels_, B);
+  }
+
+  void unpack(const idelta_context& context, float* B, int64_t ld) const override;
+  size_t bytes() const override { return panels_.bytes(); }
+  double zero_share() const override;
+  Norms norms(const idelta_context& context, const float* B) const override;  // where storing rounds
+  bool repack(const idelta_context& context, const MatrixView& B) override {
+    pack_panels(context, panels_, B);
+    return true;
+  }
+  Panels* steppable() override { return &panels_; }
+
+ protected:
+  // B~ dense, and of two planes what the second holds.
+  std::vector<float> values() const { return all_of(&Panels::at); }
+  std::vector<float> low_values() const { return panels_.low_plane() > 0 ? all_of(&Panels::low_at) : std::vector<float>(); }
+  const Panels& panels() const { return panels_; }
+  // Whether the error depends on ||B~||, and not on |B~| alone.
+  virtual bool needs_norm_of_values() const { return true; }
+
+ private:
+  std::vector<float> all_of(float (Panels::*at)(int64_t k, int64_t j) const) const;
+
+  Panels panels_;
+};
+
+// Norms of a pack against the D that went into it.
+Norms measured(const idelta_context& context, const Packed& packed, int64_t n, const MatrixView& D);
+
+// Format::pack of an Op that holds panels: its constructor takes (context, B, k, cols).
+template <class Op, bool kMeasured>
+Packed pack_panel_operators(const idelta_context& context, int64_t n, const MatrixView& D, const PackOptions& options) {
+  Packed packed;
+  if (options.passes & IDELTA_PASS_FORWARD) packed.forward = std::make_unique<Op>(context, D, n, n);
+  if (options.passes & IDELTA_PASS_BACKWARD_DATA) {
+    packed.backward = std::make_unique<Op>(context, D.transpose(), n, n);
+  }
+  if constexpr (kMeasured) packed.norms = measured(context, packed, n, D);
+  return packed;
+}
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_FORMATS_PANEL_OPERATOR_H

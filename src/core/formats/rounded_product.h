@@ -1,0 +1,23 @@
+// Multiplying rows that are rounded to bf16, or split in two, with panels of bf16: BF16 rounded and BF16X3.
+#ifndef IDELTA_CORE_FORMATS_ROUNDED_PRODUCT_H
+#define IDELTA_CORE_FORMATS_ROUNDED_PRODUCT_H
+
+#include "src/core/context.h"
+#include "src/core/formats/multiplication.h"
+#include "src/core/formats/panels.h"
+
+namespace idelta::core {
+
+using RoundedKernel = Kernel<Bf16Block>;
+
+// Of multiply_rounded(), for m >= 1 rows and any B of k x cols; planes: of the rows as of the panels.
+size_t rounded_workspace_bytes(const idelta_context& context, const RoundedKernel& kernel, int64_t planes, int64_t m,
+                               int64_t k, int64_t cols);
+
+// A whole call.
+void multiply_rounded(const idelta_context& context, const RoundedKernel& kernel, const Panels& panels,
+                      Multiplication& call);
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_FORMATS_ROUNDED_PRODUCT_H

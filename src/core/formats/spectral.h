@@ -1,0 +1,30 @@
+// Spectral norms, bounded with proof.
+#ifndef IDELTA_CORE_FORMATS_SPECTRAL_H
+#define IDELTA_CORE_FORMATS_SPECTRAL_H
+
+#include <cstdint>
+#include <vector>
+
+#include "src/core/context.h"
+
+namespace idelta::core {
+
+inline constexpr double kUnit = 0x1p-24;  // of fp32
+
+// k roundings of one term: (1 + u)^k - 1 <= gamma(k).
+constexpr double gamma(double k) { return k * kUnit / (1 - k * kUnit); }
+
+double frobenius(const std::vector<float>& A);
+
+// || diag(weights) |A| ||_2 of A rows x cols, row-major without gaps, from below and above; null weights are ones.
+struct Bounds {
+  double lower, upper;
+};
+Bounds absolute_spectral_bounds(int64_t rows, int64_t cols, const float* A, const double* weights = nullptr);
+
+// ||A||_2 from above, within 2 % on deltas of trained networks. Not finite if A is not.
+double spectral_bound(const idelta_context& context, int64_t rows, int64_t cols, const std::vector<float>& A);
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_FORMATS_SPECTRAL_H

@@ -1,0 +1,42 @@
+// Dense algebra in fp64 for packing. Sums have a fixed order, and no library chooses it.
+#ifndef IDELTA_CORE_FORMATS_THIN_MATRIX_H
+#define IDELTA_CORE_FORMATS_THIN_MATRIX_H
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace idelta::core {
+
+// Row-major without gaps, mostly many rows and few columns.
+struct Thin {
+  int64_t rows = 0, cols = 0;
+  std::vector<double> values;
+
+  Thin() = default;
+  Thin(int64_t r, int64_t c) : rows(r), cols(c), values(static_cast<size_t>(r * c)) {}
+  Thin(int64_t r, int64_t c, const std::vector<float>& from) : rows(r), cols(c), values(from.begin(), from.end()) {}
+
+  double* row(int64_t i) { return values.data() + i * cols; }
+  const double* row(int64_t i) const { return values.data() + i * cols; }
+  Thin transpose() const;
+  Thin first_columns(int64_t count) const;
+  std::vector<float> rounded() const { return {values.begin(), values.end()}; }
+};
+
+Thin multiply(const Thin& A, const Thin& B);
+
+// Replaces the columns by an orthonormal basis of what they span, one after the other (modified Gram-Schmidt, twice);
+// those that depend on the ones before them are left out.
+void orthonormalise(Thin& A);
+
+// Eigenvectors of a symmetric matrix as columns, by descending eigenvalue (cyclic Jacobi).
+struct Eigen {
+  std::vector<double> values;
+  Thin vectors;
+};
+Eigen symmetric_eigen(Thin A);
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_FORMATS_THIN_MATRIX_H
