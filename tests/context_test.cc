@@ -1,5 +1,6 @@
 // Contexts: which ISA and how many threads come of the options and the environment, and what is said about it.
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <thread>
 
@@ -179,6 +180,18 @@ TEST(Context, DescribesIsaCachesAndThreadsALineEach) {
   for (const char* part : {"CPU", "ISA", "Caches", "Threads", idelta_isa_name(forced_isa()), "7"}) {
     EXPECT_NE(std::string::npos, text.find(part)) << part << " in:\n" << text;
   }
+}
+
+// What Linux calls them, against what CPUID said to the library.
+TEST(Context, DescribesWhatAvx512Offers) {
+  const std::string text = idelta_context_describe(make_context().get());
+  const size_t begin = text.find("AVX-512  ") + 9;
+  const std::string line = text.substr(begin, text.find('\n', begin) - begin);
+  if (line.find("available") != 0) GTEST_SKIP() << line;
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  bool bf16 = false, vnni = false;
+  for (std::string word; cpuinfo >> word;) bf16 |= word == "avx512_bf16", vnni |= word == "avx512_vnni";
+  EXPECT_EQ(std::string("available: F BW DQ VL") + (bf16 ? " BF16" : "") + (vnni ? " VNNI" : ""), line);
 }
 
 TEST(Context, DestroyingNullIsANoOp) {

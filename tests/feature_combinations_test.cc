@@ -4,7 +4,11 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
+#include <map>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "kernels/amx/multiply.h"

@@ -30,6 +30,7 @@ using Slots = std::array<Slot, kSlots>;
 // A table is so many kernels, each of the size of a slot, and nothing else: no line below can forget one.
 struct AnyKernel {
   template <class Args, class Result>
+  // NOLINTNEXTLINE(google-explicit-constructor): it stands for any of them
   operator Kernel<Args, Result>() const {
     static_assert(sizeof(Kernel<Args, Result>) == sizeof(Slot) && alignof(Kernel<Args, Result>) == alignof(Slot));
     return {};
