@@ -1,6 +1,7 @@
 // ensure_fair_peers of compare.h: the kernels OpenBLAS chose, how long OpenMP's idle threads spin, and starting again
 // with better ones.
 #include <cblas.h>
+#include <idelta/idelta.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -38,7 +39,7 @@ Level level_of_core(const std::string& core) {
 Level wanted_level() {
 #if defined(__x86_64__)
   const char* isa = std::getenv("IDELTA_ISA");
-  const bool held_down = isa != nullptr && std::strcmp(isa, "avx2") == 0;
+  const bool held_down = isa != nullptr && std::strcmp(isa, idelta_isa_name(IDELTA_ISA_AVX2)) == 0;
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
   if (avx512 && !held_down) return Level::kAvx512;

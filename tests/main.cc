@@ -18,7 +18,6 @@ namespace idelta_test {
 namespace {
 
 constexpr int kSkipped = 77;
-constexpr idelta_isa kIsas[] = {IDELTA_ISA_SCALAR, IDELTA_ISA_AVX2, IDELTA_ISA_AVX512, IDELTA_ISA_AMX};
 
 idelta_isa the_forced_isa = IDELTA_ISA_AUTO;
 
@@ -66,7 +65,7 @@ bool machine_supports(idelta_isa isa) {
 
 // Sets the_forced_isa; false for a name that is not an ISA's.
 bool choose_isa(const char* name) {
-  for (const idelta_isa isa : kIsas) {
+  for (const idelta_isa isa : idelta::kinds_of(idelta_isa_names(), idelta_isa_by_name)) {
     const bool chosen = name != nullptr ? std::strcmp(name, idelta_isa_name(isa)) == 0 : machine_supports(isa);
     if (chosen) the_forced_isa = isa;
   }

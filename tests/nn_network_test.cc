@@ -76,7 +76,8 @@ TEST(Network, WrongArgumentsAreNamed) {
   fails([](auto& o) { o.classes = 257; }, {"classes is 257"});
   fails([](auto& o) { o.identity_scale = std::nanf(""); }, {"identity_scale is nan"});
   fails([](auto& o) { o.class_padding = -HUGE_VALF; }, {"class_padding is -inf"});
-  fails([](auto& o) { o.activation = {IDELTA_ACTIVATION_LEAKY_RELU, 1.0f}; }, {"slope of leaky_relu is 1"});
+  fails([](auto& o) { o.activation = {IDELTA_ACTIVATION_LEAKY_RELU, 1.0f}; }, {"slope = 1.0", "leaky_relu"});
+  fails([](auto& o) { o.activation.kind = static_cast<idelta_activation_kind>(9); }, {"kind = 9", "hard_tanh"});
 
   nn::Network network(context, pattern_options(2));
   const std::vector<float> few(10);

@@ -231,8 +231,12 @@ TEST(Training, WrongArgumentsAreNamed) {
   fails([](auto& o, auto&) { o.decay_epochs = 6; }, {"decay_epochs is 6"});
   fails([](auto& o, auto&) { o.learning_rate = -1; }, {"learning_rate is -1"});
   fails([](auto& o, auto&) { o.learning_rate = std::nanf(""); }, {"learning_rate is nan"});
-  fails([](auto& o, auto&) { o.momentum = 1; }, {"momentum is 1"});
+  fails([](auto& o, auto&) { o.momentum = 1; }, {"momentum = 1.0"});
   fails([](auto& o, auto&) { o.weight_decay = -1; }, {"weight_decay is -1"});
+  fails([](auto& o, auto&) { o.optimizer = static_cast<idelta_optimizer_kind>(9); }, {"kind = 9", "adamw"});
+  fails([](auto& o, auto&) { o.compute = IDELTA_FORMAT_AUTO; }, {"compute is auto"});
+  fails([](auto& o, auto&) { o.compute = IDELTA_FORMAT_LOW_RANK; }, {"compute", "low_rank"});
+  fails([](auto& o, auto&) { o.compute = static_cast<idelta_format>(77); }, {"compute", "77"});
   fails([](auto&, auto& d) { d = nn::head(d, 0); }, {"holds no images"});
   fails([](auto&, auto& d) { d.height = 4, d.width = 16; }, {"4 x 16", "8 x 8"});
   fails([](auto&, auto& d) { d.images.pop_back(); }, {"639 pixels"});

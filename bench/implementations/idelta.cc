@@ -43,7 +43,8 @@ const Context& context_for(idelta_isa isa, int threads) {
 
 std::vector<idelta_format> formats_on(idelta_isa isa) {
   std::vector<idelta_format> formats;
-  for (const idelta_format format : {IDELTA_FORMAT_F32, IDELTA_FORMAT_BF16X3, IDELTA_FORMAT_BF16}) {
+  for (const idelta_format format : kinds_of(idelta_format_names(), idelta_format_by_name)) {
+    if (format == IDELTA_FORMAT_AUTO || idelta_gradient_format_check(format) != IDELTA_OK) continue;
     const float D = 0.0f;
     DeltaOptions options = kDeltaOptions;
     options.format = format;

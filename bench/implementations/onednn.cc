@@ -240,7 +240,8 @@ class Onednn : public Implementation {
 // Both sides show AVX2, or neither. oneDNN takes a limit only before its first primitive.
 void limit_isa() {
   const char* isa = std::getenv("IDELTA_ISA");
-  if (isa != nullptr && std::strcmp(isa, "avx2") == 0 && std::getenv("DNNL_MAX_CPU_ISA") == nullptr) {
+  if (isa != nullptr && std::strcmp(isa, idelta_isa_name(IDELTA_ISA_AVX2)) == 0 &&
+      std::getenv("DNNL_MAX_CPU_ISA") == nullptr) {
     dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
   }
 }

@@ -28,7 +28,7 @@ inline CLI::App* add_bench_parser(CLI::App& app, BenchFlags& flags) {
   list("--n", flags.n, "N,... [794]", "widths");
   list("--m", flags.m, "M,... [1,16,128,512]", "rows a call");
   list("--threads", flags.threads, "T,...", "numbers of threads; unless said 1 and what idelta info gives");
-  verb->add_option("--isa", flags.isa, "auto, scalar, avx2 or avx512; avx2 holds OpenBLAS to AVX2 too")
+  verb->add_option("--isa", flags.isa, idelta_isa_names() + std::string("; avx2 holds OpenBLAS to it, too"))
       ->option_text("NAME [auto]");
   verb->add_option("--seconds", flags.seconds, "about how long to measure")
       ->option_text("X [10]")

@@ -30,7 +30,7 @@ auto sorted(const Load& load) -> decltype(load()) {
 }  // namespace
 
 void add_machine_flags(CLI::App& verb, MachineFlags& flags) {
-  verb.add_option("--isa", flags.isa, "auto, scalar, avx2 or avx512; auto is the best this machine runs")
+  verb.add_option("--isa", flags.isa, idelta_isa_names() + std::string("; auto is the best this machine runs"))
       ->option_text("NAME [auto]");
   verb.add_option("--threads", flags.threads, "0: from affinity, cgroup quota and cores")
       ->option_text("N [0]")

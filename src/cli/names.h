@@ -10,19 +10,15 @@
 
 namespace idelta::cli {
 
-// "hard_tanh", "leaky_relu:0.01". Throws UsageError for other names and for slopes outside (0, 1).
+// libidelta's names, which its idelta_..._names() list, and "leaky_relu:0.01". All throw UsageError for other names,
+// and for slopes that libidelta refuses.
 idelta_activation parse_activation(const std::string& name);
-std::string activation_name(idelta_activation activation);
-
-// "sgd", "momentum", "nesterov", "adamw".
 idelta_optimizer_kind parse_optimizer(const std::string& name);
-std::string optimizer_name(idelta_optimizer_kind kind);
-
-// "f32", "bf16x3", "bf16": names of idelta_format_name().
-idelta_format parse_format(const std::string& name);
-
-// "auto", "scalar", "avx2", "avx512", "amx": the names of idelta_isa_name().
+idelta_format parse_format(const std::string& name);  // one of training_format_names()
 idelta_isa parse_isa(const std::string& name);
+
+std::string activation_name(idelta_activation activation);
+std::string training_format_names();
 
 // The shortest decimal that gives this float back: 0.003, not 0.00300000003.
 std::string short_number(float value);

@@ -80,7 +80,7 @@ std::string settings_text(const Flags& flags, const nn::Network& network, const 
   std::string rate = short_number(nn::effective_learning_rate(t, layers, 0));
   if (t.learning_rate == 0) rate += format(" (0.03 / %lld layers)", (long long)layers);
   if (t.decay_epochs > 0) rate += format(", a tenth of it in the last %lld epochs", (long long)t.decay_epochs);
-  std::string optimizer = optimizer_name(t.optimizer);
+  std::string optimizer = idelta_optimizer_name(t.optimizer);
   if (t.optimizer != IDELTA_OPTIMIZER_SGD) {
     optimizer += (t.optimizer == IDELTA_OPTIMIZER_ADAMW ? ", beta1 " : " ") + short_number(t.momentum);
   }
@@ -153,7 +153,7 @@ Json settings_json(const Flags& flags, const nn::NetworkOptions& n, const Sets& 
           {"learning_rate", nn::effective_learning_rate(t, n.layers, 0)},
           {"decay_epochs", t.decay_epochs},
           {"compute", idelta_format_name(t.compute)},
-          {"optimizer", optimizer_name(t.optimizer)},
+          {"optimizer", idelta_optimizer_name(t.optimizer)},
           {"momentum", t.momentum},
           {"weight_decay", t.weight_decay},
           {"seed", t.seed},
@@ -234,7 +234,7 @@ void add_network_flags(CLI::App& verb, Flags& flags) {
   verb.add_option("--layers", flags.network.layers, "layers, the last one linear")
       ->option_text("N [10]")
       ->check(whole_number_from(1));
-  verb.add_option("--activation", flags.activation, "hard_tanh, tanh, relu, leaky_relu[:slope] or identity")
+  verb.add_option("--activation", flags.activation, idelta_activation_names() + std::string("; leaky_relu:slope"))
       ->option_text("NAME [hard_tanh]");
   verb.add_option("--padding", flags.network.class_padding, "value the class dimensions start from")
       ->option_text("X [0]")
@@ -255,8 +255,8 @@ void add_training_flags(CLI::App& verb, Flags& flags) {
   verb.add_option("--decay-epochs", flags.train.decay_epochs, "last epochs with a tenth of the rate")
       ->option_text("N [0]")
       ->check(whole_number_from(0));
-  verb.add_option("--optimizer", flags.optimizer, "sgd, momentum, nesterov or adamw")->option_text("NAME [momentum]");
-  verb.add_option("--compute", flags.compute, "format of x D and dz D^T: f32, bf16x3 or bf16; D stays fp32")
+  verb.add_option("--optimizer", flags.optimizer, idelta_optimizer_names())->option_text("NAME [momentum]");
+  verb.add_option("--compute", flags.compute, "format of x D and dz D^T: " + training_format_names() + "; D stays fp32")
       ->option_text("NAME [f32]");
   verb.add_option("--momentum", flags.train.momentum, "momentum; beta1 of adamw")
       ->option_text("X [0.9]")

@@ -15,9 +15,6 @@ namespace {
 constexpr char kFormat[] = "idelta-mlp";
 constexpr char kVersion[] = "1";
 
-// Names in files, in the order of idelta_activation_kind.
-constexpr const char* kActivations[] = {"identity", "relu", "leaky_relu", "hard_tanh", "tanh"};
-
 std::string delta_name(int64_t layer) { return "layers." + std::to_string(layer) + ".delta"; }
 std::string bias_name(int64_t layer) { return "layers." + std::to_string(layer) + ".bias"; }
 
@@ -73,9 +70,9 @@ NetworkOptions read_options(const SafetensorsFile& file) {
   options.activation.slope = metadata.number<float>("slope");
   options.class_padding = metadata.number<float>("class_padding");
   const std::string& name = metadata.get("activation");
-  const auto* found = std::find(std::begin(kActivations), std::end(kActivations), name);
-  if (found == std::end(kActivations)) fail(file.path(), ": its metadata says activation '", name, "', unknown here");
-  options.activation.kind = static_cast<idelta_activation_kind>(found - std::begin(kActivations));
+  if (idelta_activation_by_name(name.c_str(), &options.activation.kind) != IDELTA_OK) {
+    fail(file.path(), ": its metadata says activation '", name, "'; known here are ", idelta_activation_names());
+  }
   return options;
 }
 
@@ -139,7 +136,7 @@ void save_model(const std::string& path, const Network& network) {
       {"width", std::to_string(o.width)},
       {"classes", std::to_string(o.classes)},
       {"identity_scale", text(o.identity_scale)},
-      {"activation", kActivations[o.activation.kind]},
+      {"activation", idelta_activation_name(o.activation.kind)},
       {"slope", text(o.activation.slope)},
       {"class_padding", text(o.class_padding)},
   };

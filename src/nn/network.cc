@@ -32,13 +32,7 @@ void check(const NetworkOptions& options) {
   if (!std::isfinite(options.class_padding)) {
     fail("network: class_padding is ", options.class_padding, "; give a finite number, usually 0");
   }
-  const idelta_activation act = options.activation;
-  if (act.kind < IDELTA_ACTIVATION_IDENTITY || act.kind > IDELTA_ACTIVATION_TANH) {
-    fail("network: activation kind is ", static_cast<int>(act.kind), "; give an idelta_activation_kind");
-  }
-  if (act.kind == IDELTA_ACTIVATION_LEAKY_RELU && !(act.slope > 0.0f && act.slope < 1.0f)) {
-    fail("network: the slope of leaky_relu is ", act.slope, "; give a number between 0 and 1, such as 0.01");
-  }
+  if (idelta_activation_check(&options.activation) != IDELTA_OK) fail("network: ", last_reason());
 }
 
 // What the class dimensions hold after the first layer of an untrained network, before its activation.

@@ -32,6 +32,15 @@ uint64_t uniform(std::mt19937_64& random, uint64_t bound) {
   return draw % bound;
 }
 
+// Before its first step, without its rate.
+idelta_optimizer optimizer_of(const TrainOptions& options) {
+  idelta_optimizer optimizer = IDELTA_OPTIMIZER_INIT;
+  optimizer.kind = options.optimizer;
+  optimizer.momentum = options.momentum;
+  optimizer.weight_decay = options.weight_decay;
+  return optimizer;
+}
+
 void check(const TrainOptions& options) {
   if (options.epochs < 1) fail("train: epochs is ", options.epochs, "; give 1 or more");
   if (options.batch < 1) fail("train: batch is ", options.batch, "; give 1 or more");
@@ -41,18 +50,13 @@ void check(const TrainOptions& options) {
   if (!(options.learning_rate >= 0.0f) || !std::isfinite(options.learning_rate)) {
     fail("train: learning_rate is ", options.learning_rate, "; give a positive number, or 0 for 0.03 / layers");
   }
-  if (!(options.momentum >= 0.0f && options.momentum < 1.0f)) {
-    fail("train: momentum is ", options.momentum, "; give 0 or more and less than 1, usually 0.9");
-  }
   if (!(options.weight_decay >= 0.0f) || !std::isfinite(options.weight_decay)) {
     fail("train: weight_decay is ", options.weight_decay, "; give 0 or more");
   }
-  if (options.compute < IDELTA_FORMAT_F32 || options.compute > IDELTA_FORMAT_BF16) {
-    fail("train: compute is ", static_cast<int>(options.compute), "; give IDELTA_FORMAT_F32, BF16X3 or BF16");
-  }
-  if (options.optimizer < IDELTA_OPTIMIZER_SGD || options.optimizer > IDELTA_OPTIMIZER_ADAMW) {
-    fail("train: optimizer is ", static_cast<int>(options.optimizer), "; give an idelta_optimizer_kind");
-  }
+  if (options.compute == IDELTA_FORMAT_AUTO) fail("train: compute is auto; give the format, usually f32");
+  if (idelta_gradient_format_check(options.compute) != IDELTA_OK) fail("train: compute: ", last_reason());
+  const idelta_optimizer optimizer = optimizer_of(options);
+  if (idelta_optimizer_check(&optimizer) != IDELTA_OK) fail("train: ", last_reason());
 }
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -129,9 +133,7 @@ Trainer::State::State(Network& net, const Dataset& set, const TrainOptions& opts
   labels.resize(static_cast<size_t>(batch));
 
   network.set_compute(options.compute);
-  optimizer.kind = options.optimizer;
-  optimizer.momentum = options.momentum;
-  optimizer.weight_decay = options.weight_decay;
+  optimizer = optimizer_of(options);
   optimizer.step = 0;
   slots.resize(outputs.size());
   const auto floats = static_cast<size_t>(panels_floats(network.context(), network.n()));

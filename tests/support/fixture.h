@@ -8,7 +8,9 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "idelta/idelta.hpp"
 #include "support/guard_buffer.h"
 #include "support/random.h"
 
@@ -135,11 +137,15 @@ inline idelta_update_args update_args(const Matrix& x, const Matrix& dz, const i
 }
 
 constexpr idelta_activation kIdentity = {IDELTA_ACTIVATION_IDENTITY, 0.0f};
-constexpr idelta_activation kActivations[] = {kIdentity,
-                                              {IDELTA_ACTIVATION_RELU, 0.0f},
-                                              {IDELTA_ACTIVATION_LEAKY_RELU, 0.125f},
-                                              {IDELTA_ACTIVATION_HARD_TANH, 0.0f},
-                                              {IDELTA_ACTIVATION_TANH, 0.0f}};
+// All that the library names.
+inline std::vector<idelta_activation> activations() {
+  std::vector<idelta_activation> all;
+  for (const idelta_activation_kind kind : idelta::kinds_of(idelta_activation_names(), idelta_activation_by_name)) {
+    all.push_back({kind, kind == IDELTA_ACTIVATION_LEAKY_RELU ? 0.125f : 0.0f});
+  }
+  return all;
+}
+inline const std::vector<idelta_activation> kActivations = activations();
 constexpr float kIdentityScales[] = {1.0f, 0.5f, 0.0f, -2.0f};
 
 // Sets an environment variable, puts the old one back.

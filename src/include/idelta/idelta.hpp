@@ -3,10 +3,13 @@
 #ifndef IDELTA_IDELTA_HPP
 #define IDELTA_IDELTA_HPP
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "idelta/idelta.h"
 
@@ -24,6 +27,25 @@ class Error : public std::runtime_error {
 
 inline void check(idelta_status status) {
   if (status != IDELTA_OK) throw Error(status, idelta_last_error());
+}
+
+// What idelta_last_error() says was wrong, without the name of the call that found it.
+inline std::string last_reason() {
+  const std::string sentence = idelta_last_error();
+  const size_t colon = sentence.find(": ");
+  return colon == std::string::npos ? sentence : sentence.substr(colon + 2);
+}
+
+// All kinds of a list of names, in its order: kinds_of(idelta_format_names(), idelta_format_by_name).
+template <class Kind>
+std::vector<Kind> kinds_of(const std::string& names, idelta_status (*by_name)(const char*, Kind*)) {
+  std::vector<Kind> kinds;
+  for (size_t begin = 0; begin < names.size();) {
+    const size_t end = std::min(names.find(", ", begin), names.size());
+    check(by_name(names.substr(begin, end - begin).c_str(), &kinds.emplace_back()));
+    begin = end + 2;
+  }
+  return kinds;
 }
 
 using Activation = idelta_activation;
