@@ -107,6 +107,18 @@ expect 2 train --data data --out m.safetensors --activation relu6
 one_error relu6 hard_tanh
 expect 2 train --data data --out m.safetensors --activation leaky_relu:2
 one_error leaky_relu:2
+for slope in nan inf 1e39 0 -0.1; do
+  expect 2 train --data data --out m.safetensors --activation leaky_relu:$slope
+  one_error "leaky_relu:$slope" 'between 0 and 1'
+done
+for option in --lr --momentum --weight-decay --padding --identity-scale; do
+  for value in nan inf -inf 1e39; do
+    expect 2 train --data data --out m.safetensors $option=$value
+    one_error "$option" "$value"
+  done
+done
+expect 2 train --data data --out m.safetensors --compute low_rank
+one_error low_rank bf16
 expect 2 train --data data --out m.safetensors --optimizer lbfgs
 one_error lbfgs adamw
 expect 2 train --data data --out m.safetensors --compute fp8
@@ -133,16 +145,20 @@ said out 'test accuracy'
 said out made/here/model.safetensors
 said err 'epoch 5/5'
 grep -q $'\r' err && fail "$last: drew a bar where there is no terminal"
+said out 'leaky_relu:0.1, identity scale 1, class padding 0'
 [[ -s made/here/model.safetensors ]] || fail "$last: no model"
 
 expect 0 train "${small[@]}" --out again.safetensors --json --quiet --threads 1
 is_json
 [[ ! -s err ]] || fail "$last: not quiet"
 holds "$(number test_accuracy) > 0.9"
+said out '"leaky_relu:0.1"'
 cmp -s made/here/model.safetensors again.safetensors || fail "$last: the same seed gave another model"
 expect 0 train "${small[@]}" --out bf16.safetensors --quiet --compute bf16
 said out 'compute'
 cmp -s bf16.safetensors again.safetensors && fail "$last: --compute bf16 trained as f32 does"
+expect 0 train "${small[@]}" --out leaky.safetensors --activation leaky_relu --quiet
+cmp -s leaky.safetensors again.safetensors || fail "$last: leaky_relu without a slope is not the default network"
 expect 0 train "${small[@]}" --out relu.safetensors --activation relu --quiet --limit 50 --eval-every 2
 said err 'idelta: warning: '
 said out 'after epoch 4'
@@ -153,6 +169,15 @@ expect 0 eval --model again.safetensors --data data --json
 is_json
 holds "$(number test_accuracy) > 0.9 && $(number input_accuracy) == 0.25 && $(number completeness_ulp) < 4"
 (($(grep -c '"layer":' out) == 4)) || fail "$last: not a row a layer"
+said out '"compute": "f32"'
+said out '"bf16_product": null'
+for product in rounded widened; do
+  IDELTA_BF16=$product expect 0 train "${small[@]}" --epochs 1 --out $product.safetensors --quiet --compute bf16
+  expect 0 eval $product.safetensors --data data --json
+  is_json
+  said out '"compute": "bf16"'
+  said out "\"bf16_product\": \"$product\""
+done
 
 expect 0 explain again.safetensors --data data --out report
 for text in report/contribution_maps.png report/report.json 'layer 4'; do said out "$text"; done
@@ -166,6 +191,50 @@ is_json
 expect 2 explain again.safetensors --data data --out report --images 3,40
 one_error --images 40 39
 (($(find report -type f | wc -l) == 2)) || fail "$last: left more than two files"
+
+# ---- Numbers that cannot be ---------------------------------------------------------------------------------------
+
+# refused <text> <argument>...: such a training ends with an error that says this, and leaves no model.
+refused() {
+  local text=$1
+  shift
+  rm -f m.safetensors
+  expect 1 train --data data --out m.safetensors --quiet --json "$@"
+  one_error 'not finite' "$text"
+  [[ ! -e m.safetensors ]] || fail "$last: saved a model"
+  [[ ! -s out ]] || fail "$last: printed a result"
+}
+refused 'in epoch 1 at learning rate 1e+38' --lr 1e38
+refused 'give a lower rate' --lr 1e38 --epochs 1
+refused 'give a lower rate' --lr 1e38 --epochs 1 --activation hard_tanh
+refused 'give a lower rate' --lr 1e38 --epochs 1 --compute bf16
+refused 'lower weight decay than 1e+38' --weight-decay 1e38
+refused 'lower weight decay than 1e+38' --weight-decay 1e38 --optimizer adamw
+refused 'class padding nearer 0 than 3e+38' --padding 3e38
+refused 'class padding nearer 0 than -3e+38' --padding -3e38
+
+# A model that is finite and makes infinities: every bias of layer 2 of 4 is 3e38, and the next layers add up.
+overflowing() {
+  local header
+  header=$((8 + $(od -An -tu8 -N8 again.safetensors)))
+  # layers.<l>.delta of 68 x 68 and layers.<l>.bias of 68 floats, one after the other.
+  cp again.safetensors overflowing.safetensors
+  for layer in 1 2; do
+    for ((i = 0; i < 68; ++i)); do printf '\x99\xb1\x61\x7f'; done |
+      dd of=overflowing.safetensors bs=1 conv=notrunc status=none \
+        seek=$((header + 4 * (layer * (68 * 68 + 68) + 68 * 68)))
+  done
+}
+overflowing
+for verb in eval explain; do
+  for json in '' --json; do
+    out_folder=()
+    [[ $verb == eval ]] || out_folder=(--out unused)
+    expect 3 $verb overflowing.safetensors --data data "${out_folder[@]}" $json
+    one_error overflowing.safetensors 'layer 3 of 4' 'image 0 of data' 'not finite' 'learning rate'
+    grep -qiE '(^|[^a-z])-?(nan|inf)([^a-z]|$)' out && fail "$last: a number that cannot be"
+  done
+done
 
 # ---- Files that cannot be used -----------------------------------------------------------------------------------
 

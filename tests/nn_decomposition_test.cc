@@ -125,6 +125,54 @@ TEST_F(Decomposition, NormsAreThoseOfD) {
   EXPECT_NEAR(5.0 / std::sqrt(74.0), evaluation.layers[1].frobenius_ratio, 1e-12);
 }
 
+TEST_F(Decomposition, NumbersThatCannotBeAreNamedByLayerAndImage) {
+  // Layer 2 makes of pixel 0 more than a float holds, for images whose pixel 0 is not small: 40 and later.
+  nn::Dataset data = data_;
+  for (int64_t i = 0; i < data.count; ++i) data.images[i * 64] = i < 40 ? 0.0f : 1.0f;
+  const auto n = static_cast<size_t>(network_.n());
+  const std::vector<float> zero(n * n), bias(n);
+  std::vector<float> huge(n * n);
+  huge[0] = 3e38f;
+  // One that no class dimension shows, and one that does; a later entry that is finite hides neither.
+  for (const size_t column : {size_t{0}, n - 2}) {
+    SCOPED_TRACE(column);
+    std::fill(huge.begin(), huge.end(), 0.0f);
+    huge[column] = 3e38f;
+    network_.set_layer(0, huge, bias);
+    std::fill(huge.begin(), huge.end(), 0.0f);
+    huge[column * n + column] = 3e38f;
+    network_.set_layer(1, huge, bias);
+    network_.set_layer(2, zero, bias);
+    for (const int64_t batch : {7, 512}) {
+      expect_error([&] { nn::evaluate(network_, data, batch); }, {"evaluate", "layer 2 of 3", "image 40 of patterns"});
+      if (column == 0) continue;
+      expect_error([&] { nn::accuracy(network_, data, batch); }, {"accuracy", "layer 2 of 3", "image 40 of patterns"});
+    }
+    const int64_t sound = 3, bad = 41;
+    EXPECT_NO_THROW(nn::decompose(network_, data, {&sound, 1}));
+    EXPECT_THROW(nn::decompose(network_, data, {&bad, 1}), nn::NotFinite);
+    expect_error([&] { nn::decompose(network_, data, {&bad, 1}); }, {"decompose", "layer 2 of 3", "image 41"});
+  }
+}
+
+TEST_F(Decomposition, PixelsThatAreNotFiniteAreBlamedOnTheData) {
+  nn::Dataset data = data_;
+  data.images[5 * 64 + 9] = std::nanf("");
+  expect_error([&] { nn::evaluate(network_, data); }, {"image 5 of patterns", "pixel", "not finite"});
+}
+
+TEST_F(Decomposition, StepsWhoseSumOverflowsAreNamed) {
+  nn::NetworkOptions options = pattern_options(2);
+  options.identity_scale = -1;
+  nn::Network network(context_, options);
+  const auto n = static_cast<size_t>(network.n());
+  std::vector<float> bias(n);
+  bias[3] = 3e38f;  // h^1 there is 3e38, h^2 is -3e38: the step is more than a float holds
+  network.set_layer(0, std::vector<float>(n * n), bias);
+  EXPECT_NO_THROW(nn::accuracy(network, data_));
+  expect_error([&] { nn::evaluate(network, data_); }, {"sum of the layers' steps", "image 0 of patterns"});
+}
+
 TEST_F(Decomposition, DataMustFitTheNetwork) {
   nn::Dataset other = data_;
   other.labels[5] = 12;
@@ -152,6 +200,8 @@ TEST(SpectralNorm, ValuesThatAreNotFiniteAreAnError) {
   for (const float bad : {std::nanf(""), HUGE_VALF}) {
     expect_error([bad] { nn::spectral_norm(std::vector<float>{0, 0, bad, 0}, 2); }, {"not finite"});
   }
+  // Each entry is a float, the norm, sqrt(2) times as large, is not.
+  expect_error([] { nn::spectral_norm(std::vector<float>{3e38f, 3e38f, 0, 0}, 2); }, {"larger than a float holds"});
 }
 
 }  // namespace

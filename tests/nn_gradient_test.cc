@@ -27,6 +27,19 @@ TEST(Loss, IsSafeForHugeValues) {
   EXPECT_EQ((std::vector<float>{1, -1, 0}), gradient);
 }
 
+TEST(Loss, NaNIsNoClass) {
+  const float nan = std::nanf(""), inf = HUGE_VALF;
+  EXPECT_EQ(-1, nn::argmax(std::vector<float>{nan, 1, 2}));
+  EXPECT_EQ(-1, nn::argmax(std::vector<float>{0, nan, 2}));
+  EXPECT_EQ(2, nn::argmax(std::vector<float>{0, -inf, inf}));
+  // The loss of the second row is finite, since the likelihood of its class 1 is 0.
+  const std::vector<float> h = {0, 1, 2, 0, -inf, 2, 0, nan, 2};
+  const uint8_t labels[] = {2, 2, 2};
+  EXPECT_EQ(-1, nn::softmax_cross_entropy(1, 3, 3, h.data(), labels).not_finite);
+  EXPECT_EQ(1, nn::softmax_cross_entropy(2, 3, 3, h.data(), labels).not_finite);
+  EXPECT_EQ(1, nn::softmax_cross_entropy(3, 3, 3, h.data(), labels).not_finite);
+}
+
 TEST(Loss, GradientIsThatOfTheMeanAndLeavesTheRestAlone) {
   constexpr int64_t kRows = 4, kWidth = 7, kClasses = 3;
   constexpr double kStep = 1e-3;

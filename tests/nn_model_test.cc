@@ -80,6 +80,18 @@ TEST_F(Model, RoundTripKeepsEveryBit) {
   }
 }
 
+TEST_F(Model, HowItWasTrainedIsKeptAndOldFilesLoadWithout) {
+  nn::Network network(context_, odd_options());
+  nn::save_model(path_, network);
+  EXPECT_EQ(0u, nn::SafetensorsFile(path_).header().metadata.count("compute"));
+  EXPECT_EQ("", nn::load_model(context_, path_).trained_with().compute);
+  EXPECT_EQ("", nn::load_model(context_, path_).trained_with().bf16_product);
+  network.set_trained_with({"bf16", "rounded"});
+  nn::save_model(path_, network);
+  EXPECT_EQ("bf16", nn::load_model(context_, path_).trained_with().compute);
+  EXPECT_EQ("rounded", nn::load_model(context_, path_).trained_with().bf16_product);
+}
+
 TEST_F(Model, LoadedNetworkComputesTheSame) {
   nn::Network network(context_, odd_options());
   randomise(network, 8, 0.3f);

@@ -30,7 +30,9 @@ TEST(Network, StartsAsTheScaledIdentity) {
 
 TEST(Network, ForwardGivesEveryLayerAndItsContribution) {
   const idelta::Context context = nn_context();
-  nn::Network network(context, pattern_options(3));
+  nn::NetworkOptions options = pattern_options(3);
+  options.activation = {IDELTA_ACTIVATION_HARD_TANH, 0.0f};
+  nn::Network network(context, options);
   randomise(network, 5, 0.2f);
   const nn::Dataset data = patterns(2, 1);
   const int64_t n = network.n();
@@ -77,6 +79,8 @@ TEST(Network, WrongArgumentsAreNamed) {
   fails([](auto& o) { o.identity_scale = std::nanf(""); }, {"identity_scale is nan"});
   fails([](auto& o) { o.class_padding = -HUGE_VALF; }, {"class_padding is -inf"});
   fails([](auto& o) { o.activation = {IDELTA_ACTIVATION_LEAKY_RELU, 1.0f}; }, {"slope = 1.0", "leaky_relu"});
+  fails([](auto& o) { o.activation = {IDELTA_ACTIVATION_LEAKY_RELU, std::nanf("")}; }, {"slope = nan", "leaky_relu"});
+  fails([](auto& o) { o.activation = {IDELTA_ACTIVATION_TANH, std::nanf("")}; }, {"slope of the activation is nan"});
   fails([](auto& o) { o.activation.kind = static_cast<idelta_activation_kind>(9); }, {"kind = 9", "hard_tanh"});
 
   nn::Network network(context, pattern_options(2));
@@ -86,6 +90,28 @@ TEST(Network, WrongArgumentsAreNamed) {
   expect_error([&] { network.set_layer(1, few, few); }, {"delta has 10", "5476"});
   expect_error([&] { network.pad(few, 1, h.data()); }, {"images has 10", "64 pixels"});
   expect_error([&] { network.forward(1, h.data(), std::vector<float*>(1, h.data())); }, {"1 outputs", "give 2"});
+}
+
+TEST(Network, DefaultIsTheActivationWithWhichEveryLayerGains) {
+  const nn::NetworkOptions options;
+  EXPECT_EQ(IDELTA_ACTIVATION_LEAKY_RELU, options.activation.kind);
+  EXPECT_EQ(0.1f, options.activation.slope);
+  EXPECT_EQ(0.0f, options.class_padding);
+}
+
+TEST(Network, FormatThatIsRefusedLeavesTheNetworkAsItWas) {
+  const idelta::Context context = nn_context();
+  nn::Network network(context, pattern_options(2));
+  randomise(network, 5);
+  network.set_compute(IDELTA_FORMAT_BF16);
+  const std::vector<float> before = network.delta(1);
+  expect_error([&] { network.set_compute(IDELTA_FORMAT_LOW_RANK, 0); }, {"rank is 0", "low_rank", "1 or more"});
+  expect_error([&] { network.set_compute(IDELTA_FORMAT_LOW_RANK, -3); }, {"rank is -3"});
+  expect_error([&] { network.set_compute(IDELTA_FORMAT_F32, 4); }, {"rank is 4", "f32"});
+  EXPECT_ANY_THROW(network.set_compute(static_cast<idelta_format>(77)));
+  EXPECT_EQ(IDELTA_FORMAT_BF16, network.compute());
+  EXPECT_EQ(IDELTA_FORMAT_BF16, network.packed(0).info().format);
+  EXPECT_EQ(before, network.delta(1));
 }
 
 TEST(Network, UnwiseOptionsAreWarnedOf) {
@@ -102,7 +128,11 @@ TEST(Network, UnwiseOptionsAreWarnedOf) {
   EXPECT_TRUE(has(warning(relu), "ReLU with class padding 0"));
   EXPECT_EQ("", warning([&](auto& o) { relu(o), o.class_padding = 0.1f; }));
   EXPECT_EQ("", warning([&](auto& o) { relu(o), o.layers = 1; })) << "the only layer is linear";
-  EXPECT_TRUE(has(warning([](auto& o) { o.class_padding = 1; }), "clipped"));
+  EXPECT_TRUE(has(warning(relu), "leaky_relu or a padding of 0.1"));
+  const auto hard_tanh = [](auto& o) { o.activation = {IDELTA_ACTIVATION_HARD_TANH, 0.0f}; };
+  EXPECT_EQ("", warning(hard_tanh));
+  EXPECT_TRUE(has(warning([&](auto& o) { hard_tanh(o), o.class_padding = 1; }), "clipped"));
+  EXPECT_EQ("", warning([](auto& o) { o.class_padding = 1; })) << "leaky_relu clips nothing";
   EXPECT_TRUE(has(warning([](auto& o) { o.activation.kind = IDELTA_ACTIVATION_IDENTITY; }), "linear"));
   EXPECT_TRUE(has(warning([](auto& o) { o.identity_scale = 0.5f; }), "by 0.000976562"));
   EXPECT_TRUE(has(warning([](auto& o) { o.identity_scale = 2; }), "by 1024"));

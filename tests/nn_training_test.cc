@@ -40,7 +40,9 @@ nn::Network trained(const idelta::Context& context, uint64_t seed, idelta_format
 
 TEST(Training, LearnsWhatNoLinearClassifierCan) {
   const idelta::Context context = nn_context();
-  nn::Network network(context, pattern_options(4));
+  nn::NetworkOptions options = pattern_options(4);
+  options.activation = {IDELTA_ACTIVATION_HARD_TANH, 0.0f};
+  nn::Network network(context, options);
   const nn::Dataset train = patterns(2000, 1), test = patterns(1000, 2);
   std::vector<double> losses;
   nn::Trainer trainer(network, train, quick());
@@ -94,6 +96,40 @@ TEST(Training, GoesOnWhereverNetworkAndDataAreMoved) {
   for (int i = 0; i < 5; ++i) experiments.push_back({data, nn::Network(context, pattern_options(1))});
   EXPECT_TRUE(trainer.run());
   EXPECT_TRUE(same_bits(still, experiments[0].network));
+}
+
+TEST(Training, LayerAccuracyRisesThroughTheDepthByDefault) {
+  const idelta::Context context = nn_context();
+  nn::Network network(context, pattern_options(4));
+  const nn::Dataset train = patterns(2000, 1), test = patterns(1000, 2);
+  nn::TrainOptions options = quick();
+  options.epochs = 8;
+  nn::Trainer(network, train, options).run();
+  const nn::Evaluation evaluation = nn::evaluate(network, test);
+  double below = evaluation.input_accuracy;
+  for (const nn::LayerReport& report : evaluation.layers) {
+    EXPECT_GT(report.accuracy, below);
+    below = report.accuracy;
+  }
+  EXPECT_GT(below, 0.9);
+}
+
+TEST(Training, HowItComputedIsKnownAfterwards) {
+  const idelta::Context context = nn_context();
+  const nn::Network untrained(context, pattern_options(2));
+  EXPECT_EQ("", untrained.trained_with().compute);
+  EXPECT_EQ("f32", trained(context, 1).trained_with().compute);
+  EXPECT_EQ("", trained(context, 1).trained_with().bf16_product);
+  for (const idelta_bf16_product product : {IDELTA_BF16_PRODUCT_WIDENED, IDELTA_BF16_PRODUCT_ROUNDED}) {
+    idelta::ContextOptions options = idelta::kContextOptions;
+    options.isa = forced_isa();
+    options.bf16_product = product;
+    const idelta::Context asked(options);
+    EXPECT_EQ(product, asked.bf16_product());
+    const nn::Network network = trained(asked, 1, IDELTA_FORMAT_BF16);
+    EXPECT_EQ("bf16", network.trained_with().compute);
+    EXPECT_EQ(product == IDELTA_BF16_PRODUCT_ROUNDED ? "rounded" : "widened", network.trained_with().bf16_product);
+  }
 }
 
 // The steps of bf16 are too coarse to gather updates in: D must stay fp32 and only what is computed with it may round.
@@ -216,6 +252,63 @@ TEST(Training, DivergenceIsAnErrorAndKeepsTheParametersFinite) {
   expect_error([&] { trainer.run(); }, {"loss is not finite", "epoch 1", "learning rate 10000", "lower rate"});
 }
 
+// With one step an epoch the loss is that of the parameters before it: ln 10, whatever the step did.
+TEST(Training, DivergenceThatTheLossDoesNotShowIsAnError) {
+  const idelta::Context context = nn_context();
+  nn::Dataset data = patterns(320, 1);
+  const auto fails = [&](auto change, std::initializer_list<std::string> parts) {
+    nn::NetworkOptions network_options = pattern_options(4);
+    nn::TrainOptions options = quick();
+    options.epochs = 1;
+    options.batch = data.count;
+    change(options, network_options);
+    nn::Network network(context, network_options);
+    nn::Trainer trainer(network, data, options);
+    expect_error([&] { trainer.run(); }, parts);
+  };
+  fails([](auto& o, auto&) { o.learning_rate = 3e38f, o.batch = 160; }, {"is not finite in epoch 1", "lower rate"});
+  fails([](auto& o, auto&) { o.weight_decay = 3e38f, o.epochs = 3; }, {"not finite in epoch", "lower weight decay"});
+  fails([](auto&, auto& n) { n.identity_scale = 1e30f; }, {"layer 2", "before the first step", "identity scale 1e+30"});
+  fails([](auto& o, auto& n) { n.class_padding = 3e38f, o.epochs = 5; }, {"not finite in epoch", "padding nearer 0"});
+  // D is finite here, but not what it makes of the images.
+  for (float& v : data.images) v *= 100.0f;
+  fails([](auto& o, auto&) { o.learning_rate = 1e36f; }, {"the output of layer", "is not finite in epoch 1", "1e+36"});
+}
+
+// AdamW divides by the root of the squared gradient: once that is infinite, D stands still, finite and wrong.
+TEST(Training, OptimiserStateThatOverflowsIsAnError) {
+  const idelta::Context context = nn_context();
+  nn::Dataset data = patterns(32, 1);
+  for (float& v : data.images) v *= 1e25f;
+  nn::NetworkOptions network_options = pattern_options(1);
+  nn::Network network(context, network_options);
+  nn::TrainOptions options = quick();
+  options.optimizer = IDELTA_OPTIMIZER_ADAMW;
+  options.learning_rate = 1e-30f;
+  options.epochs = 1;
+  nn::Trainer trainer(network, data, options);
+  expect_error([&] { trainer.run(); }, {"optimiser's state of layer 1 is not finite in epoch 1"});
+}
+
+TEST(Training, StoppedRunIsCheckedToo) {
+  const idelta::Context context = nn_context();
+  nn::Network network(context, pattern_options(4));
+  nn::TrainOptions options = quick();
+  options.learning_rate = 3e38f;
+  const nn::Dataset data = patterns(320, 1);
+  nn::Trainer trainer(network, data, options);
+  expect_error([&] { trainer.run([](const nn::Progress&) { return false; }); }, {"is not finite in epoch 1"});
+}
+
+TEST(Training, PixelsThatAreNotFiniteAreNotCalledDivergence) {
+  const idelta::Context context = nn_context();
+  nn::Network network(context, pattern_options(2));
+  nn::Dataset data = patterns(32, 1);
+  data.images[70] = std::nanf("");
+  nn::Trainer trainer(network, data, quick());
+  expect_error([&] { trainer.run(); }, {"images of patterns", "not finite"});
+}
+
 TEST(Training, WrongArgumentsAreNamed) {
   const idelta::Context context = nn_context();
   nn::Network network(context, pattern_options(2));
@@ -235,8 +328,11 @@ TEST(Training, WrongArgumentsAreNamed) {
   fails([](auto& o, auto&) { o.weight_decay = -1; }, {"weight_decay is -1"});
   fails([](auto& o, auto&) { o.optimizer = static_cast<idelta_optimizer_kind>(9); }, {"kind = 9", "adamw"});
   fails([](auto& o, auto&) { o.compute = IDELTA_FORMAT_AUTO; }, {"compute is auto"});
-  fails([](auto& o, auto&) { o.compute = IDELTA_FORMAT_LOW_RANK; }, {"compute", "low_rank"});
+  fails([](auto& o, auto&) { o.compute = IDELTA_FORMAT_LOW_RANK; }, {"compute is low_rank", "no training"});
   fails([](auto& o, auto&) { o.compute = static_cast<idelta_format>(77); }, {"compute", "77"});
+  fails([](auto& o, auto&) { o.learning_rate = HUGE_VALF; }, {"learning_rate is inf"});
+  fails([](auto& o, auto&) { o.momentum = std::nanf(""); }, {"momentum = nan"});
+  fails([](auto& o, auto&) { o.weight_decay = std::nanf(""); }, {"weight_decay is nan"});
   fails([](auto&, auto& d) { d = nn::head(d, 0); }, {"holds no images"});
   fails([](auto&, auto& d) { d.height = 4, d.width = 16; }, {"4 x 16", "8 x 8"});
   fails([](auto&, auto& d) { d.images.pop_back(); }, {"639 pixels"});

@@ -54,6 +54,12 @@ std::string notes(const nn::NetworkOptions& options, const nn::Evaluation& evalu
       short_number(options.class_padding).c_str(), (long long)options.layers, evaluation.completeness_ulp);
 }
 
+// How training computed; null where the file does not say.
+Json trained_with_json(const nn::TrainedWith& how) {
+  const auto text = [](const std::string& name) { return name.empty() ? Json(nullptr) : Json(name); };
+  return {{"compute", text(how.compute)}, {"bf16_product", text(how.bf16_product)}};
+}
+
 Json as_json(const Flags& flags, const nn::Network& network, const nn::Evaluation& evaluation) {
   const nn::NetworkOptions& options = network.options();
   Json layers = Json::array();
@@ -72,6 +78,7 @@ Json as_json(const Flags& flags, const nn::Network& network, const nn::Evaluatio
           {"n", options.n()},
           {"activation", activation_name(options.activation)},
           {"class_padding", options.class_padding},
+          {"trained_with", trained_with_json(network.trained_with())},
           {"test_accuracy", evaluation.layers.back().accuracy},
           {"input_accuracy", evaluation.input_accuracy},
           {"completeness_ulp", evaluation.completeness_ulp},
@@ -90,7 +97,7 @@ int run(const Flags& flags) {
     listing.add("data", describe(data, nn::Split::kTest));
     print("Evaluation, layer by layer\n" + listing.text() + "\n");
   }
-  const nn::Evaluation evaluation = nn::evaluate(network, data);
+  const nn::Evaluation evaluation = judged(flags.model, [&] { return nn::evaluate(network, data); });
   if (flags.json) {
     print_json(as_json(flags, network, evaluation));
     return kExitOk;

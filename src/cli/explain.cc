@@ -147,7 +147,7 @@ int run(const Flags& flags) {
   require_fit(flags.model, network, data);
   const std::vector<int64_t> indices =
       flags.images.empty() ? one_of_each_class(data) : parse_indices(flags.images, data.count);
-  const Images images = nn::decompose(network, data, indices);
+  const Images images = judged(flags.model, [&] { return nn::decompose(network, data, indices); });
 
   const std::filesystem::path folder(flags.out);
   const std::string sheet = (folder / "contribution_maps.png").string();

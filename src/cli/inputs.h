@@ -8,6 +8,7 @@
 
 #include "idelta/nn.hpp"
 #include "table.h"
+#include "verbs.h"
 
 namespace idelta::cli {
 
@@ -25,11 +26,21 @@ nn::Dataset load_data(const std::string& name_or_folder, nn::Split split);
 void add_model_argument(CLI::App& verb, std::string& path);
 nn::Network load_network(const Context& context, const std::string& path);
 
+// judge(), with the model's file named where its numbers overflow: then it is the file that cannot be used.
+template <class Judge>
+auto judged(const std::string& model_path, const Judge& judge) -> decltype(judge()) {
+  try {
+    return judge();
+  } catch (const nn::NotFinite& error) {
+    throw FileError(model_path + ": " + error.what());
+  }
+}
+
 // Throws FileError unless images and labels of the set fit the model.
 void require_fit(const std::string& model_path, const nn::Network& network, const nn::Dataset& data);
 
 // network  10 layers of width 794: 784 pixels + 10 classes
-//          hard_tanh, identity scale 1, class padding 0
+//          leaky_relu:0.1, identity scale 1, class padding 0
 void add_network(Listing& listing, const nn::NetworkOptions& options);
 
 // "fashion-mnist, 10 000 test images of 28 x 28, 10 classes"

@@ -12,7 +12,7 @@
 namespace idelta::cli {
 namespace {
 
-constexpr float kDefaultSlope = 0.01f;
+constexpr float kDefaultSlope = 0.1f;
 
 [[noreturn]] void refuse(const char* option, const std::string& name, const std::string& known) {
   throw UsageError(format("%s: unknown name '%s'; use one of %s", option, name.c_str(), known.c_str()));
@@ -49,7 +49,7 @@ idelta_activation parse_activation(const std::string& name) {
   if (colon == std::string::npos) return activation;
   if (!leaky) throw UsageError("--activation: only leaky_relu takes a slope, not '" + name + "'");
   if (!parse_all(name.substr(colon + 1), activation.slope)) {
-    throw UsageError("--activation: the slope in '" + name + "' is no number, as in leaky_relu:0.01");
+    throw UsageError("--activation: the slope in '" + name + "' is no number, as in leaky_relu:0.1");
   }
   if (idelta_activation_check(&activation) != IDELTA_OK) {
     throw UsageError("--activation " + name + ": " + last_reason());

@@ -10,8 +10,8 @@
 
 namespace idelta::cli {
 
-// libidelta's names, which its idelta_..._names() list, and "leaky_relu:0.01". All throw UsageError for other names,
-// and for slopes that libidelta refuses.
+// libidelta's names, which its idelta_..._names() list, and "leaky_relu:0.1"; "leaky_relu" has slope 0.1. All throw
+// UsageError for other names, and for slopes that libidelta refuses.
 idelta_activation parse_activation(const std::string& name);
 idelta_optimizer_kind parse_optimizer(const std::string& name);
 idelta_format parse_format(const std::string& name);  // one of training_format_names()

@@ -29,7 +29,7 @@ struct Flags {
   MachineFlags machine;
   nn::NetworkOptions network;
   nn::TrainOptions train;
-  std::string data, out, activation = "hard_tanh", optimizer = "momentum", compute = "f32";
+  std::string data, out, activation = "leaky_relu", optimizer = "momentum", compute = "f32";
   int64_t limit = 0, eval_every = 0;
   bool json = false, quiet = false;
 };
@@ -111,6 +111,17 @@ auto usage_checked(const Make& make) -> decltype(make()) {
   }
 }
 
+// On the test set. Parameters that training left finite may still be too large for an image that it did not see.
+double test_accuracy(const Flags& flags, const nn::Network& network, const Sets& sets, int64_t epoch) {
+  try {
+    return nn::accuracy(network, sets.test);
+  } catch (const nn::NotFinite& error) {
+    throw std::runtime_error(
+        format("train: after epoch %lld at learning rate %s: %s", (long long)(epoch + 1),
+               short_number(nn::effective_learning_rate(flags.train, network.layers(), epoch)).c_str(), error.what()));
+  }
+}
+
 // Runs to the end or to the first signal; between epochs, if asked, says how the test set fares.
 Outcome train(const Flags& flags, nn::Trainer& trainer, const nn::Network& network, const Sets& sets,
               const InterruptGuard& interrupt) {
@@ -134,7 +145,7 @@ Outcome train(const Flags& flags, nn::Trainer& trainer, const nn::Network& netwo
     if (!test_now) throw std::logic_error("Trainer::run stopped although nobody asked it to");
     if (flags.json) continue;
     print(format("after epoch %lld: test accuracy %.2f %%\n", (long long)(outcome.last.epoch + 1),
-                 100 * nn::accuracy(network, sets.test)));
+                 100 * test_accuracy(flags, network, sets, outcome.last.epoch)));
   }
 }
 
@@ -204,17 +215,19 @@ int run(const Flags& flags) {
   for (const std::string& sentence : nn::warnings(options)) warn(sentence);
 
   Outcome outcome;
+  double accuracy = 0;
   {
     const InterruptGuard interrupt;
     outcome = train(settled, trainer, network, sets, interrupt);
-    network.set_compute(IDELTA_FORMAT_F32);  // the test below is of what eval and explain will see
+    network.set_compute(IDELTA_FORMAT_F32);  // the test is of what eval and explain will see
+    // Before saving: it refuses a network whose numbers overflow.
+    if (outcome.signal == 0) accuracy = test_accuracy(settled, network, sets, outcome.last.epoch);
     nn::save_model(flags.out, network);
   }
   Json document = {{"verb", "train"}, {"settings", settings_json(settled, options, sets, context)}};
   document["result"] = outcome_json(outcome, flags.out);
   if (outcome.signal != 0) return interrupted(settled, outcome, document);
 
-  const double accuracy = nn::accuracy(network, sets.test);
   document["result"]["test_accuracy"] = accuracy;
   if (flags.json) {
     print_json(document);
@@ -234,8 +247,9 @@ void add_network_flags(CLI::App& verb, Flags& flags) {
   verb.add_option("--layers", flags.network.layers, "layers, the last one linear")
       ->option_text("N [10]")
       ->check(whole_number_from(1));
-  verb.add_option("--activation", flags.activation, idelta_activation_names() + std::string("; leaky_relu:slope"))
-      ->option_text("NAME [hard_tanh]");
+  verb.add_option("--activation", flags.activation,
+                  idelta_activation_names() + std::string("; leaky_relu:slope, 0.1 unless said"))
+      ->option_text("NAME [leaky_relu]");
   verb.add_option("--padding", flags.network.class_padding, "value the class dimensions start from")
       ->option_text("X [0]")
       ->check(real_number_from(-HUGE_VAL));

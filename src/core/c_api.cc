@@ -101,6 +101,11 @@ int32_t idelta_context_threads(const idelta_context* context) {
   return context ? static_cast<int32_t>(context->parallel.threads()) : 0;
 }
 
+idelta_bf16_product idelta_context_bf16_product(const idelta_context* context) {
+  if (!context) return IDELTA_BF16_PRODUCT_AUTO;
+  return context->bf16_dot ? IDELTA_BF16_PRODUCT_ROUNDED : IDELTA_BF16_PRODUCT_WIDENED;
+}
+
 const char* idelta_context_describe(const idelta_context* context) {
   return context ? context->description.c_str() : "";
 }

@@ -3,6 +3,7 @@
 
 #include "check_data.h"
 #include "error.h"
+#include "finite.h"
 #include "idelta/nn.hpp"
 #include "loss.h"
 
@@ -31,6 +32,7 @@ std::vector<ImageDecomposition> decompose(const Network& network, const Dataset&
     d.image.assign(data.images.begin() + index * pixels, data.images.begin() + (index + 1) * pixels);
     network.pad(d.image, 1, h0.data());
     network.forward(1, h0.data(), output_rows);
+    if (first_layer_not_finite(output_rows, 1, n) >= 0) fail_not_finite("decompose", network, data, index);
     for (const std::vector<float>& h : outputs) {
       std::vector<float>& map = d.contribution_maps.emplace_back(static_cast<size_t>(pixels));
       std::transform(h.begin(), h.begin() + pixels, d.image.begin(), map.begin(), std::minus<float>());

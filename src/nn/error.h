@@ -1,19 +1,25 @@
-// fail(parts...): throws std::runtime_error whose sentence is the parts written one after another.
+// sentence(parts...): the parts written one after another; fail(parts...): throws std::runtime_error of them.
 #ifndef IDELTA_NN_ERROR_H
 #define IDELTA_NN_ERROR_H
 
 #include <locale>
 #include <sstream>
 #include <stdexcept>
+#include <string>
 
 namespace idelta::nn {
 
 template <class... Parts>
+std::string sentence(const Parts&... parts) {
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  (text << ... << parts);
+  return text.str();
+}
+
+template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
-  std::ostringstream sentence;
-  sentence.imbue(std::locale::classic());
-  (sentence << ... << parts);
-  throw std::runtime_error(sentence.str());
+  throw std::runtime_error(sentence(parts...));
 }
 
 }  // namespace idelta::nn

@@ -4,6 +4,7 @@
 
 #include "check_data.h"
 #include "error.h"
+#include "finite.h"
 #include "idelta/nn.hpp"
 #include "loss.h"
 #include "norms.h"
@@ -18,6 +19,7 @@ double ulp(float v) {
 }
 
 // The largest over the rows of max_j |x_j + sum_l (h^l - h^{l-1})_j - h^L_j| / ulp(max_j |h^L_j|); `sums` holds n.
+// Not finite if any output is not, since what is not finite once stays so in a sum.
 double completeness_ulp(int64_t rows, int64_t n, const float* h0, const std::vector<float*>& outputs,
                         std::vector<float>& sums) {
   double worst = 0;
@@ -31,15 +33,24 @@ double completeness_ulp(int64_t rows, int64_t n, const float* h0, const std::vec
     }
     float residual = 0, largest = 0;
     for (int64_t j = 0; j < n; ++j) {
-      // Written so that a NaN stays.
-      const float distance = std::fabs(sums[j] - below[j]);
-      residual = distance <= residual ? residual : distance;
+      residual = larger(residual, std::fabs(sums[j] - below[j]));
       largest = std::max(largest, std::fabs(below[j]));
     }
-    const double units = residual == 0 ? 0 : residual / ulp(largest);
-    worst = units <= worst ? worst : units;
+    worst = larger(worst, residual == 0 ? 0.0 : residual / ulp(largest));
   }
   return worst;
+}
+
+// Names the first image of a batch (images `first` and on) whose outputs or their sums are not finite.
+[[noreturn]] void fail_in_batch(const Network& network, const Dataset& data, int64_t first, const float* h0,
+                                std::vector<float*> outputs, std::vector<float>& sums) {
+  const int64_t n = network.n();
+  int64_t row = 0;
+  while (std::isfinite(completeness_ulp(1, n, h0 + row * n, outputs, sums))) {
+    ++row;
+    for (float*& output : outputs) output += n;
+  }
+  fail_not_finite("evaluate", network, data, first + row);
 }
 
 // Divides by the count what was summed over the set.
@@ -59,8 +70,8 @@ void finish(const Network& network, Evaluation& evaluation) {
 // Which outputs a pass over a set keeps: those of every layer, or one buffer that ends as h^L.
 enum class Keep { kEveryLayer, kLastLayer };
 
-// The whole set through the network, at most `batch` images at a time: see(rows, labels, h0, outputs), outputs[l] being
-// h^{l+1} as far as it is kept.
+// The whole set through the network, at most `batch` images at a time: see(first, rows, labels, h0, outputs), `first`
+// being the index of the first image and outputs[l] h^{l+1} as far as it is kept.
 template <class See>
 void forward_all(const char* caller, const Network& network, const Dataset& data, int64_t batch, Keep keep,
                  const See& see) {
@@ -78,7 +89,7 @@ void forward_all(const char* caller, const Network& network, const Dataset& data
     const int64_t rows = std::min(batch, data.count - first);
     network.pad({data.images.data() + first * pixels, static_cast<size_t>(rows * pixels)}, rows, h0.data());
     network.forward(rows, h0.data(), outputs);
-    see(rows, data.labels.data() + first, h0.data(), outputs);
+    see(first, rows, data.labels.data() + first, h0.data(), outputs);
   }
 }
 
@@ -90,15 +101,17 @@ Evaluation evaluate(const Network& network, const Dataset& data, int64_t batch) 
   Evaluation evaluation;
   evaluation.count = data.count;
   evaluation.layers.resize(static_cast<size_t>(network.layers()));
-  const auto see = [&](int64_t rows, const uint8_t* labels, const float* h0, const std::vector<float*>& outputs) {
+  const auto see = [&](int64_t first, int64_t rows, const uint8_t* labels, const float* h0,
+                       const std::vector<float*>& outputs) {
+    const double residual = completeness_ulp(rows, n, h0, outputs, sums);
+    if (!std::isfinite(residual)) fail_in_batch(network, data, first, h0, outputs, sums);
+    evaluation.completeness_ulp = std::max(evaluation.completeness_ulp, residual);
     evaluation.input_accuracy += static_cast<double>(softmax_cross_entropy(rows, n, classes, h0, labels).correct);
     for (size_t l = 0; l < outputs.size(); ++l) {
       const Loss loss = softmax_cross_entropy(rows, n, classes, outputs[l], labels);
       evaluation.layers[l].accuracy += static_cast<double>(loss.correct);
       evaluation.layers[l].cross_entropy += loss.cross_entropy;
     }
-    const double residual = completeness_ulp(rows, n, h0, outputs, sums);
-    if (!(residual <= evaluation.completeness_ulp)) evaluation.completeness_ulp = residual;  // a NaN stays
   };
   forward_all("evaluate", network, data, batch, Keep::kEveryLayer, see);
   finish(network, evaluation);
@@ -108,8 +121,11 @@ Evaluation evaluate(const Network& network, const Dataset& data, int64_t batch) 
 double accuracy(const Network& network, const Dataset& data, int64_t batch) {
   const int64_t n = network.n(), classes = network.options().classes;
   int64_t correct = 0;
-  const auto see = [&](int64_t rows, const uint8_t* labels, const float*, const std::vector<float*>& outputs) {
-    correct += softmax_cross_entropy(rows, n, classes, outputs.back(), labels).correct;
+  const auto see = [&](int64_t first, int64_t rows, const uint8_t* labels, const float*,
+                       const std::vector<float*>& outputs) {
+    const Loss loss = softmax_cross_entropy(rows, n, classes, outputs.back(), labels);
+    if (loss.not_finite >= 0) fail_not_finite("accuracy", network, data, first + loss.not_finite);
+    correct += loss.correct;
   };
   forward_all("accuracy", network, data, batch, Keep::kLastLayer, see);
   return static_cast<double>(correct) / static_cast<double>(data.count);

@@ -5,6 +5,8 @@
 #include <array>
 #include <cmath>
 
+#include "finite.h"
+
 namespace idelta::nn {
 
 double softmax(std::span<const float> values, std::span<double> likelihoods) {
@@ -19,6 +21,7 @@ double softmax(std::span<const float> values, std::span<double> likelihoods) {
 }
 
 int64_t argmax(std::span<const float> values) {
+  if (std::any_of(values.begin(), values.end(), [](float v) { return std::isnan(v); })) return -1;
   return std::max_element(values.begin(), values.end()) - values.begin();
 }
 
@@ -32,6 +35,8 @@ Loss softmax_cross_entropy(int64_t rows, int64_t n, int64_t classes, const float
   for (int64_t i = 0; i < rows; ++i) {
     const std::span<const float> values(h + (i + 1) * n - classes, count);
     const size_t label = labels[i];
+    // The loss alone would not show it: the likelihood of a class at -infinity is a plain 0.
+    if (loss.not_finite < 0 && !all_finite(values)) loss.not_finite = i;
     loss.cross_entropy += softmax(values, likelihoods) - values[label];
     loss.correct += argmax(values) == static_cast<int64_t>(label);
     if (gradient == nullptr) continue;

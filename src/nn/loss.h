@@ -11,12 +11,13 @@ namespace idelta::nn {
 // likelihoods[c] = exp(v_c) / sum exp(v), safe for any finite v. Returns log(sum exp(v)).
 double softmax(std::span<const float> values, std::span<double> likelihoods);
 
-// The largest entry; the first of equals.
+// The largest entry; the first of equals; -1 if one is NaN, which is neither large nor small.
 int64_t argmax(std::span<const float> values);
 
 struct Loss {
   double cross_entropy = 0;  // sum over rows of -log likelihood of the label
   int64_t correct = 0;       // rows whose largest class dimension is the label's
+  int64_t not_finite = -1;   // the first row with a class dimension that is not finite; -1: none. Then the rest is void
 };
 
 // Of rows x n outputs h. If gradient is given (rows x n), its class dimensions receive

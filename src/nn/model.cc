@@ -1,5 +1,6 @@
 // Network <-> safetensors. The metadata holds, as text that reads back to the same bits:
 //   format "idelta-mlp", version "1", layers, height, width, classes, identity_scale, activation, slope, class_padding
+// and, where it is known, how training computed: compute and bf16_product, names of TrainedWith, which are only shown.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -35,6 +36,12 @@ class Metadata {
       fail(path_, ": its metadata has no '", key, "', so it is no model that idelta saved; give one that is");
     }
     return found->second;
+  }
+
+  // Empty if there is none.
+  std::string get_if_there(const char* key) const {
+    const auto found = values_.find(key);
+    return found == values_.end() ? std::string() : found->second;
   }
 
   void expect(const char* key, const char* wanted) const {
@@ -128,7 +135,7 @@ Network make_network(const Context& context, const NetworkOptions& options, cons
 
 void save_model(const std::string& path, const Network& network) {
   const NetworkOptions& o = network.options();
-  const std::map<std::string, std::string> metadata = {
+  std::map<std::string, std::string> metadata = {
       {"format", kFormat},
       {"version", kVersion},
       {"layers", std::to_string(o.layers)},
@@ -140,6 +147,9 @@ void save_model(const std::string& path, const Network& network) {
       {"slope", text(o.activation.slope)},
       {"class_padding", text(o.class_padding)},
   };
+  const TrainedWith& how = network.trained_with();
+  if (!how.compute.empty()) metadata["compute"] = how.compute;
+  if (!how.bf16_product.empty()) metadata["bf16_product"] = how.bf16_product;
   std::vector<std::vector<float>> deltas;
   for (int64_t l = 0; l < network.layers(); ++l) deltas.push_back(network.delta(l));
   std::vector<TensorValues> tensors;
@@ -157,6 +167,8 @@ Network load_model(const Context& context, const std::string& path) {
   check_tensors(file, options);
 
   Network network = make_network(context, options, path);
+  const Metadata metadata(file);
+  network.set_trained_with({metadata.get_if_there("compute"), metadata.get_if_there("bf16_product")});
   std::vector<float> delta(static_cast<size_t>(network.n() * network.n())), bias(static_cast<size_t>(network.n()));
   for (int64_t l = 0; l < network.layers(); ++l) {
     file.read(delta_name(l), delta);

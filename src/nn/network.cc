@@ -33,18 +33,13 @@ void check(const NetworkOptions& options) {
     fail("network: class_padding is ", options.class_padding, "; give a finite number, usually 0");
   }
   if (idelta_activation_check(&options.activation) != IDELTA_OK) fail("network: ", last_reason());
+  if (!std::isfinite(options.activation.slope)) {
+    fail("network: the slope of the activation is ", options.activation.slope, "; give 0, which only leaky_relu reads");
+  }
 }
 
 // What the class dimensions hold after the first layer of an untrained network, before its activation.
 float first_class_value(const NetworkOptions& options) { return options.identity_scale * options.class_padding; }
-
-template <class... Parts>
-std::string sentence(const Parts&... parts) {
-  std::ostringstream text;
-  text.imbue(std::locale::classic());
-  (text << ... << parts);
-  return text.str();
-}
 
 }  // namespace
 
@@ -56,13 +51,13 @@ std::vector<std::string> warnings(const NetworkOptions& options) {
     found.push_back(
         sentence("ReLU with class padding ", options.class_padding,
                  ": the class dimensions of hidden layers start where ReLU' is 0 and never learn, so hidden layers "
-                 "stay at chance; a padding of 0.1 or hard_tanh avoids it"));
+                 "stay at chance; leaky_relu or a padding of 0.1 avoids it"));
   }
   if (hidden_layers && kind == IDELTA_ACTIVATION_HARD_TANH && std::fabs(first_class_value(options)) >= 1.0f) {
     found.push_back(sentence("hard_tanh with class padding ", options.class_padding, " and identity scale ",
                              options.identity_scale,
                              ": the class dimensions of hidden layers start clipped, where the derivative is 0, and "
-                             "never learn; a padding of 0 avoids it"));
+                             "never learn; leaky_relu or a padding of 0 avoids it"));
   }
   if (hidden_layers && kind == IDELTA_ACTIVATION_IDENTITY) {
     found.push_back("the identity activation makes the network linear: its layers are one matrix together");
@@ -84,7 +79,7 @@ Network::Network(const Context& context, const NetworkOptions& options)
     const std::vector<float> zero(static_cast<size_t>(n * n));
     for (int64_t l = 0; l < layers(); ++l) {
       state_->layers[l].bias.assign(static_cast<size_t>(n), 0.0f);
-      state_->layers[l].packed = packed_in(compute(), l, zero);
+      state_->layers[l].packed = pack(l, zero, IDELTA_FORMAT_F32, 0);
     }
   } catch (const std::bad_alloc&) {
     fail("network: there is no memory for ", options.layers, " layers of ", n, " x ", n,
@@ -96,26 +91,35 @@ idelta_activation Network::activation(int64_t layer) const {
   return layer + 1 == layers() ? idelta_activation{IDELTA_ACTIVATION_IDENTITY, 0.0f} : options().activation;
 }
 
-std::unique_ptr<Delta> Network::packed_in(idelta_format format, int64_t layer, std::span<const float> delta) const {
+std::unique_ptr<Delta> Network::pack(int64_t layer, std::span<const float> delta, idelta_format format,
+                                     int64_t rank) const {
   DeltaOptions how = kDeltaOptions;
   how.format = format;
+  how.rank = rank;
   how.identity_scale = options().identity_scale;
   how.passes = layer == 0 ? IDELTA_PASS_FORWARD : IDELTA_PASS_BOTH;  // nobody asks for the gradient of the images
   return std::make_unique<Delta>(context(), n(), delta.data(), n(), how);
 }
 
-void Network::set_compute(idelta_format format) {
-  if (format == compute()) return;
+void Network::set_compute(idelta_format format, int64_t rank) {
+  if (format == compute() && rank == state_->rank) return;
+  if (format == IDELTA_FORMAT_LOW_RANK ? rank < 1 : rank != 0) {
+    fail("set_compute: rank is ", rank, " in format ", idelta_format_name(format),
+         "; give 1 or more in low_rank and 0 in others");
+  }
+  // The old layers stay until all new ones are there: what the library refuses leaves the network as it was.
+  std::vector<Layer> changed(state_->layers.size());
   for (int64_t l = 0; l < layers(); ++l) {
     const std::vector<float> D = delta(l);
-    std::unique_ptr<Delta> packed = packed_in(format, l, D);
-    std::vector<float> master(format == IDELTA_FORMAT_F32 ? 0 : static_cast<size_t>(panels_floats(context(), n())));
-    if (!master.empty()) panels_pack(context(), n(), D.data(), n(), master.data());
-    // Together, once nothing can throw: without a master the packed form is D.
-    state_->layers[l].packed = std::move(packed);
-    state_->layers[l].master = std::move(master);
+    changed[l].bias = state_->layers[l].bias;
+    changed[l].packed = pack(l, D, format, rank);
+    if (format == IDELTA_FORMAT_F32) continue;
+    changed[l].master.resize(static_cast<size_t>(panels_floats(context(), n())));
+    panels_pack(context(), n(), D.data(), n(), changed[l].master.data());
   }
+  state_->layers = std::move(changed);
   state_->compute = format;
+  state_->rank = rank;
 }
 
 std::vector<float> Network::delta(int64_t layer) const {

@@ -75,6 +75,9 @@ double spectral_norm(std::span<const float> matrix, int64_t n) {
   const lapack_int info =
       LAPACKE_sgesdd(LAPACK_COL_MAJOR, 'N', k, m, dense.data(), k, singular.data(), &unused, k, &unused, m);
   if (info != 0) fail("spectral_norm: LAPACK's sgesdd of a ", m, " x ", k, " matrix returned ", info);
+  if (!std::isfinite(singular[0])) {
+    fail("spectral_norm: the norm of a ", m, " x ", k, " matrix is larger than a float holds; did training diverge?");
+  }
   return singular[0];
 }
 

@@ -11,6 +11,7 @@
 
 #include "check_data.h"
 #include "error.h"
+#include "finite.h"
 #include "idelta/nn.hpp"
 #include "loss.h"
 
@@ -54,6 +55,10 @@ void check(const TrainOptions& options) {
     fail("train: weight_decay is ", options.weight_decay, "; give 0 or more");
   }
   if (options.compute == IDELTA_FORMAT_AUTO) fail("train: compute is auto; give the format, usually f32");
+  if (options.compute == IDELTA_FORMAT_LOW_RANK) {
+    fail("train: compute is low_rank, in which there is no training: it shows what a trained network does at a rank; "
+         "give f32, bf16x3 or bf16");
+  }
   if (idelta_gradient_format_check(options.compute) != IDELTA_OK) fail("train: compute: ", last_reason());
   const idelta_optimizer optimizer = optimizer_of(options);
   if (idelta_optimizer_check(&optimizer) != IDELTA_OK) fail("train: ", last_reason());
@@ -76,6 +81,18 @@ float effective_learning_rate(const TrainOptions& options, int64_t layers, int64
   return epoch >= options.epochs - options.decay_epochs ? rate * kDecayFactor : rate;
 }
 
+// What to change after a divergence, of what these options set.
+std::string mend(const TrainOptions& options, const NetworkOptions& network) {
+  std::string text = "give a lower rate (0.03 / layers is the default)";
+  if (options.momentum > 0.9f) text += sentence(", or a lower momentum than ", options.momentum);
+  if (options.weight_decay > 0.0f) text += sentence(", or a lower weight decay than ", options.weight_decay);
+  if (std::fabs(network.class_padding) > 1.0f)
+    text += sentence(", or a class padding nearer 0 than ", network.class_padding);
+  if (std::fabs(network.identity_scale) > 1.0f)
+    text += sentence(", or a lower identity scale than ", network.identity_scale);
+  return text;
+}
+
 // All memory of a run, allocated once.
 struct Trainer::State {
   struct Slots {  // of one layer's optimiser
@@ -88,7 +105,11 @@ struct Trainer::State {
   void gather(int64_t first, int64_t rows);
   Loss step(int64_t rows, float learning_rate);
   void update(int64_t layer, int64_t rows, const float* x, const float* dz);
+  void check_first_outputs(int64_t rows);
+  void check_finite(int64_t rows, float learning_rate);
+  [[noreturn]] void fail_diverged(const std::string& what, float learning_rate) const;
   bool run_epoch(const Observer& observer);
+  TrainedWith trained_with() const;
   Progress progress(int64_t done, double loss, double correct) const;
 
   // What the caller's Network holds, and where the caller's data is: either may be moved meanwhile.
@@ -170,11 +191,11 @@ Loss Trainer::State::step(int64_t rows, float learning_rate) {
   const Loss loss = softmax_cross_entropy(rows, n, network.options().classes, outputs[last].data(), labels.data(),
                                           loss_gradient.data());
   // Before any parameter changes.
-  if (!std::isfinite(loss.cross_entropy)) {
-    fail("train: the loss is not finite in epoch ", epoch + 1, " at learning rate ", learning_rate,
-         ": training diverged; give a lower rate (0.03 / layers is the default)");
-  }
+  const bool first = optimizer.step == 0;
+  if (first) check_first_outputs(rows);
+  if (!std::isfinite(loss.cross_entropy) || loss.not_finite >= 0) fail_diverged("the loss", learning_rate);
 
+  if (first) network.set_trained_with(trained_with());
   optimizer.learning_rate = learning_rate;
   ++optimizer.step;
   for (int64_t l = last; l >= 0; --l) {
@@ -219,6 +240,48 @@ void Trainer::State::update(int64_t layer, int64_t rows, const float* x, const f
                          .order = IDELTA_ORDER_PANELS});
 }
 
+TrainedWith Trainer::State::trained_with() const {
+  const idelta_format runs = network.packed(0).info().format;
+  if (runs != IDELTA_FORMAT_BF16) return {idelta_format_name(runs), {}};
+  const bool rounded = network.context().bf16_product() == IDELTA_BF16_PRODUCT_ROUNDED;
+  return {idelta_format_name(runs), rounded ? "rounded" : "widened"};
+}
+
+// What is not finite in the forward pass of the first step is the fault of the images or the network's options.
+void Trainer::State::check_first_outputs(int64_t rows) {
+  const int64_t n = network.n();
+  if (!all_finite({h0.data(), static_cast<size_t>(rows * n)})) {
+    fail("train: images of ", data.name, " hold pixels that are not finite; pixels must lie in [0, 1]");
+  }
+  const int64_t layer = first_layer_not_finite(output_rows, rows, n);
+  if (layer < 0) return;
+  fail("train: the output of layer ", layer + 1, " is not finite before the first step: identity scale ",
+       network.options().identity_scale, " and class padding ", network.options().class_padding, " are too large for ",
+       network.layers(), " layers; 1 and 0 are the defaults");
+}
+
+// The loss may be finite by accident: it is that of the parameters before the last step, and of no other images.
+void Trainer::State::check_finite(int64_t rows, float learning_rate) {
+  for (int64_t l = 0; l < network.layers(); ++l) {
+    const auto named = [l](const char* what) { return sentence(what, " of layer ", l + 1); };
+    if (!all_finite(network.delta(l))) fail_diverged(named("D"), learning_rate);
+    if (!all_finite(network.bias(l))) fail_diverged(named("the bias"), learning_rate);
+    for (int i = 0; i < 2; ++i) {
+      if (all_finite(slots[l].delta[i]) && all_finite(slots[l].bias[i])) continue;
+      fail_diverged(named("the optimiser's state"), learning_rate);
+    }
+  }
+  network.forward(rows, h0.data(), output_rows);
+  if (const int64_t layer = first_layer_not_finite(output_rows, rows, network.n()); layer >= 0) {
+    fail_diverged(sentence("the output of layer ", layer + 1), learning_rate);
+  }
+}
+
+void Trainer::State::fail_diverged(const std::string& what, float learning_rate) const {
+  fail("train: ", what, " is not finite in epoch ", epoch + 1, " at learning rate ", learning_rate,
+       ": training diverged; ", mend(options, network.options()));
+}
+
 Progress Trainer::State::progress(int64_t done, double loss, double correct) const {
   Progress p;
   p.epoch = epoch;
@@ -242,8 +305,9 @@ bool Trainer::State::run_epoch(const Observer& observer) {
   }
   const float rate = effective_learning_rate(options, network.layers(), epoch);
   bool go_on = true;
+  int64_t rows = 0;
   while (go_on && next_image < data.count) {
-    const int64_t rows = std::min(batch, data.count - next_image);
+    rows = std::min(batch, data.count - next_image);
     gather(next_image, rows);
     const Loss loss = step(rows, rate);
     epoch_loss += loss.cross_entropy;
@@ -252,6 +316,7 @@ bool Trainer::State::run_epoch(const Observer& observer) {
     images_done += rows;
     go_on = !observer || observer(progress(next_image, epoch_loss, epoch_correct));
   }
+  check_finite(rows, rate);
   if (next_image == data.count) {
     ++epoch;
     next_image = 0;

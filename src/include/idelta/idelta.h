@@ -189,6 +189,8 @@ IDELTA_API void idelta_context_destroy(idelta_context* context);
 
 IDELTA_API idelta_isa idelta_context_isa(const idelta_context* context);
 IDELTA_API int32_t idelta_context_threads(const idelta_context* context);
+/* How this context multiplies in format BF16: WIDENED or ROUNDED, never AUTO. */
+IDELTA_API idelta_bf16_product idelta_context_bf16_product(const idelta_context* context);
 
 /* What was chosen and why, a line each: CPU, ISA, caches, threads. Owned by the context. */
 IDELTA_API const char* idelta_context_describe(const idelta_context* context);

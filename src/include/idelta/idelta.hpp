@@ -80,6 +80,7 @@ class Context {
 
   idelta_isa isa() const { return idelta_context_isa(get()); }
   int32_t threads() const { return idelta_context_threads(get()); }
+  idelta_bf16_product bf16_product() const { return idelta_context_bf16_product(get()); }
   std::string describe() const { return idelta_context_describe(get()); }
   const idelta_context* get() const { return handle_.get(); }
 

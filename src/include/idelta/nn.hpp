@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,13 @@
 #include "idelta/idelta.hpp"
 
 namespace idelta::nn {
+
+// A number that should be finite is not: parameters or images so large that products of them overflow. The sentence
+// names the layer and the image.
+class NotFinite : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 // ---- Data ----------------------------------------------------------------------------------------------------------
 
@@ -54,7 +62,8 @@ struct NetworkOptions {
   int64_t layers = 10;
   int64_t height = 28, width = 28, classes = 10;
   float identity_scale = 1.0f;
-  idelta_activation activation = {IDELTA_ACTIVATION_HARD_TANH, 0.0f};
+  // Layer accuracy rises through the whole depth; with hard_tanh it falls again before the last layer.
+  idelta_activation activation = {IDELTA_ACTIVATION_LEAKY_RELU, 0.1f};
   float class_padding = 0.0f;
 
   int64_t pixels() const { return height * width; }
@@ -63,6 +72,13 @@ struct NetworkOptions {
 
 // Sentences about settings that work but disappoint, e.g. ReLU with padding 0: its class dimensions never learn.
 std::vector<std::string> warnings(const NetworkOptions& options);
+
+// How the products were computed while a network was trained, on which the bits of its D depend. Names, as they stand
+// in model files; empty where it is not known: no training, or a file from before this was recorded.
+struct TrainedWith {
+  std::string compute;       // the idelta_format that multiplied: "f32", "bf16", ...
+  std::string bf16_product;  // in bf16: "widened" or "rounded", see idelta_bf16_product
+};
 
 // Owns D, in packed form, and b of every layer, and shares the context. Made in format F32, whose packed form is D to
 // the bit; in others D is kept beside it in fp32. May be moved, also while a Trainer trains it; one that was moved from
@@ -83,9 +99,14 @@ class Network {
   idelta_activation activation(int64_t layer) const;  // identity for the last layer
   const Delta& packed(int64_t layer) const { return *state_->layers[layer].packed; }
 
-  // The format in which x D and dz D^T are computed from now on. D itself does not change.
-  void set_compute(idelta_format format);
+  // The format in which x D and dz D^T are computed from now on; rank is for LOW_RANK, 0 in others. D itself does not
+  // change. A format that the library refuses throws and leaves the network as it was.
+  void set_compute(idelta_format format, int64_t rank = 0);
   idelta_format compute() const { return state_->compute; }
+
+  // Of the last training; load_model brings it from the file.
+  const TrainedWith& trained_with() const { return state_->trained_with; }
+  void set_trained_with(TrainedWith how) { state_->trained_with = std::move(how); }
 
   // Replaces a layer's parameters and repacks them.
   void set_layer(int64_t layer, std::span<const float> delta, std::span<const float> bias);
@@ -110,10 +131,12 @@ class Network {
     Context context;
     NetworkOptions options;
     idelta_format compute = IDELTA_FORMAT_F32;
+    int64_t rank = 0;  // of LOW_RANK
+    TrainedWith trained_with;
     std::vector<Layer> layers;
   };
   explicit Network(std::shared_ptr<State> shared) : state_(std::move(shared)) {}
-  std::unique_ptr<Delta> packed_in(idelta_format format, int64_t layer, std::span<const float> delta) const;
+  std::unique_ptr<Delta> pack(int64_t layer, std::span<const float> delta, idelta_format format, int64_t rank) const;
 
   std::shared_ptr<State> state_;
 };
@@ -143,7 +166,9 @@ struct Progress {
 };
 
 // One training run, which leaves the network computing in options.compute; state survives between calls of run(), so
-// that a caller may stop, look and go on. A loss that is not finite throws, before the parameters change.
+// that a caller may stop, look and go on. A loss that is not finite throws, before the parameters change. Parameters,
+// optimiser state and the outputs for the last batch are checked to be finite after every epoch and when run() stops;
+// what is not throws, with the epoch, the rate and what to change.
 //
 // It shares the network's parameters, and trains them wherever the Network is moved. Of the data it keeps the addresses
 // of images and labels: the set may be moved, but must outlive it and keep its size.
@@ -187,6 +212,7 @@ struct Evaluation {
   double completeness_ulp = 0;
 };
 
+// This, accuracy and decompose throw NotFinite rather than give a number that is made of NaN or infinities.
 Evaluation evaluate(const Network& network, const Dataset& data, int64_t batch = 512);
 
 // The last layer's accuracy alone, without the cost of the rest: share of labels that argmax h^L names.

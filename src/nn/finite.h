@@ -1,0 +1,30 @@
+// Numbers that cannot be: infinities and NaN, which training that diverges leaves behind. No result is made of them.
+#ifndef IDELTA_NN_FINITE_H
+#define IDELTA_NN_FINITE_H
+
+#include <cmath>
+#include <cstdint>
+#include <span>
+
+#include "idelta/nn.hpp"
+
+namespace idelta::nn {
+
+bool all_finite(std::span<const float> values);
+
+// The larger of the two; NaN if either is.
+template <class Float>
+Float larger(Float a, Float b) {
+  return b > a || std::isnan(b) ? b : a;
+}
+
+// The first of `count` layers whose outputs (rows x n) hold a value that is not finite; -1 if none does.
+int64_t first_layer_not_finite(std::span<float* const> outputs, int64_t rows, int64_t n);
+
+// Throws NotFinite, a sentence that begins with `caller` and names the image and the first layer at fault. `image` of
+// `data` is one with which something did not stay finite.
+[[noreturn]] void fail_not_finite(const char* caller, const Network& network, const Dataset& data, int64_t image);
+
+}  // namespace idelta::nn
+
+#endif  // IDELTA_NN_FINITE_H
