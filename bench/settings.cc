@@ -18,8 +18,8 @@ constexpr const char* kFooter =
     "  idelta_bench --quick\n"
     "  idelta_bench --benchmark_filter='forward/(idelta|openblas)/.*/n:794/' --mode=cold --out=results\n"
     "  idelta_bench --n 100,333,777 --m 3,5,9,33 --threads 1 --benchmark_filter='^update/'\n"
-    "  idelta_bench --model build/demo/model.safetensors --m 128,512\n"
-    "  idelta_bench --model build/demo/model.safetensors --certificates\n"
+    "  idelta_bench --model hard_tanh.safetensors --m 128,512\n"
+    "  idelta_bench --model hard_tanh.safetensors --certificates\n"
     "  idelta_bench --full --benchmark_list_tests\n"
     "Repetitions are inside: each figure is the median of 5 to 15 interleaved rounds.\n"
     "IDELTA_ISA=avx2 holds every side to AVX2. The exit code is 1 if any result was wrong.";

@@ -23,7 +23,8 @@ TrainedModel::TrainedModel(const std::string& path, const std::string& data)
     : state_(std::make_unique<State>(path, data)) {
   const nn::NetworkOptions& options = state_->network.options();
   if (options.activation.kind != IDELTA_ACTIVATION_HARD_TANH || options.identity_scale != 1.0f) {
-    throw std::runtime_error("--model " + path + ": benchmarks are of hard_tanh and identity scale 1; train one such");
+    throw std::runtime_error("--model " + path + ": benchmarks are of hard_tanh and identity scale 1; idelta train " +
+                             "--activation hard_tanh makes one");
   }
   if (options.pixels() != state_->data.pixels()) {
     throw std::runtime_error("--model " + path + ": its images have " + std::to_string(options.pixels()) +
