@@ -192,6 +192,26 @@ expect 2 explain again.safetensors --data data --out report --images 3,40
 one_error --images 40 39
 (($(find report -type f | wc -l) == 2)) || fail "$last: left more than two files"
 
+# ---- eval --rank: every D truncated --------------------------------------------------------------------------------
+
+for rank in 0 -1 1.5 nan many; do
+  expect 2 eval again.safetensors --data data --rank=$rank
+  one_error --rank "$rank"
+done
+expect 0 eval again.safetensors --data data --json
+dense=$(number test_accuracy)
+expect 0 eval again.safetensors --data data --json --rank 32
+is_json
+holds "$(number dense_test_accuracy) == $dense && $(number test_accuracy) > $dense - 0.05"
+holds "$(number rank) == 32 && $(number multiplications_share) > 0 && $(number multiplications_share) <= 2 * 32 / 68"
+(($(grep -c '"certificate":' out) == 4)) || fail "$last: not a certificate a layer"
+awk '/"layer":/ { inside = 1 } inside && /"rank":/ { if ($2 + 0 < 1 || $2 + 0 > 32) exit 1 }' out ||
+  fail "$last: a layer's rank is not within 1 to 32"
+expect 0 eval again.safetensors --data data --rank 32
+for text in rank certificate 'dense test accuracy' 'multiplications'; do said out "$text"; done
+expect 0 eval again.safetensors --data data --rank 1000000
+said out '(+0.00)'
+
 # ---- Numbers that cannot be ---------------------------------------------------------------------------------------
 
 # refused <text> <argument>...: such a training ends with an error that says this, and leaves no model.
