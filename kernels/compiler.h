@@ -2,6 +2,14 @@
 #ifndef IDELTA_KERNELS_COMPILER_H
 #define IDELTA_KERNELS_COMPILER_H
 
+// NaN is told from numbers by x != x, and each sum has one order: promises of idelta.h. The build turns such flags off
+// for itself (CMakeLists.txt); this is for other builds of these files.
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || \
+    defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)
+#error \
+    "idelta promises NaN, infinities and the order of sums: compile it with -fno-fast-math after -ffast-math or -Ofast"
+#endif
+
 // Arrays of sums stay in registers only if every index is a constant after unrolling.
 #if defined(IDELTA_ROLLED)  // sanitizers: unrolled, a table takes Clang ten minutes
 #define IDELTA_UNROLL
