@@ -12,7 +12,7 @@ template <class V>
 struct PiecewiseLinear {
   V slope, low, high;
 
-  explicit PiecewiseLinear(const Activation& a)
+  explicit PiecewiseLinear(const ActivationArgs& a)
       : slope(V::splat(a.slope)), low(V::splat(a.low)), high(V::splat(a.high)) {}
 
   V clamp(V z) const { return min(high, max(low, z)); }
@@ -54,8 +54,8 @@ V tanh_of(V z) {
 // dy * act'(y), see ActivationGradient; kStep: act' is 0 or 1, which needs a third of the operations.
 //
 // Products are opaque to Clang where they are one side of a choice. Else it makes dy (0 < y ? 1 : slope) of the first
-// line, and where denormals are zero dy * 1 is not dy. GCC does not, and would lose by it: the scalar table is no longer
-// vectorised (4.6 times the time), and tanh takes a sixth longer under AVX-512 (Zen 4, 2026-11).
+// line, and where denormals are zero dy * 1 is not dy. GCC does not, and would lose by it: the scalar table is no
+// longer vectorised (4.6 times the time), and tanh takes a sixth longer under AVX-512 (Zen 4, 2026-11).
 template <bool kStep, class V>
 V gradient_of(const ActivationGradient& a, V dy, V y) {
   V dz = kStep ? dy : if_less(V::zero(), y, dy, opaque(V::splat(a.slope) * dy));

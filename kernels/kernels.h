@@ -37,7 +37,7 @@ inline constexpr ptrdiff_t kPairLine = 32;  // bf16 numbers in one
 inline constexpr ptrdiff_t kWidest = 64;    // nr of any ISA
 
 // y = min(high, max(low, max(slope * z, z))), 0 < slope <= 1, then tanh if asked: covers every activation of idelta.h.
-struct Activation {
+struct ActivationArgs {
   float slope = 1, low = 0, high = 0;
   bool tanh = false;
 };
@@ -56,7 +56,7 @@ struct Epilogue {
   ptrdiff_t ld_residual;
   float identity_scale;  // a
   const float* bias;     // or null
-  Activation activation;
+  ActivationArgs activation;
   float* y;
   ptrdiff_t ldy;
   float* contribution;  // or null

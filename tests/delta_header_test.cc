@@ -38,7 +38,7 @@ TEST_F(DeltaHeader, DamageToAnyFieldIsNoticed) {
       {"magic", [](Header& h) { h.magic ^= 1; }},
       {"version", [](Header& h) { h.version += 1; }},
       {"isa", [](Header& h) { h.isa = h.isa == IDELTA_ISA_SCALAR ? IDELTA_ISA_AVX2 : IDELTA_ISA_SCALAR; }},
-      {"format", [](Header& h) { h.format = &idelta::core::kBf16Widened; }},
+      {"format", [](Header& h) { h.format = idelta::core::all_formats().front(); }},
       {"asked", [](Header& h) { h.asked = IDELTA_FORMAT_BF16X3; }},
       {"passes", [](Header& h) { h.passes = IDELTA_PASS_FORWARD; }},
       {"n", [](Header& h) { h.n += 1; }},

@@ -120,7 +120,7 @@ TEST_F(StructSize, ArgumentsOfThePasses) {
   });
 }
 
-// Until it is implemented; and it never multiplies gradients.
+// And it never multiplies gradients.
 TEST_F(StructSize, RankIsForLowRank) {
   idelta_delta_options options = delta_options();
   idelta_delta* made = nullptr;
@@ -129,14 +129,15 @@ TEST_F(StructSize, RankIsForLowRank) {
   EXPECT_EQ(IDELTA_INVALID_ARGUMENT, packed());
   EXPECT_TRUE(says("rank = 2")) << idelta_last_error();
   options.format = IDELTA_FORMAT_LOW_RANK;
-  EXPECT_EQ(IDELTA_UNSUPPORTED, packed());
-  EXPECT_TRUE(says("low_rank")) << idelta_last_error();
   for (const int64_t rank : {int64_t{-1}, n + 1}) {
     options.rank = rank;
     EXPECT_EQ(IDELTA_INVALID_ARGUMENT, packed());
     EXPECT_TRUE(says("rank = " + std::to_string(rank))) << idelta_last_error();
   }
   EXPECT_EQ(nullptr, made);
+  options.rank = 1;
+  ASSERT_OK(packed());
+  EXPECT_EQ(1, info_of(context, DeltaPtr(made)).rank);
   idelta_backward_weights_args args = backward_weights_args(x, x, dD, nullptr);
   args.format = IDELTA_FORMAT_LOW_RANK;
   EXPECT_EQ(IDELTA_INVALID_ARGUMENT, idelta_backward_weights(context.get(), &args));

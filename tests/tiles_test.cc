@@ -27,8 +27,8 @@ using idelta::amx::kColumns;
 struct Case {
   int64_t rows, cols, k;
   bool split;
-  idelta::Activation activation = {1, -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity(),
-                                   false};
+  idelta::ActivationArgs activation = {1, -std::numeric_limits<float>::infinity(),
+                                       std::numeric_limits<float>::infinity(), false};
   bool bias = true, contribution = true;
   bool integers = false;
 };
@@ -182,11 +182,11 @@ TEST(Tiles, IntegersAreExact) {
 }
 
 TEST(Tiles, EveryOption) {
-  const idelta::Activation activations[] = {{1, 0, HUGE_VALF, false},
-                                            {1, -1, 1, false},
-                                            {0.125f, -HUGE_VALF, HUGE_VALF, false},
-                                            {1, -HUGE_VALF, HUGE_VALF, true}};
-  for (const idelta::Activation& activation : activations) {
+  const idelta::ActivationArgs activations[] = {{1, 0, HUGE_VALF, false},
+                                                {1, -1, 1, false},
+                                                {0.125f, -HUGE_VALF, HUGE_VALF, false},
+                                                {1, -HUGE_VALF, HUGE_VALF, true}};
+  for (const idelta::ActivationArgs& activation : activations) {
     for (unsigned mask = 0; mask < 4; ++mask) {
       check({.rows = 35,
              .cols = 40,

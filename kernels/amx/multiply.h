@@ -25,7 +25,7 @@ constexpr ptrdiff_t kSlice = 12 * kPairLine;        // 24 KiB of a panel
 template <class V>
 class Pending {
  public:
-  explicit Pending(const Activation& activation) : linear_(activation) {}
+  explicit Pending(const ActivationArgs& activation) : linear_(activation) {}
 
   void start(const float* sums, const Epilogue& epilogue, ptrdiff_t rows, ptrdiff_t cols) {
     sums_ = sums;

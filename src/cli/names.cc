@@ -49,7 +49,7 @@ idelta_activation parse_activation(const std::string& name) {
   if (colon == std::string::npos) return activation;
   if (!leaky) throw UsageError("--activation: only leaky_relu takes a slope, not '" + name + "'");
   if (!parse_all(name.substr(colon + 1), activation.slope)) {
-    throw UsageError("--activation: the slope in '" + name + "' is no number, as in leaky_relu:0.1");
+    throw UsageError("--activation: the slope in '" + name + "' is no number between 0 and 1, as in leaky_relu:0.1");
   }
   if (idelta_activation_check(&activation) != IDELTA_OK) {
     throw UsageError("--activation " + name + ": " + last_reason());

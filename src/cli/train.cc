@@ -247,8 +247,7 @@ void add_network_flags(CLI::App& verb, Flags& flags) {
   verb.add_option("--layers", flags.network.layers, "layers, the last one linear")
       ->option_text("N [10]")
       ->check(whole_number_from(1));
-  verb.add_option("--activation", flags.activation,
-                  idelta_activation_names() + std::string("; leaky_relu:slope, 0.1 unless said"))
+  verb.add_option("--activation", flags.activation, idelta_activation_names() + std::string("; leaky_relu:0.1"))
       ->option_text("NAME [leaky_relu]");
   verb.add_option("--padding", flags.network.class_padding, "value the class dimensions start from")
       ->option_text("X [0]")

@@ -12,7 +12,7 @@ constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
 
 }  // namespace
 
-Activation activation_of(const idelta_activation& activation) {
+ActivationArgs activation_of(const idelta_activation& activation) {
   switch (activation.kind) {
     case IDELTA_ACTIVATION_RELU:
       return {1, 0, kInfinity, false};

@@ -10,10 +10,10 @@
 
 namespace idelta::core {
 
-inline constexpr Activation kIdentityActivation = {1, -std::numeric_limits<float>::infinity(),
-                                                   std::numeric_limits<float>::infinity(), false};
+inline constexpr ActivationArgs kIdentityActivation = {1, -std::numeric_limits<float>::infinity(),
+                                                       std::numeric_limits<float>::infinity(), false};
 
-Activation activation_of(const idelta_activation& activation);
+ActivationArgs activation_of(const idelta_activation& activation);
 ActivationGradient gradient_of(const idelta_activation& activation);
 
 // Writes dz of m rows of n.

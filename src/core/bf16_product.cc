@@ -1,8 +1,7 @@
 #include "src/core/bf16_product.h"
 
-#include <string_view>
-
 #include "src/core/error.h"
+#include "src/core/names.h"
 
 namespace idelta::core {
 namespace {
@@ -20,18 +19,15 @@ Bf16ProductChoice fastest(idelta_isa isa, FeatureSet features) {
 
 Bf16ProductChoice choose_bf16_product(idelta_bf16_product wish, const char* environment, idelta_isa isa,
                                       FeatureSet features) {
-  if (wish < IDELTA_BF16_PRODUCT_AUTO || wish > IDELTA_BF16_PRODUCT_ROUNDED) {
+  if (!bf16_product_name(wish)) {
     throw Failure(IDELTA_INVALID_ARGUMENT,
                   "bf16_product = " + std::to_string(wish) + " is none of idelta_bf16_product's values");
   }
   if (wish != IDELTA_BF16_PRODUCT_AUTO) return {wish == IDELTA_BF16_PRODUCT_ROUNDED, "asked for by the program"};
-  const std::string_view name = environment ? environment : "";
-  if (name == "widened" || name == "rounded") return {name == "rounded", "asked for by IDELTA_BF16"};
-  if (!name.empty() && name != "auto") {
-    throw Failure(IDELTA_INVALID_ARGUMENT,
-                  "environment variable IDELTA_BF16 = \"" + std::string(name) + "\" is none of auto, widened, rounded");
-  }
-  return fastest(isa, features);
+  if (!environment || !*environment) return fastest(isa, features);
+  const idelta_bf16_product named = kind_named("environment variable IDELTA_BF16", bf16_product_name, environment);
+  if (named == IDELTA_BF16_PRODUCT_AUTO) return fastest(isa, features);
+  return {named == IDELTA_BF16_PRODUCT_ROUNDED, "asked for by IDELTA_BF16"};
 }
 
 }  // namespace idelta::core

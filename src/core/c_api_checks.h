@@ -47,10 +47,6 @@ inline void check_matrix(const void* data, const char* name, int64_t rows, int64
 }
 
 inline void check_format(idelta_format format, const char* name) {
-  if (format == IDELTA_FORMAT_LOW_RANK) {
-    throw Failure(IDELTA_UNSUPPORTED,
-                  std::string(name) + " = LOW_RANK is not in this library; give F32, BF16X3 or BF16");
-  }
   if (!format_name(format)) {
     invalid(std::string(name) + " = " + std::to_string(format) + " is none of idelta_format's values");
   }

@@ -216,9 +216,8 @@ idelta_status idelta_update(const idelta_context* context, idelta_delta* delta, 
 idelta_status idelta_forward_workspace_bytes(const idelta_context* context, const idelta_delta* delta, int64_t m,
                                              size_t* bytes) {
   return guarded(__func__, [&] {
-    answer_for_delta(context, delta, IDELTA_PASS_FORWARD, bytes, m, [m](const idelta_context& c, const idelta_delta& d) {
-      return bytes_of(c, *d.packed.forward, m);
-    });
+    answer_for_delta(context, delta, IDELTA_PASS_FORWARD, bytes, m,
+                     [m](const idelta_context& c, const idelta_delta& d) { return bytes_of(c, *d.packed.forward, m); });
   });
 }
 

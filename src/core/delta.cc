@@ -11,6 +11,7 @@
 
 #include "src/core/dispatch.h"
 #include "src/core/error.h"
+#include "src/core/formats/f32.h"
 #include "src/core/formats/list.h"
 #include "src/core/formats/low_rank.h"
 
@@ -28,7 +29,8 @@ uint64_t checksum_of(const Header& h) {
   for (const uint64_t field :
        {h.magic, uint64_t{h.version} << 32 | uint64_t{h.isa}, uint64_t{reinterpret_cast<uintptr_t>(h.format)},
         uint64_t{h.asked} << 32 | uint64_t{h.passes}, static_cast<uint64_t>(h.n), static_cast<uint64_t>(h.nr),
-        static_cast<uint64_t>(h.rank), uint64_t{std::bit_cast<uint32_t>(h.identity_scale)} << 32 | uint64_t{h.transposed},
+        static_cast<uint64_t>(h.rank),
+        uint64_t{std::bit_cast<uint32_t>(h.identity_scale)} << 32 | uint64_t{h.transposed},
         std::bit_cast<uint64_t>(h.tolerance)}) {
     sum = (sum ^ field) * 0x100000001b3;
   }
@@ -125,8 +127,9 @@ idelta_delta* pack_delta(const idelta_context& context, int64_t n, const float* 
   const Header h = header_of(context, n, options);
   const Format* const named[] = {options.format == IDELTA_FORMAT_AUTO ? &kF32 : format_for(context, options.format)};
   const bool chooses = options.format == IDELTA_FORMAT_AUTO && options.tolerance != 0;
-  return new_delta(h, pack_first_within(context, h, chooses ? automatic_formats() : std::span<const Format* const>(named),
-                                        {D, ldd, h.transposed}));
+  return new_delta(h,
+                   pack_first_within(context, h, chooses ? automatic_formats() : std::span<const Format* const>(named),
+                                     {D, ldd, h.transposed}));
 }
 
 // A repack refactorises another D: to the same rank.

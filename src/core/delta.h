@@ -21,7 +21,7 @@ struct idelta_delta {
     idelta_format asked;
     idelta_passes passes;
     int64_t n;
-    int64_t nr;  // panel width of F32
+    int64_t nr;    // panel width of F32
     int64_t rank;  // asked for; 0: not said
     float identity_scale;
     bool transposed;   // as given: out x in

@@ -58,7 +58,7 @@ Kind kind_named(const char* what, const char* (*name_of)(Kind), std::string_view
     if (name == wanted) return static_cast<Kind>(kind);
   }
   throw Failure(IDELTA_INVALID_ARGUMENT,
-                "unknown " + std::string(what) + " \"" + std::string(wanted) + "\"; use one of " + listed(name_of));
+                std::string(what) + " = \"" + std::string(wanted) + "\" is none of " + listed(name_of));
 }
 
 }  // namespace idelta::core

@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <optional>
 
+#include "src/core/formats/list.h"
 #include "src/core/stepper.h"
 #include "src/core/weights_float.h"
 #include "src/core/weights_rounded.h"
@@ -15,7 +16,7 @@ namespace {
 template <class Use>
 auto with_product(const idelta_context& context, const WeightsOperands& operands, Sink sink, const Use& use) {
   return rounds_weights(operands) ? use(WeightsRounded(context, operands, sink))
-                                           : use(WeightsFloat(context, operands, sink));
+                                  : use(WeightsFloat(context, operands, sink));
 }
 
 // The most that `floats` gives for any format.
@@ -23,8 +24,9 @@ template <class Floats>
 size_t most_bytes(const idelta_context& context, int64_t m, int64_t n, std::initializer_list<Sink> sinks,
                   const Floats& floats) {
   int64_t most = 0;
-  for (const int64_t planes : {0, 1, 2}) {
-    const WeightsOperands sizes{m, n, nullptr, n, nullptr, n, planes};
+  for (const Format* format : all_formats()) {
+    if (!format->runs(context) || format->gradient_planes < 0) continue;
+    const WeightsOperands sizes{m, n, nullptr, n, nullptr, n, format->gradient_planes};
     for (const Sink sink : sinks) most = std::max(most, with_product(context, sizes, sink, floats));
   }
   return static_cast<size_t>(most) * sizeof(float);

@@ -54,8 +54,9 @@ class WeightsProduct {
         multiply_adds_(multiply_adds),
         cuts_columns_(sink == Sink::kStepDownPanels),
         partition_(context.placement,
-                   useful_threads(context.parallel.threads(),
-                                  sink == Sink::kMemory ? multiply_adds : training_work(multiply_adds, operands.n * operands.n)),
+                   useful_threads(
+                       context.parallel.threads(),
+                       sink == Sink::kMemory ? multiply_adds : training_work(multiply_adds, operands.n * operands.n)),
                    {panels_, panels_, weights_cost}) {}
   virtual ~WeightsProduct() = default;
   WeightsProduct(const WeightsProduct&) = delete;

@@ -7,9 +7,7 @@
 namespace idelta::core {
 
 // A batch shorter than a line of pairs is as fast in fp32, and more accurate.
-bool rounds_weights(const WeightsOperands& o) {
-  return o.m >= kPairLine && o.planes > 0;
-}
+bool rounds_weights(const WeightsOperands& o) { return o.m >= kPairLine && o.planes > 0; }
 
 WeightsRounded::WeightsRounded(const idelta_context& context, const WeightsOperands& operands, Sink sink)
     : WeightsProduct(context, operands, sink, weights_multiply_adds(operands) / 2),

@@ -95,7 +95,7 @@ std::unique_ptr<Delta> Network::pack(int64_t layer, std::span<const float> delta
                                      int64_t rank) const {
   DeltaOptions how = kDeltaOptions;
   how.format = format;
-  how.rank = rank;
+  how.rank = std::min(rank, n());
   how.identity_scale = options().identity_scale;
   how.passes = layer == 0 ? IDELTA_PASS_FORWARD : IDELTA_PASS_BOTH;  // nobody asks for the gradient of the images
   return std::make_unique<Delta>(context(), n(), delta.data(), n(), how);

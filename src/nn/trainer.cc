@@ -56,8 +56,9 @@ void check(const TrainOptions& options) {
   }
   if (options.compute == IDELTA_FORMAT_AUTO) fail("train: compute is auto; give the format, usually f32");
   if (options.compute == IDELTA_FORMAT_LOW_RANK) {
-    fail("train: compute is low_rank, in which there is no training: it shows what a trained network does at a rank; "
-         "give f32, bf16x3 or bf16");
+    fail(
+        "train: compute is low_rank, in which there is no training: it shows what a trained network does at a rank; "
+        "give f32, bf16x3 or bf16");
   }
   if (idelta_gradient_format_check(options.compute) != IDELTA_OK) fail("train: compute: ", last_reason());
   const idelta_optimizer optimizer = optimizer_of(options);
@@ -68,6 +69,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 // The images of a Dataset, which stay where they are when it is moved.
 struct Images {
+  std::string name;
   std::span<const float> images;
   std::span<const uint8_t> labels;
   int64_t count, pixels;
@@ -141,7 +143,10 @@ struct Trainer::State {
 };
 
 Trainer::State::State(Network& net, const Dataset& set, const TrainOptions& opts)
-    : network(net.state_), data{set.images, set.labels, set.count, set.pixels()}, options(opts), random(opts.seed) {
+    : network(net.state_),
+      data{set.name, set.images, set.labels, set.count, set.pixels()},
+      options(opts),
+      random(opts.seed) {
   check(options);
   check_data("train", set, network.options());
   batch = std::min(options.batch, data.count);

@@ -1,5 +1,4 @@
 // BF16 rounded: D and x in bf16, multiplied by vdpbf16ps or AMX's tiles; x's part of a x stays fp32.
-#include "src/core/formats/list.h"
 #include "src/core/formats/panel_operator.h"
 #include "src/core/formats/rounded_product.h"
 
@@ -28,13 +27,13 @@ class RoundedOperator final : public PanelOperator {
 
 }  // namespace
 
-const Format kBf16Rounded = {.id = IDELTA_FORMAT_BF16,
-                             .name = "bf16",
-                             .runs = [](const idelta_context& context) { return context.bf16_dot; },
-                             .stands_in = nullptr,
-                             .exact = false,
-                             .trains = true,
-                             .gradient_planes = 1,
-                             .pack = pack_panel_operators<RoundedOperator, true>};
+extern const Format kBf16Rounded = {.id = IDELTA_FORMAT_BF16,
+                                    .name = "bf16",
+                                    .runs = [](const idelta_context& context) { return context.bf16_dot; },
+                                    .stands_in = nullptr,
+                                    .exact = false,
+                                    .trains = true,
+                                    .gradient_planes = 1,
+                                    .pack = pack_panel_operators<RoundedOperator, true>};
 
 }  // namespace idelta::core

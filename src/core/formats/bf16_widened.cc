@@ -1,6 +1,5 @@
 // BF16 widened: D in bf16, which registers widen to fp32; the bits of F32 on the rounded D.
 #include "src/core/formats/chain_product.h"
-#include "src/core/formats/list.h"
 #include "src/core/formats/panel_operator.h"
 
 namespace idelta::core {
@@ -26,13 +25,13 @@ class WidenedOperator final : public PanelOperator {
 
 }  // namespace
 
-const Format kBf16Widened = {.id = IDELTA_FORMAT_BF16,
-                             .name = "bf16",
-                             .runs = [](const idelta_context& context) { return !context.bf16_dot; },
-                             .stands_in = nullptr,
-                             .exact = false,
-                             .trains = true,
-                             .gradient_planes = 0,
-                             .pack = pack_panel_operators<WidenedOperator, true>};
+extern const Format kBf16Widened = {.id = IDELTA_FORMAT_BF16,
+                                    .name = "bf16",
+                                    .runs = [](const idelta_context& context) { return !context.bf16_dot; },
+                                    .stands_in = nullptr,
+                                    .exact = false,
+                                    .trains = true,
+                                    .gradient_planes = 0,
+                                    .pack = pack_panel_operators<WidenedOperator, true>};
 
 }  // namespace idelta::core

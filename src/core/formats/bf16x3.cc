@@ -1,6 +1,5 @@
 // BF16X3: D and x as sums of two bf16 numbers, three of the four products, in AMX's tiles; elsewhere F32 is faster.
 #include "src/core/formats/f32.h"
-#include "src/core/formats/list.h"
 #include "src/core/formats/panel_operator.h"
 #include "src/core/formats/rounded_product.h"
 
@@ -31,15 +30,14 @@ class SplitOperator final : public PanelOperator {
 
 }  // namespace
 
-const Format kBf16x3 = {.id = IDELTA_FORMAT_BF16X3,
-                        .name = "bf16x3",
-                        .runs = [](const idelta_context& context) {
-                          return context.bf16_dot && context.isa == IDELTA_ISA_AMX;
-                        },
-                        .stands_in = &kF32,
-                        .exact = false,
-                        .trains = true,
-                        .gradient_planes = 2,
-                        .pack = pack_panel_operators<SplitOperator, true>};
+extern const Format kBf16x3 = {
+    .id = IDELTA_FORMAT_BF16X3,
+    .name = "bf16x3",
+    .runs = [](const idelta_context& context) { return context.bf16_dot && context.isa == IDELTA_ISA_AMX; },
+    .stands_in = &kF32,
+    .exact = false,
+    .trains = true,
+    .gradient_planes = 2,
+    .pack = pack_panel_operators<SplitOperator, true>};
 
 }  // namespace idelta::core

@@ -22,7 +22,9 @@ Norms F32Operator::norms(const idelta_context& /*context*/, const float* /*B*/) 
   return {.stored = 0, .values = std::numeric_limits<double>::infinity(), .second = 0};
 }
 
-double F32Operator::sums(double norm) const { return error_of_sums(k(), cols(), values(), chain_roundings(k(), 2), norm); }
+double F32Operator::sums(double norm) const {
+  return error_of_sums(k(), cols(), values(), chain_roundings(k(), 2), norm);
+}
 
 ErrorTerms F32Operator::error(const idelta_context& /*context*/, const Norms& norms) const {
   return {.sums = sums(norms.values)};

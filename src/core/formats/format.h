@@ -33,7 +33,7 @@ class Operator {
 
   virtual void unpack(const idelta_context& context, float* B, int64_t ld) const = 0;  // B as it is multiplied
   virtual size_t bytes() const = 0;
-  virtual double zero_share() const = 0;     // of the multiplication, skipped because B is exactly zero there
+  virtual double zero_share() const = 0;      // of the multiplication, skipped because B is exactly zero there
   virtual int64_t rank() const { return 0; }  // LOW_RANK's
 
   // Spectral norms that do not depend on the direction, measured against the dense B (row-major, no gaps), or bounded
@@ -73,7 +73,8 @@ struct Format {
   const Format* stands_in;  // where it does not run: another one, faster and no less accurate; null: it runs everywhere
   bool exact;               // D~ is D to the bit, so that it may be the optimiser's master
   bool trains;              // idelta_update can step it
-  int64_t gradient_planes;  // bf16 numbers for each operand of x^T dz: 0 multiplies in fp32; -1: x^T dz has no such format
+  int64_t
+      gradient_planes;  // bf16 numbers for each operand of x^T dz: 0 multiplies in fp32; -1: x^T dz has no such format
   // Packs D, n x n. Where the tolerance has a say in how (LOW_RANK's rank), it has been heeded if it can be met.
   Packed (*pack)(const idelta_context& context, int64_t n, const MatrixView& D, const PackOptions& options);
 };

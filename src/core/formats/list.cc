@@ -4,15 +4,14 @@
 #include <iterator>
 
 namespace idelta::core {
+
+extern const Format kBf16Rounded, kBf16Widened, kBf16x3, kF32, kLowRank;
+
 namespace {
 
 // A format is a file beside this one and a line here. LOW_RANK is not AUTO's: what it costs depends on the rank.
 constexpr const Format* kFastestFirst[] = {
-    &kBf16Rounded,
-    &kBf16Widened,
-    &kBf16x3,
-    &kF32,
-    &kLowRank,
+    &kBf16Rounded, &kBf16Widened, &kBf16x3, &kF32, &kLowRank,
 };
 constexpr size_t kAutomatic = 4;
 

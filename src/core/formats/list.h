@@ -8,8 +8,6 @@
 
 namespace idelta::core {
 
-extern const Format kF32, kBf16Widened, kBf16Rounded, kBf16x3, kLowRank;
-
 // Fastest first, those of AUTO before those that are only taken by name.
 std::span<const Format* const> all_formats();
 // What AUTO tries in turn; the last is F32.

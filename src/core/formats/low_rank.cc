@@ -103,9 +103,9 @@ struct Pass {
     const IntoT into{source, t, plan.ldt, zeros};
     const FromT from{source, t, plan.ldt};
     ChainProduct<IntoT>{context, kernel, first, plan.first_kc, into}.multiply(block, {cell.rows, {0, first.count()}},
-                                                                             partial, next);
-    ChainProduct<FromT>{context, kernel, second, plan.second_kc, from}.multiply(
-        block, {cell.rows, {0, second.count()}}, partial, {next.end, next.end});
+                                                                              partial, next);
+    ChainProduct<FromT>{context, kernel, second, plan.second_kc, from}.multiply(block, {cell.rows, {0, second.count()}},
+                                                                                partial, {next.end, next.end});
   }
 };
 
@@ -114,10 +114,7 @@ class LowRankOperator final : public Operator {
  public:
   LowRankOperator(const idelta_context& context, const MatrixView& first, const MatrixView& second, int64_t n,
                   int64_t rank, bool transposed)
-      : Operator(n, n),
-        first_(context, first, n, rank),
-        second_(context, second, rank, n),
-        transposed_(transposed) {}
+      : Operator(n, n), first_(context, first, n, rank), second_(context, second, rank, n), transposed_(transposed) {}
 
   size_t workspace_bytes(const idelta_context& context, int64_t m) const override {
     return static_cast<size_t>(plan_for(context, m, k(), rank()).total()) * sizeof(float);
@@ -150,9 +147,8 @@ class LowRankOperator final : public Operator {
     const double stored = spectral_bound(context, k(), cols(), difference) * (1 + 4 * kUnit) + rounding;
     const double of_first = spectral_bound(context, k(), rank(), first);
     const double of_second = spectral_bound(context, rank(), cols(), second);
-    return {.stored = stored,
-            .values = transposed_ ? of_second : of_first,
-            .second = transposed_ ? of_first : of_second};
+    return {
+        .stored = stored, .values = transposed_ ? of_second : of_first, .second = transposed_ ? of_first : of_second};
   }
   ErrorTerms error(const idelta_context& /*context*/, const Norms& norms) const override {
     const double of_first = transposed_ ? norms.second : norms.values;

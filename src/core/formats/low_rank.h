@@ -9,6 +9,8 @@
 
 namespace idelta::core {
 
+extern const Format kLowRank;
+
 // Of given factors, U (n x r) and V (r x n), whatever U is like; measured against their product.
 Packed pack_factors(const idelta_context& context, const Factors& given, const PackOptions& options);
 

@@ -29,7 +29,9 @@ class PanelOperator : public Operator {
  protected:
   // B~ dense, and of two planes what the second holds.
   std::vector<float> values() const { return all_of(&Panels::at); }
-  std::vector<float> low_values() const { return panels_.low_plane() > 0 ? all_of(&Panels::low_at) : std::vector<float>(); }
+  std::vector<float> low_values() const {
+    return panels_.low_plane() > 0 ? all_of(&Panels::low_at) : std::vector<float>();
+  }
   const Panels& panels() const { return panels_; }
   // Whether the error depends on ||B~||, and not on |B~| alone.
   virtual bool needs_norm_of_values() const { return true; }

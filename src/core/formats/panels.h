@@ -54,8 +54,8 @@ class Panels {
   }
   const float* low_words(int64_t panel, int64_t k) const { return words(panel, k) + plane_; }  // planes 2
   int64_t low_plane() const { return shape_.planes == 2 ? plane_ : 0; }                        // words from hi to lo
-  float at(int64_t k, int64_t j) const;      // hi + lo
-  float low_at(int64_t k, int64_t j) const;  // planes 2
+  float at(int64_t k, int64_t j) const;                                                        // hi + lo
+  float low_at(int64_t k, int64_t j) const;                                                    // planes 2
 
   float* chunk(int64_t panel, int64_t chunk) const {
     return data_.get() + panel * stride() + (chunk * kLine >> shift_) * shape_.nr;

@@ -52,9 +52,9 @@ class Source {
         copied_(forwards.copied_),
         own_residual_(forwards.own_residual_) {}
 
-  // For kernels that multiply these rows, not what is rounded from them: they are copied if their stride crowds L1, or if
-  // y overwrites them before all of a row's products are made. As they lie is worth 2 % at n = 512 and 10 % at n = 64
-  // (Zen 5, 2026-11).
+  // For kernels that multiply these rows, not what is rounded from them: they are copied if their stride crowds L1, or
+  // if y overwrites them before all of a row's products are made. As they lie is worth 2 % at n = 512 and 10 % at n =
+  // 64 (Zen 5, 2026-11).
   void copy_where_rows_collide() { copied_ = copied_ || rows_collide(call_.m, ld_); }
   void copy_where_overwritten() { copied_ = copied_ || call_.epilogue.y == rows_; }
 
@@ -75,12 +75,8 @@ class Source {
       kernels_.f32_copy_rows(gradient_step(rows, range, k_, rows.dz + range.begin * rows.lddz, rows.lddz));
     }
     if (!copied_) return;
-    kernels_.f32_copy_rows({.rows = range.size(),
-                            .cols = k_,
-                            .src = rows_ + range.begin * ld_,
-                            .ld = ld_,
-                            .dst = copy,
-                            .ldd = stride_});
+    kernels_.f32_copy_rows(
+        {.rows = range.size(), .cols = k_, .src = rows_ + range.begin * ld_, .ld = ld_, .dst = copy, .ldd = stride_});
   }
 
   // Where a block's row is, once it is made.
@@ -101,7 +97,8 @@ class Source {
   // The sums that the call goes on from, likewise; nr columns a panel.
   Sums start(const Block& block, int64_t row, int64_t column, int64_t nr) const {
     if (!call_.start.at) return {};
-    return {const_cast<float*>(call_.start.at) + (block.rows.begin + row) * call_.start.ld + column, call_.start.ld, nr};
+    return {const_cast<float*>(call_.start.at) + (block.rows.begin + row) * call_.start.ld + column, call_.start.ld,
+            nr};
   }
 
   const Multiplication& call() const { return call_; }

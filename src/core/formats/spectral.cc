@@ -22,7 +22,8 @@ double apply_gram(int64_t rows, int64_t cols, const float* A, const double* weig
     double sums[8] = {};  // side by side, for speed: one chain waits for itself
     int64_t j = 0;
     for (; j + 8 <= cols; j += 8) {
-      for (int64_t c = 0; c < 8; ++c) sums[c] += std::fabs(static_cast<double>(a[j + c])) * v[static_cast<size_t>(j + c)];
+      for (int64_t c = 0; c < 8; ++c)
+        sums[c] += std::fabs(static_cast<double>(a[j + c])) * v[static_cast<size_t>(j + c)];
     }
     for (; j < cols; ++j) sums[0] += std::fabs(static_cast<double>(a[j])) * v[static_cast<size_t>(j)];
     const double product = weight * std::accumulate(sums, sums + 8, 0.0);
@@ -95,7 +96,8 @@ double spectral_bound(const idelta_context& context, int64_t rows, int64_t cols,
       const std::vector<float> transposed = dense(given.transpose(), cols, rows);
       dense_product(context, {n, k, n}, transposed.data(), given, G.data());
     } else {
-      dense_product(context, {n, k, n}, scaled.values.data(), MatrixView{scaled.values.data(), k}.transpose(), G.data());
+      dense_product(context, {n, k, n}, scaled.values.data(), MatrixView{scaled.values.data(), k}.transpose(),
+                    G.data());
     }
     const double size = frobenius(scaled.values), terms = static_cast<double>(n) * static_cast<double>(k);
     rounding[square] = gamma(static_cast<double>(k)) * size * size + terms * 0x1p-125;
