@@ -88,4 +88,17 @@ TEST(Handles, MovedFromIsDestroyedAssignedAndRefusedSafely) {
 static_assert(!std::is_copy_constructible_v<Delta> && std::is_nothrow_move_constructible_v<Delta>);
 static_assert(std::is_nothrow_move_constructible_v<Context> && std::is_nothrow_move_constructible_v<Engine>);
 
+TEST(Handles, FactorsGoInAndComeOut) {
+  const Context context = Context::with(IDELTA_ISA_AUTO, 1);
+  const float U[2] = {3, 4}, V[2] = {1, 2};
+  float u[2], v[2];
+  const Delta delta = Delta::of_factors(context, 2, 1, U, 1, V, 2);
+  EXPECT_EQ(1, delta.info().rank);
+  delta.unpack_factors(u, 1, v, 2);
+  for (int i = 0; i < 2; ++i) {
+    for (int j = 0; j < 2; ++j) EXPECT_NEAR(U[i] * V[j], u[i] * v[j], 1e-5);
+  }
+  EXPECT_NEAR(1, u[0] * u[0] + u[1] * u[1], 1e-6);
+}
+
 }  // namespace

@@ -1,6 +1,7 @@
 #include "src/core/activation.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "src/core/formats/source.h"
 

@@ -2,16 +2,11 @@
 #ifndef IDELTA_CORE_ACTIVATION_H
 #define IDELTA_CORE_ACTIVATION_H
 
-#include <limits>
-
 #include "idelta/idelta.h"
 #include "src/core/context.h"
 #include "src/core/formats/multiplication.h"
 
 namespace idelta::core {
-
-inline constexpr ActivationArgs kIdentityActivation = {1, -std::numeric_limits<float>::infinity(),
-                                                       std::numeric_limits<float>::infinity(), false};
 
 ActivationArgs activation_of(const idelta_activation& activation);
 ActivationGradient gradient_of(const idelta_activation& activation);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "src/core/activation.h"
 #include "src/core/formats/chain_product.h"
 
 namespace idelta::core {

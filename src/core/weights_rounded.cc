@@ -2,7 +2,7 @@
 
 #include <cassert>
 
-#include "src/core/activation.h"
+#include "src/core/formats/multiplication.h"
 
 namespace idelta::core {
 

@@ -2,7 +2,6 @@
 
 #include <vector>
 
-#include "src/core/activation.h"
 #include "src/core/formats/chain_product.h"
 
 namespace idelta::core {

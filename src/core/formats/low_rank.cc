@@ -5,7 +5,6 @@
 #include <limits>
 #include <string>
 
-#include "src/core/activation.h"
 #include "src/core/error.h"
 #include "src/core/formats/chain_product.h"
 #include "src/core/formats/dense_product.h"

@@ -3,11 +3,15 @@
 #define IDELTA_CORE_FORMATS_MULTIPLICATION_H
 
 #include <cstdint>
+#include <limits>
 
 #include "kernels/kernels.h"
 #include "src/core/memory.h"
 
 namespace idelta::core {
+
+inline constexpr ActivationArgs kIdentityActivation = {1, -std::numeric_limits<float>::infinity(),
+                                                       std::numeric_limits<float>::infinity(), false};
 
 // The rows that are multiplied: x as it is, or dz = dy act'(y).
 struct Rows {

@@ -21,8 +21,8 @@
  *   - A context is immutable and may be shared by threads. A delta may be used by many threads at once, but
  *     idelta_update changes it and needs it alone.
  *   - Results are bitwise the same for every thread count and every split of the batch into calls, in every format;
- *     and for every ISA in F32 and in BF16 widened: one fused multiply-add chain an output element, in ascending order
- *     of the reduction index.
+ *     and for every ISA in F32, in BF16 widened and in LOW_RANK (U and V, too): one fused multiply-add chain an output
+ *     element, in ascending order of the reduction index.
  *   - Denormals are zero inside every call (x86-64): operands below 2^-126 are read as 0, results below it become 0,
  *     and rounding is to nearest, on every thread, whatever the caller's mode (MXCSR) is. That mode is as it was after
  *     the call, exception flags included. y errs by at most 2^-125 (n + 3 + sum_k (|x_k| + |D_kj|) + |a| + |x_j|) more
@@ -76,7 +76,10 @@ typedef enum idelta_format {
                                 faster and no less accurate and takes its place */
   IDELTA_FORMAT_BF16 = 3,    /* D rounded to bf16, nearest even; x too where that is faster, see idelta_bf16_product */
   IDELTA_FORMAT_LOW_RANK = 4 /* D ~ U V, U (n x r) with orthonormal columns, V (r x n), both fp32: 4 m n r flops instead
-                                of 2 m n^2; r by options.rank, by tolerance, or both */
+                                of 2 m n^2; r by options.rank, by tolerance, or both: the least whose certificates are
+                                within it, n / 2 at most unless rank says more. The rank shrinks to what D has; 0 is
+                                legal (D = 0). D must be finite. NaN or Inf in a row of x reaches all of that row of y.
+                                idelta_update refuses it (UNSUPPORTED) */
 } idelta_format;
 
 /* How format BF16 is multiplied. Values are frozen. */
@@ -232,7 +235,8 @@ typedef struct idelta_delta_info_t {
    *   || D~ ||_2 / 257       where x is rounded to bf16
    *   || diag(w) |D~| ||_2   the sum's roundings, w_k = (n - k + 1) u for reduction step k, u = 2^-24
    *   u |a|
-   * with norms bounded from above (Collatz and Wielandt; Gram matrices). src/core/certificate.cc has the proofs. */
+   * with norms bounded from above; LOW_RANK has the roundings of both its sums. Infinity for a pass that is not packed.
+   * src/core/formats/certificate.cc has the proof. */
   double certificate;
   double certificate_backward_data;
   double norm_frobenius; /* ||D~||_F of what is stored, like all that follow */

@@ -99,8 +99,19 @@ class Delta {
     handle_.reset(raw);
   }
 
+  // LOW_RANK of given factors: U n x r, V r x n.
+  static Delta of_factors(const Context& context, int64_t n, int64_t r, const float* U, int64_t ldu, const float* V,
+                          int64_t ldv, const DeltaOptions& options = kDeltaOptions) {
+    idelta_delta* raw = nullptr;
+    check(idelta_delta_pack_factors(context.get(), n, r, U, ldu, V, ldv, &options, &raw));
+    return Delta(context, raw);
+  }
+
   void repack(const float* D, int64_t ldd) { check(idelta_delta_repack(context_.get(), handle_.get(), D, ldd)); }
   void unpack(float* D, int64_t ldd) const { check(idelta_delta_unpack(context_.get(), handle_.get(), D, ldd)); }
+  void unpack_factors(float* U, int64_t ldu, float* V, int64_t ldv) const {
+    check(idelta_delta_unpack_factors(context_.get(), handle_.get(), U, ldu, V, ldv));
+  }
 
   DeltaInfo info() const {
     DeltaInfo info = IDELTA_DELTA_INFO_INIT;
@@ -130,6 +141,8 @@ class Delta {
   struct Destroy {
     void operator()(idelta_delta* p) const { idelta_delta_destroy(p); }
   };
+  Delta(const Context& context, idelta_delta* raw) : context_(context), handle_(raw) {}
+
   Context context_;  // outlives the delta below
   std::unique_ptr<idelta_delta, Destroy> handle_;
 };
