@@ -75,6 +75,13 @@ double limit_of(const Header& h, const Dense& D) {
   return h.tolerance == IDELTA_TOLERANCE_SGEMM ? sgemm_error(h.n, D(), h.identity_scale) : h.tolerance;
 }
 
+// In x out, whichever direction is packed.
+std::vector<float> unpacked(const idelta_context& context, const Packed& packed, int64_t n) {
+  std::vector<float> D(static_cast<size_t>(n * n));
+  packed.any().unpack(context, D.data(), n);
+  return packed.forward ? D : dense(MatrixView{D.data(), n}.transpose(), n, n);
+}
+
 struct Choice {
   const Format* format;
   Packed packed;
@@ -137,15 +144,13 @@ idelta_delta* pack_delta_factors(const idelta_context& context, int64_t n, int64
                                  const MatrixView& V, const idelta_delta_options& options) {
   Header h = header_of(context, n, options);
   h.rank = std::max<int64_t>(r, 1);
-  const Factors factors = h.transposed ? Factors{n, r, dense(V.transpose(), n, r), dense(U.transpose(), r, n)}
-                                       : Factors{n, r, dense(U, n, r), dense(V, r, n)};
+  Factors factors{n, r, dense(U, n, r), dense(V, r, n)};
+  check_finite("U", std::max<int64_t>(r, 1), factors.U, /*transposed=*/false);
+  check_finite("V", n, factors.V, /*transposed=*/false);
+  if (h.transposed) factors = {n, r, dense(V.transpose(), n, r), dense(U.transpose(), r, n)};
   Packed packed = pack_factors(context, factors, {h.passes, h.identity_scale, h.rank, /*tolerance=*/0});
   if (h.tolerance != 0) {
-    const double limit = limit_of(h, [&] {
-      std::vector<float> D(static_cast<size_t>(n * n));
-      packed.any().unpack(context, D.data(), n);
-      return D;
-    });
+    const double limit = limit_of(h, [&] { return unpacked(context, packed, n); });
     const double certificate = largest_certificate(context, packed, h.identity_scale);
     if (certificate > limit) fail_tolerance(h, limit, certificate, kLowRank);
   }
@@ -171,11 +176,8 @@ void repack_delta(const idelta_context& context, idelta_delta& delta, const floa
 void unpack_delta(const idelta_context& context, const idelta_delta& delta, float* D, int64_t ldd) {
   const int64_t n = delta.header.n;
   if (delta.packed.forward) return delta.packed.forward->unpack(context, D, ldd);
-  std::vector<float> transposed(static_cast<size_t>(n * n));
-  delta.packed.backward->unpack(context, transposed.data(), n);
-  for (int64_t i = 0; i < n; ++i) {
-    for (int64_t j = 0; j < n; ++j) D[i * ldd + j] = transposed[static_cast<size_t>(j * n + i)];
-  }
+  const std::vector<float> all = unpacked(context, delta.packed, n);
+  for (int64_t i = 0; i < n; ++i) std::copy_n(all.data() + i * n, n, D + i * ldd);
 }
 
 Factors unpack_delta_factors(const idelta_context& context, const idelta_delta& delta) {

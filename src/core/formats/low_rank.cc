@@ -138,11 +138,13 @@ class LowRankOperator final : public Operator {
   int64_t rank() const override { return first_.cols(); }
 
   // first second - B comes from a chain of r + 1 terms, of which the product's are off by at most gamma(r + 2) |first|
-  // |second| together and B's by u of the result.
+  // |second| together and B's by u of the result; and an entry by 2^-126 more for each of r + 2 numbers that may be
+  // below the range of fp32.
   Norms norms(const idelta_context& context, const float* B) const override {
     const std::vector<float> difference = times(context, -1, B);
     const std::vector<float> first = unpacked(context, first_), second = unpacked(context, second_);
-    const double rounding = gamma(static_cast<double>(rank() + 2)) * frobenius(first) * frobenius(second);
+    const double steps = static_cast<double>(rank() + 2), entries = static_cast<double>(k() * cols());
+    const double rounding = gamma(steps) * frobenius(first) * frobenius(second) + std::sqrt(entries) * steps * 0x1p-126;
     const double stored = spectral_bound(context, k(), cols(), difference) * (1 + 4 * kUnit) + rounding;
     const double of_first = spectral_bound(context, k(), rank(), first);
     const double of_second = spectral_bound(context, rank(), cols(), second);
@@ -199,22 +201,22 @@ Packed packed_of(const idelta_context& context, const Factors& factors, idelta_p
   return packed;
 }
 
-Packed packed_and_measured(const idelta_context& context, const Factors& factors, const std::vector<float>& D,
+// A singular value may be n times as large as the largest entry.
+Factors checked_for_range(Factors factors) {
+  if (std::all_of(factors.V.begin(), factors.V.end(), [](float v) { return std::isfinite(v); })) return factors;
+  throw Failure(IDELTA_INVALID_ARGUMENT,
+                "D has singular values beyond the range of fp32, which the factors of format low_rank cannot hold; "
+                "scale it down, or pack it as f32");
+}
+
+Packed packed_and_measured(const idelta_context& context, Factors found, const std::vector<float>& D,
                            idelta_passes passes) {
+  const Factors factors = checked_for_range(std::move(found));
   Packed packed = packed_of(context, factors, passes);
   const int64_t n = factors.n;
   const MatrixView view{D.data(), n};
   packed.norms = packed.any().norms(context, packed.forward ? D.data() : dense(view.transpose(), n, n).data());
   return packed;
-}
-
-void check_finite(int64_t n, const std::vector<float>& D) {
-  const auto found = std::find_if(D.begin(), D.end(), [](float d) { return !std::isfinite(d); });
-  if (found == D.end()) return;
-  const int64_t at = found - D.begin();
-  throw Failure(IDELTA_INVALID_ARGUMENT, "D[" + std::to_string(at / n) + ", " + std::to_string(at % n) +
-                                             "] = " + std::to_string(*found) +
-                                             " is not finite; format low_rank needs finite entries");
 }
 
 // Singular values beyond those that are wanted, so that these are found well.
@@ -260,24 +262,40 @@ Packed pack_by_tolerance(const idelta_context& context, int64_t n, const std::ve
   }
 }
 
+double norm(const double* values, int64_t count) {
+  double squares = 0;
+  for (int64_t i = 0; i < count; ++i) squares += values[i] * values[i];
+  return std::sqrt(squares);
+}
+
 Packed pack_low_rank(const idelta_context& context, int64_t n, const MatrixView& view, const PackOptions& options) {
   const std::vector<float> D = dense(view, n, n);
-  check_finite(n, D);
+  check_finite("D", n, D, view.transposed);
   return options.tolerance > 0 ? pack_by_tolerance(context, n, D, options) : pack_by_rank(context, n, D, options);
 }
 
 }  // namespace
 
-// The product of what was given is made by chains of fp64 and rounded once.
+void check_finite(const char* name, int64_t cols, const std::vector<float>& values, bool transposed) {
+  const auto found = std::find_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
+  if (found == values.end()) return;
+  int64_t row = (found - values.begin()) / cols, column = (found - values.begin()) % cols;
+  if (transposed) std::swap(row, column);
+  throw Failure(IDELTA_INVALID_ARGUMENT, std::string(name) + "[" + std::to_string(row) + ", " + std::to_string(column) +
+                                             "] = " + std::to_string(*found) +
+                                             " is not finite; format low_rank needs finite entries");
+}
+
+// The product of what was given is made by chains of fp64 and rounded once. A chain of r terms errs by at most r 2^-53
+// |U| |V|, and the norm of that by columns of U and rows of V, which may be of very unlike sizes.
 Packed pack_factors(const idelta_context& context, const Factors& given, const PackOptions& options) {
-  check_finite(std::max<int64_t>(given.rank, 1), given.U);
-  check_finite(given.n, given.V);
-  const Thin product = multiply(Thin(given.n, given.rank, given.U), Thin(given.rank, given.n, given.V));
-  const std::vector<float> D = product.rounded();
-  check_finite(given.n, D);
+  const Thin U(given.n, given.rank, given.U), V(given.rank, given.n, given.V), columns = U.transpose();
+  const std::vector<float> D = multiply(U, V).rounded();
+  check_finite("U V", given.n, D, /*transposed=*/false);
   Packed packed = packed_and_measured(context, orthonormal_factors(given), D, options.passes);
-  const double chains = 0x1p-52 * static_cast<double>(given.rank) * frobenius(given.U) * frobenius(given.V);
-  packed.norms->stored += kUnit * frobenius(D) * (1 + 0x1p-20) + chains;
+  double terms = 0;
+  for (int64_t j = 0; j < given.rank; ++j) terms += norm(columns.row(j), given.n) * norm(V.row(j), given.n);
+  packed.norms->stored += kUnit * frobenius(D) * (1 + 0x1p-20) + 0x1p-52 * static_cast<double>(given.rank) * terms;
   return packed;
 }
 

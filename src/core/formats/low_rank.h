@@ -2,7 +2,9 @@
 #ifndef IDELTA_CORE_FORMATS_LOW_RANK_H
 #define IDELTA_CORE_FORMATS_LOW_RANK_H
 
+#include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "src/core/formats/factorise.h"
 #include "src/core/formats/format.h"
@@ -11,7 +13,11 @@ namespace idelta::core {
 
 extern const Format kLowRank;
 
-// Of given factors, U (n x r) and V (r x n), whatever U is like; measured against their product.
+// Throws Failure unless all of `values`, row-major without gaps, `cols` to a row, are finite; transposed: of how the
+// caller has them.
+void check_finite(const char* name, int64_t cols, const std::vector<float>& values, bool transposed);
+
+// Of given factors, U (n x r) and V (r x n), finite, whatever U is like; measured against their product.
 Packed pack_factors(const idelta_context& context, const Factors& given, const PackOptions& options);
 
 // U and V of a pack, as they are multiplied; none for other formats.
