@@ -16,6 +16,7 @@
 #include "src/core/bf16_product.h"
 #include "src/core/context.h"
 #include "src/core/dispatch.h"
+#include "support/low_rank.h"
 #include "support/runs.h"
 #include "support/tile_engine.h"
 
@@ -118,6 +119,27 @@ TEST(FeatureCombinations, AllComputeWhatTheScalarTableDoes) {
       if (isa == IDELTA_ISA_AMX && the_format->rounds_x) return expect_close(expected, actual);
       expect_same_bits(expected, actual);
     });
+  }
+}
+
+// Factors, by rank and by tolerance, and both passes of them.
+TEST(FeatureCombinations, LowRankHasTheBitsOfTheScalarTable) {
+  std::vector<KernelTable> seen;
+  for (const FeatureSet features : every_combination()) {
+    const idelta_isa isa = best(features);
+    const KernelTable table = idelta::core::overlaid(features, isa);
+    const auto same = [&](const KernelTable& other) { return std::memcmp(&other, &table, sizeof table) == 0; };
+    if (std::any_of(seen.begin(), seen.end(), same)) continue;
+    seen.push_back(table);
+    for (const int64_t n : kWidths) {
+      for (const int64_t m : kBatches) {
+        SCOPED_TRACE(described(features) + ", " + idelta_isa_name(isa) + " n " + std::to_string(n) + " m " +
+                     std::to_string(m));
+        const int64_t rank = (n + 2) / 3;
+        expect_same_bits(run_low_rank(context_of(0, IDELTA_ISA_SCALAR), {m, n}, rank),
+                         run_low_rank(context_of(features, isa), {m, n}, rank));
+      }
+    }
   }
 }
 

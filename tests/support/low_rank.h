@@ -166,7 +166,7 @@ inline Bits run_low_rank(const ContextPtr& context, const Problem& p, int64_t ra
     all[name + " dz"] = dz.element_bits();
     all[name + " dx"] = dx.element_bits();
   };
-  idelta_delta_options by_rank = low_rank_options(rank), by_tolerance = low_rank_options(0, 0.05);
+  idelta_delta_options by_rank = low_rank_options(rank), by_tolerance = low_rank_options(n, 0.05);
   by_rank.identity_scale = by_tolerance.identity_scale = p.identity_scale;
   run(pack(context, D, by_rank), "rank");
   run(pack(context, D, by_tolerance), "tolerance");
