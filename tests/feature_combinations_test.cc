@@ -2,6 +2,7 @@
 // what their kernels compute together is what the scalar table computes. AMX runs on emulated tiles.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
