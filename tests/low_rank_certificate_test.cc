@@ -178,5 +178,38 @@ TEST_F(LowRankCertificate, HoldsForPacksByTolerance) {
   }
 }
 
+// A second singular value that counts as zero, in rows that few roundings follow: what is dropped is most of the error.
+TEST_F(LowRankCertificate, CountsWhatTheNumericalRankDrops) {
+  const int64_t n = width();
+  Random random(5);
+  FactorPair f{Matrix(n, 2), Matrix(2, n)};
+  fill(f.U, [] { return 0.0f; }), fill(f.V, [] { return 0.0f; });
+  f.U(n - 1, 0) = f.V(0, 0) = f.V(1, 1) = 1;
+  f.U(n - 2, 1) = 0.8f * static_cast<float>(n) * 0x1p-24f;
+  const Dense D = multiply(dense(f.U), dense(f.V));
+  const Matrix rounded(n, n);
+  for (int64_t i = 0; i < n * n; ++i) rounded.data()[i] = static_cast<float>(D.at[static_cast<size_t>(i)]);
+  for (const DeltaPtr& delta : {pack_factors(context, f), pack(context, rounded, low_rank_options(n))}) {
+    ASSERT_EQ(1, info_of(context, delta).rank);
+    for (const Pass pass : kPasses) {
+      const double share = attack(context, delta, D, pass, random);
+      EXPECT_LE(share, 1);
+      EXPECT_GE(share, 0.1);
+    }
+  }
+}
+
+// D - U V is below the range of fp32 where D is not: packing must not measure it as zero.
+TEST_F(LowRankCertificate, CountsWhatIsDroppedBelowTheRangeOfFp32) {
+  const int64_t n = 33;
+  Random random(6);
+  const Matrix D(n, n);
+  fill(D, [&] { return std::ldexp(1.0f + (random.below(2) == 0 ? 0x1p-10f : 0.0f), -120); });
+  idelta_delta_options options = low_rank_options(1);
+  options.identity_scale = 0;
+  const DeltaPtr delta = pack(context, D, options);
+  for (const Pass pass : kPasses) EXPECT_LE(attack(context, delta, dense(D), pass, random), 1);
+}
+
 }  // namespace
 }  // namespace idelta_test
