@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "support/fixture.h"
+#include "support/low_rank.h"
 #include "support/runs.h"
 
 // ---- Counting allocations: these definitions stand before those of the C library, for the shared library as well.
@@ -228,7 +229,16 @@ TEST_F(WorkspaceTest, SteadyStateAllocatesNothing) {
   for (const int32_t threads : {1, 2}) {
     const ContextPtr owner = make_context(context_options(forced_isa(), threads));
     Work work(200, 300, 300);
-    const std::vector<Pass> all = passes(owner, work);
+    std::vector<Pass> all = passes(owner, work);
+    const DeltaPtr low_rank = pack(owner, work.D, low_rank_options(40));
+    const idelta_forward_args forward = forward_args(work.x, work.y);
+    const idelta_backward_data_args backward = backward_data_args(work.x, work.x, work.dx);
+    all.push_back({"forward of low_rank", {}, [&](void*, size_t) {
+                     return idelta_forward(owner.get(), low_rank.get(), &forward);
+                   }});
+    all.push_back({"backward_data of low_rank", {}, [&](void*, size_t) {
+                     return idelta_backward_data(owner.get(), low_rank.get(), &backward);
+                   }});
     // A thread of its own, whose memory for workspaces neither packing nor an earlier test has grown.
     std::thread(body, all, threads).join();
   }
