@@ -64,7 +64,8 @@ EntryNorms entry_norms(const std::vector<float>& D, int64_t n) {
 
 [[noreturn]] void fail_tolerance(const Header& h, double limit, double best, const Format& format) {
   char text[200];
-  std::snprintf(text, sizeof text, "tolerance = %g%s is below the best certificate, %g of format %s; ask for no less",
+  std::snprintf(text, sizeof text,
+                "tolerance = %g%s is below the best certificate that was found, %g of format %s; ask for no less",
                 limit, h.tolerance == IDELTA_TOLERANCE_SGEMM ? " (the worst case of SGEMM)" : "", best, format.name);
   throw Failure(IDELTA_TOLERANCE_NOT_MET, text);
 }

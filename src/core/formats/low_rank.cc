@@ -145,11 +145,15 @@ class LowRankOperator final : public Operator {
     const std::vector<float> first = unpacked(context, first_), second = unpacked(context, second_);
     const double steps = static_cast<double>(rank() + 2), entries = static_cast<double>(k() * cols());
     const double rounding = gamma(steps) * frobenius(first) * frobenius(second) + std::sqrt(entries) * steps * 0x1p-126;
-    const double stored = spectral_bound(context, k(), cols(), difference) * (1 + 4 * kUnit) + rounding;
-    const double of_first = spectral_bound(context, k(), rank(), first);
-    const double of_second = spectral_bound(context, rank(), cols(), second);
-    return {
-        .stored = stored, .values = transposed_ ? of_second : of_first, .second = transposed_ ? of_first : of_second};
+    Norms norms = norms_of_factors(context);
+    norms.stored = spectral_bound(context, k(), cols(), difference) * (1 + 4 * kUnit) + rounding;
+    return norms;
+  }
+  // The same as if nothing were dropped.
+  Norms norms_of_factors(const idelta_context& context) const {
+    const double of_first = spectral_bound(context, k(), rank(), unpacked(context, first_));
+    const double of_second = spectral_bound(context, rank(), cols(), unpacked(context, second_));
+    return {.stored = 0, .values = transposed_ ? of_second : of_first, .second = transposed_ ? of_first : of_second};
   }
   ErrorTerms error(const idelta_context& /*context*/, const Norms& norms) const override {
     const double of_first = transposed_ ? norms.second : norms.values;
@@ -237,6 +241,14 @@ bool out_of_reach(const Subspace& subspace, double squares, int64_t most, double
   return squares > static_cast<double>(subspace.U.rows - most) * limit * limit;
 }
 
+// What roundings alone leave of a tolerance at this rank, and at any larger one: less than nothing, if it is not to be
+// met.
+double left_by_roundings(const idelta_context& context, const Factors& factors, const PackOptions& options) {
+  Packed packed = packed_of(context, factors, options.passes);
+  packed.norms = static_cast<const LowRankOperator&>(packed.any()).norms_of_factors(context);
+  return options.tolerance - largest_certificate(context, packed, options.identity_scale);
+}
+
 // The least rank whose certificate is within the tolerance, or the best that was tried. A rank beyond n / 2 costs more
 // than dense F32 and is not tried unless it is asked for.
 Packed pack_by_tolerance(const idelta_context& context, int64_t n, const std::vector<float>& D,
@@ -249,7 +261,8 @@ Packed pack_by_tolerance(const idelta_context& context, int64_t n, const std::ve
     const auto found = static_cast<int64_t>(subspace.sigma.size());
     const bool all = found < count || count == n;
     const int64_t usable = std::min(most, all ? found : found - kSpare);
-    const bool last = all || usable == most || out_of_reach(subspace, squares, most, options.tolerance);
+    const bool last = all || usable == most || out_of_reach(subspace, squares, most, options.tolerance) ||
+                      left_by_roundings(context, factors_of(context, n, D, subspace, usable), options) < 0;
     const auto enough = std::find_if(subspace.sigma.begin(), subspace.sigma.end(),
                                      [&](double s) { return s <= kMargin * options.tolerance; });
     for (int64_t rank = enough - subspace.sigma.begin(); rank <= usable || last; rank += 1 + rank / 16) {
