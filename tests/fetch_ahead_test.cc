@@ -84,5 +84,22 @@ TEST_F(FetchAheadTest, PanelsAreFetchedDensely) {
   }
 }
 
+TEST_F(FetchAheadTest, OutputsAreFetchedDenselyInEitherDirection) {
+  for (const int64_t tiles : kTiles) {
+    for (const int64_t words : kWords) {
+      Epilogue forwards{}, backwards{};
+      forwards.y = y_.data(), forwards.ldy = kLd;
+      backwards.y = y_.data() + (kRows - 1) * kLd, backwards.ldy = -kLd;
+      for (const Epilogue& epilogue : {forwards, backwards}) {
+        FetchAhead ahead(tiles);
+        ahead.outputs_densely(epilogue, {0, kRows}, kN);
+        const std::vector<Fetch> all = shares(ahead, tiles, words);
+        for (const Fetch& fetch : all) ASSERT_TRUE(fetch.dense);
+        expect_covered(all, y_.data(), kRows * kLd, words, 1);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace idelta::core

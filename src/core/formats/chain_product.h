@@ -27,7 +27,7 @@ struct TiledBlock : Source::Block {
   int64_t height(int64_t tile) const { return std::min(tile_rows, rows.size() - tile * tile_rows); }
 };
 
-// The tiles of a block of rows against panels. From is Source, or has its at(), ld(), epilogue(), start() and rows().
+// The tiles of a block of rows against panels. From is Source, or has its at(), ld(), epilogue(), start() and fetch().
 template <class From>
 struct ChainProduct {
   const idelta_context& context;
@@ -44,7 +44,7 @@ struct ChainProduct {
     const Range tiles = cell.rows, columns = cell.panels;
     const int64_t together = tiles.size() == 1 ? kWidePanels : 1;
     FetchAhead ahead(tiles.size() * columns.size() * ceil_div(k, kc));
-    ahead.rows(from.rows(), next, k);
+    from.fetch(ahead, block, next);
     if (next.size() == 0 && kc >= k && wait_for_panels(context.caches, panels, tiles.size())) {
       ahead.panels(panels.words(columns.begin + 1, 0), columns.size() * panels.stride());
     }

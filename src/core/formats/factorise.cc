@@ -23,8 +23,8 @@ std::vector<float> random_signs(int64_t count) {
   return signs;
 }
 
-// What D is multiplied by first. All directions are the identity's: of few signs some rows would be alike, and what they
-// miss no power iteration brings back.
+// What D is multiplied by first. All directions are the identity's: of few signs some rows would be alike, and what
+// they miss no power iteration brings back.
 std::vector<float> test_matrix(int64_t n, int64_t count) {
   if (count < n) return random_signs(n * count);
   std::vector<float> identity(static_cast<size_t>(n * n));

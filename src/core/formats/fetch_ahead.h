@@ -28,11 +28,23 @@ class FetchAhead {
   // on.
   void rows(const Rows& rows, Range next, int64_t k) {
     if (k < kShortRows || next.size() == 0) return;
-    for (const auto& [first, ld] : {Strided{rows.src, rows.ld}, {rows.y, rows.ldy}, {rows.dz, rows.lddz}}) {
-      const int64_t lowest = ld < 0 ? next.end - 1 : next.begin, apart = ld < 0 ? -ld : ld;
-      if (first && apart < 2 * k) operands_[count_++] = {first + lowest * ld, next.size() * apart, 0};
-    }
+    add(rows.src, rows.ld, next, k);
+    add(rows.y, rows.ldy, next, k);
+    add(rows.dz, rows.lddz, next, k);
     divide();
+  }
+
+  // Two halves of a multiplication share what lies in memory: the first, whose tiles store little, fetches the rows
+  // that the second will write, and the second the rows that are made next. Both a line with each word of their
+  // reduction: m = 4096, n = 794, rank 32 forward 1.28 times as fast, backward_data 1.2 times (Zen 4, 2026-11).
+  void outputs_densely(const Epilogue& epilogue, Range rows, int64_t cols) {
+    add(epilogue.y, epilogue.ldy, rows, cols);
+    dense_ = true;
+    divide();
+  }
+  void rows_densely(const Rows& rows, Range next, int64_t k) {
+    this->rows(rows, next, k);
+    dense_ = true;
   }
 
   // The panels from the second on, where tiles wait_for_panels(): a quarter to a third at n = 794 and 1024, m = 16, 8 %
@@ -54,14 +66,15 @@ class FetchAhead {
   }
 
  private:
-  struct Strided {
-    const float* first;
-    int64_t ld;
-  };
   struct Operand {
     const float* at;
     int64_t floats, share;  // share: a tile's
   };
+
+  void add(const float* first, int64_t ld, Range rows, int64_t width) {
+    const int64_t lowest = ld < 0 ? rows.end - 1 : rows.begin, apart = ld < 0 ? -ld : ld;
+    if (first && apart < 2 * width) operands_[count_++] = {first + lowest * ld, rows.size() * apart, 0};
+  }
 
   void divide() {
     const int64_t turns = std::max<int64_t>(1, tiles_ / std::max(count_, 1));

@@ -51,10 +51,14 @@ struct IntoT {
   float* t;
   int64_t ldt;
   const float* zeros;  // a row of t
+  int64_t n;
+  bool far;  // x and y come from beyond L2
 
   const float* at(const Source::Block& block, int64_t row) const { return source.at(block, row); }
   int64_t ld() const { return source.ld(); }
-  const Rows& rows() const { return source.rows(); }
+  void fetch(FetchAhead& ahead, const Source::Block& block, Range /*next*/) const {
+    if (far) ahead.outputs_densely(source.call().epilogue, block.rows, n);
+  }
   Sums start(const Source::Block&, int64_t, int64_t, int64_t) const { return {}; }
   Epilogue epilogue(const Source::Block&, int64_t row, int64_t column) const {
     return {.residual = zeros + column,
@@ -71,10 +75,14 @@ struct FromT {
   const Source& source;
   const float* t;
   int64_t ldt;
+  int64_t n;
+  bool far;
 
   const float* at(const Source::Block&, int64_t row) const { return t + row * ldt; }
   int64_t ld() const { return ldt; }
-  const Rows& rows() const { return source.rows(); }
+  void fetch(FetchAhead& ahead, const Source::Block& /*block*/, Range next) const {
+    if (far) ahead.rows_densely(source.call().rows, next, n);
+  }
   Sums start(const Source::Block& block, int64_t row, int64_t column, int64_t nr) const {
     return source.start(block, row, column, nr);
   }
@@ -99,12 +107,14 @@ struct Pass {
     float* const t = partial + plan.sums;
     float* const zeros = t + plan.t_floats();
     std::fill_n(zeros, first.cols(), 0.0f);
-    const IntoT into{source, t, plan.ldt, zeros};
-    const FromT from{source, t, plan.ldt};
+    const int64_t n = first.k();
+    const bool far = source.call().m * n * static_cast<int64_t>(sizeof(float)) > context.caches.l2;
+    const IntoT into{source, t, plan.ldt, zeros, n, far};
+    const FromT from{source, t, plan.ldt, n, far};
     ChainProduct<IntoT>{context, kernel, first, plan.first_kc, into}.multiply(block, {cell.rows, {0, first.count()}},
                                                                               partial, next);
     ChainProduct<FromT>{context, kernel, second, plan.second_kc, from}.multiply(block, {cell.rows, {0, second.count()}},
-                                                                                partial, {next.end, next.end});
+                                                                                partial, next);
   }
 };
 

@@ -101,8 +101,13 @@ class Source {
             nr};
   }
 
+  // What tiles fetch meanwhile: the rows `next`.
+  template <class Ahead>
+  void fetch(Ahead& ahead, const Block& /*block*/, Range next) const {
+    ahead.rows(call_.rows, next, k_);
+  }
+
   const Multiplication& call() const { return call_; }
-  const Rows& rows() const { return call_.rows; }
 
  private:
   const KernelTable& kernels_;
