@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/factors.h"
 #include "bench/problem.h"
 
 namespace idelta::bench {
@@ -66,7 +67,7 @@ inline std::string title_of(const std::string& name, const std::string& format) 
 
 struct ImplementationEntry {
   std::string name;    // idelta, openblas, ...
-  std::string format;  // f32, bf16, bf16x3
+  std::string format;  // f32, bf16, bf16x3, or lr32 where D is the product of factors_for(n, 32)
   // What the implementation says it runs on, lower case: avx512, skylakex, avx512_core.
   std::function<std::string(idelta_isa)> isa;
   // True if z = x + (x D + b) with the identity outside the sum, so that the error scales with D.
@@ -80,6 +81,9 @@ struct ImplementationEntry {
   std::function<std::unique_ptr<Implementation>(const Problem&, const Inputs&)> make;
 
   bool has(const Problem& problem) const {
+    if (const int64_t rank = rank_of(format); rank > 0) {
+      return (problem.pass == Pass::kForward || problem.pass == Pass::kBackwardData) && pays(rank, problem.n);
+    }
     return problem.pass != Pass::kBackwardWeights || own_gradients == nullptr || own_gradients(problem.m);
   }
   std::string title() const { return title_of(name, format); }
@@ -89,13 +93,16 @@ ImplementationEntry idelta_entry(idelta_format format = IDELTA_FORMAT_F32);
 ImplementationEntry plain_entry(idelta_format format = IDELTA_FORMAT_F32);
 ImplementationEntry openblas_entry();
 ImplementationEntry openblas_beta1_entry();
+ImplementationEntry idelta_low_rank_entry(int64_t rank);
+ImplementationEntry openblas_low_rank_entry(int64_t rank);
 ImplementationEntry idelta_random_entry();  // only beside a trained model
 #ifdef IDELTA_BENCH_ONEDNN
 // f32, and bf16 where the CPU multiplies it.
 std::vector<ImplementationEntry> onednn_entries();
 #endif
 
-// All of the above but idelta_random, in the formats that are what their name says on this machine; idelta's own first.
+// All of the above but idelta_random, in the formats that are what their name says on this machine, and with factors of
+// all kRanks; idelta's own first, low rank last.
 std::vector<ImplementationEntry> all_implementations();
 
 }  // namespace idelta::bench

@@ -44,12 +44,19 @@ class Filter {
   explicit Filter(std::string text) {
     if (text.empty() || text == "all") text = ".";
     negative_ = text[0] == '-';
+    names_low_rank_ = !negative_ && text.find("lr") != std::string::npos;
     pattern_.assign(negative_ ? text.substr(1) : text, std::regex::extended);
   }
   bool takes(const std::string& name) const { return std::regex_search(name, pattern_) != negative_; }
+  // Low rank is in question only warm: a copy takes up to a second to pack, and cold ones are thousands. Two ranks say
+  // what the format gives; the others are for those who ask.
+  bool considers(const ImplementationEntry& entry, bool cold) const {
+    const int64_t rank = rank_of(entry.format);
+    return rank == 0 || (!cold && (names_low_rank_ || is_usual_rank(rank)));
+  }
 
  private:
-  bool negative_ = false;
+  bool negative_ = false, names_low_rank_ = false;
   std::regex pattern_;
 };
 
@@ -108,7 +115,8 @@ class Run {
     for (const Problem& problem : problems_of(settings_)) {
       Selection selection{problem, {}};
       for (const ImplementationEntry& entry : all) {
-        if (entry.has(problem) && filter.takes(benchmark_name(problem, entry))) selection.entries.push_back(entry);
+        if (!entry.has(problem) || !filter.considers(entry, settings.cold)) continue;
+        if (filter.takes(benchmark_name(problem, entry))) selection.entries.push_back(entry);
       }
       if (!selection.entries.empty()) selections_.push_back(std::move(selection));
     }
@@ -171,18 +179,19 @@ class Run {
     const Quartiles seconds = quartiles(result.seconds);
     while (state.KeepRunning()) state.SetIterationTime(seconds.median);
     const Problem& problem = point.problem;
-    state.counters["GFLOPS"] = 1e-9 * problem.flops() / seconds.median;
+    state.counters["GFLOPS"] = result.gigaflops(problem, seconds.median);
     state.counters["peak%"] = 100.0 * quartiles(result.peak_fraction).median;
     state.counters["iqr%"] = 100.0 * (seconds.high - seconds.low) / seconds.median;
-    state.counters["best_GFLOPS"] = 1e-9 * problem.flops() / seconds.least;
+    state.counters["best_GFLOPS"] = result.gigaflops(problem, seconds.least);
     state.counters["error"] = result.relative_error;
     if (!result.bandwidth_fraction.empty()) {
       state.counters["GB/s"] = result.gigabytes_a_second(problem, seconds.median);
       state.counters["bandwidth%"] = 100.0 * quartiles(result.bandwidth_fraction).median;
     }
-    // Beside idelta, in each format, the ratio to everyone else of the point.
+    // Beside idelta, in each format, the ratio to everyone else of the point with whom it is compared.
     for (const ImplementationResult& peer : point.implementations) {
       if (result.name != "idelta" || &peer == &result || !peer.failure.empty()) continue;
+      if (!are_compared(result, peer)) continue;
       state.counters["vs_" + peer.title()] = quartiles(ratios(peer.seconds, result.seconds)).median;
     }
   }
@@ -229,7 +238,7 @@ int run(int argc, char** argv) {
   if (settings.certificates) return report_certificates(settings);
   initialize_google_benchmark(settings, argv[0]);
   Run run(settings);
-  if (run.empty()) throw std::runtime_error("no benchmark's name matches --benchmark_filter");
+  if (run.empty()) throw std::runtime_error("no benchmark's name matches --benchmark_filter; see --help");
   if (settings.list) {
     run.print_names();
     return 0;

@@ -1,4 +1,4 @@
-// Names of benchmarks: pass/impl/format/isa/n:N/m:M[/layer:L]/threads:T.
+// Names of benchmarks: pass/impl/format/isa/n:N/m:M[/layer:L]/threads:T. D of low rank is a format: lr32.
 #pragma once
 
 #include <string>

@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <map>
 #include <memory>
-#include <optional>
+#include <utility>
 
 #include "bench/implementations/idelta.h"
 #include "bench/peak.h"
@@ -64,24 +65,21 @@ int64_t copies_for(const Problem& problem, bool cold) {
 // Streaming D decides the time up to about here; beyond, its bandwidth says nothing.
 constexpr int64_t kMostRowsForBandwidth = 16;
 
-// The participants of a point: the FMA loop, the traffic loop where it says something, and the implementations.
+// The participants of a point: the FMA loop, traffic loops where they say something (one for dense D and one for the
+// factors of each rank), and the implementations.
 class Turns {
  public:
   Turns(const Problem& problem, bool cold)
-      : problem_(problem),
-        fma_(context_for(problem.isa, problem.threads).isa(), problem.threads),
-        traffic_(problem.m <= kMostRowsForBandwidth ? std::optional(traffic_loop_for(problem, cold)) : std::nullopt) {
+      : problem_(problem), cold_(cold), fma_(context_for(problem.isa, problem.threads).isa(), problem.threads) {
     participants_.push_back({.run = [this] { fma_.run(); }, .prepare = nullptr});
-    if (traffic_) {
-      participants_.push_back(
-          {.run = [this] { traffic_->run(); }, .prepare = nullptr, .first_calls = traffic_->chunks()});
-    }
   }
   Turns(const Turns&) = delete;
   Turns& operator=(const Turns&) = delete;
 
   // Both must outlive this.
   void add(Copies& copies, ImplementationResult& result) {
+    if (problem_.m <= kMostRowsForBandwidth) add_traffic(rank_of(result.format));
+    result_at_.push_back(participants_.size());
     participants_.push_back({.run = [&copies] { copies.run(); },
                              .prepare = [&copies](int64_t calls) { copies.prepare(calls); },
                              .most_calls = problem_.trains() ? kStepsPerReset / 2 : INT64_MAX,
@@ -95,28 +93,49 @@ class Turns {
     const std::vector<double> fma = measured.seconds[0];
     point.disturbed = measured.disturbed;
     point.fma_gflops = 1e-9 * fma_.flops() / quartiles(fma).median;
-    const size_t first = participants_.size() - results_.size();
     for (size_t r = 0; r < results_.size(); ++r) {
       ImplementationResult& result = *results_[r];
-      result.seconds = measured.seconds[first + r];
+      result.seconds = measured.seconds[result_at_[r]];
       result.peak_fraction = ratios(fma, result.seconds);
-      for (double& fraction : result.peak_fraction) fraction *= problem_.flops() / fma_.flops();
-      if (!traffic_) continue;
-      result.bandwidth_fraction = ratios(measured.seconds[1], result.seconds);
-      const double share = problem_.traffic_bytes(result.format) / traffic_->bytes();
+      for (double& fraction : result.peak_fraction) fraction *= problem_.flops(result.format) / fma_.flops();
+      const auto stream = streams_.find(rank_of(result.format));
+      if (stream == streams_.end()) continue;
+      result.bandwidth_fraction = ratios(measured.seconds[stream->second.at], result.seconds);
+      const double share = problem_.traffic_bytes(result.format) / stream->second.loop.bytes();
       for (double& fraction : result.bandwidth_fraction) fraction *= share;
     }
   }
 
  private:
+  struct Stream {
+    TrafficLoop loop;
+    size_t at;  // among the participants
+  };
+
+  void add_traffic(int64_t rank) {
+    if (streams_.count(rank) != 0) return;
+    const size_t at = participants_.size();
+    Stream& stream = streams_.emplace(rank, Stream{traffic_loop_for(problem_, rank, cold_), at}).first->second;
+    participants_.push_back(
+        {.run = [&stream] { stream.loop.run(); }, .prepare = nullptr, .first_calls = stream.loop.chunks()});
+  }
+
   const Problem problem_;
+  const bool cold_;
   const FmaLoop fma_;
-  std::optional<TrafficLoop> traffic_;
+  std::map<int64_t, Stream> streams_;  // by rank; 0: dense
   std::vector<Participant> participants_;
   std::vector<ImplementationResult*> results_;
+  std::vector<size_t> result_at_;  // among the participants
 };
 
 }  // namespace
+
+bool are_compared(const ImplementationResult& ours, const ImplementationResult& theirs) {
+  if (ours.format == theirs.format) return true;
+  if (rank_of(theirs.format) > 0) return false;
+  return rank_of(ours.format) == 0 || (theirs.name == "idelta" && theirs.format == "f32");
+}
 
 PointResult measure_point(const Problem& problem, const Inputs& inputs, const std::vector<ImplementationEntry>& entries,
                           const PointOptions& options) {
@@ -141,7 +160,7 @@ PointResult measure_point(const Problem& problem, const Inputs& inputs, const st
   turns.measure(timing, point);
   for (size_t e = 0; e < entries.size(); ++e) {
     if (copies[e] == nullptr) continue;
-    const Verdict verdict = verify(problem, copies[e]->first(), entries[e].identity_apart);
+    const Verdict verdict = verify(problem, copies[e]->first(), entries[e]);
     point.implementations[e].relative_error = verdict.relative_error;
     point.implementations[e].failure = verdict.failure;
   }

@@ -28,6 +28,9 @@ struct ImplementationResult {
   double gigabytes_a_second(const Problem& problem, double call_seconds) const {
     return 1e-9 * problem.traffic_bytes(format) / call_seconds;
   }
+  double gigaflops(const Problem& problem, double call_seconds) const {
+    return 1e-9 * problem.flops(format) / call_seconds;
+  }
   std::string title() const { return title_of(name, format); }
 };
 
@@ -37,6 +40,10 @@ struct PointResult {
   double disturbed = 0.0;                             // share of the samples that others cut into
   std::vector<ImplementationResult> implementations;  // in the order of the entries
 };
+
+// Whether a ratio of the two says something: low rank is compared with others of the same rank and with idelta's dense
+// D in fp32, and nothing dense with low rank.
+bool are_compared(const ImplementationResult& ours, const ImplementationResult& theirs);
 
 // inputs: of this problem.
 PointResult measure_point(const Problem& problem, const Inputs& inputs, const std::vector<ImplementationEntry>& entries,

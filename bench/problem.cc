@@ -12,32 +12,12 @@
 #include <new>
 #include <stdexcept>
 
+#include "bench/factors.h"
+#include "bench/random.h"
+
 namespace idelta::bench {
 
 namespace {
-
-// splitmix64 (Steele, Lea, Flood 2014): a few instructions a number, the same on every machine.
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  float uniform(float half_width) {
-    state_ += 0x9e3779b97f4a7c15u;
-    uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    z ^= z >> 31;
-    return (float(z >> 40) * 0x1p-23f - 1.0f) * half_width;
-  }
-
- private:
-  uint64_t state_;
-};
-
-Buffer random_buffer(Random& random, int64_t count, float half_width) {
-  Buffer buffer(count);
-  for (int64_t i = 0; i < count; ++i) buffer[i] = random.uniform(half_width);
-  return buffer;
-}
 
 Buffer nan_buffer(int64_t count) {
   Buffer buffer(count);
@@ -94,9 +74,16 @@ void Buffer::copy_from(const Buffer& other) {
   if (size_ != 0) std::memcpy(data(), other.data(), static_cast<size_t>(size_) * sizeof(float));
 }
 
+double Problem::flops(const std::string& format) const {
+  const auto rank = double(rank_of(format));
+  const double product = (rank > 0 ? 4.0 * rank : 2.0 * double(n)) * double(m) * double(n);
+  return pass == Pass::kTrainStep ? 3.0 * product : product;
+}
+
 double Problem::traffic_bytes(const std::string& format) const {
   const double elements = double(n) * double(n), matrix = 4 * elements, rows = 4 * double(m) * double(n);
-  const double delta = (format == "bf16" ? 2 : 4) * elements;  // bf16x3: two of bf16
+  const auto rank = double(rank_of(format));
+  const double delta = rank > 0 ? 4 * 2 * rank * double(n) : (format == "bf16" ? 2 : 4) * elements;  // bf16x3: 2 + 2
   switch (pass) {
     case Pass::kForward:
       return delta + 2 * rows;

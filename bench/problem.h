@@ -8,7 +8,8 @@
 //                                    backward_data need of the new D: repacking is part of it
 //                  train_step        forward, backward_data, update
 //
-// act is hard_tanh, matrices are dense row-major (ld = n), the identity scale is 1.
+// act is hard_tanh, matrices are dense row-major (ld = n), the identity scale is 1. D is dense, or in forward and
+// backward_data a product of two factors (factors.h).
 #pragma once
 
 #include <cstddef>
@@ -36,11 +37,12 @@ struct Problem {
 
   bool trains() const { return pass == Pass::kUpdate || pass == Pass::kTrainStep; }
 
-  // Nominal: 2 m n^2 for each multiplication by or for D, whatever an implementation really does.
-  double flops() const { return (pass == Pass::kTrainStep ? 6.0 : 2.0) * double(m) * double(n) * double(n); }
+  // Nominal: 2 m n^2 for each multiplication by or for D, whatever an implementation really does; 4 m n r where D is
+  // of low rank r.
+  double flops(const std::string& format = "f32") const;
 
-  // Bytes that must move at the least: D in the format of the products (in an update D and v, in fp32, each read and
-  // written), x, y, dz, dx once each.
+  // Bytes that must move at the least: D in the format of the products, its factors where it is of low rank (in an
+  // update D and v, in fp32, each read and written), x, y, dz, dx once each.
   double traffic_bytes(const std::string& format) const;
 };
 

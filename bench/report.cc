@@ -30,9 +30,9 @@ const ImplementationResult* ours_of(const PointResult& point, const std::string&
   return find(point, title_of("idelta", format));
 }
 
-// No less accurate by its format alone.
+// No less accurate by its format alone, and of the same D.
 bool matches(const ImplementationResult& theirs, const std::string& format) {
-  return theirs.format == format || theirs.format == "f32";
+  return theirs.format == format || (theirs.format == "f32" && rank_of(format) == 0);
 }
 
 // One column of ratios: those so far.
@@ -59,10 +59,12 @@ using Points = std::vector<const PointResult*>;
 std::vector<Column> columns_of(const Points& points, const std::string& format) {
   std::vector<Column> columns = {{.name = kBest, .ratios = {}}};
   for (const PointResult* point : points) {
+    const ImplementationResult& ours = *ours_of(*point, format);
     for (const ImplementationResult& result : point->implementations) {
       const bool known = std::any_of(columns.begin(), columns.end(),
                                      [&](const Column& column) { return column.name == result.title(); });
-      const bool wanted = result.name == "idelta" ? result.format != format : matches(result, format);
+      const bool wanted =
+          result.name == "idelta" ? &result != &ours && are_compared(ours, result) : matches(result, format);
       if (wanted && !known) columns.push_back({.name = result.title(), .ratios = {}});
     }
   }
@@ -105,7 +107,7 @@ void append_row(std::string& text, const PointResult& point, const Implementatio
     return;
   }
   const Quartiles seconds = quartiles(ours.seconds);
-  append(text, " %8.1f %5.0f", 1e-9 * point.problem.flops() / seconds.median,
+  append(text, " %8.1f %5.0f", ours.gigaflops(point.problem, seconds.median),
          100.0 * quartiles(ours.peak_fraction).median);
   if (ours.bandwidth_fraction.empty()) {
     append(text, " %6s %5s", "-", "-");
@@ -167,11 +169,12 @@ void append_disturbance(std::string& text, const std::vector<PointResult>& point
 constexpr const char* kLegend =
     R"(GFLOP/s: idelta, median of interleaved rounds. peak%: of an FMA loop of the same rounds. iqr%: quartile range of the
 time. error: relative, against fp64. GB/s: D (in updates D and v, read and written), x, y, dz, dx once each; bw%: of
-a loop that moves fp32 D and v from the same place, in the same rounds.
+a loop that moves fp32 D and v, or the factors of D, from the same place, in the same rounds.
 / name: idelta's speed over the other's, median (quartiles) of each round's own ratio; above 1 idelta is faster.
 best: the fastest of openblas (SGEMM, then loops), openblas_beta1 (SGEMM accumulates) and onednn at that point, in fp32
 or the table's format. plain: idelta's kernels on W. ..._bf16: in format BF16. idelta_random: idelta on random numbers
 instead of the trained model's.
+lrR: D is of rank R, 4 m n R flops; / idelta is by dense D in fp32, / openblas_lrR two products with the same factors.
 )";
 
 // Those of idelta, in the order of their first appearance.

@@ -103,8 +103,8 @@ void TrafficLoop::run() {
   (void)keep;
 }
 
-TrafficLoop traffic_loop_for(const Problem& problem, bool cold) {
-  const int64_t matrix_bytes = problem.n * problem.n * int64_t(sizeof(float));
+TrafficLoop traffic_loop_for(const Problem& problem, int64_t rank, bool cold) {
+  const int64_t matrix_bytes = (rank > 0 ? 2 * rank : problem.n) * problem.n * int64_t(sizeof(float));
   if (problem.trains()) return {Traffic::kReadWrite, 2 * matrix_bytes, problem.threads, cold};  // D and v
   const Traffic kind = problem.pass == Pass::kBackwardWeights ? Traffic::kWrite : Traffic::kRead;
   return {kind, matrix_bytes, problem.threads, cold};

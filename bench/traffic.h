@@ -35,8 +35,9 @@ class TrafficLoop {
   Buffer buffer_;
 };
 
-// What bounds a problem of few rows: the loop that moves its D (and v) as the pass does.
-TrafficLoop traffic_loop_for(const Problem& problem, bool cold);
+// What bounds a problem of few rows: the loop that moves its D (and v) as the pass does, or the factors of D where its
+// rank is not 0.
+TrafficLoop traffic_loop_for(const Problem& problem, int64_t rank, bool cold);
 
 // "read bandwidth, 1 thread: 24 KiB 400 GB/s, ...": half of L1d, half of L2, 8 times L2, and cold_bytes().
 std::string describe_bandwidth(int threads);

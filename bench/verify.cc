@@ -6,55 +6,20 @@
 // apart, and is one of the products when it is inside W. hard_tanh is 1-Lipschitz, so what bounds z bounds y.
 #include "bench/verify.h"
 
-#include <cblas.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <memory>
 #include <vector>
+
+#include "bench/reference.h"
 
 namespace idelta::bench {
 
 namespace {
 
-constexpr double kUnit = 0x1p-24;
 // Whoever flushes denormals, or a product that underflows, errs by less than this.
 constexpr double kTiny = 0x1p-126;
-
-// Errors in units of u sum |a b|: see the head. Worst case or probable, whichever is less.
-double units(int64_t k) { return std::min(double(k), 4 * std::sqrt(double(k))) + 3; }
-
-// A dense row-major matrix of `stride` columns, or its transpose.
-struct View {
-  const float* data;
-  int64_t stride;
-  bool transposed;
-  double at(int64_t i, int64_t j) const { return double(transposed ? data[j * stride + i] : data[i * stride + j]); }
-};
-
-// One row of A B in fp64, and the same of |A| |B|.
-struct RowProduct {
-  std::vector<double> value, magnitude;
-};
-
-RowProduct row_product(int64_t i, int64_t k, int64_t n, View a, View b) {
-  RowProduct sum{std::vector<double>(size_t(n)), std::vector<double>(size_t(n))};
-  const auto add = [&](int64_t p, int64_t j) {
-    const double product = a.at(i, p) * b.at(p, j);
-    sum.value[size_t(j)] += product;
-    sum.magnitude[size_t(j)] += std::fabs(product);
-  };
-  if (!b.transposed) {  // walk B in the order of its memory
-    for (int64_t p = 0; p < k; ++p) {
-      for (int64_t j = 0; j < n; ++j) add(p, j);
-    }
-  } else {
-    for (int64_t j = 0; j < n; ++j) {
-      for (int64_t p = 0; p < k; ++p) add(p, j);
-    }
-  }
-  return sum;
-}
 
 // Collects elements: keeps the first failure, and the norms of error and reference over the rows that are known in
 // fp64.
@@ -86,53 +51,12 @@ class Judge {
   double error_squares_ = 0.0, wanted_squares_ = 0.0;
 };
 
-// All rows of A B (rows x n, k products each): some in fp64, evenly spread with the first and the last among them, the
-// others by SGEMM, whose own error and the coarser bound sum |a b| <= |a| |b| their magnitude allows for.
-class Product {
- public:
-  Product(int64_t rows, int64_t k, int64_t n, View a, View b)
-      : rows_(rows), k_(k), n_(n), a_(a), b_(b), single_(rows * n), column_norms_(size_t(n)) {
-    const auto transposed = [](View v) { return v.transposed ? CblasTrans : CblasNoTrans; };
-    cblas_sgemm(CblasRowMajor, transposed(a), transposed(b), int(rows), int(n), int(k), 1.0f, a.data, int(a.stride),
-                b.data, int(b.stride), 0.0f, single_.data(), int(n));
-    for (int64_t p = 0; p < k; ++p) {
-      for (int64_t j = 0; j < n; ++j) column_norms_[size_t(j)] += b.at(p, j) * b.at(p, j);
-    }
-    for (double& norm : column_norms_) norm = std::sqrt(norm);
-  }
-
-  // A few million products in fp64 take some ten milliseconds.
-  bool is_sampled(int64_t i) const {
-    constexpr double kProducts = 8e6;
-    const int64_t sampled =
-        std::clamp<int64_t>(int64_t(kProducts / double(k_ * n_)), std::min<int64_t>(rows_, 4), rows_);
-    return i == rows_ - 1 || i * sampled / rows_ != (i - 1) * sampled / rows_ || i == 0;
-  }
-
-  RowProduct row(int64_t i) const {
-    if (is_sampled(i)) return row_product(i, k_, n_, a_, b_);
-    double norm = 0.0;
-    for (int64_t p = 0; p < k_; ++p) norm += a_.at(i, p) * a_.at(i, p);
-    norm = std::sqrt(norm);
-    RowProduct product{std::vector<double>(size_t(n_)), std::vector<double>(size_t(n_))};
-    for (int64_t j = 0; j < n_; ++j) {
-      product.value[size_t(j)] = double(single_[i * n_ + j]);
-      product.magnitude[size_t(j)] = 2 * norm * column_norms_[size_t(j)];
-    }
-    return product;
-  }
-
- private:
-  const int64_t rows_, k_, n_;
-  const View a_, b_;
-  Buffer single_;
-  std::vector<double> column_norms_;
-};
-
 struct Check {
   const Problem& problem;
   const Inputs& inputs;
-  const Buffer& delta;  // what the stages forward and backward_data start from
+  // What the stages forward and backward_data start from: D, or its factors where these are not null.
+  const Buffer& delta;
+  const Factors* factors;
   const Buffer& bias;
   const LayerMemory& memory;
   bool identity_apart;
@@ -142,6 +66,12 @@ struct Check {
   View rows_of(const Buffer& buffer) const { return {buffer.data(), problem.n, false}; }
   View columns_of(const Buffer& buffer) const { return {buffer.data(), problem.n, true}; }
 
+  // a D, a: m x n; or a D^T.
+  std::unique_ptr<const Product> times_delta(const Buffer& a, bool transposed) const {
+    if (factors != nullptr) return low_rank_product(problem.m, rows_of(a), *factors, transposed);
+    return dense_product(problem.m, problem.n, problem.n, rows_of(a), transposed ? columns_of(delta) : rows_of(delta));
+  }
+
   // Bound of x + x D (+ b): see the head.
   double residual_bound(double magnitude, double x) const {
     const double inside = magnitude + (identity_apart ? 0.0 : std::fabs(x));
@@ -150,10 +80,10 @@ struct Check {
 
   void forward() const {
     const int64_t n = problem.n;
-    const Product product(problem.m, n, n, rows_of(inputs.x), rows_of(delta));
+    const auto product = times_delta(inputs.x, false);
     for (int64_t i = 0; i < problem.m; ++i) {
-      const RowProduct xD = product.row(i);
-      judge.begin_row(product.is_sampled(i));
+      const RowProduct xD = product->row(i);
+      judge.begin_row(product->is_sampled(i));
       for (int64_t j = 0; j < n; ++j) {
         const double x = inputs.x[i * n + j], b = bias[j];
         const double y = std::clamp(x + xD.value[size_t(j)] + b, -1.0, 1.0);
@@ -172,10 +102,10 @@ struct Check {
       }
     }
     judge.begin_main_result();
-    const Product product(problem.m, n, n, rows_of(memory.dz), columns_of(delta));
+    const auto product = times_delta(memory.dz, true);
     for (int64_t i = 0; i < problem.m; ++i) {
-      const RowProduct dzDt = product.row(i);
-      judge.begin_row(product.is_sampled(i));
+      const RowProduct dzDt = product->row(i);
+      judge.begin_row(product->is_sampled(i));
       for (int64_t j = 0; j < n; ++j) {
         const double dz = memory.dz[i * n + j];
         const double bound = residual_bound(dzDt.magnitude[size_t(j)], dz);
@@ -184,7 +114,9 @@ struct Check {
     }
   }
 
-  Product gradient() const { return {problem.n, problem.m, problem.n, columns_of(memory.x), rows_of(memory.dz)}; }
+  std::unique_ptr<const Product> gradient() const {
+    return dense_product(problem.n, problem.m, problem.n, columns_of(memory.x), rows_of(memory.dz));
+  }
 
   // Column sums: one row of ones times dz.
   RowProduct bias_gradient() const {
@@ -200,10 +132,10 @@ struct Check {
       judge.element("db", 0, j, memory.bias_gradient[j], db.value[size_t(j)], unit * db.magnitude[size_t(j)] + kTiny);
     }
     judge.begin_main_result();
-    const Product product = gradient();
+    const auto product = gradient();
     for (int64_t i = 0; i < n; ++i) {
-      const RowProduct dD = product.row(i);
-      judge.begin_row(product.is_sampled(i));
+      const RowProduct dD = product->row(i);
+      judge.begin_row(product->is_sampled(i));
       for (int64_t j = 0; j < n; ++j) {
         const double bound = (unit + gradient_rounding) * dD.magnitude[size_t(j)] + kTiny;
         judge.element("dD", i, j, memory.gradient[i * n + j], dD.value[size_t(j)], bound);
@@ -240,10 +172,10 @@ struct Check {
                .rounding = 0.0});
     }
     judge.begin_main_result();
-    const Product product = gradient();
+    const auto product = gradient();
     for (int64_t i = 0; i < n; ++i) {
-      const RowProduct dD = product.row(i);
-      judge.begin_row(product.is_sampled(i));
+      const RowProduct dD = product->row(i);
+      judge.begin_row(product->is_sampled(i));
       for (int64_t j = 0; j < n; ++j) {
         const int64_t at = i * n + j;
         stepped("weights", i, j,
@@ -272,8 +204,8 @@ Verdict verify_train_step(const Problem& problem, Implementation& implementation
   const LayerMemory& memory = implementation.results();
   const double rounding = implementation.operand_rounding(), gradient_rounding = implementation.gradient_rounding();
   Judge judge;
-  const Check check{problem,        inputs,   inputs.delta,      inputs.bias, memory,
-                    identity_apart, rounding, gradient_rounding, judge};
+  const Check check{problem, inputs,         inputs.delta, nullptr,           inputs.bias,
+                    memory,  identity_apart, rounding,     gradient_rounding, judge};
   check.forward();
   check.backward_data();
   check.update(identity_in_weights);
@@ -284,7 +216,8 @@ Verdict verify_train_step(const Problem& problem, Implementation& implementation
   bias.copy_from(memory.bias);
   implementation.run();
   Judge second_judge;
-  const Check second{problem, inputs, delta, bias, memory, identity_apart, rounding, gradient_rounding, second_judge};
+  const Check second{problem, inputs,         delta,    nullptr,           bias,
+                     memory,  identity_apart, rounding, gradient_rounding, second_judge};
   second.forward();
   second.backward_data();
   const std::string failure = second_judge.verdict().failure;
@@ -294,20 +227,22 @@ Verdict verify_train_step(const Problem& problem, Implementation& implementation
 
 }  // namespace
 
-Verdict verify(const Problem& problem, Implementation& implementation, bool identity_apart) {
+Verdict verify(const Problem& problem, Implementation& implementation, const ImplementationEntry& entry) {
   if (problem.trains()) {
     implementation.reset(kCheckLearningRate);
     implementation.run();
   }
-  if (problem.pass == Pass::kTrainStep) return verify_train_step(problem, implementation, identity_apart);
+  if (problem.pass == Pass::kTrainStep) return verify_train_step(problem, implementation, entry.identity_apart);
   const Inputs& inputs = implementation.inputs();
+  const int64_t rank = rank_of(entry.format);
   Judge judge;
   const Check check{problem,
                     inputs,
                     inputs.delta,
+                    rank == 0 ? nullptr : &factors_for(problem.n, rank),
                     inputs.bias,
                     implementation.results(),
-                    identity_apart,
+                    entry.identity_apart,
                     implementation.operand_rounding(),
                     implementation.gradient_rounding(),
                     judge};

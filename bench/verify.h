@@ -16,7 +16,8 @@ struct Verdict {
 // train_step is reset and run once with a learning rate that lets a wrong gradient show; a train_step then once more,
 // whose forward and backward_data must be those of the new weights. Each stage's reference starts from what the
 // implementation itself made of the stage before (its y decides act', its dz the gradients), so that a kink is not
-// taken for an error.
-Verdict verify(const Problem& problem, Implementation& implementation, bool identity_apart);
+// taken for an error. D of low rank is the product of its factors in fp64.
+// entry: what made the implementation.
+Verdict verify(const Problem& problem, Implementation& implementation, const ImplementationEntry& entry);
 
 }  // namespace idelta::bench

@@ -29,7 +29,7 @@ std::string failure_of(const Problem& problem, const ImplementationEntry& entry)
   const Inputs inputs = random_inputs(problem);
   const auto implementation = entry.make(problem, inputs);
   implementation->run();
-  return verify(problem, *implementation, entry.identity_apart).failure;
+  return verify(problem, *implementation, entry).failure;
 }
 
 using Damage = std::function<void(const Inputs&, LayerMemory&)>;
@@ -248,6 +248,28 @@ TEST(Report, EachFormatHasItsTableAndItsRivals) {
             "4.00 (4.00-4.00)   1.60 (1.60-1.60)");
 }
 
+// D is another one: no ratio to what dense D takes elsewhere, and none of theirs to it.
+TEST(Report, LowRankIsComparedWithItsRankAndWithDense) {
+  PointResult point{.problem = {.pass = Pass::kForward, .n = 100, .m = 100, .threads = 1}};
+  point.fma_gflops = 800;
+  point.implementations = {timed("idelta", false, {10e-6}),        timed("idelta", false, {5e-6}, "bf16"),
+                           timed("plain", false, {9e-6}),          timed("slow", true, {20e-6}),
+                           timed("idelta", false, {4e-6}, "lr8"),  timed("slow", true, {6e-6}, "lr8"),
+                           timed("idelta", false, {8e-6}, "lr16"), timed("slow", true, {7e-6}, "lr16")};
+  const std::string report = to_report({point}, {});
+  const size_t begin = report.find("\nforward, lr8, warm"), end = report.find("\nforward, lr16, warm");
+  ASSERT_NE(begin, std::string::npos) << report;
+  ASSERT_NE(end, std::string::npos) << report;
+  const size_t dense = report.find("\nforward, f32, warm");
+  EXPECT_EQ(report.substr(dense, begin - dense).find("lr"), std::string::npos) << report;
+  const std::string low_rank = report.substr(begin, end - begin);
+  EXPECT_NE(low_rank.find("/ best           / idelta         / slow_lr8\n"), std::string::npos) << report;
+  // 4 m n r = 320e3 flops in 4 us; 2 n r + 2 m n floats, 86.4 kB.
+  EXPECT_EQ(line_with(low_rank, "   100    100"),
+            "   100    100     80.0    25   21.6    50   0.0  0.0e+00    1.50   2.50 (2.50-2.50)   1.50 (1.50-1.50)")
+      << report;
+}
+
 TEST(Report, OurOwnWrongResultIsSaidAndNotCounted) {
   PointResult point{.problem = {.pass = Pass::kUpdate, .n = 8, .m = 2, .threads = 2}};
   point.implementations = {timed("idelta", false, {1.0}), timed("openblas", true, {2.0})};
@@ -265,6 +287,10 @@ TEST(Problem, CountsWhatAPassMustMoveAndMultiply) {
   EXPECT_EQ(of(Pass::kForward).traffic_bytes("f32"), 4 * (100.0 + 2 * 30));
   EXPECT_EQ(of(Pass::kForward).traffic_bytes("bf16"), 2 * 100.0 + 4 * 2 * 30);
   EXPECT_EQ(of(Pass::kForward).traffic_bytes("bf16x3"), 4 * (100.0 + 2 * 30));
+  EXPECT_EQ(of(Pass::kForward).flops("lr2"), 240.0);
+  EXPECT_EQ(of(Pass::kForward).flops("bf16"), 600.0);
+  EXPECT_EQ(of(Pass::kForward).traffic_bytes("lr2"), 4 * (40.0 + 2 * 30));
+  EXPECT_EQ(of(Pass::kBackwardData).traffic_bytes("lr2"), 4 * (40.0 + 4 * 30));
   EXPECT_EQ(of(Pass::kBackwardWeights).traffic_bytes("bf16"), 4 * (100.0 + 2 * 30));
   EXPECT_EQ(of(Pass::kUpdate).traffic_bytes("f32"), 4 * (400.0 + 2 * 30));
   for (const char* format : {"f32", "bf16"}) {
@@ -365,6 +391,10 @@ TEST(Names, SayEverythingThatWasChosen) {
   EXPECT_EQ(benchmark_name(problem, entry), "update/openblas/f32/somewhere/n:794/m:16/threads:2");
   problem.layer = 5;
   EXPECT_EQ(benchmark_name(problem, entry), "update/openblas/f32/somewhere/n:794/m:16/layer:5/threads:2");
+  entry = idelta_low_rank_entry(32);
+  entry.isa = [](idelta_isa) { return std::string("avx512"); };
+  EXPECT_EQ(benchmark_name({.pass = Pass::kForward, .n = 794, .m = 128, .threads = 1}, entry),
+            "forward/idelta/lr32/avx512/n:794/m:128/threads:1");
 }
 
 TEST(Names, OfPassesReadBackAndNoOthersDo) {

@@ -23,6 +23,17 @@ IDELTA_BENCH_CLONES void add_bias_hard_tanh_rows(int64_t rows, int64_t n, const 
   }
 }
 
+IDELTA_BENCH_CLONES void add_input_bias_hard_tanh_rows(int64_t rows, int64_t n, const float* __restrict x,
+                                                       const float* __restrict bias, float* __restrict y) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      const float z = y[i * n + j] + x[i * n + j] + bias[j];
+      const float low = z < -1.0f ? -1.0f : z;
+      y[i * n + j] = low > 1.0f ? 1.0f : low;
+    }
+  }
+}
+
 IDELTA_BENCH_CLONES void hard_tanh_range(int64_t count, float* __restrict y) {
   for (int64_t i = 0; i < count; ++i) {
     const float low = y[i] < -1.0f ? -1.0f : y[i];
@@ -109,6 +120,11 @@ void share_elements(int64_t count, const Work& work) {
 
 void add_bias_hard_tanh(int64_t m, int64_t n, const float* bias, float* y) {
   share_rows(m, n, [=](int64_t i, int64_t rows) { add_bias_hard_tanh_rows(rows, n, bias, y + i * n); });
+}
+
+void add_input_bias_hard_tanh(int64_t m, int64_t n, const float* x, const float* bias, float* y) {
+  share_rows(m, n,
+             [=](int64_t i, int64_t rows) { add_input_bias_hard_tanh_rows(rows, n, x + i * n, bias, y + i * n); });
 }
 
 void hard_tanh(int64_t m, int64_t n, float* y) {

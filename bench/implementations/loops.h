@@ -8,6 +8,8 @@ namespace idelta::bench::loops {
 
 // y = hard_tanh(y + bias)
 void add_bias_hard_tanh(int64_t m, int64_t n, const float* bias, float* y);
+// y = hard_tanh(y + x + bias)
+void add_input_bias_hard_tanh(int64_t m, int64_t n, const float* x, const float* bias, float* y);
 // y = hard_tanh(y)
 void hard_tanh(int64_t m, int64_t n, float* y);
 // y = x + bias

@@ -18,6 +18,10 @@ std::vector<ImplementationEntry> all_implementations() {
 #ifdef IDELTA_BENCH_ONEDNN
   for (ImplementationEntry& entry : onednn_entries()) all.push_back(std::move(entry));
 #endif
+  for (const int64_t rank : kRanks) {
+    all.push_back(idelta_low_rank_entry(rank));
+    all.push_back(openblas_low_rank_entry(rank));
+  }
   return all;
 }
 
