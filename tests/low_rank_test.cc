@@ -281,6 +281,20 @@ TEST_F(LowRankTest, ToyCachesCrossEveryBlockEdge) {
   }
 }
 
+// Rows a page apart are copied before they are multiplied, y on x among them.
+TEST_F(LowRankTest, RowsThatCrowdTheCacheAreCopied) {
+  for (const int32_t threads : {1, 3}) {
+    const ContextPtr own = make_context(context_options(forced_isa(), threads));
+    Random random(9);
+    const Matrix D(100, 100);
+    fill_delta(D, random);
+    const DeltaPtr delta = pack(own, D, low_rank_options(20));
+    for (const int64_t m : {8, 9, 130}) {
+      for (const bool in_place : {false, true}) expect_passes(own, delta, {.m = m, .gap = 924, .in_place = in_place});
+    }
+  }
+}
+
 // ---- Rows that are not finite -----------------------------------------------------------------------------------
 
 TEST_F(LowRankTest, NanAndInfStayInTheirRow) {
