@@ -144,7 +144,7 @@ idelta_delta* pack_delta(const idelta_context& context, int64_t n, const float* 
 idelta_delta* pack_delta_factors(const idelta_context& context, int64_t n, int64_t r, const MatrixView& U,
                                  const MatrixView& V, const idelta_delta_options& options) {
   Header h = header_of(context, n, options);
-  h.rank = std::max<int64_t>(r, 1);
+  h.rank = r;
   Factors factors{n, r, dense(U, n, r), dense(V, r, n)};
   check_finite("U", std::max<int64_t>(r, 1), factors.U, /*transposed=*/false);
   check_finite("V", n, factors.V, /*transposed=*/false);
