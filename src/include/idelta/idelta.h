@@ -78,7 +78,8 @@ typedef enum idelta_format {
   IDELTA_FORMAT_LOW_RANK = 4 /* D ~ U V, U (n x r) with orthonormal columns, V (r x n), both fp32: 4 m n r flops instead
                                 of 2 m n^2; r by options.rank, by tolerance, or both: the least whose certificates are
                                 within it, n / 2 at most unless rank says more. A rank shrinks to what D has: singular
-                                values above n 2^-24 of the largest; 0 is legal (D = 0). D must be finite. NaN or Inf in a row of x reaches all of that row of y.
+                                values above n 2^-24 of the largest; 0 is legal (D = 0). D must be finite. NaN or
+                                Inf in a row of x reaches all of that row of y.
                                 idelta_update refuses it (UNSUPPORTED) */
 } idelta_format;
 
