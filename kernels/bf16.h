@@ -47,14 +47,14 @@ IDELTA_INLINE void transpose_pairs(V (&rows)[V::lanes], V (&pairs)[V::lanes / 2]
 
 // kWhole: src has all columns.
 template <Bf16Part kPart, bool kWhole, class V>
-IDELTA_INLINE void round_panel(const RoundPanel& p, uint32_t* words) {
+IDELTA_INLINE void round_panel(const RoundPanel& p, Word* words) {
   for (ptrdiff_t r = 0; r < p.rows; r += 2) {
     const float* const src = p.src + r * p.ld;
     const bool last = r + 1 == p.rows;
     for (ptrdiff_t c = 0; c < p.width; c += V::lanes, words += V::lanes) {
       const auto mask = V::first(kWhole ? V::lanes : p.cols - c);
       const V even = V::load(src + c, mask), odd = last ? V::zero() : V::load(src + p.ld + c, mask);
-      pair_high_halves(bf16_part<kPart>(even), bf16_part<kPart>(odd)).store(reinterpret_cast<float*>(words));
+      pair_high_halves(bf16_part<kPart>(even), bf16_part<kPart>(odd)).store(words);
     }
   }
 }
@@ -73,7 +73,7 @@ IDELTA_INLINE void each_part(const Operands& to, const Round& round) {
 template <class V>
 void bf16_round_panel(const RoundPanel& given) {
   const RoundPanel p = given;  // for all the compiler knows, a store could change what was given
-  each_part(p, [&]<Bf16Part kPart>(uint32_t* words) {
+  each_part(p, [&]<Bf16Part kPart>(Word* words) {
     p.cols >= p.width ? round_panel<kPart, true, V>(p, words) : round_panel<kPart, false, V>(p, words);
   });
 }
@@ -118,7 +118,7 @@ IDELTA_TILE void round_block_transposed(const RoundRows& t, ptrdiff_t r, ptrdiff
   dst += r * ldr + c;
   IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i, dst += ldr) {
     forget(dst);
-    if (kWhole || r + i < t.rows) block[i].store(reinterpret_cast<float*>(dst));
+    if (kWhole || r + i < t.rows) block[i].store(reinterpret_cast<Word*>(dst));
   }
 }
 

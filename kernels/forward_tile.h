@@ -10,10 +10,11 @@ namespace idelta {
 // All whole words of a tile, with a line fetched every kEvery of them. Unrolled by hand: as GCC 12 does it on request,
 // widened sums spill (a quarter of the speed from m = 64 on, AVX-512).
 template <int kEvery, class Product, int NP, int NV, int NR, class V, int MR>
-IDELTA_INLINE void multiply_words(V (&sum)[MR][NP * NV], LhsRows<MR>& x, const float*& d, const ForwardTile& t) {
+IDELTA_INLINE void multiply_words(V (&sum)[MR][NP * NV], LhsRows<typename Product::X, MR>& x, const Word*& d,
+                                  const ProductTile<typename Product::X>& t) {
   constexpr ptrdiff_t nr = NR * V::lanes;
   constexpr int steps = Product::kSteps;
-  const float* fetch = t.fetch.at ? t.fetch.at : t.x;
+  const Word* fetch = t.fetch.at ? t.fetch.at : t.panels;  // whatever is in cache
   ptrdiff_t words = t.k / steps;
   for (; words >= kFetchEvery; words -= kFetchEvery) {
     IDELTA_UNROLL for (ptrdiff_t w = 0; w < kFetchEvery; ++w, x.advance(steps), d += nr) {
@@ -32,7 +33,7 @@ IDELTA_INLINE void multiply_words(V (&sum)[MR][NP * NV], LhsRows<MR>& x, const f
 
 // MR rows by NP panels of NV vectors, of rows of NR vectors.
 template <class Product, class V, int MR, int NP, int NV, int NR>
-IDELTA_TILE void forward_tile(const ForwardTile& t) {
+IDELTA_TILE void forward_tile(const ProductTile<typename Product::X>& t) {
   constexpr int N = NP * NV;
   // MR * N sums, N vectors of D and one of x live at once; one more would spill.
   static_assert(MR * N + N + 1 <= V::registers);
@@ -50,8 +51,8 @@ IDELTA_TILE void forward_tile(const ForwardTile& t) {
 
   if (t.epilogue.fetch_y && !t.suspend.at) prefetch_rows<V, MR, N>(t.epilogue.y, t.epilogue.ldy);
 
-  LhsRows<MR> x(t.x, t.ldx);
-  const float* d = t.panels;
+  LhsRows<typename Product::X, MR> x(t.x, t.ldx);
+  const Word* d = t.panels;
   if (t.fetch.dense) {
     multiply_words<1, Product, NP, NV, NR>(sum, x, d, t);
   } else {
@@ -79,12 +80,12 @@ IDELTA_TILE void forward_tile(const ForwardTile& t) {
 
 template <class Product, class V, int MR, int NV>
 struct ProductRows {
-  using Args = ForwardTile;
+  using Args = ProductTile<typename Product::X>;
   static constexpr ptrdiff_t nr = NV * V::lanes;
   static constexpr int most_panels = panels_that_fit<V, MR, NV>();
 
   template <int NP>
-  IDELTA_INLINE static void run(const ForwardTile& t) {
+  IDELTA_INLINE static void run(const Args& t) {
     if (NP == 1 && t.cols <= NV / 2 * V::lanes) {
       forward_tile<Product, V, MR, 1, NV / 2, NV>(t);
     } else {
@@ -93,7 +94,7 @@ struct ProductRows {
     if (t.epilogue.activation.tanh && !t.suspend.at) tanh_tile<V>(t.epilogue, t.rows, t.cols);
   }
 
-  IDELTA_INLINE static void advance(ForwardTile& t, ptrdiff_t panels) {
+  IDELTA_INLINE static void advance(Args& t, ptrdiff_t panels) {
     const ptrdiff_t width = panels * nr;
     t.panels += panels * t.panel_stride;
     if (t.start.at) t.start.at += panels * t.start.panel_stride;

@@ -36,6 +36,19 @@ inline constexpr ptrdiff_t kLine = 16;      // floats in a cache line
 inline constexpr ptrdiff_t kPairLine = 32;  // bf16 numbers in one
 inline constexpr ptrdiff_t kWidest = 64;    // nr of any ISA
 
+// Four bytes of a packed operand: a float, or two bf16 numbers, the even step of a pair in the low half. What may be
+// either is only ever looked at through this type, which may alias both.
+typedef uint32_t Word __attribute__((may_alias));  // NOLINT(modernize-use-using): a using drops the attribute
+// What an array holds: the attribute gets lost where a type is a template's argument.
+struct Floats {
+  using Number = float;
+};
+struct Pairs {
+  using Number = Word;
+};
+IDELTA_INLINE Word* words_of(float* p) { return reinterpret_cast<Word*>(p); }
+IDELTA_INLINE const Word* words_of(const float* p) { return reinterpret_cast<const Word*>(p); }
+
 // y = min(high, max(low, max(slope * z, z))), 0 < slope <= 1, then tanh if asked: covers every activation of idelta.h.
 struct ActivationArgs {
   float slope = 1, low = 0, high = 0;
@@ -83,7 +96,7 @@ struct Epilogue {
 // every word; `step` elements after the one before. at = null: nothing.
 inline constexpr ptrdiff_t kFetchEvery = 4;
 struct Fetch {
-  const float* at;
+  const Word* at;
   ptrdiff_t step;
   bool dense;
 };
@@ -102,19 +115,21 @@ struct Sums {
 
 // y = act(a x + x D + b) for one row tile and a run of panels. For panels of bf16 `panels` are their words, which
 // panel_stride counts.
-struct ForwardTile {
-  ptrdiff_t rows;  // 1 .. mr
-  ptrdiff_t cols;  // from the first column of a panel on; may span panels
-  ptrdiff_t k;     // reduction steps
-  const float* x;  // from the first reduction step on
+template <class X>
+struct ProductTile {
+  ptrdiff_t rows;               // 1 .. mr
+  ptrdiff_t cols;               // from the first column of a panel on; may span panels
+  ptrdiff_t k;                  // reduction steps
+  const typename X::Number* x;  // from the first reduction step on
   ptrdiff_t ldx;
-  const float* panels;     // D from the first reduction step on
+  const Word* panels;      // D from the first reduction step on
   ptrdiff_t panel_stride;  // elements from one panel to the next
   Sums start;              // sums that the chains go on from; nowhere: zero
   Sums suspend;            // where sums are left, without the epilogue; nowhere: finish
   Fetch fetch;
   Epilogue epilogue;
 };
+using ForwardTile = ProductTile<Floats>;
 
 // dD = beta dD + x^T dz for one tile: rows are columns of x, m is the reduction. beta = 0 never reads out.
 struct WeightsTile {
@@ -164,8 +179,8 @@ struct RoundPanel {
   const float* src;
   ptrdiff_t ld;
   ptrdiff_t width;
-  uint32_t* hi;
-  uint32_t* lo;  // or null
+  Word* hi;
+  Word* lo;  // or null
 };
 
 // Rows of src rounded likewise, in their own order, with zeros up to the next multiple of kPairLine. Transposed:
@@ -189,7 +204,7 @@ struct Bf16Block {
   ptrdiff_t k;  // reduction steps, a multiple of kPairLine
   const uint16_t *x_hi, *x_lo;
   ptrdiff_t ldx;
-  const uint32_t *panels_hi, *panels_lo;
+  const Word *panels_hi, *panels_lo;
   ptrdiff_t panel_stride;  // words from one panel to the next
   Sums start;              // sums that the products are added to; nowhere: zero
   float* partial;          // memory for sums between blocks of k: rows, rounded up to 32, x nr
@@ -237,7 +252,7 @@ struct OptimizerStep {
   // The packs of w and of w^T from their first entry on, in rows of nr that are zero past the last one and stay so, or
   // null: fp32 numbers, or words of bf16 pairs as in RoundPanel, with lo so many words behind hi (0: none). Every nr
   // rows of w are a panel of w^T.
-  float *copy, *transposed;
+  Word *copy, *transposed;
   ptrdiff_t transposed_panel_stride;
   bool pairs;
   ptrdiff_t low_plane;

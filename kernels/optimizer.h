@@ -172,7 +172,7 @@ struct PackBlock {
 
   // Rows of a pack from row `first` on, up to `rows` of them; what comes after them has stayed zero. fetch: 0 fetches
   // nothing.
-  IDELTA_INLINE void store_rows(const V (&block)[V::lanes], float* words, ptrdiff_t first, ptrdiff_t rows,
+  IDELTA_INLINE void store_rows(const V (&block)[V::lanes], Word* words, ptrdiff_t first, ptrdiff_t rows,
                                 ptrdiff_t fetch) const {
     words += first * nr;
     IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) {
@@ -182,7 +182,7 @@ struct PackBlock {
     }
   }
   // The same of the high halves, two rows a word.
-  IDELTA_INLINE void store_pairs(const V (&block)[V::lanes], float* words, ptrdiff_t first, ptrdiff_t rows,
+  IDELTA_INLINE void store_pairs(const V (&block)[V::lanes], Word* words, ptrdiff_t first, ptrdiff_t rows,
                                  ptrdiff_t fetch) const {
     words += first / 2 * nr;
     if constexpr (V::lanes == 1) {
@@ -197,7 +197,7 @@ struct PackBlock {
     }
   }
   template <int N>
-  IDELTA_INLINE void store_words(const V (&pairs)[N], float* words, ptrdiff_t rows, ptrdiff_t fetch) const {
+  IDELTA_INLINE void store_words(const V (&pairs)[N], Word* words, ptrdiff_t rows, ptrdiff_t fetch) const {
     IDELTA_UNROLL for (int i = 0; i < N; ++i) {
       if (!kWhole && 2 * i >= rows) break;
       pairs[i].store(words + i * nr);
@@ -209,7 +209,7 @@ struct PackBlock {
   IDELTA_INLINE void store_halves(V (&block)[V::lanes], ptrdiff_t plane) const {
     if (s.copy) store_pairs(block, s.copy + plane + c, r, s.rows - r, 0);
     if (!s.transposed) return;
-    float* const words = s.transposed + plane + r;
+    Word* const words = s.transposed + plane + r;
     if constexpr (kWhole && V::lanes > 1) {
       V pairs[V::lanes / 2];
       transpose_pairs(block, pairs);

@@ -14,15 +14,15 @@ namespace idelta {
 
 // MR rows of x, ld apart, at a reduction step. Every third row has a pointer of its own and the two after it are
 // reached by the scaled index that x86 addresses have, so that all of them fit the general registers.
-template <int MR>
+template <class X, int MR>
 struct LhsRows {
-  const float* third[(MR + 2) / 3];
+  const typename X::Number* third[(MR + 2) / 3];
   ptrdiff_t ld;
 
-  IDELTA_INLINE LhsRows(const float* first, ptrdiff_t stride) : ld(stride) {
+  IDELTA_INLINE LhsRows(const typename X::Number* first, ptrdiff_t stride) : ld(stride) {
     IDELTA_UNROLL for (int g = 0; g < (MR + 2) / 3; ++g) third[g] = first + 3 * g * ld;
   }
-  IDELTA_INLINE float at(int i, ptrdiff_t step) const { return third[i / 3][i % 3 * ld + step]; }
+  IDELTA_INLINE typename X::Number at(int i, ptrdiff_t step) const { return third[i / 3][i % 3 * ld + step]; }
   IDELTA_INLINE void advance(ptrdiff_t steps) {
     IDELTA_UNROLL for (int g = 0; g < (MR + 2) / 3; ++g) third[g] += steps;
   }
@@ -43,7 +43,7 @@ struct LhsColumns {
 struct OneStep {
   static constexpr int kSteps = 1;
   template <class V>
-  static IDELTA_INLINE V load(const float* word, int) {
+  static IDELTA_INLINE V load(const Word* word, int) {
     return V::load(word);
   }
 };
@@ -54,19 +54,23 @@ struct MultiplyAdd {
     accumulate(sum, x, d);
   }
 };
-struct F32Product : OneStep, MultiplyAdd {};
+struct F32Product : OneStep, MultiplyAdd {
+  using X = Floats;
+};
 
 // A pair of bf16, widened.
 struct WidenedProduct : MultiplyAdd {
+  using X = Floats;
   static constexpr int kSteps = 2;
   template <class V>
-  static IDELTA_INLINE V load(const float* word, int part) {
+  static IDELTA_INLINE V load(const Word* word, int part) {
     return part == 0 ? shift_left_16(V::load(word)) : high_half(V::load(word));
   }
 };
 
 // A pair of bf16 that meets a pair of bf16. Fetching nothing would take 1 %.
 struct DotProduct : OneStep {
+  using X = Pairs;
   static constexpr bool kFetches = false;
   template <class V>
   static IDELTA_INLINE void step(V& sum, V x, V d) {
@@ -76,7 +80,7 @@ struct DotProduct : OneStep {
 
 // Step `part` of the words at rhs: MR broadcasts of lhs against NP panels of NV vectors.
 template <class Product, class V, int MR, int NP, int NV, class Lhs>
-IDELTA_INLINE void multiply_step(V (&sum)[MR][NP * NV], const Lhs& lhs, int part, const float* rhs,
+IDELTA_INLINE void multiply_step(V (&sum)[MR][NP * NV], const Lhs& lhs, int part, const Word* rhs,
                                  ptrdiff_t panel_stride) {
   V d[NP * NV];
   IDELTA_UNROLL for (int v = 0; v < NP * NV; ++v) {
@@ -91,7 +95,7 @@ IDELTA_INLINE void multiply_step(V (&sum)[MR][NP * NV], const Lhs& lhs, int part
 // All steps. Every one but the first loads its words again, once the one before is through: kept in registers beside
 // what is made of them they would push sums out.
 template <class Product, class V, int MR, int NP, int NV, class Lhs>
-IDELTA_INLINE void multiply_word(V (&sum)[MR][NP * NV], const Lhs& lhs, const float* rhs, ptrdiff_t panel_stride) {
+IDELTA_INLINE void multiply_word(V (&sum)[MR][NP * NV], const Lhs& lhs, const Word* rhs, ptrdiff_t panel_stride) {
   multiply_step<Product, V, MR, NP, NV>(sum, lhs, 0, rhs, panel_stride);
   IDELTA_UNROLL for (int part = 1; part < Product::kSteps; ++part) {
     order_after(sum[MR - 1][NP * NV - 1], rhs);
@@ -114,7 +118,7 @@ IDELTA_INLINE void multiply_row(V (&sum)[N], const float* lhs, ptrdiff_t stride,
 constexpr ptrdiff_t kAhead = 16;
 
 template <class V, int NP, int NV>
-IDELTA_INLINE void prefetch_panels(const float* rhs, ptrdiff_t panel_stride) {
+IDELTA_INLINE void prefetch_panels(const Word* rhs, ptrdiff_t panel_stride) {
   constexpr int each = kLine / V::lanes;  // vectors a line
   IDELTA_UNROLL for (int v = 0; v < NP * NV; v += each) {
     __builtin_prefetch(rhs + (v / NV) * panel_stride + (v % NV) * V::lanes);

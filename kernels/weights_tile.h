@@ -10,7 +10,7 @@ namespace idelta {
 template <bool kFetches, class V, int MR, int NP, int NV>
 IDELTA_INLINE void multiply_rows(V (&sum)[MR][NP * NV], const WeightsTile& t) {
   LhsColumns<MR> x{t.lhs, t.lhs_stride};
-  const float* dz = t.rhs;
+  const Word* dz = words_of(t.rhs);
   const ptrdiff_t stride = t.rhs_stride, panel_stride = t.rhs_panel_stride;
   IDELTA_UNROLL_4 for (ptrdiff_t p = 0; p < t.m; ++p, x.advance(1), dz += stride) {
     if (kFetches) {

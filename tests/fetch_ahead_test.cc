@@ -20,8 +20,9 @@ std::vector<Fetch> shares(FetchAhead& ahead, int64_t tiles, int64_t words) {
 }
 
 // That those of the shares that begin within [begin, begin + floats) follow each other without a gap.
-void expect_covered(const std::vector<Fetch>& all, const float* begin, int64_t floats, int64_t words, int64_t every) {
-  const float* covered = begin;
+void expect_covered(const std::vector<Fetch>& all, const float* first, int64_t floats, int64_t words, int64_t every) {
+  const Word* const begin = words_of(first);
+  const Word* covered = begin;
   for (const Fetch& fetch : all) {
     if (fetch.at < begin || fetch.at >= begin + floats) continue;
     ASSERT_LE(fetch.at, covered) << all.size() << " tiles of " << words << " words";
@@ -76,7 +77,7 @@ TEST_F(FetchAheadTest, PanelsAreFetchedDensely) {
   for (const int64_t tiles : kTiles) {
     for (const int64_t words : kWords) {
       FetchAhead ahead(tiles);
-      ahead.panels(x_.data(), kRows * kLd);
+      ahead.panels(words_of(x_.data()), kRows * kLd);
       const std::vector<Fetch> all = shares(ahead, tiles, words);
       for (const Fetch& fetch : all) ASSERT_TRUE(fetch.dense);
       expect_covered(all, x_.data(), kRows * kLd, words, 1);

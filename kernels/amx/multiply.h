@@ -63,7 +63,7 @@ IDELTA_INLINE void multiply_line(const Engine& tiles, const Bf16Block& b, ptrdif
     tiles.template load<4>(x + at_x, ldx);
     if (kTall) tiles.template load<5>(x + at_x + kTileRows * b.ldx, ldx);
   };
-  const auto load_d = [&](const uint32_t* d) {
+  const auto load_d = [&](const Word* d) {
     tiles.template load<6>(d + at_d, ldd);
     tiles.template load<7>(d + at_d + kColumns / 2, ldd);
   };

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/kernels.h"
+
 namespace {
 
 struct Vector {
@@ -26,10 +28,14 @@ struct Vector {
   static Vector zero() { return {_mm256_setzero_ps()}; }
   static Vector splat(float x) { return {_mm256_set1_ps(x)}; }
   static Vector load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  static Vector load(const idelta::Word* p) {
+    return {_mm256_castsi256_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
   static Vector load(const float* p, Mask mask) {
     return mask.all ? load(p) : Vector{_mm256_maskload_ps(p, mask.lanes)};
   }
   void store(float* p) const { _mm256_storeu_ps(p, v); }
+  void store(idelta::Word* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_castps_si256(v)); }
   void store(float* p, Mask mask) const {
     if (mask.all) return store(p);
     _mm256_maskstore_ps(p, mask.lanes, v);
@@ -47,7 +53,7 @@ inline void accumulate(Vector& sum, Vector a, Vector b) {
   __asm__("vfmadd231ps %2, %1, %0" : "+x"(sum.v) : "x"(a.v), "x"(b.v));
 }
 // Nothing: to the compiler, p comes out of sum.
-inline void order_after(Vector& sum, const float*& p) { __asm__("" : "+x"(sum.v), "+r"(p)); }
+inline void order_after(Vector& sum, const idelta::Word*& p) { __asm__("" : "+x"(sum.v), "+r"(p)); }
 // a, of which Clang knows nothing: see gradient_of().
 inline Vector opaque(Vector a) {
 #if defined(__clang__)

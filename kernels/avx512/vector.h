@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/kernels.h"
+
 namespace {
 
 struct Vector {
@@ -21,9 +23,12 @@ struct Vector {
 
   static Vector zero() { return {_mm512_setzero_ps()}; }
   static Vector splat(float x) { return {_mm512_set1_ps(x)}; }
+  static Vector splat(idelta::Word x) { return {_mm512_castsi512_ps(_mm512_set1_epi32(static_cast<int>(x)))}; }
   static Vector load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static Vector load(const idelta::Word* p) { return {_mm512_castsi512_ps(_mm512_loadu_si512(p))}; }
   static Vector load(const float* p, Mask mask) { return {_mm512_maskz_loadu_ps(mask, p)}; }
   void store(float* p) const { _mm512_storeu_ps(p, v); }
+  void store(idelta::Word* p) const { _mm512_storeu_si512(p, _mm512_castps_si512(v)); }
   void store(float* p, Mask mask) const { _mm512_mask_storeu_ps(p, mask, v); }
 };
 
@@ -37,7 +42,7 @@ inline void accumulate(Vector& sum, Vector a, Vector b) {
   __asm__("vfmadd231ps %2, %1, %0" : "+v"(sum.v) : "v"(a.v), "v"(b.v));
 }
 // Nothing: to the compiler, p comes out of sum.
-inline void order_after(Vector& sum, const float*& p) { __asm__("" : "+v"(sum.v), "+r"(p)); }
+inline void order_after(Vector& sum, const idelta::Word*& p) { __asm__("" : "+v"(sum.v), "+r"(p)); }
 // a, of which Clang knows nothing: see gradient_of().
 inline Vector opaque(Vector a) {
 #if defined(__clang__)

@@ -27,13 +27,13 @@ void dot(const Bf16Block& b) {
   const ptrdiff_t width = tiles == 1 ? b.cols : kColumns;
   const ptrdiff_t words = b.k / 2, share = b.panel_stride / tiles;  // of the next panel, fetched by a tile
   for (ptrdiff_t j = 0; j < b.cols; j += width) {
-    const float* const panel = reinterpret_cast<const float*>(b.panels_hi + j / kColumns * b.panel_stride);
-    const float* next = panel + b.panel_stride;
+    const Word* const panel = b.panels_hi + j / kColumns * b.panel_stride;
+    const Word* next = panel + b.panel_stride;
     for (ptrdiff_t i = 0; i < b.rows; i += height, next += share) {
       row_tile({.rows = height < b.rows - i ? height : b.rows - i,
                 .cols = width < b.cols - j ? width : b.cols - j,
                 .k = words,
-                .x = reinterpret_cast<const float*>(b.x_hi + i * b.ldx),
+                .x = reinterpret_cast<const Word*>(b.x_hi + i * b.ldx),
                 .ldx = b.ldx / 2,
                 .panels = panel,
                 .panel_stride = b.panel_stride,

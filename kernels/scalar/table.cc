@@ -24,23 +24,23 @@ float widened(uint32_t half) { return from_bits(half << 16).v; }
 
 // Reduction step p of a panel's column.
 struct F32Panel {
-  const float* rows;
-  float at(ptrdiff_t p, ptrdiff_t column) const { return rows[p * kColumns + column]; }
+  const Word* rows;
+  float at(ptrdiff_t p, ptrdiff_t column) const { return __builtin_bit_cast(float, rows[p * kColumns + column]); }
 };
 struct Bf16Panel {
-  const uint32_t* pairs;
+  const Word* pairs;
   float at(ptrdiff_t p, ptrdiff_t column) const {
     const uint32_t pair = pairs[p / 2 * kColumns + column];
     return widened(p % 2 == 0 ? pair & 0xffffu : pair >> 16);
   }
 };
 
-template <class Panel, class Word>
+template <class Panel>
 void forward(const ForwardTile& t) {
   for (ptrdiff_t i = 0; i < t.rows; ++i) {
     for (ptrdiff_t j = 0; j < t.cols; ++j) {
       const ptrdiff_t panel = j / kColumns, column = j % kColumns;
-      const Panel d{reinterpret_cast<const Word*>(t.panels + panel * t.panel_stride)};
+      const Panel d{t.panels + panel * t.panel_stride};
       float sum = start_of(t.start, i, j);
       for (ptrdiff_t p = 0; p < t.k; ++p) sum = __builtin_fmaf(t.x[i * t.ldx + p], d.at(p, column), sum);
       if (t.suspend.at) {
@@ -88,7 +88,7 @@ void weights(const WeightsTile& t) {
 }  // namespace
 
 constinit const KernelTable kTable = {
-    .f32_forward = {.mr = kRows, .nr = kColumns, .run = forward<F32Panel, float>},
+    .f32_forward = {.mr = kRows, .nr = kColumns, .run = forward<F32Panel>},
     .f32_weights = {.mr = kRows, .nr = kColumns, .few_rows = kRows, .run = weights},
     .f32_copy_rows = {.run = copy_rows<Vector>},
     .f32_pack_panel = {.run = pack_panel<Vector>},
@@ -98,7 +98,7 @@ constinit const KernelTable kTable = {
     .bf16_round_panel = {.run = bf16_round_panel<Vector>},
     .bf16_round_rows = {.run = bf16_round_rows<Vector>},
     .bf16_round_rows_transposed = {.run = bf16_round_rows_transposed<Vector>},
-    .bf16_forward = {.mr = kRows, .nr = kColumns, .kr = 2, .run = forward<Bf16Panel, uint32_t>},
+    .bf16_forward = {.mr = kRows, .nr = kColumns, .kr = 2, .run = forward<Bf16Panel>},
     .bf16_dot = {.mr = kRows, .nr = kColumns, .kr = 2, .run = dot<false>},
     .bf16x3_dot = {.mr = kRows, .nr = kColumns, .kr = 2, .run = dot<true>},
     .f32_scale_add = {.run = scale_add<Vector>},

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels/kernels.h"
+
 namespace {
 
 struct Vector {
@@ -19,8 +21,10 @@ struct Vector {
   static Vector zero() { return {0.0f}; }
   static Vector splat(float x) { return {x}; }
   static Vector load(const float* p) { return {*p}; }
+  static Vector load(const idelta::Word* p) { return {__builtin_bit_cast(float, *p)}; }
   static Vector load(const float* p, Mask mask) { return {mask ? *p : 0.0f}; }
   void store(float* p) const { *p = v; }
+  void store(idelta::Word* p) const { *p = __builtin_bit_cast(uint32_t, v); }
   void store(float* p, Mask mask) const {
     if (mask) *p = v;
   }

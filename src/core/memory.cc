@@ -12,19 +12,18 @@
 
 namespace idelta::core {
 
-FloatBuffer::FloatBuffer(int64_t size) : size_(size) {
+void* aligned_memory(size_t bytes) {
   constexpr size_t kHugePage = size_t{2} << 20;
-  const size_t bytes = static_cast<size_t>(size) * sizeof(float);
   const size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
   void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
   if (!memory && bytes > 0) throw std::bad_alloc();
 #if defined(__linux__)
   if (bytes >= kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);  // a wish: failing costs speed only
 #endif
-  data_.reset(static_cast<float*>(memory));
+  return memory;
 }
 
-void FloatBuffer::Free::operator()(float* p) const { std::free(p); }
+void free_memory(void* memory) { std::free(memory); }
 
 float* OfferedWorkspace::take(int64_t floats) const {
   if (data) {

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "kernels/kernels.h"
+
 namespace idelta::core {
 
 inline constexpr size_t kAlignment = 64;  // a cache line, and the widest vector
@@ -13,22 +15,33 @@ inline constexpr size_t kAlignment = 64;  // a cache line, and the widest vector
 constexpr int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 constexpr int64_t ceil_div(int64_t value, int64_t divisor) { return (value + divisor - 1) / divisor; }
 
-// Uninitialised floats, aligned to kAlignment; from 2 MiB on to huge pages, which the kernel is asked for: streaming D
-// at m = 1 would otherwise miss the TLB every KiB. (From 256 KiB on gave 1 % and took 2 MiB for every small delta.)
-class FloatBuffer {
+// Memory of so many bytes, uninitialised and aligned to kAlignment; from 2 MiB on to huge pages, which the kernel is
+// asked for: streaming D at m = 1 would otherwise miss the TLB every KiB. (From 256 KiB on gave 1 % and took 2 MiB for
+// every small delta.) Throws std::bad_alloc. Free with free_memory().
+void* aligned_memory(size_t bytes);
+void free_memory(void* memory);
+
+// Numbers of four bytes in such memory.
+template <class Of>
+class AlignedBuffer {
  public:
-  FloatBuffer() = default;
-  explicit FloatBuffer(int64_t size);  // throws std::bad_alloc
-  float* get() const { return data_.get(); }
+  using Number = typename Of::Number;
+
+  AlignedBuffer() = default;
+  explicit AlignedBuffer(int64_t size)
+      : data_(aligned_memory(static_cast<size_t>(size) * sizeof(Number))), size_(size) {}
+  Number* get() const { return static_cast<Number*>(data_.get()); }
   int64_t size() const { return size_; }
 
  private:
   struct Free {
-    void operator()(float* p) const;
+    void operator()(void* p) const { free_memory(p); }
   };
-  std::unique_ptr<float, Free> data_;
+  std::unique_ptr<void, Free> data_;
   int64_t size_ = 0;
 };
+using FloatBuffer = AlignedBuffer<Floats>;
+using WordBuffer = AlignedBuffer<Pairs>;
 
 // What the caller offered as workspace; null for none.
 struct OfferedWorkspace {

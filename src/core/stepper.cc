@@ -44,7 +44,7 @@ Stepper::Stepper(const KernelTable& kernels, idelta_delta& delta, const Paramete
       transposed_(parameters.D && delta.header.transposed),
       writes_packs_(std::max(forward_.nr(), backward_.nr()) == nr_),
       w_(parameters.D ? placed(parameters.D, parameters.order, parameters.ldd)
-                      : placed(along().chunk(0, 0), IDELTA_ORDER_PANELS, nr_)),
+                      : placed(reinterpret_cast<float*>(along().chunk(0, 0)), IDELTA_ORDER_PANELS, nr_)),
       state_{placed(parameters.state[0], parameters.order, n_), placed(parameters.state[1], parameters.order, n_)} {
   assert(kernels.f32_forward.nr == nr_ && kernels.f32_weights.nr == nr_);
 }

@@ -62,7 +62,7 @@ class Stepper {
   // The panels whose reduction goes along the rows of D as it lies, and those of its transpose.
   Panels& along() const { return transposed() ? backward_ : forward_; }
   Panels& across() const { return transposed() ? forward_ : backward_; }
-  float* across_chunk(int64_t row_panel, int64_t panel) const {
+  Word* across_chunk(int64_t row_panel, int64_t panel) const {
     return across().chunk(row_panel, panel * (nr_ / kLine));
   }
 

@@ -25,7 +25,7 @@ int64_t WeightsRounded::partial_floats() const {
 int64_t WeightsRounded::task_floats() const { return planes() * (dz_words() + x_words()) + partial_floats() + zeros(); }
 
 WeightsRounded::Packed WeightsRounded::packed(const Share& share) const {
-  const auto dz = reinterpret_cast<uint32_t*>(share.memory);
+  Word* const dz = words_of(share.memory);
   const auto x = reinterpret_cast<uint16_t*>(dz + planes() * dz_words());
   float* const partial = share.memory + planes() * (dz_words() + x_words());
   return {.dz_hi = dz,
@@ -60,7 +60,7 @@ void WeightsRounded::pack_panels(const Share& share, const Packed& to, Range row
                                .width = nr,
                                .hi = to.dz_hi + at,
                                .lo = to.dz_lo ? to.dz_lo + at : nullptr});
-    for (uint32_t* const words : {to.dz_hi, to.dz_lo}) {
+    for (Word* const words : {to.dz_hi, to.dz_lo}) {
       if (words) std::fill(words + at + ceil_div(rows.size(), 2) * nr, words + at + kPairLine / 2 * nr, 0u);
     }
   }

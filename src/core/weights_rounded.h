@@ -21,7 +21,7 @@ class WeightsRounded final : public WeightsProduct {
   //   dz:  panel after panel,   panel_words() each, words [row / 2][kernel's nr]; together() of them make one of dD
   //   x:   column after column, stride() each,      [row]
   struct Packed {
-    uint32_t *dz_hi, *dz_lo;
+    Word *dz_hi, *dz_lo;
     uint16_t *x_hi, *x_lo;
     float* partial;  // partial_floats()
     float* zeros;    // a row of dD, in its place where it must not be read

@@ -49,8 +49,8 @@ class FetchAhead {
 
   // The panels from the second on, where tiles wait_for_panels(): a quarter to a third at n = 794 and 1024, m = 16, 8 %
   // at m = 64, with D from memory; nothing with D from L3.
-  void panels(const float* second, int64_t floats) {
-    operands_[count_++] = {second, floats, 0};
+  void panels(const Word* second, int64_t words) {
+    operands_[count_++] = {second, words, 0};
     dense_ = true;
     divide();
   }
@@ -60,25 +60,25 @@ class FetchAhead {
     if (count_ == 0) return {};
     Operand& operand = operands_[turn_];
     if (++turn_ == count_) turn_ = 0;
-    const float* const at = operand.at;
+    const Word* const at = operand.at;
     operand.at += operand.share;
     return {at, ceil_div(operand.share * (dense_ ? 1 : kFetchEvery), words), dense_};
   }
 
  private:
   struct Operand {
-    const float* at;
-    int64_t floats, share;  // share: a tile's
+    const Word* at;
+    int64_t words, share;  // share: a tile's
   };
 
   void add(const float* first, int64_t ld, Range rows, int64_t width) {
     const int64_t lowest = ld < 0 ? rows.end - 1 : rows.begin, apart = ld < 0 ? -ld : ld;
-    if (first && apart < 2 * width) operands_[count_++] = {first + lowest * ld, rows.size() * apart, 0};
+    if (first && apart < 2 * width) operands_[count_++] = {words_of(first + lowest * ld), rows.size() * apart, 0};
   }
 
   void divide() {
     const int64_t turns = std::max<int64_t>(1, tiles_ / std::max(count_, 1));
-    for (Operand& operand : operands_) operand.share = ceil_div(operand.floats, turns);
+    for (Operand& operand : operands_) operand.share = ceil_div(operand.words, turns);
   }
 
   int64_t tiles_;

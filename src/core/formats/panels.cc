@@ -38,34 +38,31 @@ Panels::Panels(int64_t k, int64_t cols, PanelShape shape)
       nonzero_(static_cast<size_t>(count_ * chunks_)),
       used_(static_cast<size_t>(count_)) {
   assert(shape.nr <= kWidest);
-  if (shape.kr != 1) std::fill_n(data_.get(), data_.size(), 0.0f);  // the padding stays so
+  if (shape.kr != 1) std::fill_n(data_.get(), data_.size(), Word{0});  // the padding stays so
 }
 
 namespace {
-float half_of(const float* word, int64_t k) {
-  const auto both = std::bit_cast<uint32_t>(*word);
-  return std::bit_cast<float>(k % 2 == 0 ? both << 16 : both & 0xffff0000u);
-}
+float half_of(uint32_t both, int64_t k) { return std::bit_cast<float>(k % 2 == 0 ? both << 16 : both & 0xffff0000u); }
 }  // namespace
 
 float Panels::at(int64_t k, int64_t j) const {
-  if (shape_.kr == 1) return *place(k, j);
-  const float hi = half_of(place(k, j), k);
+  if (shape_.kr == 1) return std::bit_cast<float>(uint32_t{*place(k, j)});
+  const float hi = half_of(*place(k, j), k);
   return shape_.planes == 2 ? hi + low_at(k, j) : hi;  // exact: no finer than the last place of what was split
 }
 
-float Panels::low_at(int64_t k, int64_t j) const { return half_of(place(k, j) + plane_, k); }
+float Panels::low_at(int64_t k, int64_t j) const { return half_of(place(k, j)[plane_], k); }
 
 void Panels::pack_chunk(const KernelTable& kernels, const MatrixView& b, int64_t panel, int64_t chunk) {
   alignas(kAlignment) float rows[kLine * kWidest];
   const int64_t k = chunk * kLine, j = panel * shape_.nr;
-  float* const packed = this->chunk(panel, chunk);
+  Word* const packed = this->chunk(panel, chunk);
   const PackPanel pack{.rows = chunk_rows(chunk),
                        .cols = std::min(shape_.nr, cols_ - j),
                        .src = b.data + (b.transposed ? j * b.ld + k : k * b.ld + j),
                        .ld = b.ld,
                        .width = shape_.nr,
-                       .dst = shape_.kr == 1 ? packed : rows};
+                       .dst = shape_.kr == 1 ? reinterpret_cast<float*>(packed) : rows};
   set_nonzero(panel, chunk, b.transposed ? kernels.f32_pack_panel_transposed(pack) : kernels.f32_pack_panel(pack));
   if (shape_.kr == 1) return;
   kernels.bf16_round_panel({.rows = pack.rows,
@@ -73,8 +70,8 @@ void Panels::pack_chunk(const KernelTable& kernels, const MatrixView& b, int64_t
                             .src = rows,
                             .ld = shape_.nr,
                             .width = shape_.nr,
-                            .hi = reinterpret_cast<uint32_t*>(packed),
-                            .lo = shape_.planes == 2 ? reinterpret_cast<uint32_t*>(packed + plane_) : nullptr});
+                            .hi = packed,
+                            .lo = shape_.planes == 2 ? packed + plane_ : nullptr});
 }
 
 void Panels::find_used() {

@@ -45,19 +45,19 @@ class Panels {
   int64_t nr() const { return shape_.nr; }
   int64_t chunks() const { return chunks_; }
   int64_t steps_a_word() const { return shape_.kr; }
-  int64_t stride() const { return shape_.planes * plane_; }  // words (4 bytes, as a float has) from panel to panel
+  int64_t stride() const { return shape_.planes * plane_; }  // words from panel to panel
   size_t bytes() const { return static_cast<size_t>(data_.size()) * sizeof(float); }
 
   // A panel's words from reduction step k on, a multiple of kr.
-  const float* words(int64_t panel, int64_t k) const {
+  const Word* words(int64_t panel, int64_t k) const {
     return data_.get() + panel * stride() + (k >> shift_) * shape_.nr;
   }
-  const float* low_words(int64_t panel, int64_t k) const { return words(panel, k) + plane_; }  // planes 2
-  int64_t low_plane() const { return shape_.planes == 2 ? plane_ : 0; }                        // words from hi to lo
-  float at(int64_t k, int64_t j) const;                                                        // hi + lo
-  float low_at(int64_t k, int64_t j) const;                                                    // planes 2
+  const Word* low_words(int64_t panel, int64_t k) const { return words(panel, k) + plane_; }  // planes 2
+  int64_t low_plane() const { return shape_.planes == 2 ? plane_ : 0; }                       // words from hi to lo
+  float at(int64_t k, int64_t j) const;                                                       // hi + lo
+  float low_at(int64_t k, int64_t j) const;                                                   // planes 2
 
-  float* chunk(int64_t panel, int64_t chunk) const {
+  Word* chunk(int64_t panel, int64_t chunk) const {
     return data_.get() + panel * stride() + (chunk * kLine >> shift_) * shape_.nr;
   }
   int64_t chunk_rows(int64_t chunk) const { return chunk + 1 < chunks_ ? kLine : k_ - chunk * kLine; }
@@ -87,7 +87,7 @@ class Panels {
   void find_used();
 
  private:
-  float* place(int64_t k, int64_t j) const {
+  Word* place(int64_t k, int64_t j) const {
     return data_.get() + j / shape_.nr * stride() + (k >> shift_) * shape_.nr + j % shape_.nr;
   }
 
@@ -95,7 +95,7 @@ class Panels {
   int shift_ = 0;  // 2^shift_ = kr; a division takes 10 ns where a whole call may take 190
   int64_t k_ = 0, cols_ = 0, count_ = 0, chunks_ = 0;
   int64_t plane_ = 0;  // words of a panel, or of its hi or lo half
-  FloatBuffer data_;
+  WordBuffer data_;
   std::vector<uint8_t> nonzero_;  // [panel][chunk]
   std::vector<Range> used_;
   bool full_ = true;

@@ -81,15 +81,14 @@ struct Pass {
     const Range used = panels.used(run.begin);
     const int64_t k = used.begin / kPairLine * kPairLine, end = round_up(used.end, kPairLine);
     const int64_t column = run.begin * panels.nr(), x = rows.begin * plan.stride + k;
-    const auto words = [](const float* p) { return reinterpret_cast<const uint32_t*>(p); };
     kernel({.rows = rows.size(),
             .cols = std::min(run.size() * panels.nr(), panels.cols() - column),
             .k = end - k,
             .x_hi = block.hi + x,
             .x_lo = block.lo ? block.lo + x : nullptr,
             .ldx = plan.stride,
-            .panels_hi = words(panels.words(run.begin, k)),
-            .panels_lo = block.lo ? words(panels.low_words(run.begin, k)) : nullptr,
+            .panels_hi = panels.words(run.begin, k),
+            .panels_lo = block.lo ? panels.low_words(run.begin, k) : nullptr,
             .panel_stride = panels.stride(),
             .start = source.start(block, rows.begin, column, panels.nr()),
             .partial = partial,
