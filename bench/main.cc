@@ -1,4 +1,4 @@
-// idelta_bench: pass/impl/format/isa/n:N/m:M[/layer:L]/threads:T over the grid of design.md 8.
+// idelta_bench: pass/impl/format/isa/n:N/m:M[/layer:L]/threads:T over a grid of sizes.
 //
 // Google Benchmark gives names, filter, console and JSON; the measuring is ours, because it runs a benchmark to its end
 // before the next one begins (its random interleaving shuffles whole repetitions, seconds apart), and what is wanted is

@@ -29,7 +29,7 @@ constexpr const char* kFooter =
     "Repetitions are inside: each figure is the median of 5 to 15 interleaved rounds.\n"
     "IDELTA_ISA=avx2 holds every side to AVX2. The exit code is 1 if any result was wrong.";
 
-// design.md 8. The usual grid stops where a point begins to take seconds.
+// The usual grid stops where a point begins to take seconds.
 const std::vector<int64_t> kUsualN = {64, 256, 512, 794, 1024}, kUsualM = {1, 4, 16, 64, 128, 512, 4096};
 const std::vector<int64_t> kFullN = {64, 256, 512, 794, 1024, 2048, 3082};
 const std::vector<int64_t> kQuickN = {64, 794, 2048}, kQuickM = {1, 16, 128, 512};

@@ -1,4 +1,4 @@
-// See verify.h. A sum of k products in any order is off by at most (k+3) u sum |a b|, u = 2^-24 (design.md 5; Higham,
+// See verify.h. A sum of k products in any order is off by at most (k+3) u sum |a b|, u = 2^-24 (Higham,
 // Accuracy and Stability, 3.1). At k = 4096 that lets an error of 0.5 % pass, so the bound here is the one of Higham
 // and Mary (A new approach to probabilistic rounding error analysis, 2019): (4 sqrt(k) + 3) u sum |a b|. If rounding
 // errors are independent and uniform, the worst sum, all products of one sign, has a standard deviation of sqrt(k) / 3

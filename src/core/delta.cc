@@ -70,7 +70,7 @@ EntryNorms entry_norms(const std::vector<float>& D, int64_t n) {
   throw Failure(IDELTA_TOLERANCE_NOT_MET, text);
 }
 
-// The tolerance as a number; D: a function that gives it dense, in either direction.
+// The tolerance as a number; D: a function that gives it dense, in x out.
 template <class Dense>
 double limit_of(const Header& h, const Dense& D) {
   return h.tolerance == IDELTA_TOLERANCE_SGEMM ? sgemm_error(h.n, D(), h.identity_scale) : h.tolerance;

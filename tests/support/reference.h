@@ -44,7 +44,7 @@ double activate(idelta_activation activation, double z);
 // act'(z) from y = act(z), at a kink that of the flat side.
 double activation_slope(idelta_activation activation, double y);
 
-// contribution: (n+2) u (|x||D| + |b|);  z: (n+3) u (|x||D| + |b|) + 2u |a x| (design.md 5). The activations are
+// contribution: (n+2) u (|x||D| + |b|);  z: (n+3) u (|x||D| + |b|) + 2u |a x|. The activations are
 // 1-Lipschitz, so y keeps z's bound; leaky_relu rounds once more, tanh is allowed 4 ulp more.
 // With D as the format under test stores it; formats that round x may err by rounding_of_x() |x||D| more.
 struct ForwardReference {
