@@ -6,37 +6,18 @@
 
 #include "support/fixture.h"
 #include "support/reference.h"
+#include "support/row_errors.h"
 
 namespace idelta_test {
 namespace {
 
 using CertificateTest = ContextTest;
 
-enum class Pass { kForward, kBackwardData };
-
-// |y^ - y|_2 / |x|_2 of each row, against the D that was given, not the one that is stored.
+// Against the D that was given, not the one that is stored.
 std::vector<double> row_errors(const ContextPtr& context, const DeltaPtr& delta, const Matrix& x, const Matrix& D,
                                float identity_scale, Pass pass = Pass::kForward) {
-  const Matrix y(x.rows(), x.cols());
-  if (pass == Pass::kForward) {
-    const idelta_forward_args args = forward_args(x, y);
-    EXPECT_OK(idelta_forward(context.get(), delta.get(), &args));
-  } else {
-    const idelta_backward_data_args args = backward_data_args(x, x, y);
-    EXPECT_OK(idelta_backward_data(context.get(), delta.get(), &args));
-  }
-  const Dense exact = multiply(dense(x), pass == Pass::kForward ? dense(D) : transpose(dense(D)));
-  std::vector<double> errors;
-  for (int64_t i = 0; i < x.rows(); ++i) {
-    double error = 0, size = 0;
-    for (int64_t j = 0; j < x.cols(); ++j) {
-      const double own = static_cast<double>(x(i, j));
-      error += std::pow(static_cast<double>(y(i, j)) - (exact(i, j) + static_cast<double>(identity_scale) * own), 2);
-      size += own * own;
-    }
-    errors.push_back(std::sqrt(error / size));
-  }
-  return errors;
+  const Dense B = pass == Pass::kForward ? dense(D) : transpose(dense(D));
+  return idelta_test::row_errors(context, delta, x, B, identity_scale, pass);
 }
 
 double largest(const std::vector<double>& values) { return *std::max_element(values.begin(), values.end()); }

@@ -5,42 +5,17 @@
 #include <vector>
 
 #include "support/low_rank.h"
+#include "support/row_errors.h"
 
 namespace idelta_test {
 namespace {
 
 using LowRankCertificate = ContextTest;
 
-enum class Pass { kForward, kBackwardData };
 constexpr Pass kPasses[] = {Pass::kForward, Pass::kBackwardData};
 
 double certificate_of(const idelta_delta_info_t& info, Pass pass) {
   return pass == Pass::kForward ? info.certificate : info.certificate_backward_data;
-}
-
-// |y^ - y|_2 / |x|_2 of each row.
-std::vector<double> row_errors(const ContextPtr& context, const DeltaPtr& delta, const Matrix& x, const Dense& B,
-                               float a, Pass pass) {
-  const Matrix y(x.rows(), x.cols());
-  if (pass == Pass::kForward) {
-    const idelta_forward_args args = forward_args(x, y);
-    EXPECT_OK(idelta_forward(context.get(), delta.get(), &args));
-  } else {
-    const idelta_backward_data_args args = backward_data_args(x, x, y);
-    EXPECT_OK(idelta_backward_data(context.get(), delta.get(), &args));
-  }
-  const Dense exact = multiply(dense(x), B);
-  std::vector<double> errors;
-  for (int64_t i = 0; i < x.rows(); ++i) {
-    double error = 0, size = 0;
-    for (int64_t j = 0; j < x.cols(); ++j) {
-      const double own = static_cast<double>(x(i, j));
-      error += std::pow(static_cast<double>(y(i, j)) - (exact(i, j) + static_cast<double>(a) * own), 2);
-      size += own * own;
-    }
-    errors.push_back(std::sqrt(error / size));
-  }
-  return errors;
 }
 
 constexpr int64_t kAttackers = 24;
