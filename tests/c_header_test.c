@@ -60,9 +60,21 @@ static void forward_computes(void) {
   idelta_context_destroy(context);
 }
 
+/* Of I + (2 of one entry off the diagonal), by hand: 1 + sqrt(2). */
+static void norm_is_bounded(void) {
+  const float D[4] = {0, 2, 0, 0};
+  double bound = 0;
+  idelta_context* context = NULL;
+  check(idelta_context_create(NULL, &context) == IDELTA_OK, "idelta_context_create");
+  check(idelta_spectral_norm_bound(context, 2, D, 2, 1, &bound) == IDELTA_OK, "idelta_spectral_norm_bound");
+  check(bound > 2.41421356 && bound < 2.415, "bound of idelta_spectral_norm_bound");
+  idelta_context_destroy(context);
+}
+
 int main(void) {
   version_matches_macros();
   init_macros_set_struct_size();
   forward_computes();
+  norm_is_bounded();
   return failures == 0 ? 0 : 1;
 }

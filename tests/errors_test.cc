@@ -285,6 +285,9 @@ TEST_F(ErrorsTest, TheRestNamesItsArgument) {
   wrong_info.struct_size = 1;
   size_t bytes = 12345;
   int64_t floats = 12345;
+  double norm = 12345;
+  Matrix bad = D.copy();
+  bad(2, 1) = std::numeric_limits<float>::infinity();
   const float* X = x.data();
   float* Y = out.data();
   const auto sidmm = [&](const idelta_context* with, int64_t rows, int64_t width, const float* from, int64_t ldx,
@@ -325,6 +328,13 @@ TEST_F(ErrorsTest, TheRestNamesItsArgument) {
       {{"delta"}, [&] { return idelta_delta_info(c, nullptr, &info); }},
       {{"info"}, [&] { return idelta_delta_info(c, d, nullptr); }},
       {{"struct_size", "1"}, [&] { return idelta_delta_info(c, d, &wrong_info); }},
+      {{"context"}, [&] { return idelta_spectral_norm_bound(nullptr, n, D.data(), n, 1, &norm); }},
+      {{"n", "0"}, [&] { return idelta_spectral_norm_bound(c, 0, D.data(), n, 1, &norm); }},
+      {{"D"}, [&] { return idelta_spectral_norm_bound(c, n, nullptr, n, 1, &norm); }},
+      {{"ldd", "10"}, [&] { return idelta_spectral_norm_bound(c, n, D.data(), 10, 1, &norm); }},
+      {{"identity_scale", "nan"}, [&] { return idelta_spectral_norm_bound(c, n, D.data(), n, NAN, &norm); }},
+      {{"D[2, 1]", "inf"}, [&] { return idelta_spectral_norm_bound(c, n, bad.data(), bad.ld(), 1, &norm); }},
+      {{"bound"}, [&] { return idelta_spectral_norm_bound(c, n, D.data(), n, 1, nullptr); }},
       {{"context"}, [&] { return idelta_forward_workspace_bytes(nullptr, d, 1, &bytes); }},
       {{"delta"}, [&] { return idelta_forward_workspace_bytes(c, nullptr, 1, &bytes); }},
       {{"m", "-2"}, [&] { return idelta_forward_workspace_bytes(c, d, -2, &bytes); }},

@@ -75,6 +75,7 @@ TEST_F(FloatModeTest, EveryCallLeavesTheCallersMode) {
     const auto update = update_args(x, x, optimizer, back);
     idelta_delta_info_t info = IDELTA_DELTA_INFO_INIT;
     size_t bytes = 0;
+    double norm = 0;
     const std::pair<const char*, std::function<idelta_status()>> calls[] = {
         {"context", [&] { return idelta_context_create(nullptr, nullptr); }},
         {"repack", [&] { return idelta_delta_repack(c, d, D.data(), n); }},
@@ -82,6 +83,7 @@ TEST_F(FloatModeTest, EveryCallLeavesTheCallersMode) {
         {"panels_pack", [&] { return idelta_panels_pack(c, n, D.data(), n, panels.data()); }},
         {"panels_unpack", [&] { return idelta_panels_unpack(c, n, panels.data(), back.data(), n); }},
         {"info", [&] { return idelta_delta_info(c, d, &info); }},
+        {"norm bound", [&] { return idelta_spectral_norm_bound(c, n, D.data(), n, 1, &norm); }},
         {"query", [&] { return idelta_forward_workspace_bytes(c, d, m, &bytes); }},
         {"forward", [&] { return idelta_forward(c, d, &forward); }},
         {"refused forward", [&] { return idelta_forward(c, d, &nothing); }},

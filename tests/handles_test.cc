@@ -101,4 +101,11 @@ TEST(Handles, FactorsGoInAndComeOut) {
   EXPECT_NEAR(1, u[0] * u[0] + u[1] * u[1], 1e-6);
 }
 
+TEST(Handles, NormBoundIsReturnedOrThrows) {
+  const Context context;
+  const float zeros[4] = {}, bad[4] = {0, 0, 0, 1e30f * 1e30f};
+  EXPECT_NEAR(3, idelta::spectral_norm_bound(context, 2, zeros, 2, -3), 1e-5);
+  EXPECT_THROW(idelta::spectral_norm_bound(context, 2, bad, 2, 1), idelta::Error);
+}
+
 }  // namespace

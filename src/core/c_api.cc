@@ -6,6 +6,8 @@
 #include "src/core/c_api_checks.h"
 #include "src/core/delta.h"
 #include "src/core/formats/list.h"
+#include "src/core/formats/matrix.h"
+#include "src/core/formats/spectral.h"
 #include "src/core/struct_versions.h"
 
 using namespace idelta::core;
@@ -173,6 +175,19 @@ idelta_status idelta_delta_info(const idelta_context* context, const idelta_delt
     check_delta(*context, delta, {});
     const Given known(info, "info");  // of a size that can be filled
     give(delta_info(*context, *delta), info);
+  });
+}
+
+idelta_status idelta_spectral_norm_bound(const idelta_context* context, int64_t n, const float* D, int64_t ldd,
+                                         float identity_scale, double* bound) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_pointer(bound, "bound");
+    check_width(n);
+    check_matrix(D, "D", n, ldd, "ldd", n);
+    check_finite(identity_scale, "identity_scale");
+    check_finite(D, "D", n, ldd, n);
+    *bound = spectral_bound(*context, n, n, dense({D, ldd}, n, n), identity_scale);
   });
 }
 

@@ -64,6 +64,17 @@ inline void check_finite(float value, const char* name) {
   if (!std::isfinite(value)) invalid(std::string(name) + " = " + std::to_string(value) + " is not finite");
 }
 
+// Every entry of `rows` x n.
+inline void check_finite(const float* data, const char* name, int64_t rows, int64_t ld, int64_t n) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      if (std::isfinite(data[i * ld + j])) continue;
+      const std::string entry = std::string(name) + "[" + std::to_string(i) + ", " + std::to_string(j) + "]";
+      invalid(entry + " = " + std::to_string(data[i * ld + j]) + " is not finite; no bound holds for that");
+    }
+  }
+}
+
 }  // namespace idelta::core
 
 #endif  // IDELTA_CORE_C_API_CHECKS_H

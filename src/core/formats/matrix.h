@@ -3,6 +3,7 @@
 #define IDELTA_CORE_FORMATS_MATRIX_H
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -28,6 +29,13 @@ inline std::vector<float> dense(const MatrixView& A, int64_t rows, int64_t cols)
   return all;
 }
 
+// Of a denormal, too, which the floating-point mode of calls reads as zero.
+inline double exact(float a) {
+  const auto bits = std::bit_cast<uint32_t>(a);
+  if ((bits & 0x7f800000u) != 0) return static_cast<double>(a);
+  return std::copysign(0x1p-149 * static_cast<double>(bits & 0x7fffffu), static_cast<double>(a));
+}
+
 // A 2^-exponent, whose largest entry lies between 1 and 2, so that no product of such matrices overflows; exact but for
 // what falls below 2^-126. `zero`: fp32 reads all of A as zero.
 struct Scaled {
@@ -42,7 +50,7 @@ struct Scaled {
     if (zero) return;
     exponent = std::ilogb(largest);
     const double scale = std::ldexp(1.0, -exponent);  // fp64: 2^128 is none of fp32's numbers
-    for (float& a : values) a = static_cast<float>(static_cast<double>(a) * scale);
+    for (float& a : values) a = static_cast<float>(exact(a) * scale);
   }
 };
 

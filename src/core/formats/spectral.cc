@@ -1,12 +1,13 @@
 #include "src/core/formats/spectral.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
 #include "src/core/formats/dense_product.h"
+#include "src/core/formats/largest_eigenvalue.h"
+#include "src/core/formats/matrix.h"
 
 namespace idelta::core {
 namespace {
@@ -34,11 +35,43 @@ double apply_gram(int64_t rows, int64_t cols, const float* A, const double* weig
   return squares;
 }
 
+// Terms of a product's chains in fp32, which the rounding grows with. Longer ones gain less than 2 ms of 30 at n = 794.
+constexpr int64_t kChunk = 64;
+
+// A A^T, or A^T A if that is smaller.
+std::vector<double> gram(const idelta_context& context, int64_t rows, int64_t cols, const std::vector<float>& A) {
+  const bool tall = rows > cols;
+  const int64_t n = std::min(rows, cols), k = std::max(rows, cols);
+  std::vector<double> sum(static_cast<size_t>(n * n));
+  std::vector<float> product(sum.size());
+  for (int64_t begin = 0; begin < k; begin += kChunk) {
+    const int64_t count = std::min(kChunk, k - begin);
+    const std::vector<float> part = dense({A.data() + begin * (tall ? cols : 1), cols, tall}, n, count);
+    dense_product(context, {n, count, n}, part.data(), MatrixView{part.data(), count}.transpose(), product.data());
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += static_cast<double>(product[i]);
+  }
+  return sum;
+}
+
+// S += scale (A + A^T) / 2.
+void add_symmetric_part(int64_t n, double scale, const std::vector<float>& A, std::vector<double>& S) {
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j <= i; ++j) {
+      const size_t lower = static_cast<size_t>(i * n + j), upper = static_cast<size_t>(j * n + i);
+      const double part = 0.5 * scale * (static_cast<double>(A[lower]) + static_cast<double>(A[upper]));
+      S[lower] += part;
+      if (i != j) S[upper] += part;
+    }
+  }
+}
+
+double root(double square) { return std::sqrt(std::max(square, 0.0)); }
+
 }  // namespace
 
 double frobenius(const std::vector<float>& A) {
   double squares = 0;
-  for (const float a : A) squares += static_cast<double>(a) * static_cast<double>(a);
+  for (const float a : A) squares += exact(a) * exact(a);
   return std::sqrt(squares);
 }
 
@@ -71,44 +104,37 @@ Bounds absolute_spectral_bounds(int64_t rows, int64_t cols, const float* A, cons
   return bounds;
 }
 
-// ||A||_2^2 = ||G||_2 for G = A A^T (or A^T A, if that is smaller), and ||G||_2^2 = ||G^2||_2, G being symmetric: the
-// norm of the third square, || |G^8| ||_2, is up to sqrt(n) too large, and its sixteenth root nearly exact. (The norm
-// of |A| itself is up to sqrt(n) / 2 too large; that of |G| by n^(1/4) / 2.)
-//
-// Each product is made by a chain of fp32 of k terms. It is off by at most gamma(k) |A| |A|^T, whose norm is at most
-// ||A||_F^2, and by what underflows, at most 2^-125 a term; so ||G||_2 <= || G^ ||_2 + that. The computed G^ is
-// symmetric to the bit, for its entries (i, j) and (j, i) are chains of the same products. Scaling keeps entries up to
-// 1; what it loses underflows as well.
-double spectral_bound(const idelta_context& context, int64_t rows, int64_t cols, const std::vector<float>& A) {
-  constexpr int kSquares = 3;
+// W = a I + A: W W^T = a^2 I + S with S = a (A + A^T) + G and G = A A^T (without a also G = A^T A, if that is smaller),
+// so that ||W||_2^2 = a^2 + lambda_max(S): neither the identity's flat spectrum nor a negative part of S is in the way.
+// Roundings move S, and with it lambda_max, by no more than their norm:
+//   G is made of chains of fp32 of k <= kChunk terms, which fp64 adds: |G^ - G| <= gamma(k + 1) |A| |A|^T, whose norm
+//   is at most gamma(k + 1) ||A||_F^2; and what underflows is at most 2^-123 a term.
+//   The rest is fp64: three roundings of |a| |A + A^T| and of |G|, at most 2^-50 (|a| ||A||_F + ||A||_F^2).
+// Scaling keeps entries of A up to 2; what it loses is below 2^-126 an entry, and 2^-125 pays for it.
+double spectral_bound(const idelta_context& context, int64_t rows, int64_t cols, const std::vector<float>& A,
+                      float identity_scale) {
+  constexpr double kSlack = 1 + 0x1p-20;  // for sums and roots in fp64
   const double whole = frobenius(A);
   if (!std::isfinite(whole)) return whole;
-  if (Scaled(A).zero) return whole;  // kept as it is by those who only copy
+  const Scaled scaled(A);
+  if (scaled.zero) return (exact(std::fabs(identity_scale)) + whole) * kSlack;
+  const double a = std::ldexp(exact(identity_scale), -scaled.exponent), size = frobenius(scaled.values);
   const int64_t n = std::min(rows, cols);
-  std::array<double, kSquares + 1> rounding{};
-  std::array<int, kSquares + 1> exponent{};
-  std::vector<float> G(static_cast<size_t>(n * n));
-  for (int square = 0; square <= kSquares; ++square) {
-    const Scaled scaled(square == 0 ? A : G);
-    const int64_t k = square == 0 ? std::max(rows, cols) : n;
-    if (square == 0 && rows > cols) {
-      const MatrixView given{scaled.values.data(), cols};
-      const std::vector<float> transposed = dense(given.transpose(), cols, rows);
-      dense_product(context, {n, k, n}, transposed.data(), given, G.data());
-    } else {
-      dense_product(context, {n, k, n}, scaled.values.data(), MatrixView{scaled.values.data(), k}.transpose(),
-                    G.data());
-    }
-    const double size = frobenius(scaled.values), terms = static_cast<double>(n) * static_cast<double>(k);
-    rounding[square] = gamma(static_cast<double>(k)) * size * size + terms * 0x1p-125;
-    exponent[square] = scaled.exponent;
+  const double terms = static_cast<double>(rows) * static_cast<double>(cols);
+  double rounding = gamma(kChunk + 1) * size * size + terms * 0x1p-123;
+  std::vector<double> S = gram(context, rows, cols, scaled.values);
+  const double lost = std::sqrt(terms) * 0x1p-125;
+  const double of_A = root(largest_eigenvalue_bound(context, n, S, rounding) + rounding);
+  double norm = (std::min(size, of_A) + lost) * kSlack;
+  if (a != 0) {
+    add_symmetric_part(n, 2 * a, scaled.values, S);
+    rounding += 0x1p-50 * (std::fabs(a) * size + size * size);
+    const double largest = largest_eigenvalue_bound(context, n, S, rounding) + rounding;
+    const double rounding_of_sum = 0x1p-50 * (a * a + std::fabs(largest));
+    const double of_W = root(a * a + largest + rounding_of_sum);
+    norm = std::min((std::fabs(a) + norm) * (1 + 0x1p-50), (of_W + lost) * kSlack);
   }
-  double bound = absolute_spectral_bounds(n, n, G.data()).upper;
-  for (int square = kSquares; square >= 0; --square) {
-    bound = std::ldexp(std::sqrt(bound + rounding[square]), exponent[square]);
-  }
-  constexpr double kSlack = 1 + 0x1p-20;  // for sums and roots in fp64
-  return std::min(whole, bound) * kSlack;
+  return std::ldexp(norm, scaled.exponent);
 }
 
 }  // namespace idelta::core

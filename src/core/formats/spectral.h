@@ -14,7 +14,7 @@ inline constexpr double kUnit = 0x1p-24;  // of fp32
 // k roundings of one term: (1 + u)^k - 1 <= gamma(k).
 constexpr double gamma(double k) { return k * kUnit / (1 - k * kUnit); }
 
-double frobenius(const std::vector<float>& A);
+double frobenius(const std::vector<float>& A);  // denormals counted
 
 // || diag(weights) |A| ||_2 of A rows x cols, row-major without gaps, from below and above; null weights are ones.
 struct Bounds {
@@ -22,8 +22,10 @@ struct Bounds {
 };
 Bounds absolute_spectral_bounds(int64_t rows, int64_t cols, const float* A, const double* weights = nullptr);
 
-// ||A||_2 from above, within 2 % on deltas of trained networks. Not finite if A is not.
-double spectral_bound(const idelta_context& context, int64_t rows, int64_t cols, const std::vector<float>& A);
+// || a I + A ||_2 from above, A square unless a = 0: within 1 % of the norm, up to n = 1000 or so and where a I and A
+// do not cancel. Never above |a| + the bound of ||A||_2. Not finite if A is not.
+double spectral_bound(const idelta_context& context, int64_t rows, int64_t cols, const std::vector<float>& A,
+                      float identity_scale = 0);
 
 }  // namespace idelta::core
 

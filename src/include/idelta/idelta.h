@@ -283,6 +283,14 @@ IDELTA_API idelta_status idelta_delta_unpack_factors(const idelta_context* conte
 IDELTA_API idelta_status idelta_delta_info(const idelta_context* context, const idelta_delta* delta,
                                            idelta_delta_info_t* info);
 
+/* A proved upper bound of ||a I + D||_2 for D as it is given (n x n, row stride ldd >= n; finite), a = identity_scale;
+ * the norm of D^T is the same. As a rule within 1 % of the norm, and never above |a| plus the bound of ||D||_2; where a
+ * I and D cancel, within 2^-8 sqrt(n) (|a| + ||D||_2). Costs a product of D with itself and Cholesky factorisations in
+ * fp64, two as a rule: 0.05 s at n = 794 on one core, 1 s at n = 2048. ISA scalar has the same bits after 3 s at n =
+ * 794. Takes 24 n^2 bytes of memory or so. Since 0.2. */
+IDELTA_API idelta_status idelta_spectral_norm_bound(const idelta_context* context, int64_t n, const float* D,
+                                                    int64_t ldd, float identity_scale, double* bound);
+
 IDELTA_API void idelta_delta_destroy(idelta_delta* delta);
 
 /* ---- Passes ------------------------------------------------------------------------------------------------

@@ -147,6 +147,14 @@ class Delta {
   std::unique_ptr<idelta_delta, Destroy> handle_;
 };
 
+// A proved upper bound of ||a I + D||_2.
+inline double spectral_norm_bound(const Context& context, int64_t n, const float* D, int64_t ldd,
+                                  float identity_scale) {
+  double bound = 0;
+  check(idelta_spectral_norm_bound(context.get(), n, D, ldd, identity_scale, &bound));
+  return bound;
+}
+
 // A matrix of parameters in panels, and back: IDELTA_ORDER_PANELS.
 inline int64_t panels_floats(const Context& context, int64_t n) {
   int64_t floats = 0;
