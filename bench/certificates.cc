@@ -98,6 +98,26 @@ class Layer {
     return worst;
   }
 
+  // Of forward: row_error / error of each row, and what the certificate allows / row_error.
+  struct RowRatios {
+    Vector tightness, gain;
+  };
+  RowRatios row_ratios(const Delta& packed, const Buffer& rows) const {
+    const int64_t m = rows.size() / n_;
+    const double certificate = packed.info().certificate;
+    Buffer y(rows.size()), bounds(m);
+    packed.forward({.m = m, .x = rows.data(), .ldx = n_, .y = y.data(), .ldy = n_, .row_error = bounds.data()});
+    RowRatios ratios;
+    for (int64_t i = 0; i < m; ++i) {
+      const float* x = rows.data() + i * n_;
+      const double size = norm(Vector(x, x + n_));
+      if (size < kLeastNorm) continue;
+      ratios.tightness.push_back(double(bounds[i]) / distance(exact_row(Pass::kForward, x), y.data() + i * n_));
+      ratios.gain.push_back(certificate * size / double(bounds[i]));
+    }
+    return ratios;
+  }
+
  private:
   Vector exact_row(Pass pass, const float* x) const {
     Vector y(x, x + n_);
@@ -122,6 +142,51 @@ class Layer {
 };
 
 }  // namespace
+
+RowBoundRow measure_row_bounds(const Problem& problem, const Inputs& inputs, int64_t rank) {
+  const int64_t n = problem.n;
+  const Layer layer(n, inputs.delta);
+  DeltaOptions options = kDeltaOptions;
+  options.format = IDELTA_FORMAT_LOW_RANK;
+  options.rank = rank;
+  options.passes = IDELTA_PASS_FORWARD;
+  const Delta packed(context_for(problem.isa, problem.threads), n, inputs.delta.data(), n, options);
+  Buffer stored(n * n);
+  packed.unpack(stored.data(), n);
+  Vector dropped(inputs.delta.data(), inputs.delta.data() + n * n);
+  for (int64_t i = 0; i < n * n; ++i) dropped[size_t(i)] -= double(stored[i]);
+  const SingularPair of_kept = leading_pair(n, Vector(stored.data(), stored.data() + n * n));
+  const Layer::RowRatios attack = layer.row_ratios(packed, attack_rows(leading_pair(n, dropped).left, of_kept.left));
+  Layer::RowRatios activations = layer.row_ratios(packed, inputs.x);
+  const auto least = [](const Vector& v) { return *std::min_element(v.begin(), v.end()); };
+  const auto median = [](Vector& v) {
+    std::nth_element(v.begin(), v.begin() + ptrdiff_t(v.size() / 2), v.end());
+    return v[v.size() / 2];
+  };
+  return {.layer = problem.layer,
+          .rank = rank,
+          .attack = least(attack.tightness),
+          .activations = least(activations.tightness),
+          .typical = median(activations.tightness),
+          .gain = median(activations.gain)};
+}
+
+std::string to_table(const std::vector<RowBoundRow>& rows) {
+  std::string text =
+      "\nrow_error of low_rank / the error found of y = x + x D: the least of the attack's rows, the least and the "
+      "median "
+      "of\n"
+      "the activations; gain: what the certificate times |x|_2 allows / row_error, the median.\n\n"
+      "layer  rank    attack  activations    median      gain\n";
+  char line[120];
+  for (const RowBoundRow& row : rows) {
+    std::snprintf(line, sizeof line, "%5d  %4d  %8.2f  %11.2f  %8.2f  %8.2f%s\n", row.layer, int(row.rank), row.attack,
+                  row.activations, row.typical, row.gain,
+                  std::min(row.attack, row.activations) >= 1.0 ? "" : "  BROKEN");
+    text += line;
+  }
+  return text;
+}
 
 double CertificateRow::tightness() const { return std::max(attack.ours, activations.ours) / certificate; }
 

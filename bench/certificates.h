@@ -36,4 +36,15 @@ std::vector<CertificateRow> measure_certificates(const Problem& problem, const I
 // A line each, and a summary of each format.
 std::string to_table(const std::vector<CertificateRow>& rows);
 
+// row_error of LOW_RANK at this rank, on forward's rows as above.
+struct RowBoundRow {
+  int layer;
+  int64_t rank;
+  double attack, activations;  // the least row_error / error found: at least 1
+  double typical;              // its median on the activations
+  double gain;                 // the median of certificate ||x||_2 / row_error there
+};
+RowBoundRow measure_row_bounds(const Problem& problem, const Inputs& inputs, int64_t rank);
+std::string to_table(const std::vector<RowBoundRow>& rows);
+
 }  // namespace idelta::bench

@@ -218,19 +218,26 @@ void initialize_google_benchmark(const Settings& settings, char* program) {
   benchmark::AddCustomContext("unfairness", unfairness());
 }
 
-// 0 if all certificates hold.
+// 0 if all certificates and row bounds hold.
 int report_certificates(const Settings& settings) {
   const TrainedModel model(settings.model, settings.data);
   const int64_t m = *std::max_element(settings.m.begin(), settings.m.end());
+  constexpr int64_t kRank = 64;
   std::vector<CertificateRow> rows;
+  std::vector<RowBoundRow> bounds;
   for (const int layer : layers_of(settings, model)) {
     const Problem problem{.pass = Pass::kForward, .n = model.n(), .m = m, .threads = 1, .layer = layer};
-    const std::vector<CertificateRow> more = measure_certificates(problem, model.inputs(problem));
+    const Inputs inputs = model.inputs(problem);
+    const std::vector<CertificateRow> more = measure_certificates(problem, inputs);
     rows.insert(rows.end(), more.begin(), more.end());
+    bounds.push_back(measure_row_bounds(problem, inputs, std::min(kRank, model.n())));
   }
-  std::fputs(to_table(rows).c_str(), stdout);
-  return std::all_of(rows.begin(), rows.end(), [](const CertificateRow& row) { return row.tightness() <= 1.0; }) ? 0
-                                                                                                                 : 1;
+  std::fputs((to_table(rows) + to_table(bounds)).c_str(), stdout);
+  const bool hold =
+      std::all_of(rows.begin(), rows.end(), [](const CertificateRow& row) { return row.tightness() <= 1.0; }) &&
+      std::all_of(bounds.begin(), bounds.end(),
+                  [](const RowBoundRow& row) { return std::min(row.attack, row.activations) >= 1.0; });
+  return hold ? 0 : 1;
 }
 
 int run(int argc, char** argv) {

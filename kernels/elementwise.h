@@ -1,4 +1,4 @@
-// What is done an element at a time, over any vector type V of an ISA's vector.h: column sums, y += z.
+// What is done an element at a time, over any vector type V of an ISA's vector.h: column sums, squares of rows, y += z.
 #ifndef IDELTA_KERNELS_ELEMENTWISE_H
 #define IDELTA_KERNELS_ELEMENTWISE_H
 
@@ -35,6 +35,30 @@ void column_sums(const ColumnSums& given) {
       add_rows<kVectors, V>(few, s.cols - c, src + c, s.ld, s.sums + c);
     }
   }
+}
+
+// Of kRows rows side by side: one alone waits for its own sums.
+template <class Squares, int kRows>
+IDELTA_INLINE void squares_of_rows(const RowSquares& s, ptrdiff_t row) {
+  const float* const src = s.src + row * s.ld;
+  Squares sums[kRows];
+  ptrdiff_t c = 0;
+  for (; c + kLine <= s.cols; c += kLine) {
+    IDELTA_UNROLL for (int r = 0; r < kRows; ++r) sums[r].add(src + r * s.ld + c);
+  }
+  if (c < s.cols) {
+    IDELTA_UNROLL for (int r = 0; r < kRows; ++r) sums[r].add(src + r * s.ld + c, s.cols - c);
+  }
+  IDELTA_UNROLL for (int r = 0; r < kRows; ++r) s.squares[row + r] = sums[r].total();
+}
+
+// Squares: kLine sums of an ISA's vector.h.
+template <class Squares, int kRows>
+void row_squares(const RowSquares& given) {
+  const RowSquares s = given;
+  ptrdiff_t row = 0;
+  for (; row + kRows <= s.rows; row += kRows) squares_of_rows<Squares, kRows>(s, row);
+  for (; row < s.rows; ++row) squares_of_rows<Squares, 1>(s, row);
 }
 
 template <class V>

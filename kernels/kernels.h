@@ -220,6 +220,16 @@ struct ColumnSums {
   float* sums;
 };
 
+// squares[i] = sum of src[i][c]^2 over the columns c, in fp64, where every square is exact. Lane l of kLine sums the
+// columns c = l mod kLine in ascending order, then lane l takes lane l + 8, l + 4, l + 2 and l + 1: the same bits on
+// every ISA.
+struct RowSquares {
+  ptrdiff_t rows, cols;
+  const float* src;
+  ptrdiff_t ld;
+  double* squares;
+};
+
 // y = alpha z + beta y. beta = 0 never reads y.
 struct ScaleAdd {
   ptrdiff_t count;
@@ -298,6 +308,7 @@ struct KernelTable {
   Kernel<Bf16Block> bf16_dot;        // x rounded
   Kernel<Bf16Block> bf16x3_dot;      // x split; used only where AMX's tiles make it pay
   Kernel<ScaleAdd> f32_scale_add;
+  Kernel<RowSquares> f32_row_squares;
 };
 
 // The reference. The other tables are declared beside the CPU features that they need: src/core/kernel_rows.h.

@@ -71,10 +71,26 @@ static void norm_is_bounded(void) {
   idelta_context_destroy(context);
 }
 
+/* D = U V to the bit. */
+static void factors_are_measured(void) {
+  const float D[4] = {3, 0, 0, 0}, U[2] = {1, 0}, V[2] = {3, 0};
+  idelta_low_rank_proof proof = IDELTA_LOW_RANK_PROOF_INIT;
+  idelta_context* context = NULL;
+  idelta_delta* delta = NULL;
+  check(idelta_context_create(NULL, &context) == IDELTA_OK, "idelta_context_create");
+  check(idelta_low_rank_measure(context, 2, D, 2, 1, U, 1, V, 2, &proof) == IDELTA_OK, "idelta_low_rank_measure");
+  check(proof.dropped < 1e-5, "dropped of idelta_low_rank_measure");
+  check(idelta_delta_pack_measured(context, 2, 1, U, 1, V, 2, &proof, NULL, &delta) == IDELTA_OK,
+        "idelta_delta_pack_measured");
+  idelta_delta_destroy(delta);
+  idelta_context_destroy(context);
+}
+
 int main(void) {
   version_matches_macros();
   init_macros_set_struct_size();
   forward_computes();
   norm_is_bounded();
+  factors_are_measured();
   return failures == 0 ? 0 : 1;
 }

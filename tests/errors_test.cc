@@ -283,6 +283,8 @@ TEST_F(ErrorsTest, TheRestNamesItsArgument) {
   idelta_delta* d = delta.get();
   idelta_delta_info_t info = IDELTA_DELTA_INFO_INIT, wrong_info = info;
   wrong_info.struct_size = 1;
+  idelta_low_rank_proof proof = IDELTA_LOW_RANK_PROOF_INIT, wrong = proof;
+  wrong.struct_size = 1;
   size_t bytes = 12345;
   int64_t floats = 12345;
   double norm = 12345;
@@ -335,6 +337,9 @@ TEST_F(ErrorsTest, TheRestNamesItsArgument) {
       {{"identity_scale", "nan"}, [&] { return idelta_spectral_norm_bound(c, n, D.data(), n, NAN, &norm); }},
       {{"D[2, 1]", "inf"}, [&] { return idelta_spectral_norm_bound(c, n, bad.data(), bad.ld(), 1, &norm); }},
       {{"bound"}, [&] { return idelta_spectral_norm_bound(c, n, D.data(), n, 1, nullptr); }},
+      {{"context"}, [&] { return idelta_low_rank_measure(nullptr, n, X, n, 0, nullptr, 0, nullptr, 0, &proof); }},
+      {{"proof"}, [&] { return idelta_low_rank_measure(c, n, X, n, 0, nullptr, 0, nullptr, 0, nullptr); }},
+      {{"struct_size", "1"}, [&] { return idelta_low_rank_measure(c, n, X, n, 0, nullptr, 0, nullptr, 0, &wrong); }},
       {{"context"}, [&] { return idelta_forward_workspace_bytes(nullptr, d, 1, &bytes); }},
       {{"delta"}, [&] { return idelta_forward_workspace_bytes(c, nullptr, 1, &bytes); }},
       {{"m", "-2"}, [&] { return idelta_forward_workspace_bytes(c, d, -2, &bytes); }},

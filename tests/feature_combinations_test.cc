@@ -158,12 +158,12 @@ TEST(FeatureCombinations, TilesDoNotMeetOtherTablesKernels) {
 template <class F>
 void each_slot(const KernelTable& t, const F& f) {
   const auto& [forward, weights, copy, pack, pack_transposed, sums, step, round_panel, round_rows, round_transposed,
-               bf16_forward, dot, dot3, scale_add] = t;
+               bf16_forward, dot, dot3, scale_add, squares] = t;
   f(forward, "f32_forward"), f(weights, "f32_weights"), f(copy, "f32_copy_rows"), f(pack, "f32_pack_panel");
   f(pack_transposed, "f32_pack_panel_transposed"), f(sums, "f32_column_sums"), f(step, "f32_optimizer_step");
   f(round_panel, "bf16_round_panel"), f(round_rows, "bf16_round_rows");
   f(round_transposed, "bf16_round_rows_transposed"), f(bf16_forward, "bf16_forward"), f(dot, "bf16_dot");
-  f(dot3, "bf16x3_dot"), f(scale_add, "f32_scale_add");
+  f(dot3, "bf16x3_dot"), f(scale_add, "f32_scale_add"), f(squares, "f32_row_squares");
 }
 
 template <class Args>

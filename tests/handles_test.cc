@@ -108,4 +108,14 @@ TEST(Handles, NormBoundIsReturnedOrThrows) {
   EXPECT_THROW(idelta::spectral_norm_bound(context, 2, bad, 2, 1), idelta::Error);
 }
 
+TEST(Handles, MeasuredFactorsArePackedAgain) {
+  const Context context;
+  const float D[4] = {3, 0, 0, 0}, U[2] = {1, 0}, V[2] = {3, 0};
+  const idelta::LowRankProof proof = idelta::low_rank_measure(context, 2, D, 2, 1, U, 1, V, 2);
+  EXPECT_LT(proof.dropped, 1e-5);
+  const Delta delta = Delta::of_measured(context, 2, 1, U, 1, V, 2, proof);
+  EXPECT_EQ(1, delta.info().rank);
+  EXPECT_THROW(Delta::of_measured(context, 2, 1, U, 0, V, 2, proof), idelta::Error);
+}
+
 }  // namespace

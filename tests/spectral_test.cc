@@ -312,6 +312,33 @@ TEST_F(Spectral, SameBitsOnEveryInstructionSetAndThreadCount) {
   }
 }
 
+// Columns of U from nearly orthonormal to far from it; E of any size, inside and outside their span.
+TEST_F(Spectral, DepartureAndOverlapHoldWhatTheyAreOf) {
+  for (const int64_t n : {int64_t{1}, int64_t{5}, int64_t{60}}) {
+    const int64_t r = (n + 2) / 3;
+    for (const float askew : {0.0f, 1e-6f, 1e-2f}) {
+      for (const int exponent : {0, 100, -100}) {
+        Random random(9);
+        const Matrix U(n, r), E(n, n);
+        for (int64_t i = 0; i < n; ++i) {
+          for (int64_t j = 0; j < r; ++j) U(i, j) = static_cast<float>(cosine(n, j, i)) + random.uniform(-askew, askew);
+        }
+        fill(E, [&] { return std::ldexp(random.uniform(-1, 1), exponent); });
+        Dense gram = multiply(transpose(dense(U)), dense(U));
+        for (int64_t i = 0; i < r; ++i) gram(i, i) -= 1;
+        const double departure = idelta::core::departure_from_orthonormal(n, r, elements(U));
+        EXPECT_GE(departure, spectral_norm(gram));
+        EXPECT_LE(departure, spectral_norm(gram) * std::sqrt(static_cast<double>(r)) * 1.001 + 1e-12);
+        const std::vector<float> of_U = elements(U), of_E = elements(E);
+        const double overlap = idelta::core::overlap_bound(*context, n, r, {of_U, bound(U)}, {of_E, bound(E)});
+        const double exact = spectral_norm(multiply(transpose(dense(U)), dense(E)));
+        EXPECT_GE(overlap, exact);
+        EXPECT_LE(overlap, 1.02 * exact);
+      }
+    }
+  }
+}
+
 // Q S Q for S = diag(0, 1 / n, 2 / n, ...) but for an eigenvalue of 1.05, whose eigenvector is orthogonal to the
 // direction that Lanczos' iteration begins with (largest_eigenvalue.cc): 40 steps do not find it. Q is a reflection
 // that leaves that direction as it is.

@@ -90,9 +90,11 @@ TEST_F(StructSize, DeltaInfoWritesNoByteBeyondTheCallersSize) {
 
 TEST_F(StructSize, ArgumentsOfThePasses) {
   const idelta_context* c = context.get();
-  expect_sizes("args", {sizeof(idelta_forward_args)}, [&](size_t size) {
+  expect_sizes("args", {offsetof(idelta_forward_args, row_error), sizeof(idelta_forward_args)}, [&](size_t size) {
     idelta_forward_args args = forward_args(x, out);
     args.struct_size = size;
+    // What lies behind 0.1's struct.
+    if (size <= offsetof(idelta_forward_args, row_error)) args.row_error = reinterpret_cast<float*>(8);
     return idelta_forward(c, delta.get(), &args);
   });
   expect_sizes("args", {sizeof(idelta_backward_data_args)}, [&](size_t size) {

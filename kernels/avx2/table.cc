@@ -32,6 +32,7 @@ extern constinit const KernelTable kTable = {
                      .kr = 2,
                      .run = tile_of_any_rows<WidenedForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6>},
     .f32_scale_add = {.run = scale_add<Vector>},
+    .f32_row_squares = {.run = row_squares<Squares, 2>},
 };
 
 }  // namespace idelta::avx2

@@ -113,6 +113,34 @@ inline void store_high_halves(Vector a, uint16_t* p) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), packed);
 }
 
+// The sums of RowSquares: lanes 0 to 3, 4 to 7, 8 to 11, 12 to 15.
+struct Squares {
+  __m256d sums[4] = {_mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd()};
+
+  void add(const float* p) {
+    add<0>(_mm_loadu_ps(p)), add<1>(_mm_loadu_ps(p + 4)), add<2>(_mm_loadu_ps(p + 8)), add<3>(_mm_loadu_ps(p + 12));
+  }
+  void add(const float* p, ptrdiff_t count) {
+    const __m256 a = Vector::load(p, Vector::first(count)).v;
+    add<0>(_mm256_castps256_ps128(a)), add<1>(_mm256_extractf128_ps(a, 1));
+    if (count <= 8) return;
+    const __m256 b = Vector::load(p + 8, Vector::first(count - 8)).v;
+    add<2>(_mm256_castps256_ps128(b)), add<3>(_mm256_extractf128_ps(b, 1));
+  }
+  double total() const {
+    const __m256d four = _mm256_add_pd(_mm256_add_pd(sums[0], sums[2]), _mm256_add_pd(sums[1], sums[3]));
+    const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+  }
+
+ private:
+  template <int kPart>
+  void add(__m128 x) {
+    const __m256d a = _mm256_cvtps_pd(x);
+    sums[kPart] = _mm256_fmadd_pd(a, a, sums[kPart]);
+  }
+};
+
 // rows[i] lane j <-> rows[j] lane i.
 inline __attribute__((always_inline)) void transpose(Vector (&rows)[8]) {
   __m256 t[8];

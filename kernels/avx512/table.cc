@@ -45,6 +45,7 @@ extern constinit const KernelTable kTable = {
          .kr = 2,
          .run = tile_of_any_rows<WidenedForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>},
     .f32_scale_add = {.run = scale_add<Vector>},
+    .f32_row_squares = {.run = row_squares<Squares, 4>},
 };
 
 }  // namespace idelta::avx512

@@ -113,6 +113,29 @@ inline __attribute__((always_inline)) void transpose_lanes(const __m512 (&rows)[
   columns[3] = _mm512_shuffle_ps(b, d, 0xee);
 }
 
+// The sums of RowSquares.
+struct Squares {
+  __m512d low = _mm512_setzero_pd(), high = _mm512_setzero_pd();  // lanes 0 to 7, 8 to 15
+
+  void add(const float* p) { add(_mm512_cvtps_pd(_mm256_loadu_ps(p)), _mm512_cvtps_pd(_mm256_loadu_ps(p + 8))); }
+  void add(const float* p, ptrdiff_t count) {
+    const __m512 x = Vector::load(p, Vector::first(count)).v;
+    add(_mm512_cvtps_pd(_mm512_castps512_ps256(x)), _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1)));
+  }
+  double total() const {
+    const __m512d eight = _mm512_add_pd(low, high);
+    const __m256d four = _mm256_add_pd(_mm512_castpd512_pd256(eight), _mm512_extractf64x4_pd(eight, 1));
+    const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+  }
+
+ private:
+  void add(__m512d a, __m512d b) {
+    low = _mm512_fmadd_pd(a, a, low);
+    high = _mm512_fmadd_pd(b, b, high);
+  }
+};
+
 // rows[i] lane j <-> rows[j] lane i.
 inline __attribute__((always_inline)) void transpose(Vector (&rows)[16]) {
   __m512 t[16];

@@ -102,6 +102,7 @@ constinit const KernelTable kTable = {
     .bf16_dot = {.mr = kRows, .nr = kColumns, .kr = 2, .run = dot<false>},
     .bf16x3_dot = {.mr = kRows, .nr = kColumns, .kr = 2, .run = dot<true>},
     .f32_scale_add = {.run = scale_add<Vector>},
+    .f32_row_squares = {.run = row_squares<Squares, 1>},
 };
 
 }  // namespace idelta::scalar

@@ -76,6 +76,24 @@ inline bool any_nonzero(Vector a) { return a.v != 0.0f; }
 inline void transpose(Vector (&)[1]) {}
 inline void load_transposed(const float* src, ptrdiff_t, Vector (&columns)[1]) { columns[0].v = *src; }
 
+// The sums of RowSquares.
+struct Squares {
+  double sums[idelta::kLine] = {};
+
+  void add(const float* p) { add(p, idelta::kLine); }
+  void add(const float* p, ptrdiff_t count) {
+    for (ptrdiff_t l = 0; l < count; ++l) sums[l] += static_cast<double>(p[l]) * static_cast<double>(p[l]);
+  }
+  double total() const {
+    double lanes[idelta::kLine];
+    memcpy(lanes, sums, sizeof lanes);
+    for (ptrdiff_t half = idelta::kLine / 2; half > 0; half /= 2) {
+      for (ptrdiff_t l = 0; l < half; ++l) lanes[l] += lanes[l + half];
+    }
+    return lanes[0];
+  }
+};
+
 // bf16.h: operations on bit patterns.
 inline Vector shift_left_16(Vector a) { return from_bits(bits(a) << 16); }
 inline Vector shift_right_16(Vector a) { return from_bits(bits(a) >> 16); }

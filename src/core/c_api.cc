@@ -59,6 +59,23 @@ idelta_delta_options checked_for_factors(const idelta_delta_options* options, in
   return o;
 }
 
+void check_factors(int64_t n, int64_t r, const float* U, int64_t ldu, const float* V, int64_t ldv) {
+  if (r < 0 || r > n) invalid("r = " + std::to_string(r) + " is not in 0 .. n = " + std::to_string(n));
+  if (r > 0) check_matrix(U, "U", n, ldu, "ldu", r, "r");
+  check_matrix(V, "V", r, ldv, "ldv", n);
+}
+
+void check_proof(const idelta_low_rank_proof& proof) {
+  const auto check = [](double bound, const char* name) {
+    if (bound >= 0 && std::isfinite(bound)) return;
+    invalid(std::string("proof.") + name + " = " + std::to_string(bound) +
+            " is no bound of a norm; give what idelta_low_rank_measure found");
+  };
+  check(proof.dropped, "dropped");
+  check(proof.departure, "departure");
+  check(proof.overlap, "overlap");
+}
+
 }  // namespace
 
 extern "C" {
@@ -130,10 +147,37 @@ idelta_status idelta_delta_pack_factors(const idelta_context* context, int64_t n
     check_context(context);
     check_pointer(delta, "delta");
     check_width(n);
-    if (r < 0 || r > n) invalid("r = " + std::to_string(r) + " is not in 0 .. n = " + std::to_string(n));
-    if (r > 0) check_matrix(U, "U", n, ldu, "ldu", r, "r");
-    check_matrix(V, "V", r, ldv, "ldv", n);
+    check_factors(n, r, U, ldu, V, ldv);
     *delta = pack_delta_factors(*context, n, r, {U, ldu}, {V, ldv}, checked_for_factors(options, n));
+  });
+}
+
+idelta_status idelta_low_rank_measure(const idelta_context* context, int64_t n, const float* D, int64_t ldd, int64_t r,
+                                      const float* U, int64_t ldu, const float* V, int64_t ldv,
+                                      idelta_low_rank_proof* proof) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_width(n);
+    check_matrix(D, "D", n, ldd, "ldd", n);
+    check_factors(n, r, U, ldu, V, ldv);
+    const Given known(proof, "proof");
+    give(measure_factors(*context, {D, ldd}, {n, r, dense({U, ldu}, n, r), dense({V, ldv}, r, n)}), proof);
+  });
+}
+
+idelta_status idelta_delta_pack_measured(const idelta_context* context, int64_t n, int64_t r, const float* U,
+                                         int64_t ldu, const float* V, int64_t ldv, const idelta_low_rank_proof* proof,
+                                         const idelta_delta_options* options, idelta_delta** delta) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_pointer(delta, "delta");
+    check_width(n);
+    check_factors(n, r, U, ldu, V, ldv);
+    const Given given(proof, "proof");
+    check_proof(*given);
+    const idelta_delta_options o = checked_for_factors(options, n);
+    if (o.transposed) invalid("transposed is not 0, but measured factors are in x out; swap and measure them that way");
+    *delta = pack_delta_measured(*context, {n, r, dense({U, ldu}, n, r), dense({V, ldv}, r, n)}, *given, o);
   });
 }
 

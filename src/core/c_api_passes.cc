@@ -1,5 +1,6 @@
 // The C ABI, second part: the passes, their workspaces, and sidmm.
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "idelta/idelta.h"
@@ -83,6 +84,27 @@ size_t bytes_of(const idelta_context& context, const Operator& op, int64_t m) {
   return m == 0 ? 0 : op.workspace_bytes(context, m);
 }
 
+// Apart, so that other calls need no room for it.
+[[gnu::noinline]] void multiply_with_row_errors(const idelta_context& context, const idelta_delta& delta,
+                                                const idelta_forward_args& a, Multiplication& call) {
+  for (const float* other : {a.x, a.bias, static_cast<const float*>(a.y), static_cast<const float*>(a.contribution)}) {
+    if (a.row_error && a.row_error == other)
+      invalid("row_error is x, bias, y or contribution; it needs memory of its own");
+    if (a.row_norm && a.row_norm == other)
+      invalid("row_norm is x, bias, y or contribution; it needs memory of its own");
+  }
+  if (a.row_error == a.row_norm) invalid("row_norm is row_error; it needs memory of its own");
+  RowBound bound = row_bound_of(context, delta);
+  if (a.bias) {
+    double squares = 0;
+    const int64_t n = delta.header.n;
+    context.kernels.f32_row_squares({.rows = 1, .cols = n, .src = a.bias, .ld = n, .squares = &squares});
+    bound = bound.with_bias(std::sqrt(squares));
+  }
+  call.errors = {.at = a.row_error, .norms = a.row_norm, .bound = &bound};
+  delta.packed.forward->multiply(context, call);
+}
+
 }  // namespace
 
 extern "C" {
@@ -115,6 +137,8 @@ idelta_status idelta_forward(const idelta_context* context, const idelta_delta* 
                                      .contribution = a.contribution,
                                      .ldc = a.ldc},
                         .workspace = {a.workspace, a.workspace_bytes}};
+    if (a.row_error || a.row_norm) [[unlikely]]
+      return multiply_with_row_errors(*context, *delta, a, call);
     delta->packed.forward->multiply(*context, call);
   });
 }

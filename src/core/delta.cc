@@ -123,9 +123,22 @@ Header header_of(const idelta_context& context, int64_t n, const idelta_delta_op
           .tolerance = options.tolerance};
 }
 
+// Of given factors, whose rank is not chosen.
+void check_tolerance(const idelta_context& context, const Header& h, const Packed& packed) {
+  if (h.tolerance == 0) return;
+  const double limit = limit_of(h, [&] { return unpacked(context, packed, h.n); });
+  const double certificate = largest_certificate(context, packed, h.identity_scale);
+  if (certificate > limit) fail_tolerance(h, limit, certificate, kLowRank);
+}
+
+void check_finite_factors(const Factors& factors) {
+  check_finite("U", std::max<int64_t>(factors.rank, 1), factors.U, /*transposed=*/false);
+  check_finite("V", factors.n, factors.V, /*transposed=*/false);
+}
+
 idelta_delta* new_delta(Header header, Choice choice) {
   header.format = choice.format;
-  return new idelta_delta{header, checksum_of(header), std::move(choice.packed)};
+  return new idelta_delta{header, checksum_of(header), std::move(choice.packed), {}};
 }
 
 }  // namespace
@@ -146,15 +159,32 @@ idelta_delta* pack_delta_factors(const idelta_context& context, int64_t n, int64
   Header h = header_of(context, n, options);
   h.rank = r;
   Factors factors{n, r, dense(U, n, r), dense(V, r, n)};
-  check_finite("U", std::max<int64_t>(r, 1), factors.U, /*transposed=*/false);
-  check_finite("V", n, factors.V, /*transposed=*/false);
+  check_finite_factors(factors);
   if (h.transposed) factors = {n, r, dense(V.transpose(), n, r), dense(U.transpose(), r, n)};
   Packed packed = pack_factors(context, factors, {h.passes, h.identity_scale, h.rank, /*tolerance=*/0});
-  if (h.tolerance != 0) {
-    const double limit = limit_of(h, [&] { return unpacked(context, packed, n); });
-    const double certificate = largest_certificate(context, packed, h.identity_scale);
-    if (certificate > limit) fail_tolerance(h, limit, certificate, kLowRank);
-  }
+  check_tolerance(context, h, packed);
+  return new_delta(h, {&kLowRank, std::move(packed)});
+}
+
+idelta_low_rank_proof measure_factors(const idelta_context& context, const MatrixView& D, const Factors& factors) {
+  check_finite_factors(factors);
+  const std::vector<float> dense_D = dense(D, factors.n, factors.n);
+  check_finite("D", factors.n, dense_D, /*transposed=*/false);
+  const Norms norms = measured_against(context, factors, dense_D);
+  idelta_low_rank_proof proof = IDELTA_LOW_RANK_PROOF_INIT;
+  proof.dropped = norms.stored;
+  proof.departure = norms.departure;
+  proof.overlap = norms.overlap;
+  return proof;
+}
+
+idelta_delta* pack_delta_measured(const idelta_context& context, const Factors& factors,
+                                  const idelta_low_rank_proof& proof, const idelta_delta_options& options) {
+  Header h = header_of(context, factors.n, options);
+  h.rank = factors.rank;
+  check_finite_factors(factors);
+  Packed packed = pack_measured(context, factors, proof, h.passes);
+  check_tolerance(context, h, packed);
   return new_delta(h, {&kLowRank, std::move(packed)});
 }
 
@@ -162,6 +192,7 @@ void repack_delta(const idelta_context& context, idelta_delta& delta, const floa
   const Header& h = delta.header;
   const MatrixView view{D, ldd, h.transposed};
   Packed& packed = delta.packed;
+  delta.row_bound.forget();
   const bool in_place = h.tolerance == 0 && (!packed.forward || packed.forward->repack(context, view)) &&
                         (!packed.backward || packed.backward->repack(context, view.transpose()));
   if (!in_place) {
@@ -194,7 +225,7 @@ idelta_delta_info_t delta_info(const idelta_context& context, const idelta_delta
   std::vector<float> D(static_cast<size_t>(h.n * h.n));
   unpack_delta(context, delta, D.data(), h.n);
   const EntryNorms entries = entry_norms(D, h.n);
-  const Norms norms = packed.norms ? *packed.norms : packed.any().norms(context, nullptr);
+  const Norms norms = norms_of(context, packed);
   const auto certified = [&](const Operator* op) {
     return op ? certificate(op->error(context, norms), h.identity_scale) : std::numeric_limits<double>::infinity();
   };
@@ -216,6 +247,18 @@ idelta_delta_info_t delta_info(const idelta_context& context, const idelta_delta
   info.zero_fraction = packed.any().zero_share();
   info.rank = packed.any().rank();
   return info;
+}
+
+RowBound row_bound_of(const idelta_context& context, const idelta_delta& delta) {
+  return delta.row_bound.get([&] {
+    const Packed& packed = delta.packed;
+    return packed.forward->row_bound(context, norms_of(context, packed), delta.header.identity_scale);
+  });
+}
+
+void forget_measurements(idelta_delta& delta) {
+  delta.packed.norms.reset();
+  delta.row_bound.forget();
 }
 
 void check_delta(const idelta_context& context, const idelta_delta* delta, idelta_passes pass) {

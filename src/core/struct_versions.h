@@ -36,8 +36,8 @@ template <>
 inline constexpr Versions<idelta_delta_info_t, 1> versions_of<idelta_delta_info_t> = {
     IDELTA_DELTA_INFO_INIT, "IDELTA_DELTA_INFO_INIT", {offsetof(idelta_delta_info_t, rank)}};
 template <>
-inline constexpr Versions<idelta_forward_args, 0> versions_of<idelta_forward_args> = {
-    IDELTA_FORWARD_ARGS_INIT, "IDELTA_FORWARD_ARGS_INIT", {}};
+inline constexpr Versions<idelta_forward_args, 1> versions_of<idelta_forward_args> = {
+    IDELTA_FORWARD_ARGS_INIT, "IDELTA_FORWARD_ARGS_INIT", {offsetof(idelta_forward_args, row_error)}};
 template <>
 inline constexpr Versions<idelta_backward_data_args, 0> versions_of<idelta_backward_data_args> = {
     IDELTA_BACKWARD_DATA_ARGS_INIT, "IDELTA_BACKWARD_DATA_ARGS_INIT", {}};
@@ -50,6 +50,10 @@ inline constexpr Versions<idelta_optimizer, 0> versions_of<idelta_optimizer> = {
 template <>
 inline constexpr Versions<idelta_update_args, 0> versions_of<idelta_update_args> = {
     IDELTA_UPDATE_ARGS_INIT, "IDELTA_UPDATE_ARGS_INIT", {}};
+
+template <>
+inline constexpr Versions<idelta_low_rank_proof, 0> versions_of<idelta_low_rank_proof> = {
+    IDELTA_LOW_RANK_PROOF_INIT, "IDELTA_LOW_RANK_PROOF_INIT", {}};
 
 // All sizes that a struct has had, today's last.
 template <class Struct>
@@ -68,7 +72,8 @@ constexpr bool kHadSizes = sizeof(void*) != 8 || sizes_of<Struct>() == std::arra
 static_assert(kHadSizes<idelta_context_options, 40>);
 static_assert(kHadSizes<idelta_delta_options, 32, 40>);
 static_assert(kHadSizes<idelta_delta_info_t, 104, 112>);
-static_assert(kHadSizes<idelta_forward_args, 96>);
+static_assert(kHadSizes<idelta_low_rank_proof, 32>);
+static_assert(kHadSizes<idelta_forward_args, 96, 112>);
 static_assert(kHadSizes<idelta_backward_data_args, 104>);
 static_assert(kHadSizes<idelta_backward_weights_args, 112>);
 static_assert(kHadSizes<idelta_optimizer, 40>);

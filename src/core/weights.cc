@@ -177,7 +177,7 @@ void update(const idelta_context& context, idelta_delta& delta, const WeightsOpe
     std::fill_n(bias_gradient, n, 0.0f);
     step(context, product, stepper, stepper.transposed() ? nullptr : bias_gradient, bias_gradient + bias_floats);
     stepper.finish();
-    delta.packed.norms.reset();
+    forget_measurements(delta);
     if (!parameters.bias) return;
     if (stepper.transposed()) {
       context.kernels.f32_column_sums(

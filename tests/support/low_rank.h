@@ -141,7 +141,7 @@ inline std::vector<float> elements(View A, bool transposed = false) {
 inline Bits run_low_rank(const ContextPtr& context, const Problem& p, int64_t rank) {
   const int64_t m = p.m, n = p.n;
   Random random(static_cast<uint64_t>(m * 1000 + n));
-  const Matrix x(m, n), D(n, n), bias(1, n), y(m, n), contribution(m, n), dz(m, n), dx(m, n);
+  const Matrix x(m, n), D(n, n), bias(1, n), y(m, n), contribution(m, n), dz(m, n), dx(m, n), row_error(1, m);
   fill_uniform(x, random, p.x_magnitude), fill_uniform(bias, random);
   fill_spectrum(D, falling_spectrum(n), random);
   FactorPair given{Matrix(n, rank), Matrix(rank, n)};
@@ -156,6 +156,7 @@ inline Bits run_low_rank(const ContextPtr& context, const Problem& p, int64_t ra
     forward.bias = bias.data();
     forward.contribution = contribution.data();
     forward.ldc = n;
+    forward.row_error = row_error.data();
     EXPECT_OK(idelta_forward(context.get(), delta.get(), &forward));
     idelta_backward_data_args backward = backward_data_args(x, y, dx, p.activation);
     backward.dz = dz.data();
@@ -163,6 +164,7 @@ inline Bits run_low_rank(const ContextPtr& context, const Problem& p, int64_t ra
     EXPECT_OK(idelta_backward_data(context.get(), delta.get(), &backward));
     all[name + " y"] = y.element_bits();
     all[name + " contribution"] = contribution.element_bits();
+    all[name + " row_error"] = row_error.element_bits();
     all[name + " dz"] = dz.element_bits();
     all[name + " dx"] = dx.element_bits();
   };

@@ -4,6 +4,7 @@
 #define IDELTA_CORE_FORMATS_CERTIFICATE_H
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace idelta::core {
@@ -13,6 +14,8 @@ struct Norms {
   double stored;  // of D - D~: what storing drops
   double values;  // of D~; LOW_RANK: of U
   double second;  // of the second of two bf16 numbers; LOW_RANK: of V; else 0
+  // LOW_RANK's forward direction, when D is there: of U^T U - I, and of U^T (D - U V), what U still reaches of it.
+  double departure = std::numeric_limits<double>::infinity(), overlap = 0;
 };
 
 // What an operator errs by for a row x, before the last rounding: multiples of ||x||_2.

@@ -35,8 +35,11 @@ Plan plan_for(const idelta_context& context, const ChainKernel& kernel, int64_t 
 // See RowPlan::run().
 struct Pass : ChainProduct<Source> {
   TiledBlock block(Range range, float* memory) const { return {range, memory, kernel.mr}; }
-  bool needs_preparation() const { return from.needs_preparation(); }
-  void prepare(const TiledBlock& block, Range range) const { from.prepare(block, range); }
+  bool needs_preparation() const { return from.needs_preparation() || from.call().errors.wanted(); }
+  void prepare(const TiledBlock& block, Range range) const {
+    from.write_row_errors(range);
+    if (from.needs_preparation()) from.prepare(block, range);
+  }
 };
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "src/core/formats/matrix.h"
 #include "src/core/formats/multiplication.h"
 #include "src/core/formats/panels.h"
+#include "src/core/formats/row_bound.h"
 
 namespace idelta::core {
 
@@ -40,6 +41,8 @@ class Operator {
   // from what is stored if B is null.
   virtual Norms norms(const idelta_context& context, const float* B) const = 0;
   virtual ErrorTerms error(const idelta_context& context, const Norms& norms) const = 0;
+  // The same of single rows of forward.
+  virtual RowBound row_bound(const idelta_context& context, const Norms& norms, float identity_scale) const = 0;
 
   // Packs another B of the same size into the same memory; false, and nothing is changed, where that cannot be.
   virtual bool repack(const idelta_context& /*context*/, const MatrixView& /*B*/) { return false; }
@@ -78,6 +81,9 @@ struct Format {
   // Packs D, n x n. Where the tolerance has a say in how (LOW_RANK's rank), it has been heeded if it can be met.
   Packed (*pack)(const idelta_context& context, int64_t n, const MatrixView& D, const PackOptions& options);
 };
+
+// What was measured of a pack against D, or what bounds it from what is stored.
+Norms norms_of(const idelta_context& context, const Packed& packed);
 
 // The largest certificate of the passes that are packed.
 double largest_certificate(const idelta_context& context, const Packed& packed, float identity_scale);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "src/core/error.h"
 #include "src/core/formats/chain_product.h"
@@ -102,6 +103,7 @@ struct Pass {
   bool needs_preparation() const { return source.needs_preparation(); }
   void prepare(const TiledBlock& block, Range range) const { source.prepare(block, range); }
 
+  // Row errors come between the products: t is there, and y, which may be x, is not.
   void multiply(const TiledBlock& block, const Cell& cell, float* partial, Range next) const {
     const ChainKernel& kernel = context.kernels.f32_forward;
     float* const t = partial + plan.sums;
@@ -113,6 +115,9 @@ struct Pass {
     const FromT from{source, t, plan.ldt, n, far};
     ChainProduct<IntoT>{context, kernel, first, plan.first_kc, into}.multiply(block, {cell.rows, {0, first.count()}},
                                                                               partial, next);
+    if (const RowErrors& errors = source.call().errors; errors.wanted()) {
+      errors.write(context.kernels, block.rows, source.at(block, 0), source.ld(), n, t, plan.ldt, first.cols());
+    }
     ChainProduct<FromT>{context, kernel, second, plan.second_kc, from}.multiply(block, {cell.rows, {0, second.count()}},
                                                                                 partial, next);
   }
@@ -147,16 +152,24 @@ class LowRankOperator final : public Operator {
   double zero_share() const override { return (first_.zero_share() + second_.zero_share()) / 2; }
   int64_t rank() const override { return first_.cols(); }
 
-  // first second - B comes from a chain of r + 1 terms, of which the product's are off by at most gamma(r + 2) |first|
-  // |second| together and B's by u of the result; and an entry by 2^-126 more for each of r + 2 numbers that may be
-  // below the range of fp32.
+  // first second - B comes from a chain of r + 1 terms, of which the product's are off by the rounding of r + 1 partial
+  // products and B's by u of the result; and an entry by 2^-126 more for each of r + 2 numbers that may be below the
+  // range of fp32.
   Norms norms(const idelta_context& context, const float* B) const override {
     const std::vector<float> difference = times(context, -1, B);
     const std::vector<float> first = unpacked(context, first_), second = unpacked(context, second_);
     const double steps = static_cast<double>(rank() + 2), entries = static_cast<double>(k() * cols());
-    const double rounding = gamma(steps) * frobenius(first) * frobenius(second) + std::sqrt(entries) * steps * 0x1p-126;
     Norms norms = norms_of_factors(context);
-    norms.stored = spectral_bound(context, k(), cols(), difference) * (1 + 4 * kUnit) + rounding;
+    const auto& [of_first, of_second] = of_factors(norms);
+    const double rounding =
+        rounding_of_product(rank() + 2, {of_first, frobenius(first)}, {of_second, frobenius(second)}) +
+        std::sqrt(entries) * steps * 0x1p-126;
+    const double computed = spectral_bound(context, k(), cols(), difference);
+    norms.stored = computed * (1 + 4 * kUnit) + rounding;
+    if (transposed_) return norms;
+    norms.departure = departure_from_orthonormal(k(), rank(), first);
+    norms.overlap = overlap_bound(context, k(), rank(), {first, of_first}, {difference, computed}) +
+                    of_first * (4 * kUnit * computed + rounding);
     return norms;
   }
   // The same as if nothing were dropped.
@@ -166,10 +179,18 @@ class LowRankOperator final : public Operator {
     return {.stored = 0, .values = transposed_ ? of_second : of_first, .second = transposed_ ? of_first : of_second};
   }
   ErrorTerms error(const idelta_context& /*context*/, const Norms& norms) const override {
-    const double of_first = transposed_ ? norms.second : norms.values;
-    const double of_second = transposed_ ? norms.values : norms.second;
+    const auto& [of_first, of_second] = of_factors(norms);
     return {.stored = norms.stored,
             .sums = error_of_two_sums(first_.sums(of_first), of_first, second_.sums(of_second), of_second)};
+  }
+
+  // Forward's alone is asked for: first is U.
+  RowBound row_bound(const idelta_context& context, const Norms& norms, float identity_scale) const override {
+    const auto terms = [&](const F32Operator& factor, double norm) {
+      return FactorTerms{norm, frobenius(unpacked(context, factor)), factor.sums(norm)};
+    };
+    const auto& [of_first, of_second] = of_factors(norms);
+    return row_bound_of_factors(k(), rank(), norms, terms(first_, of_first), terms(second_, of_second), identity_scale);
   }
 
   const F32Operator& first() const { return first_; }
@@ -183,6 +204,10 @@ class LowRankOperator final : public Operator {
   }
 
  private:
+  std::pair<double, double> of_factors(const Norms& norms) const {
+    return transposed_ ? std::pair{norms.second, norms.values} : std::pair{norms.values, norms.second};
+  }
+
   // first second + scale B (B dense; null: without).
   std::vector<float> times(const idelta_context& context, float scale, const float* B) const {
     const std::vector<float> rows = unpacked(context, first_), zeros(static_cast<size_t>(cols()));
@@ -318,7 +343,23 @@ Packed pack_factors(const idelta_context& context, const Factors& given, const P
   Packed packed = packed_and_measured(context, orthonormal_factors(given), D, options.passes);
   double terms = 0;
   for (int64_t j = 0; j < given.rank; ++j) terms += norm(columns.row(j), given.n) * norm(V.row(j), given.n);
-  packed.norms->stored += kUnit * frobenius(D) * (1 + 0x1p-20) + 0x1p-52 * static_cast<double>(given.rank) * terms;
+  const double of_D = kUnit * frobenius(D) * (1 + 0x1p-20) + 0x1p-52 * static_cast<double>(given.rank) * terms;
+  packed.norms->stored += of_D;
+  packed.norms->overlap += of_D * packed.norms->values;
+  return packed;
+}
+
+Norms measured_against(const idelta_context& context, const Factors& factors, const std::vector<float>& D) {
+  return packed_of(context, factors, IDELTA_PASS_FORWARD).forward->norms(context, D.data());
+}
+
+Packed pack_measured(const idelta_context& context, const Factors& factors, const idelta_low_rank_proof& proof,
+                     idelta_passes passes) {
+  Packed packed = packed_of(context, factors, passes);
+  packed.norms = static_cast<const LowRankOperator&>(packed.any()).norms_of_factors(context);
+  packed.norms->stored = proof.dropped;
+  packed.norms->departure = proof.departure;
+  packed.norms->overlap = proof.overlap;
   return packed;
 }
 

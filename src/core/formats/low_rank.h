@@ -20,6 +20,11 @@ void check_finite(const char* name, int64_t cols, const std::vector<float>& valu
 // Of given factors, U (n x r) and V (r x n), finite, whatever U is like; measured against their product.
 Packed pack_factors(const idelta_context& context, const Factors& given, const PackOptions& options);
 
+// What is measured of factors against D (n x n, row-major without gaps), and a pack of them that takes it on trust.
+Norms measured_against(const idelta_context& context, const Factors& factors, const std::vector<float>& D);
+Packed pack_measured(const idelta_context& context, const Factors& factors, const idelta_low_rank_proof& proof,
+                     idelta_passes passes);
+
 // U and V of a pack, as they are multiplied; none for other formats.
 std::optional<Factors> factors_in(const idelta_context& context, const Packed& packed);
 

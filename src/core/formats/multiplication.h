@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "kernels/kernels.h"
+#include "src/core/formats/row_bound.h"
 #include "src/core/memory.h"
 
 namespace idelta::core {
@@ -37,6 +38,7 @@ struct Multiplication {
   Epilogue epilogue;
   Start start{};
   OfferedWorkspace workspace{};
+  RowErrors errors{};  // forward's, if they are wanted; rows.y is null then
 };
 
 }  // namespace idelta::core

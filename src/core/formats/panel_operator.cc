@@ -55,6 +55,10 @@ Norms PanelOperator::norms(const idelta_context& context, const float* B) const 
   return norms;
 }
 
+RowBound PanelOperator::row_bound(const idelta_context& context, const Norms& norms, float identity_scale) const {
+  return row_bound_of_dense(k(), error(context, norms), frobenius(values()), identity_scale);
+}
+
 Norms measured(const idelta_context& context, const Packed& packed, int64_t n, const MatrixView& D) {
   const std::vector<float> given = dense(packed.forward ? D : D.transpose(), n, n);
   return packed.any().norms(context, given.data());

@@ -20,6 +20,7 @@ class PanelOperator : public Operator {
   size_t bytes() const override { return panels_.bytes(); }
   double zero_share() const override;
   Norms norms(const idelta_context& context, const float* B) const override;  // where storing rounds
+  RowBound row_bound(const idelta_context& context, const Norms& norms, float identity_scale) const override;
   bool repack(const idelta_context& context, const MatrixView& B) override {
     pack_panels(context, panels_, B);
     return true;

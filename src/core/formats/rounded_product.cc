@@ -56,6 +56,7 @@ struct Pass {
   }
   bool needs_preparation() const { return true; }
   void prepare(const Block& block, Range range) const {
+    source.write_row_errors(range);
     if (source.needs_preparation()) source.prepare(block, range);
     const int64_t row = range.begin - block.rows.begin, at = row * plan.stride;
     context.kernels.bf16_round_rows({.rows = range.size(),

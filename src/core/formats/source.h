@@ -79,6 +79,12 @@ class Source {
         {.rows = range.size(), .cols = k_, .src = rows_ + range.begin * ld_, .ld = ld_, .dst = copy, .ldd = stride_});
   }
 
+  // Of rows [range) by themselves, where they are wanted: before any of their outputs, which may lie over them.
+  void write_row_errors(Range range) const {
+    const RowErrors& errors = call_.errors;
+    if (errors.wanted()) errors.write(kernels_, range, rows_ + range.begin * ld_, ld_, k_);
+  }
+
   // Where a block's row is, once it is made.
   const float* at(const Block& block, int64_t row) const {
     return copied_ ? block.copy + row * stride_ : rows_ + (block.rows.begin + row) * ld_;
@@ -141,6 +147,8 @@ class Backwards {
     epilogue.ld_residual = -epilogue.ld_residual, epilogue.ldy = -epilogue.ldy, epilogue.ldc = -epilogue.ldc;
     if (call.start.at) call.start.at += last * call.start.ld;
     call.start.ld = -call.start.ld;
+    call.errors.advance(last);
+    call.errors.stride = -call.errors.stride;
     return call;
   }
 

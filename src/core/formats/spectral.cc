@@ -8,9 +8,12 @@
 #include "src/core/formats/dense_product.h"
 #include "src/core/formats/largest_eigenvalue.h"
 #include "src/core/formats/matrix.h"
+#include "src/core/formats/thin_matrix.h"
 
 namespace idelta::core {
 namespace {
+
+constexpr double kSlack = 1 + 0x1p-20;  // for sums and roots in fp64
 
 // out = (B^T B) v for B = diag(weights) |A|; the squared norm of B v.
 double apply_gram(int64_t rows, int64_t cols, const float* A, const double* weights, const std::vector<double>& v,
@@ -113,7 +116,6 @@ Bounds absolute_spectral_bounds(int64_t rows, int64_t cols, const float* A, cons
 // Scaling keeps entries of A up to 2; what it loses is below 2^-126 an entry, and 2^-125 pays for it.
 double spectral_bound(const idelta_context& context, int64_t rows, int64_t cols, const std::vector<float>& A,
                       float identity_scale) {
-  constexpr double kSlack = 1 + 0x1p-20;  // for sums and roots in fp64
   const double whole = frobenius(A);
   if (!std::isfinite(whole)) return whole;
   const Scaled scaled(A);
@@ -135,6 +137,38 @@ double spectral_bound(const idelta_context& context, int64_t rows, int64_t cols,
     norm = std::min((std::fabs(a) + norm) * (1 + 0x1p-50), (of_W + lost) * kSlack);
   }
   return std::ldexp(norm, scaled.exponent);
+}
+
+// Each step rounds a partial product of the first columns of A and rows of B, whose Frobenius norm is at most
+// ||A||_2 ||B||_F and at most ||A||_F ||B||_2.
+double rounding_of_product(int64_t k, const MatrixNorms& A, const MatrixNorms& B) {
+  return gamma(static_cast<double>(k)) * std::min(A.spectral * B.frobenius, A.frobenius * B.spectral);
+}
+
+// Its Frobenius norm. A sum of n exact products in fp64 errs by n 2^-53 |U|^T |U|, whose norm is at most ||U||_F^2.
+double departure_from_orthonormal(int64_t n, int64_t r, const std::vector<float>& values) {
+  const Thin U(n, r, values);
+  Thin gram = multiply(U.transpose(), U);
+  double trace = 0, squares = 0;
+  for (int64_t i = 0; i < r; ++i) {
+    trace += gram.row(i)[i];
+    gram.row(i)[i] -= 1;
+  }
+  for (const double g : gram.values) squares += g * g;
+  return std::sqrt(squares) * kSlack + 0x1p-51 * static_cast<double>(n) * (1 + trace);
+}
+
+// E is scaled, so that what underflows is little beside it: below 2^-123 for each of n terms of n r sums.
+double overlap_bound(const idelta_context& context, int64_t n, int64_t r, const Normed& U, const Normed& E) {
+  const Scaled scaled(E.values);
+  if (scaled.zero || r == 0) return U.norm * E.norm;
+  const std::vector<float> rows = dense(MatrixView{U.values.data(), r}.transpose(), r, n);
+  std::vector<float> product(static_cast<size_t>(r * n));
+  dense_product(context, {r, n, n}, rows.data(), {scaled.values.data(), n}, product.data());
+  const double rounding = rounding_of_product(n + 2, {U.norm, frobenius(U.values)},
+                                              {std::ldexp(E.norm, -scaled.exponent), frobenius(scaled.values)});
+  const double flushed = static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(r) * 0x1p-123;
+  return std::ldexp(spectral_bound(context, r, n, product) + rounding + flushed, scaled.exponent);
 }
 
 }  // namespace idelta::core

@@ -27,6 +27,22 @@ Bounds absolute_spectral_bounds(int64_t rows, int64_t cols, const float* A, cons
 double spectral_bound(const idelta_context& context, int64_t rows, int64_t cols, const std::vector<float>& A,
                       float identity_scale = 0);
 
+struct MatrixNorms {
+  double spectral, frobenius;
+};
+// How far A B, by chains of k roundings in fp32, is off at most: its Frobenius norm, without what underflows.
+double rounding_of_product(int64_t k, const MatrixNorms& A, const MatrixNorms& B);
+
+// ||U^T U - I||_2 of U (n x r) from above, nearly as tight as fp64 is.
+double departure_from_orthonormal(int64_t n, int64_t r, const std::vector<float>& U);
+
+// ||U^T E||_2 of U (n x r) and E (n x n) from above, as tight as products in fp32 are.
+struct Normed {
+  const std::vector<float>& values;
+  double norm;  // spectral, from above
+};
+double overlap_bound(const idelta_context& context, int64_t n, int64_t r, const Normed& U, const Normed& E);
+
 }  // namespace idelta::core
 
 #endif  // IDELTA_CORE_FORMATS_SPECTRAL_H

@@ -280,6 +280,31 @@ IDELTA_API idelta_status idelta_delta_unpack(const idelta_context* context, cons
 IDELTA_API idelta_status idelta_delta_unpack_factors(const idelta_context* context, const idelta_delta* delta, float* U,
                                                      int64_t ldu, float* V, int64_t ldv);
 
+/* What packing LOW_RANK measures of its factors against D: proved upper bounds. Kept beside U and V they spare a
+ * program that reads these from a file the D, and the time of measuring (n = 794: 0.05 s a delta). */
+typedef struct idelta_low_rank_proof {
+  size_t struct_size;
+  double dropped;   /* || D - U V ||_2 */
+  double departure; /* || U^T U - I ||_2 */
+  double overlap;   /* || U^T (D - U V) ||_2: what U still reaches of the rest */
+} idelta_low_rank_proof;
+#define IDELTA_LOW_RANK_PROOF_INIT \
+  { sizeof(idelta_low_rank_proof), 0.0, 0.0, 0.0 }
+
+/* Measures factors, U n x r and V r x n, in x out, against D, n x n. Those of a LOW_RANK delta come from
+ * idelta_delta_unpack_factors; the first columns of U and the first rows of V are a delta of lower rank. Since 0.2. */
+IDELTA_API idelta_status idelta_low_rank_measure(const idelta_context* context, int64_t n, const float* D, int64_t ldd,
+                                                 int64_t r, const float* U, int64_t ldu, const float* V, int64_t ldv,
+                                                 idelta_low_rank_proof* proof);
+
+/* LOW_RANK of factors that have been measured: U and V are packed as they are, and certificates and row errors are
+ * against the D of the proof, which is taken on trust: one of other factors makes them wrong. options as for
+ * idelta_delta_pack_factors, but transposed must be 0. Since 0.2. */
+IDELTA_API idelta_status idelta_delta_pack_measured(const idelta_context* context, int64_t n, int64_t r, const float* U,
+                                                    int64_t ldu, const float* V, int64_t ldv,
+                                                    const idelta_low_rank_proof* proof,
+                                                    const idelta_delta_options* options, idelta_delta** delta);
+
 IDELTA_API idelta_status idelta_delta_info(const idelta_context* context, const idelta_delta* delta,
                                            idelta_delta_info_t* info);
 
@@ -312,9 +337,27 @@ typedef struct idelta_forward_args {
   int64_t ldc;
   void* workspace;
   size_t workspace_bytes;
+  /* m, or null. For each row a proved bound of || z^ - z ||_2, rounded up: z^ is the argument of act as it was
+   * computed, all roundings and the flushing of denormals included; z = a x + x D + b exactly, with the D that was
+   * packed: of idelta_delta_pack_factors the product U V, after idelta_update the D that was stepped. Every act is
+   * 1-Lipschitz, so that || y^ - y ||_2 is within it too, but for act's own rounding. Infinity, never NaN, where
+   * anything of x, D, a or b is not finite or a sum might overflow. LOW_RANK uses t = x U, which tells how much of x
+   * truncation cannot hurt: on a network's own rows 2 to 5 times below certificate ||x||_2. Other formats give the
+   * certificate times ||x||_2. Both add what b and denormals cost. y and contribution are the same bits with and
+   * without it. Its own are the same for every thread count and every split of the batch, and for every ISA in F32 and
+   * LOW_RANK. The first call after packing, repacking or idelta_update bounds norms (n = 794: some ms); then each costs
+   * about 1 % of a dense pass, 7 % of one of rank 32 (n = 794). It must not overlap any other argument.
+   * src/core/formats/row_bound.cc has the proof. Since 0.2. */
+  float* row_error;
+  /* m, or null. ||x||_2 of each row, rounded up, with denormals read as 0; infinity where x is not finite. As for
+   * row_error. Since 0.2. */
+  float* row_norm;
 } idelta_forward_args;
-#define IDELTA_FORWARD_ARGS_INIT \
-  { sizeof(idelta_forward_args), 0, NULL, 0, NULL, {IDELTA_ACTIVATION_IDENTITY, 0.0f}, NULL, 0, NULL, 0, NULL, 0 }
+#define IDELTA_FORWARD_ARGS_INIT                                                                                  \
+  {                                                                                                               \
+    sizeof(idelta_forward_args), 0, NULL, 0, NULL, {IDELTA_ACTIVATION_IDENTITY, 0.0f}, NULL, 0, NULL, 0, NULL, 0, \
+        NULL, NULL                                                                                                \
+  }
 IDELTA_API idelta_status idelta_forward(const idelta_context* context, const idelta_delta* delta,
                                         const idelta_forward_args* args);
 

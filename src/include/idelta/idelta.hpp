@@ -52,6 +52,7 @@ using Activation = idelta_activation;
 using ContextOptions = idelta_context_options;
 using DeltaOptions = idelta_delta_options;
 using DeltaInfo = idelta_delta_info_t;
+using LowRankProof = idelta_low_rank_proof;
 using ForwardArgs = idelta_forward_args;
 using BackwardDataArgs = idelta_backward_data_args;
 using BackwardWeightsArgs = idelta_backward_weights_args;
@@ -107,6 +108,14 @@ class Delta {
     return Delta(context, raw);
   }
 
+  // LOW_RANK of factors that have been measured against a D.
+  static Delta of_measured(const Context& context, int64_t n, int64_t r, const float* U, int64_t ldu, const float* V,
+                           int64_t ldv, const LowRankProof& proof, const DeltaOptions& options = kDeltaOptions) {
+    idelta_delta* raw = nullptr;
+    check(idelta_delta_pack_measured(context.get(), n, r, U, ldu, V, ldv, &proof, &options, &raw));
+    return Delta(context, raw);
+  }
+
   void repack(const float* D, int64_t ldd) { check(idelta_delta_repack(context_.get(), handle_.get(), D, ldd)); }
   void unpack(float* D, int64_t ldd) const { check(idelta_delta_unpack(context_.get(), handle_.get(), D, ldd)); }
   void unpack_factors(float* U, int64_t ldu, float* V, int64_t ldv) const {
@@ -146,6 +155,13 @@ class Delta {
   Context context_;  // outlives the delta below
   std::unique_ptr<idelta_delta, Destroy> handle_;
 };
+
+inline LowRankProof low_rank_measure(const Context& context, int64_t n, const float* D, int64_t ldd, int64_t r,
+                                     const float* U, int64_t ldu, const float* V, int64_t ldv) {
+  LowRankProof proof = IDELTA_LOW_RANK_PROOF_INIT;
+  check(idelta_low_rank_measure(context.get(), n, D, ldd, r, U, ldu, V, ldv, &proof));
+  return proof;
+}
 
 // A proved upper bound of ||a I + D||_2.
 inline double spectral_norm_bound(const Context& context, int64_t n, const float* D, int64_t ldd,
