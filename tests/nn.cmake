@@ -1,17 +1,23 @@
-# The suites of the nn layer. Training runs once an instruction set like the library's suites; the rest, which is
-# arithmetic-free or does not depend on how the arithmetic is done, once, under the best one.
+# The suites of the nn layer. Training and labels with a guarantee run once an instruction set like the library's suites;
+# the rest, which is arithmetic-free or does not depend on how the arithmetic is done, once, under the best one.
 find_package(PNG REQUIRED)
 find_package(ZLIB REQUIRED)
 
 idelta_add_isa_suite(nn_training)
 target_link_libraries(nn_training_test PRIVATE idelta::nn ZLIB::ZLIB)
+idelta_add_isa_suite(nn_guarantee)
+target_include_directories(nn_guarantee_test PRIVATE "${PROJECT_SOURCE_DIR}/src")
+target_link_libraries(nn_guarantee_test PRIVATE idelta::nn ZLIB::ZLIB)
 
 add_executable(nn_test
+  nn_compress_test.cc
   nn_decomposition_test.cc
   nn_gradient_test.cc
   nn_idx_test.cc
+  nn_model_forms_test.cc
   nn_model_test.cc
   nn_network_test.cc
+  nn_predict_test.cc
   nn_safetensors_test.cc
   nn_sheet_test.cc)
 target_include_directories(nn_test PRIVATE "${PROJECT_SOURCE_DIR}/src")

@@ -1,23 +1,29 @@
 // Network <-> safetensors. The metadata holds, as text that reads back to the same bits:
 //   format "idelta-mlp", version "1", layers, height, width, classes, identity_scale, activation, slope, class_padding
 // and, where it is known, how training computed: compute and bf16_product, names of TrainedWith, which are only shown.
+// A network with forms has version "2" and what model_forms.h says.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "error.h"
+#include "hash.h"
 #include "idelta/nn.hpp"
+#include "model_forms.h"
 #include "safetensors.h"
+#include "without_dense.h"
 
 namespace idelta::nn {
 namespace {
 
 constexpr char kFormat[] = "idelta-mlp";
-constexpr char kVersion[] = "1";
+constexpr char kVersion[] = "1", kVersionWithForms[] = "2";
 
-std::string delta_name(int64_t layer) { return "layers." + std::to_string(layer) + ".delta"; }
-std::string bias_name(int64_t layer) { return "layers." + std::to_string(layer) + ".bias"; }
+std::string tensor_name(int64_t layer, const char* what) { return "layers." + std::to_string(layer) + "." + what; }
+std::string delta_name(int64_t layer) { return tensor_name(layer, "delta"); }
+std::string bias_name(int64_t layer) { return tensor_name(layer, "bias"); }
 
 // The fewest digits that read back to the same bits.
 std::string text(float value) {
@@ -48,6 +54,8 @@ class Metadata {
     if (get(key) != wanted) fail(path_, ": its metadata says ", key, " '", get(key), "'; only '", wanted, "' is read");
   }
 
+  bool has(const char* key) const { return values_.count(key) != 0; }
+
   template <class Number>
   Number number(const char* key) const {
     const std::string& value = get(key);
@@ -67,7 +75,7 @@ class Metadata {
 NetworkOptions read_options(const SafetensorsFile& file) {
   const Metadata metadata(file);
   metadata.expect("format", kFormat);
-  metadata.expect("version", kVersion);
+  metadata.expect("version", metadata.has("forms") ? kVersionWithForms : kVersion);
   NetworkOptions options;
   options.layers = metadata.number<int64_t>("layers");
   options.height = metadata.number<int64_t>("height");
@@ -83,17 +91,46 @@ NetworkOptions read_options(const SafetensorsFile& file) {
   return options;
 }
 
-void check_tensor(const SafetensorsFile& file, const std::string& name, const std::vector<int64_t>& shape) {
+std::string listed(const std::vector<int64_t>& shape) {
+  std::string text;
+  for (const int64_t size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
+  return text;
+}
+
+// `wanted` in words, as "n x n with n = 794".
+void check_tensor(const SafetensorsFile& file, const std::string& name, const std::vector<int64_t>& shape,
+                  const std::string& wanted) {
   const auto found = file.header().tensors.find(name);
   if (found == file.header().tensors.end()) {
     fail(file.path(), ": has no tensor '", name, "', which its metadata promises; the file is damaged");
   }
   if (found->second.shape != shape) {
-    std::string have;
-    for (const int64_t size : found->second.shape) have += (have.empty() ? "" : ", ") + std::to_string(size);
-    fail(file.path(), ": tensor '", name, "' has shape [", have, "], but the metadata promises ",
-         shape.size() == 2 ? "n x n" : "n", " with n = ", shape[0], "; the file is damaged");
+    fail(file.path(), ": tensor '", name, "' has shape [", listed(found->second.shape), "], but the metadata promises ",
+         wanted, "; the file is damaged");
   }
+}
+
+int64_t width_of(const SafetensorsFile& file, const NetworkOptions& options) {
+  int64_t n = 0;
+  if (options.height < 1 || options.width < 1 || options.classes < 1 ||
+      __builtin_mul_overflow(options.height, options.width, &n) || __builtin_add_overflow(n, options.classes, &n)) {
+    fail(file.path(), ": its metadata says images of ", options.height, " x ", options.width, " and ", options.classes,
+         " classes; the file is damaged");
+  }
+  return n;
+}
+
+// What the metadata says of forms, if it does.
+std::optional<FormsRecord> read_record(const SafetensorsFile& file, const NetworkOptions& options) {
+  const Metadata metadata(file);
+  if (!metadata.has("forms")) return std::nullopt;
+  if (metadata.get("hash") != hex(metadata_hash(file.header().metadata))) {
+    fail(file.path(),
+         ": its metadata is not what was saved with these forms; the file is damaged or was edited: compress the dense "
+         "model again");
+  }
+  if (options.layers < 1) fail(file.path(), ": its metadata promises ", options.layers, " layers; the file is damaged");
+  return parse_forms(file.path(), metadata.get("forms"), options.layers, width_of(file, options));
 }
 
 // All shapes, before memory is taken for any: what passes here is no larger than the file.
@@ -103,15 +140,30 @@ void check_tensors(const SafetensorsFile& file, const NetworkOptions& options) {
     fail(file.path(), ": holds ", tensors, " tensors, but its metadata promises ", options.layers,
          " layers of two; the file is damaged");
   }
-  int64_t n = 0;
-  if (options.height < 1 || options.width < 1 || options.classes < 1 ||
-      __builtin_mul_overflow(options.height, options.width, &n) || __builtin_add_overflow(n, options.classes, &n)) {
-    fail(file.path(), ": its metadata says images of ", options.height, " x ", options.width, " and ", options.classes,
-         " classes; the file is damaged");
-  }
+  const int64_t n = width_of(file, options);
+  const std::string with_n = " with n = " + std::to_string(n);
   for (int64_t l = 0; l < options.layers; ++l) {
-    check_tensor(file, delta_name(l), {n, n});
-    check_tensor(file, bias_name(l), {n});
+    check_tensor(file, delta_name(l), {n, n}, "n x n" + with_n);
+    check_tensor(file, bias_name(l), {n}, "n" + with_n);
+  }
+}
+
+void check_tensors(const SafetensorsFile& file, const NetworkOptions& options, const FormsRecord& record) {
+  size_t promised = 0;
+  for (const FormsRecord::Layer& layer : record.stored) promised += layer.has_delta ? 4 : 3;
+  if (file.header().tensors.size() != promised) {
+    fail(file.path(), ": holds ", file.header().tensors.size(), " tensors, but its metadata promises ", promised,
+         "; the file is damaged");
+  }
+  const int64_t n = width_of(file, options);
+  const std::string with_n = " with n = " + std::to_string(n);
+  for (int64_t l = 0; l < options.layers; ++l) {
+    const int64_t rank = record.layers[static_cast<size_t>(l)].rank;
+    const std::string with_rank = with_n + " and r = " + std::to_string(rank);
+    if (record.stored[static_cast<size_t>(l)].has_delta) check_tensor(file, delta_name(l), {n, n}, "n x n" + with_n);
+    check_tensor(file, bias_name(l), {n}, "n" + with_n);
+    check_tensor(file, tensor_name(l, "U"), {n, rank}, "n x r" + with_rank);
+    check_tensor(file, tensor_name(l, "V"), {rank, n}, "r x n" + with_rank);
   }
 }
 
@@ -122,22 +174,78 @@ void check_finite(const std::string& path, const std::string& name, std::span<co
        "); did training diverge?");
 }
 
-// The identity of these options; what the options lack is said of the file they came from.
-Network make_network(const Context& context, const NetworkOptions& options, const std::string& path) {
+std::vector<float> read_finite(SafetensorsFile& file, const std::string& name) {
+  const TensorInfo& tensor = file.header().tensors.at(name);
+  std::vector<float> values((tensor.end - tensor.begin) / sizeof(float));
+  file.read(name, values);
+  check_finite(file.path(), name, values);
+  return values;
+}
+
+void check_hash(const std::string& path, int64_t layer, const char* what, uint64_t is, uint64_t wanted) {
+  if (is == wanted) return;
+  fail(path, ": ", what, " of layer ", layer + 1, " is not what the forms were saved with (hash ", hex(is), ", not ",
+       hex(wanted), "); the file is damaged or was edited: compress the dense model again");
+}
+
+// What the library says of factors or options is said of the file they came from.
+template <class Make>
+auto named(const std::string& path, const Make& make) -> decltype(make()) {
   try {
-    return Network(context, options);
+    return make();
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& e) {
     fail(path, ": ", e.what());
   }
 }
 
-}  // namespace
+Network load_with_forms(const Context& context, SafetensorsFile& file, const NetworkOptions& options,
+                        FormsRecord record) {
+  const std::string& path = file.path();
+  std::vector<WithoutDense::Layer> parameters(record.layers.size());
+  for (int64_t l = 0; l < options.layers; ++l) {
+    const auto index = static_cast<size_t>(l);
+    Forms::Layer& layer = record.layers[index];
+    WithoutDense::Layer& given = parameters[index];
+    given.bias = read_finite(file, bias_name(l));
+    check_hash(path, l, "the bias", hash_of(given.bias), layer.bias_hash);
+    if (record.stored[index].has_delta) {
+      given.delta = read_finite(file, delta_name(l));
+      check_hash(path, l, "D", hash_of(given.delta), layer.delta_hash);
+    }
+    layer.U = read_finite(file, tensor_name(l, "U"));
+    layer.V = read_finite(file, tensor_name(l, "V"));
+    check_hash(path, l, "U or V", factor_hash(layer), record.stored[index].factor_hash);
+  }
+  return named(path, [&] {
+    const bool has_dense = record.has_dense();
+    auto forms = std::make_shared<const Forms>(context, options.n(), options.identity_scale, std::move(record.forms),
+                                               std::move(record.layers));
+    if (!has_dense) return WithoutDense::make(context, options, std::move(forms), std::move(parameters));
+    Network network(context, options);
+    for (size_t l = 0; l < parameters.size(); ++l) {
+      network.set_layer(static_cast<int64_t>(l), parameters[l].delta, parameters[l].bias);
+    }
+    network.set_forms(std::move(forms));
+    return network;
+  });
+}
 
-void save_model(const std::string& path, const Network& network) {
+Network load_plain(const Context& context, SafetensorsFile& file, const NetworkOptions& options) {
+  Network network = named(file.path(), [&] { return Network(context, options); });
+  for (int64_t l = 0; l < network.layers(); ++l) {
+    const std::vector<float> delta = read_finite(file, delta_name(l)), bias = read_finite(file, bias_name(l));
+    network.set_layer(l, delta, bias);
+  }
+  return network;
+}
+
+MetadataMap metadata_of(const Network& network) {
   const NetworkOptions& o = network.options();
-  std::map<std::string, std::string> metadata = {
+  MetadataMap metadata = {
       {"format", kFormat},
-      {"version", kVersion},
+      {"version", network.forms() ? kVersionWithForms : kVersion},
       {"layers", std::to_string(o.layers)},
       {"height", std::to_string(o.height)},
       {"width", std::to_string(o.width)},
@@ -150,12 +258,54 @@ void save_model(const std::string& path, const Network& network) {
   const TrainedWith& how = network.trained_with();
   if (!how.compute.empty()) metadata["compute"] = how.compute;
   if (!how.bf16_product.empty()) metadata["bf16_product"] = how.bf16_product;
+  return metadata;
+}
+
+// What of a network's forms goes into a file; refuses forms of other parameters than are saved with them.
+FormsRecord record_of(const std::string& path, const Network& network, const SaveOptions& options,
+                      const std::vector<std::vector<float>>& deltas) {
+  FormsRecord record;
+  for (size_t f = 0; f < network.forms()->count(); ++f) record.forms.push_back(network.forms()->form(f));
+  for (int64_t l = 0; l < network.layers(); ++l) {
+    const auto index = static_cast<size_t>(l);
+    const Forms::Layer& layer = network.forms()->layers()[index];
+    const bool drops = (options.drop_dense || !network.has_dense()) && !record.needs_delta(index);
+    const bool knows_delta = network.has_dense() || record.needs_delta(index);
+    if ((knows_delta && hash_of(deltas[index]) != layer.delta_hash) || hash_of(network.bias(l)) != layer.bias_hash) {
+      fail(path, ": not written, since the forms of the network were made of other parameters in layer ", l + 1,
+           "; compress it again");
+    }
+    record.layers.push_back({layer.rank, {}, {}, layer.bounds, layer.proofs, layer.delta_hash, layer.bias_hash});
+    record.stored.push_back({!drops, factor_hash(layer)});
+  }
+  return record;
+}
+
+}  // namespace
+
+void save_model(const std::string& path, const Network& network, const SaveOptions& options) {
+  if (options.drop_dense && !network.forms()) {
+    fail(path, ": not written, since D is to be dropped of a network without forms; compress it first");
+  }
+  const int64_t n = network.n();
+  MetadataMap metadata = metadata_of(network);
   std::vector<std::vector<float>> deltas;
   for (int64_t l = 0; l < network.layers(); ++l) deltas.push_back(network.delta(l));
+  std::optional<FormsRecord> record;
+  if (network.forms()) {
+    record = record_of(path, network, options, deltas);
+    metadata["forms"] = forms_text(*record);
+    metadata["hash"] = hex(metadata_hash(metadata));
+  }
   std::vector<TensorValues> tensors;
   for (int64_t l = 0; l < network.layers(); ++l) {
-    tensors.push_back({delta_name(l), {network.n(), network.n()}, deltas[l]});
-    tensors.push_back({bias_name(l), {network.n()}, network.bias(l)});
+    const auto index = static_cast<size_t>(l);
+    if (!record || record->stored[index].has_delta) tensors.push_back({delta_name(l), {n, n}, deltas[index]});
+    tensors.push_back({bias_name(l), {n}, network.bias(l)});
+    if (!record) continue;
+    const Forms::Layer& layer = network.forms()->layers()[index];
+    tensors.push_back({tensor_name(l, "U"), {n, layer.rank}, layer.U});
+    tensors.push_back({tensor_name(l, "V"), {layer.rank, n}, layer.V});
   }
   for (const TensorValues& tensor : tensors) check_finite(path, tensor.name, tensor.values);
   write_safetensors(path, metadata, tensors);
@@ -164,19 +314,16 @@ void save_model(const std::string& path, const Network& network) {
 Network load_model(const Context& context, const std::string& path) {
   SafetensorsFile file(path);
   const NetworkOptions options = read_options(file);
-  check_tensors(file, options);
-
-  Network network = make_network(context, options, path);
+  std::optional<FormsRecord> record = read_record(file, options);
+  if (record) {
+    check_tensors(file, options, *record);
+  } else {
+    check_tensors(file, options);
+  }
+  Network network =
+      record ? load_with_forms(context, file, options, std::move(*record)) : load_plain(context, file, options);
   const Metadata metadata(file);
   network.set_trained_with({metadata.get_if_there("compute"), metadata.get_if_there("bf16_product")});
-  std::vector<float> delta(static_cast<size_t>(network.n() * network.n())), bias(static_cast<size_t>(network.n()));
-  for (int64_t l = 0; l < network.layers(); ++l) {
-    file.read(delta_name(l), delta);
-    file.read(bias_name(l), bias);
-    check_finite(path, delta_name(l), delta);
-    check_finite(path, bias_name(l), bias);
-    network.set_layer(l, delta, bias);
-  }
   return network;
 }
 

@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "idelta/nn.hpp"
+#include "without_dense.h"
 
 namespace idelta::nn {
 namespace {
@@ -36,6 +37,15 @@ void check(const NetworkOptions& options) {
   if (!std::isfinite(options.activation.slope)) {
     fail("network: the slope of the activation is ", options.activation.slope, "; give 0, which only leaky_relu reads");
   }
+}
+
+// Of a layer's pack, without a rank.
+DeltaOptions pack_options(const NetworkOptions& options, int64_t layer, idelta_format format) {
+  DeltaOptions how = kDeltaOptions;
+  how.format = format;
+  how.identity_scale = options.identity_scale;
+  how.passes = layer == 0 ? IDELTA_PASS_FORWARD : IDELTA_PASS_BOTH;  // nobody asks for the gradient of the images
+  return how;
 }
 
 // What the class dimensions hold after the first layer of an untrained network, before its activation.
@@ -93,12 +103,45 @@ idelta_activation Network::activation(int64_t layer) const {
 
 std::unique_ptr<Delta> Network::pack(int64_t layer, std::span<const float> delta, idelta_format format,
                                      int64_t rank) const {
-  DeltaOptions how = kDeltaOptions;
-  how.format = format;
+  DeltaOptions how = pack_options(options(), layer, format);
   how.rank = std::min(rank, n());
-  how.identity_scale = options().identity_scale;
-  how.passes = layer == 0 ? IDELTA_PASS_FORWARD : IDELTA_PASS_BOTH;  // nobody asks for the gradient of the images
   return std::make_unique<Delta>(context(), n(), delta.data(), n(), how);
+}
+
+Network WithoutDense::make(const Context& context, const NetworkOptions& options, std::shared_ptr<const Forms> forms,
+                           std::vector<WithoutDense::Layer> layers) {
+  check(options);
+  const auto state = std::make_shared<Network::State>(Network::State{context, options});
+  const int64_t n = options.n();
+  const size_t last = forms->count() - 1;
+  for (int64_t l = 0; l < options.layers; ++l) {
+    const Forms::Layer& factors = forms->layers()[static_cast<size_t>(l)];
+    const int64_t rank = forms->form(last).ranks[static_cast<size_t>(l)];
+    WithoutDense::Layer& given = layers[static_cast<size_t>(l)];
+    Network::Layer& made = state->layers.emplace_back();
+    made.bias = std::move(given.bias);
+    if (rank == kDense) {
+      made.packed =
+          std::make_unique<Delta>(context, n, given.delta.data(), n, pack_options(options, l, IDELTA_FORMAT_F32));
+    } else {
+      made.packed = std::make_unique<Delta>(Delta::of_measured(context, n, rank, factors.U.data(), factors.rank,
+                                                               factors.V.data(), n, factors.proofs[last],
+                                                               pack_options(options, l, IDELTA_FORMAT_LOW_RANK)));
+    }
+    state->rank = std::max(state->rank, rank);
+  }
+  state->compute = IDELTA_FORMAT_LOW_RANK;
+  state->forms = std::move(forms);
+  state->has_dense = false;
+  return Network(state);
+}
+
+void Network::set_forms(std::shared_ptr<const Forms> forms) {
+  if (forms && (forms->n() != n() || forms->layers().size() != static_cast<size_t>(layers()))) {
+    fail("set_forms: the forms have ", forms->layers().size(), " layers of width ", forms->n(), ", the network ",
+         layers(), " of ", n(), "; give forms of this network");
+  }
+  state_->forms = std::move(forms);
 }
 
 void Network::set_compute(idelta_format format, int64_t rank) {
@@ -140,6 +183,9 @@ void Network::set_layer(int64_t layer, std::span<const float> delta, std::span<c
     fail("set_layer: delta has ", delta.size(), " and bias ", bias.size(), " entries; give ", width * width, " and ",
          width);
   }
+  if (!has_dense()) set_compute(IDELTA_FORMAT_F32);  // a repack of factors would truncate the new D
+  state_->forms.reset();
+  state_->has_dense = true;
   Layer& target = state_->layers[layer];
   target.packed->repack(delta.data(), n());
   if (!target.master.empty()) panels_pack(context(), n(), delta.data(), n(), target.master.data());

@@ -201,6 +201,8 @@ Loss Trainer::State::step(int64_t rows, float learning_rate) {
   if (!std::isfinite(loss.cross_entropy) || loss.not_finite >= 0) fail_diverged("the loss", learning_rate);
 
   if (first) network.set_trained_with(trained_with());
+  network.state_->forms.reset();  // of the D that changes now
+  network.state_->has_dense = true;
   optimizer.learning_rate = learning_rate;
   ++optimizer.step;
   for (int64_t l = last; l >= 0; --l) {

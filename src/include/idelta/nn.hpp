@@ -80,6 +80,8 @@ struct TrainedWith {
   std::string bf16_product;  // in bf16: "widened" or "rounded", see idelta_bf16_product
 };
 
+class Forms;
+
 // Owns D, in packed form, and b of every layer, and shares the context. Made in format F32, whose packed form is D to
 // the bit; in others D is kept beside it in fp32. May be moved, also while a Trainer trains it; one that was moved from
 // may only be destroyed or assigned to.
@@ -108,6 +110,16 @@ class Network {
   const TrainedWith& trained_with() const { return state_->trained_with; }
   void set_trained_with(TrainedWith how) { state_->trained_with = std::move(how); }
 
+  // Cheaper forms of this very network, which predict() may use: none until compress() or a file gives them, and none
+  // again once D or b of a layer changes. set_forms takes null, and refuses forms of other sizes; that they were made
+  // of these D and b is the caller's word, which attach_forms and save_model check.
+  const Forms* forms() const { return state_->forms.get(); }
+  void set_forms(std::shared_ptr<const Forms> forms);
+
+  // Whether D is there. A file that dropped it gives a network of its most precise form: delta() is then U V, and
+  // compute() LOW_RANK. Once a layer changes, by set_layer or training, that U V is the network's own D.
+  bool has_dense() const { return state_->has_dense; }
+
   // Replaces a layer's parameters and repacks them.
   void set_layer(int64_t layer, std::span<const float> delta, std::span<const float> bias);
 
@@ -121,6 +133,8 @@ class Network {
 
  private:
   friend class Trainer;
+  friend struct WithoutDense;
+  friend void attach_forms(const Network& compressed, Network& dense);
   struct Layer {
     std::vector<float> bias;
     std::vector<float> master;  // D in panels, unless the packed form is
@@ -134,6 +148,8 @@ class Network {
     int64_t rank = 0;  // of LOW_RANK
     TrainedWith trained_with;
     std::vector<Layer> layers;
+    std::shared_ptr<const Forms> forms;
+    bool has_dense = true;
   };
   explicit Network(std::shared_ptr<State> shared) : state_(std::move(shared)) {}
   std::unique_ptr<Delta> pack(int64_t layer, std::span<const float> delta, idelta_format format, int64_t rank) const;
@@ -193,6 +209,111 @@ class Trainer {
   std::unique_ptr<State> state_;
 };
 
+// ---- Compression ---------------------------------------------------------------------------------------------------
+
+// One cheaper form of a whole network: what each layer multiplies.
+inline constexpr int64_t kDense = -1;
+struct Form {
+  std::string name;            // "rank 32", "sigma 0.01", ...
+  std::vector<int64_t> ranks;  // of each layer: columns of U; or kDense: D itself, in F32
+
+  double multiplications(int64_t n) const;  // as a share of the dense network's
+};
+
+// Proved upper bounds of one layer, which need no form.
+struct LayerBounds {
+  double norm = 0;         // ||a I + D||_2
+  double delta_norm = 0;   // ||D||_2
+  double dense_error = 0;  // certificate of the dense F32 pass: ||z^ - z|| <= dense_error ||x||, with b = 0
+};
+
+// Forms of one network, cheapest first: from one to the next no layer's rank falls, and dense stays dense. Each layer's
+// factors are there at the largest rank that a form has (a form's are the first columns of U and rows of V), with what
+// was proved of them. Immutable, so that networks may share it.
+class Forms {
+ public:
+  static constexpr size_t kMost = 8;
+
+  struct Layer {
+    int64_t rank = 0;                  // columns of U
+    std::vector<float> U, V;           // n x rank, rank x n
+    LayerBounds bounds;                // of D
+    std::vector<LowRankProof> proofs;  // of each form; unused where it is dense
+    // Hashes of the D and b that they were made of. They tell another network or damage, not malice.
+    uint64_t delta_hash = 0, bias_hash = 0;
+  };
+
+  Forms(const Context& context, int64_t n, float identity_scale, std::vector<Form> forms, std::vector<Layer> layers);
+
+  int64_t n() const { return n_; }
+  size_t count() const { return forms_.size(); }
+  const Form& form(size_t f) const { return forms_[f]; }
+  const std::vector<Layer>& layers() const { return layers_; }
+  // What a layer of a form multiplies; null: D itself.
+  const Delta* packed(size_t f, int64_t layer) const { return packed_[f][static_cast<size_t>(layer)].get(); }
+
+ private:
+  int64_t n_;
+  std::vector<Form> forms_;
+  std::vector<Layer> layers_;
+  std::vector<std::vector<std::unique_ptr<Delta>>> packed_;
+};
+
+// How ranks are chosen. At most one of the three; with none of them the sample decides: the forms with which labels
+// with a guarantee take the fewest multiplications.
+struct CompressOptions {
+  int64_t rank = 0;      // of every layer, or what it has
+  double sigma = 0;      // singular values of D above it are kept, and at least 16, or what D has
+  double tolerance = 0;  // the least rank whose certificate is within it
+};
+
+// What was considered, and what became of it.
+struct Considered {
+  std::string name;            // of a form, or of a layer's form
+  double multiplications = 0;  // share of the dense network's
+  double settled = 0;          // share of the sample's labels that it certifies; -1: not tried
+  std::string verdict;         // "first form", "lost: ...", ...
+};
+
+// Factorises every layer and proves its bounds. The network must have D, in any format; sample is read only where
+// `options` leave the choice to it. progress(done, of) is called between layers.
+std::shared_ptr<const Forms> compress(const Network& network, const CompressOptions& options, const Dataset& sample,
+                                      std::vector<Considered>* considered = nullptr,
+                                      const std::function<void(int64_t, int64_t)>& progress = {});
+
+// Puts the forms of `compressed`, which may have dropped D, onto the dense network they were made of; throws if it is
+// another.
+void attach_forms(const Network& compressed, Network& dense);
+
+// ---- Prediction ----------------------------------------------------------------------------------------------------
+
+struct PredictOptions {
+  // Labels of this form alone, without a guarantee; kDense: of the dense F32 network. Not read with `guarantee`.
+  int64_t form = kDense;
+  // Labels that are provably those of the dense F32 network: the cheapest form goes first, and only rows that are not
+  // certified go on to more precise ones; the last is the dense network itself. Those that a form settled are also the
+  // labels of the network in exact arithmetic. Needs forms and D.
+  bool guarantee = false;
+  int64_t batch = 512;  // rows at a time; changes no bit of the results
+};
+
+// Labels are argmax over the class dimensions of h^L, the lowest of equals.
+struct Predictions {
+  std::vector<uint8_t> labels;
+  // With guarantee. The label of row i is certified since margins[i] > bounds[i]: by how much its logit exceeds that of
+  // the class that comes nearest to overtaking it, and by how much the two could be off. Both are 0 where the dense
+  // network itself gave the label.
+  std::vector<float> margins, bounds;
+  std::vector<uint8_t> settled_by;  // index into `forms`
+  std::vector<std::string> forms;   // names; the last is "dense"
+  std::vector<int64_t> settled;     // rows that each form settled
+  std::vector<int64_t> tried;       // rows that each form computed
+  double seconds = 0;               // of the passes over the set, nothing else
+};
+
+// Throws NotFinite for an image whose logits in the dense network are.
+Predictions predict(const Network& network, const Dataset& data, const PredictOptions& options = {});
+
 // ---- Decomposition -------------------------------------------------------------------------------------------------
 
 // What one layer does on a set. Norms are of this layer's D; "identity" is I_n, ||I||_F = sqrt(n).
@@ -238,9 +359,17 @@ void write_contribution_sheet(const std::string& path, const NetworkOptions& opt
 
 // ---- Model files ---------------------------------------------------------------------------------------------------
 
-// safetensors: layers.<l>.delta [n, n] and layers.<l>.bias [n], F32; the configuration in __metadata__. Written to a
-// temporary file beside `path` and renamed, so that a failed save leaves the old file whole.
-void save_model(const std::string& path, const Network& network);
+struct SaveOptions {
+  // Leaves out every D that the most precise form does not multiply. The file is then much smaller, and gives labels
+  // without a guarantee. Needs forms; without effect on a network whose D was dropped before.
+  bool drop_dense = false;
+};
+
+// safetensors: layers.<l>.delta [n, n] and layers.<l>.bias [n], F32; the configuration in __metadata__. Of a network
+// that has forms also layers.<l>.U [n, r] and layers.<l>.V [r, n], and in the metadata what was proved of them, with
+// hashes of everything, so that load_model refuses a file whose parts do not belong together. Written to a temporary
+// file beside `path` and renamed, so that a failed save leaves the old file whole.
+void save_model(const std::string& path, const Network& network, const SaveOptions& options = {});
 Network load_model(const Context& context, const std::string& path);
 
 }  // namespace idelta::nn

@@ -1,0 +1,39 @@
+// A 64-bit hash that tells a damaged or mixed-up file. It is no defence against malice: whoever can change a number can
+// compute it anew.
+#ifndef IDELTA_NN_HASH_H
+#define IDELTA_NN_HASH_H
+
+#include <bit>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace idelta::nn {
+
+// FNV-1a, by words of 32 bits where the data are floats: every step is a bijection, so one changed word always shows.
+class Hash {
+ public:
+  void add(std::span<const float> values) {
+    for (const float v : values) step(std::bit_cast<uint32_t>(v));
+  }
+  void add(std::string_view text) {
+    for (const char c : text) step(static_cast<unsigned char>(c));
+    step(0);  // "ab", "c" is not "a", "bc"
+  }
+  uint64_t value() const { return value_; }
+
+ private:
+  void step(uint32_t word) { value_ = (value_ ^ word) * 0x100000001b3u; }
+
+  uint64_t value_ = 0xcbf29ce484222325u;
+};
+
+inline uint64_t hash_of(std::span<const float> values) {
+  Hash hash;
+  hash.add(values);
+  return hash.value();
+}
+
+}  // namespace idelta::nn
+
+#endif  // IDELTA_NN_HASH_H

@@ -1,0 +1,177 @@
+// Labels of a set: by the dense network, by one form alone, or by forms of rising precision until each is certified.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "check_data.h"
+#include "error.h"
+#include "finite.h"
+#include "guarantee.h"
+#include "idelta/nn.hpp"
+#include "loss.h"
+
+namespace idelta::nn {
+namespace {
+
+// Some rows of a set on their way through the layers of one form, or of the network itself.
+class Walk {
+ public:
+  Walk(const Network& network, const Dataset& data, int64_t batch)
+      : network_(network),
+        data_(data),
+        h_(static_cast<size_t>(batch * network.n())),
+        errors_(static_cast<size_t>(batch)),
+        norms_(static_cast<size_t>(batch)) {}
+
+  // Leaves h^L of the images. form: kDense or an index into the network's forms.
+  void run(std::span<const int64_t> images, int64_t form, Guarantee* guarantee) {
+    const int64_t n = network_.n(), rows = static_cast<int64_t>(images.size()), pixels = data_.pixels();
+    for (int64_t i = 0; i < rows; ++i) {
+      network_.pad({data_.images.data() + images[i] * pixels, static_cast<size_t>(pixels)}, 1, h_.data() + i * n);
+    }
+    if (guarantee) guarantee->start(rows);
+    for (int64_t l = 0; l < network_.layers(); ++l) {
+      const Delta* const cheaper = form == kDense ? nullptr : network_.forms()->packed(static_cast<size_t>(form), l);
+      (cheaper ? *cheaper : network_.packed(l))
+          .forward({.m = rows,
+                    .x = h_.data(),
+                    .ldx = n,
+                    .bias = network_.bias(l).data(),
+                    .activation = network_.activation(l),
+                    .y = h_.data(),
+                    .ldy = n,
+                    .row_error = guarantee ? errors_.data() : nullptr,
+                    .row_norm = guarantee ? norms_.data() : nullptr});
+      if (guarantee) guarantee->after(l, errors_, norms_);
+    }
+  }
+
+  const float* logits(int64_t row) const { return h_.data() + row * network_.n() + network_.options().pixels(); }
+
+ private:
+  const Network& network_;
+  const Dataset& data_;
+  std::vector<float> h_, errors_, norms_;
+};
+
+void check_options(const Network& network, const PredictOptions& options) {
+  const auto forms = static_cast<int64_t>(network.forms() ? network.forms()->count() : 0);
+  if (options.batch < 1) fail("predict: batch is ", options.batch, "; give 1 or more");
+  if (!options.guarantee && options.form != kDense && forms == 0) {
+    fail("predict: form is ", options.form, ", but the network has no forms; compress it first, or give kDense");
+  }
+  if (!options.guarantee && (options.form < kDense || options.form >= forms)) {
+    fail("predict: form is ", options.form, ", but the network has ", forms, " forms; give 0 to ", forms - 1,
+         ", or kDense for the dense network");
+  }
+  if (options.guarantee && forms == 0) {
+    fail(
+        "predict: labels with a guarantee need cheaper forms of the network, which it does not have; compress it "
+        "first");
+  }
+  if (!network.has_dense() && (options.guarantee || options.form == kDense)) {
+    fail("predict: the network has dropped D, and labels of the dense network need it; give the dense model");
+  }
+  if (options.guarantee && network.compute() != IDELTA_FORMAT_F32) {
+    fail("predict: labels with a guarantee are those of the network in f32, but it computes in ",
+         idelta_format_name(network.compute()), "; set_compute(IDELTA_FORMAT_F32) first");
+  }
+}
+
+// The label of the network itself.
+uint8_t label_of(const Network& network, const Dataset& data, int64_t image, const float* logits) {
+  const std::span<const float> values(logits, static_cast<size_t>(network.options().classes));
+  if (!all_finite(values)) fail_not_finite("predict", network, data, image);
+  return static_cast<uint8_t>(argmax(values));
+}
+
+// Every image, `batch` at a time: see(image, row) after each pass.
+template <class See>
+void walk(Walk& rows, std::span<const int64_t> images, int64_t batch, int64_t form, Guarantee* guarantee,
+          const See& see) {
+  for (size_t first = 0; first < images.size(); first += static_cast<size_t>(batch)) {
+    const auto part = images.subspan(first, std::min(static_cast<size_t>(batch), images.size() - first));
+    rows.run(part, form, guarantee);
+    for (size_t i = 0; i < part.size(); ++i) see(part[i], static_cast<int64_t>(i));
+  }
+}
+
+std::vector<int64_t> all_of(const Dataset& data) {
+  std::vector<int64_t> images(static_cast<size_t>(data.count));
+  std::iota(images.begin(), images.end(), 0);
+  return images;
+}
+
+void predict_with_one(const Network& network, const Dataset& data, const PredictOptions& options,
+                      Predictions& predictions) {
+  Walk rows(network, data, std::min(options.batch, data.count));
+  walk(rows, all_of(data), options.batch, options.form, nullptr, [&](int64_t image, int64_t row) {
+    predictions.labels[image] = label_of(network, data, image, rows.logits(row));
+  });
+}
+
+// The cheapest later form whose bound is likely below the margin; the dense network, if there is none.
+size_t next_form(const std::vector<Guarantee>& forms, size_t now, const FormLabel& found) {
+  for (size_t f = now + 1; f < forms.size(); ++f) {
+    if (found.bound * forms[f].looseness() < found.margin * forms[now].looseness()) return f;
+  }
+  return forms.size();
+}
+
+void predict_with_guarantee(const Network& network, const Dataset& data, const PredictOptions& options,
+                            Predictions& predictions) {
+  const size_t dense = network.forms()->count();
+  std::vector<Guarantee> guarantees;
+  for (size_t f = 0; f < dense; ++f) guarantees.emplace_back(network, f);
+  std::vector<std::vector<int64_t>> waiting(dense + 1);
+  waiting[0] = all_of(data);
+  Walk rows(network, data, std::min(options.batch, data.count));
+  for (size_t f = 0; f <= dense; ++f) {
+    predictions.tried[f] = static_cast<int64_t>(waiting[f].size());
+    Guarantee* const guarantee = f < dense ? &guarantees[f] : nullptr;
+    walk(rows, waiting[f], options.batch, f < dense ? static_cast<int64_t>(f) : kDense, guarantee,
+         [&](int64_t image, int64_t row) {
+           FormLabel found;
+           if (guarantee) {
+             found = guarantee->label(row, rows.logits(row));
+             if (!found.certified()) {
+               waiting[next_form(guarantees, f, found)].push_back(image);
+               return;
+             }
+           } else {
+             found.label = label_of(network, data, image, rows.logits(row));
+           }
+           predictions.labels[image] = found.label;
+           predictions.margins[image] = found.margin;
+           predictions.bounds[image] = found.bound;
+           predictions.settled_by[image] = static_cast<uint8_t>(f);
+           ++predictions.settled[f];
+         });
+  }
+}
+
+}  // namespace
+
+Predictions predict(const Network& network, const Dataset& data, const PredictOptions& options) {
+  check_data("predict", data, network.options());
+  check_options(network, options);
+  const auto count = static_cast<size_t>(data.count);
+  Predictions predictions;
+  predictions.labels.resize(count);
+  if (options.guarantee) {
+    predictions.margins.resize(count), predictions.bounds.resize(count), predictions.settled_by.resize(count);
+    for (size_t f = 0; f < network.forms()->count(); ++f) {
+      predictions.forms.push_back(network.forms()->form(f).name);
+    }
+    predictions.forms.emplace_back("dense");
+    predictions.settled.resize(predictions.forms.size()), predictions.tried.resize(predictions.forms.size());
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  options.guarantee ? predict_with_guarantee(network, data, options, predictions)
+                    : predict_with_one(network, data, options, predictions);
+  predictions.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return predictions;
+}
+
+}  // namespace idelta::nn
