@@ -79,8 +79,8 @@ labels 40 >data/t10k-labels-idx1-ubyte
 # ---- Help, version, usage ----------------------------------------------------------------------------------------
 
 expect 0 --help
-for text in info train eval explain bench Example 'Exit codes' 130; do said out "$text"; done
-for verb in info train eval explain bench; do
+for text in info train eval explain compress predict bench Example 'Exit codes' 130; do said out "$text"; done
+for verb in info train eval explain compress predict bench; do
   expect 0 "$verb" --help
   said out Example
   said out "idelta $verb"
@@ -212,6 +212,164 @@ for text in rank certificate 'dense test accuracy' 'multiplications'; do said ou
 expect 0 eval again.safetensors --data data --rank 1000000
 said out '(+0.00)'
 
+# ---- compress -----------------------------------------------------------------------------------------------------
+
+expect 2 compress again.safetensors
+one_error --out
+expect 2 compress again.safetensors --out c.safetensors
+one_error --data --rank --sigma --tolerance
+expect 2 compress again.safetensors --out data --rank 4
+one_error data 'is a folder'
+for option in --rank --sigma --tolerance; do
+  for value in 0 -1 nan many; do
+    expect 2 compress again.safetensors --out c.safetensors $option=$value
+    one_error "$option" "$value"
+  done
+done
+expect 2 compress again.safetensors --out c.safetensors --rank 4 --sigma 0.1
+one_error --rank --sigma
+expect 1 compress again.safetensors --out c.safetensors --tolerance 1e-30
+one_error 1e-30 'no less'
+expect 2 compress again.safetensors --out again.safetensors --rank 4 --drop-dense
+one_error again.safetensors 'for good'
+expect 3 compress nowhere.safetensors --out c.safetensors --rank 4
+one_error nowhere.safetensors
+[[ ! -e c.safetensors ]] || fail 'a refused compression wrote a model'
+
+expect 0 compress again.safetensors --out made/too/ranks.safetensors --rank 4
+for text in 'rank 4' certificate 'bytes of D' 'of the dense network'; do said out "$text"; done
+grep -q accuracy out && fail "$last: an accuracy without --data"
+[[ ! -s err ]] || fail "$last: progress where there is no terminal"
+expect 0 compress again.safetensors --out small.safetensors --rank 4 --drop-dense --data data
+for text in 'test accuracy' 'without a guarantee' 'of the labels are the same'; do said out "$text"; done
+(($(wc -c <small.safetensors) * 4 < $(wc -c <again.safetensors))) || fail "$last: is not much smaller"
+expect 0 compress again.safetensors --out chosen.safetensors --data data --explain
+for text in Considered sigma 'first form'; do said out "$text"; done
+expect 0 compress again.safetensors --out chosen.safetensors --data data --json
+is_json
+(($(grep -c '"certificate":' out) >= 4)) || fail "$last: not a certificate a layer"
+(($(grep -c '"verdict":' out) == 21)) || fail "$last: not a verdict a candidate"
+holds "$(number label_agreement) >= 0 && $(number dense_test_accuracy) == $dense"
+cp chosen.safetensors once.safetensors
+expect 0 compress again.safetensors --out chosen.safetensors --data data --threads 1
+cmp -s chosen.safetensors once.safetensors || fail "$last: other forms with one thread"
+expect 0 compress chosen.safetensors --out chosen.safetensors --rank 2
+expect 3 compress small.safetensors --out c.safetensors --rank 2
+one_error small.safetensors 'dropped D'
+
+expect 0 eval chosen.safetensors --data data
+for text in compressed 'rank 2' ', dense'; do said out "$text"; done
+expect 0 eval small.safetensors --data data
+for text in compressed 'D was dropped' 'most precise form, rank 4'; do said out "$text"; done
+expect 0 eval small.safetensors --data data --json
+is_json
+said out '"has_dense": false'
+expect 2 eval small.safetensors --data data --rank 2
+one_error small.safetensors 'dropped D'
+expect 0 explain small.safetensors --data data --out report
+
+# Another D under the same forms: one byte in the middle of layer 1.
+cp chosen.safetensors damaged.safetensors
+printf 'x' | dd of=damaged.safetensors bs=1 conv=notrunc status=none \
+  seek=$((8 + $(od -An -tu8 -N8 chosen.safetensors) + 8000))
+expect 3 eval damaged.safetensors --data data
+one_error damaged.safetensors 'layer 1' 'compress the dense model again'
+
+# ---- predict: labels, and labels with a proof ------------------------------------------------------------------------
+
+expect 0 compress again.safetensors --rank 8 --out compressed.safetensors
+expect 0 compress again.safetensors --rank 8 --out without_d_compressed.safetensors --drop-dense
+
+# labels_of <argument>...: brings the labels of such a prediction into `labels`, one a line.
+labels_of() {
+  expect 0 predict "$@" --data data --out labels.csv --json
+  is_json
+  labels=$(tail -n +2 labels.csv | cut -d, -f2)
+}
+# same_labels <argument>...: such a prediction gives the labels of the dense network.
+same_labels() {
+  labels_of "$@"
+  [[ $labels == "$dense_labels" ]] || fail "$last: other labels than the dense network's"
+}
+expect 0 eval again.safetensors --data data --json
+dense=$(number test_accuracy)
+labels_of again.safetensors
+dense_labels=$labels
+(($(wc -l <<<"$dense_labels") == 40)) || fail "$last: not a label an image"
+expect 0 predict again.safetensors --data data --json
+is_json
+holds "$(number accuracy) == $dense && $(number images) == 40 && $(number rows_per_second) > 0"
+said out '"guarantee": null'
+[[ $(tr -d ' \n' <out | sed 's/.*"labels":\[\([^]]*\)\].*/\1/' | tr , '\n') == "$dense_labels" ]] ||
+  fail "$last: its labels are not those of labels.csv"
+[[ $(head -1 labels.csv) == index,label,true_label ]] || fail "$last: another header"
+awk -F, 'NR > 1 && ($1 != NR - 2 || $3 != $1 % 4) { exit 1 }' labels.csv || fail "$last: rows are not those of the set"
+awk -F, -v share="$dense" 'NR > 1 { right += $2 == $3 } END { exit right != 40 * share }' labels.csv ||
+  fail "$last: the accuracy is not that of the labels"
+expect 0 predict again.safetensors --data data
+for text in dense accuracy 'images a second' 'the dense F32 network itself' thread; do said out "$text"; done
+expect 0 predict again.safetensors --data data --split train --json
+holds "$(number images) == 200"
+
+for threads in 1 2; do
+  same_labels compressed.safetensors --guarantee label --threads $threads
+done
+[[ $(head -1 labels.csv) == index,label,true_label,margin,bound,settled_by ]] || fail "$last: another header"
+awk -F, 'NR > 1 && !($6 == "dense" ? $4 == 0 && $5 == 0 : $4 > $5 && $5 > 0) { exit 1 }' labels.csv ||
+  fail "$last: a margin that is not above its bound"
+expect 0 predict compressed.safetensors --data data --guarantee label --json
+said out '"guarantee": "label"'
+# Each row is settled once, and tried by no form after the one that settles it; the dense network leaves none.
+awk '/"form":/ { ++forms } /"tried":/ { tried = $2 + 0; if (tried > 40 - settled) bad = 1 }
+  /"settled":/ { settled += $2; if ($2 + 0 > tried) bad = 1 }
+  END { exit bad || forms < 2 || settled != 40 }' out || fail "$last: rows tried and settled do not add up"
+expect 0 predict compressed.safetensors --data data --guarantee label
+for text in 'settled by' multiplications Proved dense; do said out "$text"; done
+
+expect 0 predict compressed.safetensors --data data --form first
+for text in UNPROVED '--guarantee'; do said out "$text"; done
+expect 0 predict compressed.safetensors --data data --form first --json
+said out '"guarantee": null'
+form=$(sed -n 's/^ *"form": "\(.*\)",$/\1/p' out)
+expect 0 predict compressed.safetensors --data data --form "$form"
+said out "$form"
+same_labels compressed.safetensors --form dense
+
+same_labels without_d_compressed.safetensors --dense again.safetensors --guarantee label
+expect 0 predict without_d_compressed.safetensors --data data --form first
+
+expect 2 predict compressed.safetensors --data data --guarantee margin
+one_error --guarantee margin label
+expect 2 predict compressed.safetensors --data data --guarantee label --form first
+one_error --form --guarantee
+expect 2 predict compressed.safetensors --data data --form 'rank 9999'
+one_error --form 'rank 9999' "$form"
+expect 2 predict again.safetensors --data data --split validation
+one_error --split validation test
+for model in again compressed; do
+  expect 2 predict $model.safetensors --data data --dense again.safetensors
+  one_error --dense "$model.safetensors" 'leave it out'
+done
+expect 3 predict again.safetensors --data data --guarantee label
+one_error again.safetensors 'run idelta compress'
+expect 3 predict again.safetensors --data data --form first
+one_error again.safetensors 'run idelta compress'
+expect 3 predict without_d_compressed.safetensors --data data --guarantee label
+one_error without_d_compressed.safetensors 'dropped D' 'no guarantee is possible' --dense
+expect 3 predict without_d_compressed.safetensors --data data
+one_error without_d_compressed.safetensors 'dropped D' --form --dense
+expect 3 predict without_d_compressed.safetensors --data data --guarantee label --dense bf16.safetensors
+one_error --dense bf16.safetensors
+expect 3 predict without_d_compressed.safetensors --data data --guarantee label --dense without_d_compressed.safetensors
+one_error --dense without_d_compressed.safetensors
+rm -f labels.csv
+for place in data data/ /dev/null; do
+  expect 2 predict nowhere.safetensors --data data --out $place
+  one_error --out "$place"
+done
+expect 3 predict nowhere.safetensors --data data --out labels.csv
+[[ ! -e labels.csv ]] || fail "$last: wrote labels"
+
 # ---- Numbers that cannot be ---------------------------------------------------------------------------------------
 
 # refused <text> <argument>...: such a training ends with an error that says this, and leaves no model.
@@ -246,10 +404,10 @@ overflowing() {
   done
 }
 overflowing
-for verb in eval explain; do
+for verb in eval explain predict; do
   for json in '' --json; do
     out_folder=()
-    [[ $verb == eval ]] || out_folder=(--out unused)
+    [[ $verb != explain ]] || out_folder=(--out unused)
     expect 3 $verb overflowing.safetensors --data data "${out_folder[@]}" $json
     one_error overflowing.safetensors 'layer 3 of 4' 'image 0 of data' 'not finite' 'learning rate'
     grep -qiE '(^|[^a-z])-?(nan|inf)([^a-z]|$)' out && fail "$last: a number that cannot be"

@@ -53,4 +53,15 @@ void prepare_folder(const std::string& option, const std::string& folder) {
   }
 }
 
+void prepare_file(const std::string& option, const std::string& path, const std::string& example) {
+  const fs::path place(path);
+  if (path.ends_with('/') || fs::is_directory(place)) {
+    throw UsageError(option + ": " + path + " is a folder; name a file in it, as in " + (place / example).string());
+  }
+  if (fs::exists(place) && !fs::is_regular_file(place)) {
+    throw UsageError(option + ": " + path + " is not a regular file; name another");
+  }
+  prepare_folder(option, place.parent_path().string());
+}
+
 }  // namespace idelta::cli

@@ -19,6 +19,10 @@ void write_text(const std::string& path, std::string_view text);
 // written to. Called before long work, so that hours of training do not end in an error.
 void prepare_folder(const std::string& option, const std::string& folder);
 
+// The same for the folder of a file that will be written, of a name like `example`; an error for a path that is a
+// folder or anything but a regular file.
+void prepare_file(const std::string& option, const std::string& path, const std::string& example);
+
 }  // namespace idelta::cli
 
 #endif  // IDELTA_CLI_FILES_H

@@ -47,18 +47,27 @@ Context make_context(const MachineFlags& flags) {
   }
 }
 
-void add_data_flag(CLI::App& verb, std::string& data) {
-  verb.add_option("--data", data, "fashion-mnist, or a folder with the four IDX files (plain or .gz)")
-      ->option_text("NAME|FOLDER")
-      ->required();
+namespace {
+
+CLI::Option* data_flag(CLI::App& verb, std::string& data) {
+  return verb.add_option("--data", data, "fashion-mnist, or a folder with the four IDX files (plain or .gz)")
+      ->option_text("NAME|FOLDER");
 }
+
+}  // namespace
+
+void add_data_flag(CLI::App& verb, std::string& data) { data_flag(verb, data)->required(); }
+
+void add_optional_data_flag(CLI::App& verb, std::string& data) { data_flag(verb, data); }
 
 nn::Dataset load_data(const std::string& name_or_folder, nn::Split split) {
   return sorted([&] { return nn::load_dataset(name_or_folder, split); });
 }
 
 void add_model_argument(CLI::App& verb, std::string& path) {
-  verb.add_option("model,--model", path, "the model file that idelta train wrote")->option_text("FILE")->required();
+  verb.add_option("model,--model", path, "the model file that idelta train or compress wrote")
+      ->option_text("FILE")
+      ->required();
 }
 
 nn::Network load_network(const Context& context, const std::string& path) {
@@ -76,6 +85,17 @@ void require_fit(const std::string& model_path, const nn::Network& network, cons
              "the --data it was trained on",
              model_path.c_str(), (long long)options.height, (long long)options.width, (long long)options.classes,
              data.name.c_str(), (long long)data.height, (long long)data.width, (long long)data.classes));
+}
+
+std::string forms_text(const nn::Network& network) {
+  const nn::Forms* const forms = network.forms();
+  if (!forms) return "";
+  std::string text;
+  for (size_t f = 0; f < forms->count(); ++f) {
+    text += (f == 0 ? "" : ", ") + forms->form(f).name +
+            format(" (%.1f %%)", 100 * forms->form(f).multiplications(forms->n()));
+  }
+  return text + (network.has_dense() ? ", dense" : "; D was dropped");
 }
 
 void add_network(Listing& listing, const nn::NetworkOptions& options) {

@@ -38,7 +38,7 @@ int fail(int code, std::string sentence) {
 }
 
 int fail_without_verb(int argc, char** argv) {
-  const std::string verbs = "; use info, train, eval, explain or bench (see idelta --help)";
+  const std::string verbs = "; use info, train, eval, explain, compress, predict or bench (see idelta --help)";
   if (argc < 2) return fail(kExitUsage, "no verb given" + verbs);
   return fail(kExitUsage, std::string("'") + argv[1] + "' is not a verb" + verbs);
 }
@@ -63,8 +63,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", std::string("idelta ") + idelta_version(), "the version of the library");
   app.set_help_flag("-h,--help", "this text");
   app.require_subcommand(1);
-  const std::vector<Verb> verbs = {add_info(app), add_train(app), add_eval(app), add_explain(app),
-                                   add_bench(app, argv)};
+  const std::vector<Verb> verbs = {add_info(app),    add_train(app),    add_eval(app),       add_explain(app),
+                                   add_predict(app), add_compress(app), add_bench(app, argv)};
   for (const Verb& verb : verbs) {
     verb.parser->group("Verbs");
     // CLI11 would speak of a missing TEXT or INT.

@@ -113,4 +113,14 @@ CLI::Validator real_number_from(double least) {
       "");
 }
 
+CLI::Validator positive_number() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        double number = 0;
+        if (parse_all(text, number) && std::isfinite(number) && number > 0) return std::string();
+        return format("'%s' is not a number above 0", text.c_str());
+      },
+      "");
+}
+
 }  // namespace idelta::cli

@@ -26,6 +26,7 @@ std::string short_number(float value);
 // Checks of an option's text; the sentence they give names the value and the mend.
 CLI::Validator whole_number_from(int64_t least, int64_t most = INT64_MAX);
 CLI::Validator real_number_from(double least);
+CLI::Validator positive_number();
 
 }  // namespace idelta::cli
 

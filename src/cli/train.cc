@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <new>
 #include <nlohmann/json.hpp>
@@ -201,11 +200,7 @@ int run(const Flags& flags) {
   train_options.compute = parse_format(flags.compute);
   Flags settled = flags;
   settled.train = train_options;
-  if (flags.out.ends_with('/') || std::filesystem::is_directory(flags.out)) {
-    throw UsageError("--out: " + flags.out + " is a folder; name a file in it, as in " +
-                     (std::filesystem::path(flags.out) / "model.safetensors").string());
-  }
-  prepare_folder("--out", std::filesystem::path(flags.out).parent_path().string());
+  prepare_file("--out", flags.out, "model.safetensors");
 
   const Sets sets = load_sets(settled);
   const nn::NetworkOptions options = network_options(settled, sets);

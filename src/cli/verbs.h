@@ -29,8 +29,10 @@ struct Verb {
 // One a file: info.cc, train.cc, ...
 Verb add_info(CLI::App& app);
 Verb add_train(CLI::App& app);
+Verb add_compress(CLI::App& app);
 Verb add_eval(CLI::App& app);
 Verb add_explain(CLI::App& app);
+Verb add_predict(CLI::App& app);
 // bench.cc, or bench_absent.cc where the comparison was not built; argv because it may start the program anew.
 Verb add_bench(CLI::App& app, char** argv);
 
