@@ -1,4 +1,5 @@
-// idelta_bench: pass/impl/format/isa/n:N/m:M[/layer:L]/threads:T over a grid of sizes.
+// idelta_bench: pass/impl/format/isa/n:N/m:M[/layer:L]/threads:T over a grid of sizes, and with a trained model
+// predict, the labels of its whole test set (network_run.h).
 //
 // Google Benchmark gives names, filter, console and JSON; the measuring is ours, because it runs a benchmark to its end
 // before the next one begins (its random interleaving shuffles whole repetitions, seconds apart), and what is wanted is
@@ -23,6 +24,7 @@
 #include "bench/compare.h"
 #include "bench/implementations/idelta.h"
 #include "bench/names.h"
+#include "bench/network_run.h"
 #include "bench/report.h"
 #include "bench/settings.h"
 #include "bench/traffic.h"
@@ -109,20 +111,16 @@ class Run {
       options_.timing.participant_seconds = 20e-3;
     }
     if (!settings.model.empty()) use_model();
-    std::vector<ImplementationEntry> all = all_implementations();
-    if (model_) all.push_back(idelta_random_entry());
     const Filter filter(benchmark::GetBenchmarkFilter());
-    for (const Problem& problem : problems_of(settings_)) {
-      Selection selection{problem, {}};
-      for (const ImplementationEntry& entry : all) {
-        if (!entry.has(problem) || !filter.considers(entry, settings.cold)) continue;
-        if (filter.takes(benchmark_name(problem, entry))) selection.entries.push_back(entry);
-      }
-      if (!selection.entries.empty()) selections_.push_back(std::move(selection));
+    if (!unfit_.empty()) {
+      std::fprintf(stderr, "idelta_bench: %s; only predict remains\n", unfit_.c_str());
+    } else {
+      select_layers(filter);
     }
+    networks_.emplace(settings_, options_.timing, [&](const std::string& name) { return filter.takes(name); });
   }
 
-  bool empty() const { return selections_.empty(); }
+  bool empty() const { return selections_.empty() && networks_->empty(); }
 
   void print_names() const {
     for (const Selection& selection : selections_) {
@@ -130,6 +128,7 @@ class Run {
         std::printf("%s\n", benchmark_name(selection.problem, entry).c_str());
       }
     }
+    networks_->print_names();
   }
 
   void register_benchmarks() {
@@ -142,18 +141,35 @@ class Run {
             ->Unit(benchmark::kMicrosecond);
       }
     }
+    networks_->register_benchmarks();
   }
 
   std::string report() const {
     ReportOptions options{.cold = settings_.cold, .warning = unfairness(), .bandwidth = ""};
+    const std::string networks = networks_->report();
+    if (points_.empty()) return options.warning + networks;
     for (const int threads : settings_.threads) options.bandwidth += describe_bandwidth(threads) + "\n";
-    return to_report(points_, options);
+    return to_report(points_, options) + (networks.empty() ? "" : "\n" + networks);
   }
-  bool failed() const { return failed_; }
+  bool failed() const { return failed_ || networks_->failed(); }
 
  private:
+  void select_layers(const Filter& filter) {
+    std::vector<ImplementationEntry> all = all_implementations();
+    if (model_) all.push_back(idelta_random_entry());
+    for (const Problem& problem : problems_of(settings_)) {
+      Selection selection{problem, {}};
+      for (const ImplementationEntry& entry : all) {
+        if (!entry.has(problem) || !filter.considers(entry, settings_.cold)) continue;
+        if (filter.takes(benchmark_name(problem, entry))) selection.entries.push_back(entry);
+      }
+      if (!selection.entries.empty()) selections_.push_back(std::move(selection));
+    }
+  }
+
   void use_model() {
     model_.emplace(settings_.model, settings_.data);
+    unfit_ = model_->unfit();
     settings_.n = {model_->n()};
     settings_.layers = layers_of(settings_, *model_);
   }
@@ -198,8 +214,10 @@ class Run {
 
   Settings settings_;
   std::optional<TrainedModel> model_;
+  std::string unfit_;  // why its layers are not measured
   PointOptions options_;
   std::vector<Selection> selections_;
+  std::optional<NetworkRun> networks_;
   std::vector<PointResult> points_;
   const Selection* measured_ = nullptr;  // what points_.back() is of
   bool failed_ = false;

@@ -51,17 +51,16 @@ struct Sample {
 };
 
 // A sample that another process cut into, or a thread that would not go to sleep, says nothing of the participant and
-// is taken again; on a machine so busy that this goes on, the third counts all the same.
-Sample sample(const Participant& participant, const Turn& turn, bool settles) {
-  constexpr int kTries = 3;
+// is taken again; on a machine so busy that this goes on, the last try counts all the same.
+Sample sample(const Participant& participant, const Turn& turn, const RoundRobinOptions& options) {
   for (int attempt = 1;; ++attempt) {
     if (participant.prepare) participant.prepare(turn.warming + turn.timed);
-    const bool quiet = !settles || settle();
+    const bool quiet = !options.settles || settle();
     for (int64_t c = 0; c < turn.warming; ++c) participant.run();
     const int64_t before = preemptions();
     const double seconds = timed_calls(participant, turn.timed);
     const bool disturbed = !quiet || preemptions() != before;
-    if (!disturbed || attempt == kTries) return {seconds / double(turn.timed), disturbed};
+    if (!disturbed || attempt >= options.tries) return {seconds / double(turn.timed), disturbed};
   }
 }
 
@@ -95,7 +94,7 @@ RoundRobin round_robin(const std::vector<Participant>& participants, const Round
       // A different one begins each round and the order turns round, so that nobody always follows the same one.
       const size_t forward = (place + size_t(round)) % count;
       const size_t p = round % 2 == 0 ? forward : count - 1 - forward;
-      const Sample taken = sample(participants[p], turns[p], options.settles);
+      const Sample taken = sample(participants[p], turns[p], options);
       result.seconds[p].push_back(taken.seconds);
       result.disturbed += taken.disturbed ? 1.0 / double(count * size_t(rounds)) : 0.0;
     }

@@ -25,6 +25,7 @@ struct RoundRobinOptions {
   int least_rounds = 5, most_rounds = 15;
   // Several threads: wait before each sample until the last participant's have gone to sleep (settle.h).
   bool settles = false;
+  int tries = 3;  // of a sample that others cut into; the last counts all the same
 };
 
 struct RoundRobin {

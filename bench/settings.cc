@@ -21,11 +21,14 @@ constexpr const char* kFooter =
     "  idelta_bench --n 794 --m 1,128 --benchmark_filter='/lr(8|32|128)/|idelta/f32/'\n"
     "  idelta_bench --model hard_tanh.safetensors --m 128,512\n"
     "  idelta_bench --model hard_tanh.safetensors --certificates\n"
+    "  idelta_bench --model compressed.safetensors --benchmark_filter='^predict/'\n"
     "  idelta_bench --full --benchmark_list_tests\n"
     "Formats lr8, lr16, lr32, lr64, lr128 and lr256: D of that rank by its two factors, random ones beside a model "
     "too;\n"
     "forward and backward_data, warm, at n above twice the rank. lr32 and lr64 run unless the filter says lr; then it\n"
     "chooses among all.\n"
+    "predict, beside a model: the labels of all its test images, by idelta's f32, bf16 and, of a compressed model,\n"
+    "first_form and guarantee, and by the peers' dense networks; each at its best batch size.\n"
     "Repetitions are inside: each figure is the median of 5 to 15 interleaved rounds.\n"
     "IDELTA_ISA=avx2 holds every side to AVX2. The exit code is 1 if any result was wrong.";
 

@@ -11,21 +11,18 @@
 namespace idelta::bench {
 
 struct TrainedModel::State {
+  std::string path;
   Context context;
   nn::Network network;
   nn::Dataset data;
 
-  State(const std::string& path, const std::string& set)
-      : network(nn::load_model(context, path)), data(nn::load_dataset(set, nn::Split::kTest)) {}
+  State(const std::string& file, const std::string& set)
+      : path(file), network(nn::load_model(context, file)), data(nn::load_dataset(set, nn::Split::kTest)) {}
 };
 
 TrainedModel::TrainedModel(const std::string& path, const std::string& data)
     : state_(std::make_unique<State>(path, data)) {
   const nn::NetworkOptions& options = state_->network.options();
-  if (options.activation.kind != IDELTA_ACTIVATION_HARD_TANH || options.identity_scale != 1.0f) {
-    throw std::runtime_error("--model " + path + ": benchmarks are of hard_tanh and identity scale 1; idelta train " +
-                             "--activation hard_tanh makes one");
-  }
   if (options.pixels() != state_->data.pixels()) {
     throw std::runtime_error("--model " + path + ": its images have " + std::to_string(options.pixels()) +
                              " pixels, those of " + data + " " + std::to_string(state_->data.pixels()));
@@ -34,6 +31,12 @@ TrainedModel::TrainedModel(const std::string& path, const std::string& data)
 TrainedModel::~TrainedModel() = default;
 
 int64_t TrainedModel::n() const { return state_->network.n(); }
+std::string TrainedModel::unfit() const {
+  const nn::NetworkOptions& options = state_->network.options();
+  if (options.activation.kind == IDELTA_ACTIVATION_HARD_TANH && options.identity_scale == 1.0f) return "";
+  return "--model " + state_->path + ": benchmarks of layers are of hard_tanh and identity scale 1; idelta train " +
+         "--activation hard_tanh makes one";
+}
 int TrainedModel::layers() const { return int(state_->network.layers()); }
 
 namespace {
@@ -102,6 +105,7 @@ void fill_velocity(const Context& context, const Problem& problem, Inputs& input
 }  // namespace
 
 Inputs TrainedModel::inputs(const Problem& problem) const {
+  if (const std::string why = unfit(); !why.empty()) throw std::runtime_error(why);
   const nn::Network& network = state_->network;
   const int64_t m = problem.m, n = problem.n, layer = problem.layer - 1;
   const Batch batch(state_->data, m);

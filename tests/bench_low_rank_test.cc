@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "bench/certificates.h"
 #include "bench/factors.h"
 #include "bench/implementations/idelta.h"
 #include "bench/implementations/low_rank.h"
@@ -123,6 +124,18 @@ TEST(LowRank, FormatsSayTheirRank) {
   for (const idelta_format format : kinds_of(idelta_format_names(), idelta_format_by_name)) {
     EXPECT_EQ(rank_of(idelta_format_name(format)), 0) << idelta_format_name(format);
   }
+}
+
+TEST(LowRank, RowBoundsComeNearAndAreNeverBroken) {
+  const Problem problem{.pass = Pass::kForward, .n = 96, .m = 20, .threads = 1, .layer = 3};
+  const RowBoundRow row = measure_row_bounds(problem, random_inputs(problem), 64);
+  EXPECT_GE(row.attack, 1.0);
+  EXPECT_LE(row.attack, 1.1);
+  EXPECT_GE(row.activations, 1.0);
+  EXPECT_GE(row.typical, row.activations);
+  EXPECT_GE(row.gain, 1.0);
+  EXPECT_EQ(to_table({row}).find("BROKEN"), std::string::npos);
+  EXPECT_NE(to_table({RowBoundRow{3, 64, 0.9, 2, 3, 4}}).find("BROKEN"), std::string::npos);
 }
 
 }  // namespace

@@ -48,6 +48,20 @@ IDELTA_BENCH_CLONES void add_bias_rows(int64_t rows, int64_t n, const float* __r
   }
 }
 
+IDELTA_BENCH_CLONES void add_bias_leaky_relu_rows(int64_t rows, int64_t n, const float* __restrict bias, float slope,
+                                                  float* __restrict y) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      const float z = y[i * n + j] + bias[j];
+      y[i * n + j] = z > 0.0f ? z : slope * z;
+    }
+  }
+}
+
+IDELTA_BENCH_CLONES void leaky_relu_range(int64_t count, float slope, float* __restrict y) {
+  for (int64_t i = 0; i < count; ++i) y[i] = y[i] > 0.0f ? y[i] : slope * y[i];
+}
+
 // & and not &&: a branch would keep the loop from being vectorised.
 static inline __attribute__((always_inline)) bool inside(float y) { return (y > -1.0f) & (y < 1.0f); }
 
@@ -133,6 +147,23 @@ void hard_tanh(int64_t m, int64_t n, float* y) {
 
 void add_bias(int64_t m, int64_t n, const float* x, const float* bias, float* y) {
   share_rows(m, n, [=](int64_t i, int64_t rows) { add_bias_rows(rows, n, x + i * n, bias, y + i * n); });
+}
+
+void add_bias_leaky_relu(int64_t m, int64_t n, const float* bias, float slope, float* y) {
+  share_rows(m, n, [=](int64_t i, int64_t rows) { add_bias_leaky_relu_rows(rows, n, bias, slope, y + i * n); });
+}
+
+void leaky_relu(int64_t m, int64_t n, float slope, float* y) {
+  share_elements(m * n, [=](int64_t i, int64_t count) { leaky_relu_range(count, slope, y + i); });
+}
+
+void pad(int64_t rows, int64_t pixels, int64_t n, const float* images, float padding, float* padded) {
+  share_rows(rows, n, [=](int64_t first, int64_t count) {
+    for (int64_t i = first; i < first + count; ++i) {
+      float* end = std::copy_n(images + i * pixels, pixels, padded + i * n);
+      std::fill_n(end, n - pixels, padding);
+    }
+  });
 }
 
 void hard_tanh_gradient(int64_t m, int64_t n, const float* dy, const float* y, float* dz, float* copy) {

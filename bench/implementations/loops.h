@@ -14,6 +14,12 @@ void add_input_bias_hard_tanh(int64_t m, int64_t n, const float* x, const float*
 void hard_tanh(int64_t m, int64_t n, float* y);
 // y = x + bias
 void add_bias(int64_t m, int64_t n, const float* x, const float* bias, float* y);
+// y = leaky_relu(y + bias); slope 0 is relu, slope 1 adds the bias and nothing else
+void add_bias_leaky_relu(int64_t m, int64_t n, const float* bias, float slope, float* y);
+// y = leaky_relu(y)
+void leaky_relu(int64_t m, int64_t n, float slope, float* y);
+// rows of n floats from rows of `pixels`: those, then padding
+void pad(int64_t rows, int64_t pixels, int64_t n, const float* images, float padding, float* padded);
 // dz = dy where -1 < y < 1, else 0; and to copy as well, if not null
 void hard_tanh_gradient(int64_t m, int64_t n, const float* dy, const float* y, float* dz, float* copy);
 // sums = beta sums + column sums of dz; beta = 0 never reads sums

@@ -8,11 +8,10 @@
 // reordered to bf16, once a call, all of it counted. Plain bf16 is the order to convert to: transposed for x^T dz, or
 // in the order that `any` asks for, the conversion costs four to six times as much and the matmul gains less (m 16,
 // 512).
-#include <dnnl.hpp>
+#include "bench/implementations/onednn.h"
 
 #include <cstdlib>
 #include <cstring>
-#include <unordered_map>
 #include <vector>
 
 #include "bench/implementation.h"
@@ -21,78 +20,6 @@
 namespace idelta::bench {
 
 namespace {
-
-using Arguments = std::unordered_map<int, dnnl::memory>;
-using Tag = dnnl::memory::format_tag;
-
-constexpr int kPostOpSource = DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1;
-
-using Type = dnnl::memory::data_type;
-
-dnnl::memory::desc matrix_desc(int64_t rows, int64_t columns, Tag tag = Tag::ab, Type type = Type::f32) {
-  return {{rows, columns}, type, tag};
-}
-
-const dnnl::engine& cpu() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  return engine;
-}
-
-// oneDNN has no function that names its ISA.
-std::string isa_name() {
-  switch (dnnl::get_effective_cpu_isa()) {
-    case dnnl::cpu_isa::sse41:
-      return "sse41";
-    case dnnl::cpu_isa::avx:
-      return "avx";
-    case dnnl::cpu_isa::avx2:
-      return "avx2";
-    case dnnl::cpu_isa::avx2_vnni:
-      return "avx2_vnni";
-    case dnnl::cpu_isa::avx512_core:
-      return "avx512_core";
-    case dnnl::cpu_isa::avx512_core_vnni:
-      return "avx512_core_vnni";
-    case dnnl::cpu_isa::avx512_core_bf16:
-      return "avx512_core_bf16";
-    case dnnl::cpu_isa::avx512_core_amx:
-      return "avx512_core_amx";
-    default:
-      return "unnamed";
-  }
-}
-
-// A matrix as it is kept, in plain fp32, and as a matmul reads it: of another order or type, or the very same memory.
-class Operand {
- public:
-  Operand() = default;
-  Operand(const dnnl::memory& kept, const dnnl::memory::desc& wanted) : kept_(kept), read_(kept) {
-    if (kept.get_desc() == wanted) return;
-    read_ = dnnl::memory(wanted, cpu());
-    reorder_ = dnnl::reorder(kept_, read_);
-  }
-  void convert(dnnl::stream& stream) {
-    if (reorder_) reorder_.execute(stream, kept_, read_);
-  }
-  const dnnl::memory& read() const { return read_; }
-
- private:
-  dnnl::memory kept_, read_;
-  dnnl::reorder reorder_;
-};
-
-// One matmul and its memory.
-struct Matmul {
-  dnnl::matmul primitive;
-  Arguments arguments;
-  void run(dnnl::stream& stream) { primitive.execute(stream, arguments); }
-};
-
-dnnl::primitive_attr with(const dnnl::post_ops& post) {
-  dnnl::primitive_attr attributes;
-  attributes.set_post_ops(post);
-  return attributes;
-}
 
 class Onednn : public Implementation {
  public:
@@ -237,26 +164,10 @@ class Onednn : public Implementation {
   Matmul forward_, backward_data_, backward_weights_;
 };
 
-// Both sides show AVX2, or neither. oneDNN takes a limit only before its first primitive.
-void limit_isa() {
-  const char* isa = std::getenv("IDELTA_ISA");
-  if (isa != nullptr && std::strcmp(isa, idelta_isa_name(IDELTA_ISA_AVX2)) == 0 &&
-      std::getenv("DNNL_MAX_CPU_ISA") == nullptr) {
-    dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
-  }
-}
-
-// Values of cpu_isa are sets of features. Without the bf16 product 2.6.3 refuses bf16 (AVX2) or runs it at a third of
-// the speed of fp32 (AVX-512).
-bool multiplies_bf16() {
-  const auto bf16 = unsigned(dnnl::cpu_isa::avx512_core_bf16);
-  return (unsigned(dnnl::get_effective_cpu_isa()) & bf16) == bf16;
-}
-
 ImplementationEntry entry_of(idelta_format format, Type type) {
   return {.name = "onednn",
           .format = idelta_format_name(format),
-          .isa = [](idelta_isa) { return isa_name(); },
+          .isa = [](idelta_isa) { return onednn_isa_name(); },
           .identity_apart = true,
           .rival = true,
           .make = [type](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
@@ -266,10 +177,46 @@ ImplementationEntry entry_of(idelta_format format, Type type) {
 
 }  // namespace
 
+std::string onednn_isa_name() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::sse41:
+      return "sse41";
+    case dnnl::cpu_isa::avx:
+      return "avx";
+    case dnnl::cpu_isa::avx2:
+      return "avx2";
+    case dnnl::cpu_isa::avx2_vnni:
+      return "avx2_vnni";
+    case dnnl::cpu_isa::avx512_core:
+      return "avx512_core";
+    case dnnl::cpu_isa::avx512_core_vnni:
+      return "avx512_core_vnni";
+    case dnnl::cpu_isa::avx512_core_bf16:
+      return "avx512_core_bf16";
+    case dnnl::cpu_isa::avx512_core_amx:
+      return "avx512_core_amx";
+    default:
+      return "unnamed";
+  }
+}
+
+void limit_onednn_isa() {
+  const char* isa = std::getenv("IDELTA_ISA");
+  if (isa != nullptr && std::strcmp(isa, idelta_isa_name(IDELTA_ISA_AVX2)) == 0 &&
+      std::getenv("DNNL_MAX_CPU_ISA") == nullptr) {
+    dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
+  }
+}
+
+bool onednn_multiplies_bf16() {
+  const auto bf16 = unsigned(dnnl::cpu_isa::avx512_core_bf16);
+  return (unsigned(dnnl::get_effective_cpu_isa()) & bf16) == bf16;
+}
+
 std::vector<ImplementationEntry> onednn_entries() {
-  limit_isa();
+  limit_onednn_isa();
   std::vector<ImplementationEntry> entries = {entry_of(IDELTA_FORMAT_F32, Type::f32)};
-  if (multiplies_bf16()) entries.push_back(entry_of(IDELTA_FORMAT_BF16, Type::bf16));
+  if (onednn_multiplies_bf16()) entries.push_back(entry_of(IDELTA_FORMAT_BF16, Type::bf16));
   return entries;
 }
 

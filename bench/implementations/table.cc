@@ -4,6 +4,7 @@
 
 #include "bench/implementation.h"
 #include "bench/implementations/idelta.h"
+#include "bench/network.h"
 
 namespace idelta::bench {
 
@@ -22,6 +23,14 @@ std::vector<ImplementationEntry> all_implementations() {
     all.push_back(idelta_low_rank_entry(rank));
     all.push_back(openblas_low_rank_entry(rank));
   }
+  return all;
+}
+
+std::vector<NetworkEntry> network_peers() {
+  std::vector<NetworkEntry> all = {openblas_network_entry()};
+#ifdef IDELTA_BENCH_ONEDNN
+  for (NetworkEntry& entry : onednn_network_entries()) all.push_back(std::move(entry));
+#endif
   return all;
 }
 

@@ -1,0 +1,82 @@
+// See network_run.h.
+#include "bench/network_run.h"
+
+#include <benchmark/benchmark.h>
+
+#include <cstdio>
+#include <utility>
+
+namespace idelta::bench {
+
+NetworkRun::NetworkRun(const Settings& settings, const RoundRobinOptions& timing,
+                       const std::function<bool(const std::string&)>& takes)
+    : timing_(timing) {
+  if (settings.quick) timing_.least_rounds = 3;  // of a pass over a whole set
+  if (settings.model.empty() || settings.cold) return;
+  for (const int threads : settings.threads) {
+    Selection selection{threads, TrainedNetwork(settings.model, settings.data, threads), {}, {}};
+    std::vector<NetworkEntry> all = selection.network.entries();
+    for (NetworkEntry& peer : network_peers()) all.push_back(std::move(peer));
+    for (NetworkEntry& entry : all) {
+      std::string name = benchmark_name(entry, selection.network.n(), selection.network.images(), threads);
+      if (!takes(name)) continue;
+      selection.names.push_back(std::move(name));
+      selection.entries.push_back(std::move(entry));
+    }
+    if (!selection.entries.empty()) selections_.push_back(std::move(selection));
+  }
+}
+
+void NetworkRun::print_names() const {
+  for (const Selection& selection : selections_) {
+    for (const std::string& name : selection.names) std::printf("%s\n", name.c_str());
+  }
+}
+
+void NetworkRun::register_benchmarks() {
+  for (const Selection& selection : selections_) {
+    for (size_t e = 0; e < selection.entries.size(); ++e) {
+      benchmark::RegisterBenchmark(selection.names[e].c_str(),
+                                   [this, &selection, e](benchmark::State& state) { report(state, selection, e); })
+          ->Iterations(1)
+          ->UseManualTime()
+          ->Unit(benchmark::kMillisecond);
+    }
+  }
+}
+
+const NetworkResult& NetworkRun::result_of(const Selection& selection) {
+  if (measured_ != &selection) {
+    results_.push_back(measure_network(selection.network.problem(), selection.entries, timing_));
+    measured_ = &selection;
+  }
+  return results_.back();
+}
+
+void NetworkRun::report(benchmark::State& state, const Selection& selection, size_t index) {
+  const NetworkResult& result = result_of(selection);
+  const NetworkImplementation& own = result.implementations[index];
+  if (!own.failure.empty()) {
+    failed_ = true;
+    state.SkipWithError(own.failure.c_str());
+    return;
+  }
+  const Quartiles seconds = quartiles(own.seconds);
+  while (state.KeepRunning()) state.SetIterationTime(seconds.median);
+  state.counters["rows/s"] = double(result.images) / seconds.median;
+  state.counters["iqr%"] = 100.0 * (seconds.high - seconds.low) / seconds.median;
+  state.counters["batch"] = double(own.batch);
+  state.counters["differ"] = double(own.differ);
+  for (const SettledRows& rows : own.settled) {
+    state.counters["settled%_" + rows.form] = 100.0 * double(rows.settled) / double(result.images);
+  }
+  const auto add_ratio = [&](const std::string& name, const NetworkImplementation* theirs) {
+    if (theirs == nullptr || !theirs->failure.empty() || theirs == &own) return;
+    state.counters[name] = quartiles(ratios(theirs->seconds, own.seconds)).median;
+  };
+  add_ratio("vs_best_f32", best_rival(result, true));
+  add_ratio("vs_best", best_rival(result, false));
+  for (const NetworkImplementation& theirs : result.implementations) add_ratio("vs_" + theirs.title, &theirs);
+}
+
+}  // namespace idelta::bench
