@@ -112,10 +112,10 @@ class Run {
     }
     if (!settings.model.empty()) use_model();
     const Filter filter(benchmark::GetBenchmarkFilter());
-    if (!unfit_.empty()) {
+    select_layers(filter);
+    if (!unfit_.empty() && !selections_.empty()) {
       std::fprintf(stderr, "idelta_bench: %s; only predict remains\n", unfit_.c_str());
-    } else {
-      select_layers(filter);
+      selections_.clear();
     }
     networks_.emplace(settings_, options_.timing, [&](const std::string& name) { return filter.takes(name); });
   }
