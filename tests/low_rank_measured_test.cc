@@ -97,6 +97,9 @@ TEST_F(LowRankMeasured, PrefixesAreDeltasOfLowerRank) {
     EXPECT_LE(proof.dropped, 1.01 * exact + 1e-5) << rank;
     EXPECT_LT(proof.departure, 1e-5) << rank;
     EXPECT_LT(proof.overlap, 1e-4) << rank;
+    const Dense reverse = multiply(dense(part.V), transpose(dropped(D, part)));
+    EXPECT_GE(proof.reverse_overlap, spectral_norm(reverse) * (1 - 1e-9)) << rank;
+    EXPECT_LT(proof.reverse_overlap, 1e-4) << rank;
     const DeltaPtr delta = packed(context, part, proof);
     const Result result = forward(context, delta, x);
     for (int64_t i = 0; i < x.rows(); ++i) {
@@ -118,6 +121,10 @@ TEST_F(LowRankMeasured, AskewFactorsHaveAProofToo) {
   const idelta_low_rank_proof proof = measured(context, D, f);
   EXPECT_GT(proof.departure, 0.3);
   EXPECT_GE(proof.dropped, spectral_norm(dropped(D, f)) * (1 - 1e-9));
+  const double reverse = spectral_norm(multiply(dense(f.V), transpose(dropped(D, f))));
+  EXPECT_GT(reverse, 1e-3);
+  EXPECT_GE(proof.reverse_overlap, reverse * (1 - 1e-9));
+  EXPECT_LE(proof.reverse_overlap, reverse * 1.02);
   const FactorPair back = unpacked_factors(context, packed(context, f, proof));
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = 0; j < 8; ++j) ASSERT_EQ(f.U(i, j), back.U(i, j));
@@ -151,7 +158,8 @@ TEST_F(LowRankMeasured, WhatIsNoProofIsRefused) {
     idelta_low_rank_proof proof = good;
     proof.dropped = bad, refused(proof, options, "proof.dropped"), proof = good;
     proof.departure = bad, refused(proof, options, "proof.departure"), proof = good;
-    proof.overlap = bad, refused(proof, options, "proof.overlap");
+    proof.overlap = bad, refused(proof, options, "proof.overlap"), proof = good;
+    proof.reverse_overlap = bad, refused(proof, options, "proof.reverse_overlap");
   }
   idelta_delta_options transposed = options;
   transposed.transposed = 1;

@@ -120,6 +120,7 @@ TEST(Forms, PartsThatDoNotAgreeAreNamed) {
   refused("dropped of layer 1 is -1", [](Parts& p) { p.layers[0].proofs[1].dropped = -1; });
   refused("departure of layer 2 is nan", [](Parts& p) { p.layers[1].proofs[0].departure = std::nan(""); });
   refused("overlap of layer 1 is inf", [](Parts& p) { p.layers[0].proofs[0].overlap = HUGE_VAL; });
+  refused("reverse overlap of layer 1 is -1", [](Parts& p) { p.layers[0].proofs[0].reverse_overlap = -1; });
 }
 
 TEST(Forms, MultiplicationsAreASharePerLayer) {
@@ -310,8 +311,7 @@ TEST(Compress, FormsOfOtherSizesOrAnotherNetworkAreRefused) {
   expect_error([&] { nn::attach_forms(network, same); }, {"attach_forms", "layer 3"});
 }
 
-// ---- The choice among candidates
-// -------------------------------------------------------------------------------------
+// ---- The choice among candidates ------------------------------------------------------------------------------------
 
 // Settles the first `count` of ten rows.
 nn::Candidate settling(double cost, size_t count) {

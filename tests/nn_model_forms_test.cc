@@ -71,6 +71,7 @@ class ModelForms : public ::testing::Test {
         EXPECT_TRUE(same_bits(p.proofs[f].dropped, q.proofs[f].dropped));
         EXPECT_TRUE(same_bits(p.proofs[f].departure, q.proofs[f].departure));
         EXPECT_TRUE(same_bits(p.proofs[f].overlap, q.proofs[f].overlap));
+        EXPECT_TRUE(same_bits(p.proofs[f].reverse_overlap, q.proofs[f].reverse_overlap));
       }
     }
   }
@@ -295,6 +296,7 @@ TEST_F(ModelForms, FormsThatCannotBeAreRefused) {
   expect_refused("\"dropped\":", "\"dropped\":1e999,\"x\":", {"not JSON"});
   expect_refused("\"departure\":", "\"departure\":-1,\"x\":", {"the departure of layer 1 is -1"});
   expect_refused("\"overlap\":", "\"x\":", {"'overlap' is missing"});
+  expect_refused("\"reverse_overlap\":", "\"x\":", {"'reverse_overlap' is missing"});
   expect_refused("\"has_delta\":true", "\"has_delta\":1", {"'has_delta' is neither true nor false"});
   expect_refused("\"has_delta\":true", "\"has_delta\":false", {"holds 12 tensors", "promises 11"});
   expect_refused("\"delta\":\"", "\"delta\":\"g", {"'delta' is no hash"});

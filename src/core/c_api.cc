@@ -74,6 +74,7 @@ void check_proof(const idelta_low_rank_proof& proof) {
   check(proof.dropped, "dropped");
   check(proof.departure, "departure");
   check(proof.overlap, "overlap");
+  check(proof.reverse_overlap, "reverse_overlap");
 }
 
 }  // namespace

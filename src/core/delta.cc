@@ -170,12 +170,7 @@ idelta_low_rank_proof measure_factors(const idelta_context& context, const Matri
   check_finite_factors(factors);
   const std::vector<float> dense_D = dense(D, factors.n, factors.n);
   check_finite("D", factors.n, dense_D, /*transposed=*/false);
-  const Norms norms = measured_against(context, factors, dense_D);
-  idelta_low_rank_proof proof = IDELTA_LOW_RANK_PROOF_INIT;
-  proof.dropped = norms.stored;
-  proof.departure = norms.departure;
-  proof.overlap = norms.overlap;
-  return proof;
+  return measured_against(context, factors, dense_D);
 }
 
 idelta_delta* pack_delta_measured(const idelta_context& context, const Factors& factors,

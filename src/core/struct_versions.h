@@ -72,7 +72,7 @@ constexpr bool kHadSizes = sizeof(void*) != 8 || sizes_of<Struct>() == std::arra
 static_assert(kHadSizes<idelta_context_options, 40>);
 static_assert(kHadSizes<idelta_delta_options, 32, 40>);
 static_assert(kHadSizes<idelta_delta_info_t, 104, 112>);
-static_assert(kHadSizes<idelta_low_rank_proof, 32>);
+static_assert(kHadSizes<idelta_low_rank_proof, 40>);
 static_assert(kHadSizes<idelta_forward_args, 96, 112>);
 static_assert(kHadSizes<idelta_backward_data_args, 104>);
 static_assert(kHadSizes<idelta_backward_weights_args, 112>);

@@ -25,7 +25,8 @@ struct Choice {
 // does, else to the dense network, so that a choice costs a row
 //   cost(first) + (settled by the first ? 0 : cost(cheapest later that settles it), or 1).
 // Of all choices of 1 to 4 candidates the cheapest is taken, but none more form than saves a hundredth. Where any
-// candidate at most a fifth as dear as the dense network settles 72 % of the sample, the first form must settle as many.
+// candidate at most a fifth as dear as the dense network settles 72 % of the sample, the first form must settle as
+// many.
 Choice choose_forms(const std::vector<Candidate>& candidates);
 
 }  // namespace idelta::nn

@@ -73,6 +73,7 @@ void check_forms(int64_t n, const std::vector<Form>& forms, const std::vector<Fo
       check_bound("what is dropped", proof.dropped, l);
       check_bound("the departure", proof.departure, l);
       check_bound("the overlap", proof.overlap, l);
+      check_bound("the reverse overlap", proof.reverse_overlap, l);
     }
   }
   for (const Form& form : forms) check_form(n, form, layers);

@@ -3,12 +3,24 @@
 //
 //   || z_l - (h_{l-1} W + b) || <= rho_l             row_error of the form's pass
 //   || Z_l - (H_{l-1} W + b) || <= phi_l(||H_{l-1}||)  of the dense F32 pass
-//   d_l := || z_l - Z_l ||  <=  ||W|| e_{l-1} + rho_l + phi_l(||h_{l-1}|| + e_{l-1})
+//   d_l := || z_l - Z_l ||  <=  || (h_{l-1} - H_{l-1}) W + r || + phi_l(||h_{l-1}|| + e_{l-1}),   r of the first line
 //   e_l := || h_l - H_l ||  <=  d_l + the rounding of both activations
 //
 // since every activation is 1-Lipschitz. leaky_relu rounds slope z, tanh errs by less than 2 ulp, the others are exact:
 // by at most k u ||h_l|| and k u ||H_l|| <= k u (||h_l|| + e_l), so that e_l (1 - k u) <= d_l + 2 k u ||h_l|| and what
 // is flushed.
+//
+// The first norm is at most ||W|| e + rho. It is less where the form multiplies U V. With E = D - U V, r = o - h E and
+// ||o|| <= omega, the roundings of the form's pass. What truncation drops hardly lies along the directions that W
+// stretches, for W E^T = a E^T + U (V E^T) + E E^T:
+//
+//   (h - H) W (h E)^T  <=  e ((|a| + ||E||) ||h E|| + ||U|| ||V E^T|| ||h||),     ||h E|| <= rho + omega
+//   || (h - H) W + r ||^2  <=  ||W||^2 e^2 + rho^2
+//                              + 2 e ((|a| + ||E||) (rho + omega) + ||U|| ||V E^T|| ||h|| + ||W|| omega)
+//
+// omega counts the roundings of chains of n and r terms, of bias and of a x, by ||U||_F^2 <= r ||U||^2 <= r (1 +
+// departure), ||V||_F^2 <= r ||V||^2 and ||V|| sqrt(1 - departure) <= ||U V|| <= ||D|| + ||E||; and, with much to
+// spare, what denormals lose.
 //
 // phi is the dense certificate c, and what the bias adds to it: the sum s of x D, ||s|| <= (||D|| + c) ||x||, is
 // rounded once more with b, and b twice. And what denormals lose, by the elementwise bound in idelta.h's head.
@@ -42,6 +54,9 @@ constexpr double kSlack = 1 + 0x1p-40;   // for a few operations in fp64
 constexpr double kLargestSum = 0x1p126;  // what cannot overflow in fp32
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr float kUnknown = std::numeric_limits<float>::infinity();  // as a bound
+
+// k roundings of one term.
+double gamma(double k) { return k * kUnit / (1 - k * kUnit); }
 
 // Relative to what it gives. Of tanh 2 ulp are 4 u; over all floats it errs by 2.4 u at most (kernels/activation.h has
 // the same bits on every ISA).
@@ -101,21 +116,47 @@ Guarantee::Guarantee(const Network& network, size_t form)
           distances_of_columns(network.delta(network.layers() - 1), n_, classes_, network.options().identity_scale)),
       activation_rounding_(rounding_of(network.options().activation.kind)),
       activation_flush_(2 * std::sqrt(static_cast<double>(n_)) * 0x1p-126) {
-  const Forms& forms = *network.forms();
-  const double a = std::fabs(static_cast<double>(network.options().identity_scale)), n = static_cast<double>(n_);
   for (int64_t l = 0; l < network.layers(); ++l) {
-    const Forms::Layer& layer = forms.layers()[static_cast<size_t>(l)];
-    const LayerBounds& b = layer.bounds;
-    const double bias = norm_of(network.bias(l));
-    layers_.push_back(
-        {.norm = b.norm,
-         .per_norm = (b.dense_error + kUnit * (b.delta_norm + b.dense_error) + (n + 1) * 0x1p-125) * (1 + 0x1p-20),
-         .constant = (2 * kUnit * bias + 0x1p-125 * (std::sqrt(n) * (n + 3 + a) + n * b.delta_norm)) * (1 + 0x1p-20),
-         .growth = (std::sqrt(n) * b.delta_norm + a) * 2,
-         .shift = bias * 2});
-    const double dropped = forms.packed(form, l) ? layer.proofs[form].dropped : 0;
-    looseness_ = (looseness_ * b.norm + dropped + layers_.back().per_norm);
+    layers_.push_back(layer_of(network, form, l));
+    const Layer& layer = layers_.back();
+    const double dropped = layer.low_rank ? network.forms()->layers()[static_cast<size_t>(l)].proofs[form].dropped : 0;
+    looseness_ = looseness_ * layer.norm + dropped + layer.per_norm;
   }
+}
+
+Guarantee::Layer Guarantee::layer_of(const Network& network, size_t form, int64_t l) {
+  constexpr double kMore = 1 + 0x1p-20;  // for the operations below
+  const Forms::Layer& parts = network.forms()->layers()[static_cast<size_t>(l)];
+  const LayerBounds& b = parts.bounds;
+  const double a = std::fabs(static_cast<double>(network.options().identity_scale));
+  const double n = static_cast<double>(network.n()), bias = norm_of(network.bias(l));
+  Layer layer{.norm = b.norm,
+              .per_norm = (b.dense_error + kUnit * (b.delta_norm + b.dense_error) + (n + 1) * 0x1p-125) * kMore,
+              .constant = (2 * kUnit * bias + 0x1p-125 * (std::sqrt(n) * (n + 4 + a) + n * b.delta_norm)) * kMore,
+              .growth = (std::sqrt(n) * b.delta_norm + a) * 2,
+              .shift = bias * 2};
+  const LowRankProof& proof = parts.proofs[form];
+  layer.low_rank = network.forms()->packed(form, l) && proof.departure < 1;
+  if (!layer.low_rank) return layer;
+  const double r = static_cast<double>(network.forms()->form(form).ranks[static_cast<size_t>(l)]);
+  const double U = std::sqrt(1 + proof.departure), U_frobenius = U * std::sqrt(r);
+  const double V = (b.delta_norm + proof.dropped) / std::sqrt(1 - proof.departure), V_frobenius = V * std::sqrt(r);
+  const double of_t = gamma(n) * U_frobenius;
+  layer.along = (a + proof.dropped) * kMore;
+  layer.reach = U * proof.reverse_overlap * kMore;
+  layer.omega_per_norm =
+      (of_t * V + gamma(r + 2) * (U + of_t) * V_frobenius + kUnit * a + n * 0x1p-120 * (2 + V)) * kMore;
+  layer.omega_constant = (2 * kUnit * bias + n * n * 0x1p-120 * (2 + V + a + b.delta_norm)) * kMore;
+  return layer;
+}
+
+// || (h - H) W + r ||; see the proof.
+double Guarantee::moved(const Layer& layer, double e, double rho, double norm) {
+  const double stretched = layer.norm * e, sum = stretched + rho;
+  if (!layer.low_rank) return sum;
+  const double omega = layer.omega_per_norm * norm + layer.omega_constant;
+  const double inner = e * (layer.along * (rho + omega) + layer.reach * norm + layer.norm * omega);
+  return std::min(sum, std::sqrt(stretched * stretched + 2 * inner + rho * rho) * kSlack);
 }
 
 void Guarantee::after(int64_t layer, std::span<const float> errors, std::span<const float> norms) {
@@ -128,10 +169,10 @@ void Guarantee::after(int64_t layer, std::span<const float> errors, std::span<co
     // Of what this layer was given.
     const double rounded = before + 2 * activation_rounding_ * norm + activation_flush_;
     const double e = first ? 0 : rounded / (1 - activation_rounding_) * kSlack;
-    double change = (errors[i] + bounds.per_norm * (norm + e) + bounds.constant) * kSlack;  // this layer's own
-    if (!(bounds.growth * (norm + e) + bounds.shift < kLargestSum)) change = kInfinity;
-    errors_[i] = (bounds.norm * e + change) * kSlack;
-    if (last) last_error_[i] = e, last_change_[i] = change;
+    double phi = (bounds.per_norm * (norm + e) + bounds.constant) * kSlack;
+    if (!(bounds.growth * (norm + e) + bounds.shift < kLargestSum)) phi = kInfinity;
+    if (last) last_error_[i] = e, last_change_[i] = (errors[i] + phi) * kSlack;
+    errors_[i] = (moved(bounds, e, errors[i], norm) + phi) * kSlack;
   }
 }
 

@@ -49,7 +49,13 @@ class Guarantee {
     double constant;
     double growth;  // no partial sum of the dense pass exceeds growth ||h|| + shift
     double shift;
+    bool low_rank = false;                          // the form multiplies U V; else the rest is void
+    double along = 0;                               // |a| + ||E||
+    double reach = 0;                               // ||U|| ||V E^T||
+    double omega_per_norm = 0, omega_constant = 0;  // omega = omega_per_norm ||h|| + omega_constant
   };
+  static Layer layer_of(const Network& network, size_t form, int64_t layer);
+  static double moved(const Layer& layer, double e, double rho, double norm);
 
   const int64_t n_, classes_;
   std::vector<Layer> layers_;

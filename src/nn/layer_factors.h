@@ -7,8 +7,8 @@
 namespace idelta::nn {
 
 // From this share of n^2 on, 2 n r multiplications are not worth it: two products with an intermediate result reach
-// about a tenth less of the machine's speed than one, and D itself drops nothing. On the demo's network 0.75 makes labels
-// with a guarantee 2.85 times as fast as the dense network, 0.9 2.80 times, 0.6 2.88 times (Zen 4, 2026-11).
+// about a tenth less of the machine's speed than one, and D itself drops nothing. On the demo's network 0.75 makes
+// labels with a guarantee 2.85 times as fast as the dense network, 0.9 2.80 times, 0.6 2.88 times (Zen 4, 2026-11).
 inline constexpr double kWorthwhileShare = 0.75;
 
 // A rank below a panel's width saves nothing, so a layer keeps so many columns if it has them. The last layer of a

@@ -91,8 +91,11 @@ Json layer_json(const FormsRecord& record, size_t l) {
       continue;
     }
     const LowRankProof& proof = layer.proofs[f];
-    forms.push_back(
-        {{"rank", rank}, {"dropped", proof.dropped}, {"departure", proof.departure}, {"overlap", proof.overlap}});
+    forms.push_back({{"rank", rank},
+                     {"dropped", proof.dropped},
+                     {"departure", proof.departure},
+                     {"overlap", proof.overlap},
+                     {"reverse_overlap", proof.reverse_overlap}});
   }
   return {{"rank", layer.rank},
           {"norm", layer.bounds.norm},
@@ -125,6 +128,7 @@ void read_layer(const Json& json, FormsRecord& record, size_t l) {
     proof.dropped = number(form, "dropped");
     proof.departure = number(form, "departure");
     proof.overlap = number(form, "overlap");
+    proof.reverse_overlap = number(form, "reverse_overlap");
   }
   if (!record.stored[l].has_delta && record.needs_delta(l)) {
     throw Damaged(sentence("layer ", l + 1, " is dense, but its D is said to be dropped"));

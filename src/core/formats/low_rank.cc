@@ -152,25 +152,44 @@ class LowRankOperator final : public Operator {
   double zero_share() const override { return (first_.zero_share() + second_.zero_share()) / 2; }
   int64_t rank() const override { return first_.cols(); }
 
-  // first second - B comes from a chain of r + 1 terms, of which the product's are off by the rounding of r + 1 partial
-  // products and B's by u of the result; and an entry by 2^-126 more for each of r + 2 numbers that may be below the
-  // range of fp32.
-  Norms norms(const idelta_context& context, const float* B) const override {
-    const std::vector<float> difference = times(context, -1, B);
-    const std::vector<float> first = unpacked(context, first_), second = unpacked(context, second_);
+  // What is left of B, as first second - B: that comes from a chain of r + 1 terms, of which the product's are off by
+  // the rounding of r + 1 partial products and B's by u of the result; and an entry by 2^-126 more for each of r + 2
+  // numbers that may be below the range of fp32.
+  struct Rest {
+    std::vector<float> computed;
+    double norm, error;  // of what is computed; and by how much that is off
+  };
+  Rest rest(const idelta_context& context, const float* B, const Norms& norms) const {
+    Rest rest{times(context, -1, B), 0, 0};
     const double steps = static_cast<double>(rank() + 2), entries = static_cast<double>(k() * cols());
-    Norms norms = norms_of_factors(context);
     const auto& [of_first, of_second] = of_factors(norms);
-    const double rounding =
-        rounding_of_product(rank() + 2, {of_first, frobenius(first)}, {of_second, frobenius(second)}) +
-        std::sqrt(entries) * steps * 0x1p-126;
-    const double computed = spectral_bound(context, k(), cols(), difference);
-    norms.stored = computed * (1 + 4 * kUnit) + rounding;
-    if (transposed_) return norms;
-    norms.departure = departure_from_orthonormal(k(), rank(), first);
-    norms.overlap = overlap_bound(context, k(), rank(), {first, of_first}, {difference, computed}) +
-                    of_first * (4 * kUnit * computed + rounding);
-    return norms;
+    rest.norm = spectral_bound(context, k(), cols(), rest.computed);
+    rest.error = 4 * kUnit * rest.norm + std::sqrt(entries) * steps * 0x1p-126 +
+                 rounding_of_product(rank() + 2, {of_first, frobenius(unpacked(context, first_))},
+                                     {of_second, frobenius(unpacked(context, second_))});
+    return rest;
+  }
+
+  Norms norms(const idelta_context& context, const float* B) const override {
+    const Norms norms = norms_of_factors(context);
+    return with_rest(context, norms, rest(context, B, norms));
+  }
+  // The same for those who keep it, and what V reaches of the rest. Of the forward direction.
+  idelta_low_rank_proof proof(const idelta_context& context, const float* D) const {
+    const Norms of_both = norms_of_factors(context);
+    const Rest E = rest(context, D, of_both);
+    const Norms norms = with_rest(context, of_both, E);
+    const int64_t n = k(), r = rank();
+    const std::vector<float> V = unpacked(context, second_);
+    const std::vector<float> columns = dense(MatrixView{V.data(), n}.transpose(), n, r);
+    const std::vector<float> transposed = dense(MatrixView{E.computed.data(), n}.transpose(), n, n);
+    idelta_low_rank_proof proof = IDELTA_LOW_RANK_PROOF_INIT;
+    proof.dropped = norms.stored;
+    proof.departure = norms.departure;
+    proof.overlap = norms.overlap;
+    proof.reverse_overlap =
+        overlap_bound(context, n, r, {columns, norms.second}, {transposed, E.norm}) + norms.second * E.error;
+    return proof;
   }
   // The same as if nothing were dropped.
   Norms norms_of_factors(const idelta_context& context) const {
@@ -204,6 +223,16 @@ class LowRankOperator final : public Operator {
   }
 
  private:
+  Norms with_rest(const idelta_context& context, Norms norms, const Rest& E) const {
+    norms.stored = E.norm + E.error;
+    if (transposed_) return norms;
+    const std::vector<float> U = unpacked(context, first_);
+    norms.departure = departure_from_orthonormal(k(), rank(), U);
+    norms.overlap =
+        overlap_bound(context, k(), rank(), {U, norms.values}, {E.computed, E.norm}) + norms.values * E.error;
+    return norms;
+  }
+
   std::pair<double, double> of_factors(const Norms& norms) const {
     return transposed_ ? std::pair{norms.second, norms.values} : std::pair{norms.values, norms.second};
   }
@@ -349,8 +378,10 @@ Packed pack_factors(const idelta_context& context, const Factors& given, const P
   return packed;
 }
 
-Norms measured_against(const idelta_context& context, const Factors& factors, const std::vector<float>& D) {
-  return packed_of(context, factors, IDELTA_PASS_FORWARD).forward->norms(context, D.data());
+idelta_low_rank_proof measured_against(const idelta_context& context, const Factors& factors,
+                                       const std::vector<float>& D) {
+  const Packed packed = packed_of(context, factors, IDELTA_PASS_FORWARD);
+  return static_cast<const LowRankOperator&>(*packed.forward).proof(context, D.data());
 }
 
 Packed pack_measured(const idelta_context& context, const Factors& factors, const idelta_low_rank_proof& proof,

@@ -21,7 +21,8 @@ void check_finite(const char* name, int64_t cols, const std::vector<float>& valu
 Packed pack_factors(const idelta_context& context, const Factors& given, const PackOptions& options);
 
 // What is measured of factors against D (n x n, row-major without gaps), and a pack of them that takes it on trust.
-Norms measured_against(const idelta_context& context, const Factors& factors, const std::vector<float>& D);
+idelta_low_rank_proof measured_against(const idelta_context& context, const Factors& factors,
+                                       const std::vector<float>& D);
 Packed pack_measured(const idelta_context& context, const Factors& factors, const idelta_low_rank_proof& proof,
                      idelta_passes passes);
 

@@ -284,12 +284,13 @@ IDELTA_API idelta_status idelta_delta_unpack_factors(const idelta_context* conte
  * program that reads these from a file the D, and the time of measuring (n = 794: 0.05 s a delta). */
 typedef struct idelta_low_rank_proof {
   size_t struct_size;
-  double dropped;   /* || D - U V ||_2 */
-  double departure; /* || U^T U - I ||_2 */
-  double overlap;   /* || U^T (D - U V) ||_2: what U still reaches of the rest */
+  double dropped;         /* || D - U V ||_2 */
+  double departure;       /* || U^T U - I ||_2 */
+  double overlap;         /* || U^T (D - U V) ||_2: what U still reaches of the rest */
+  double reverse_overlap; /* || V (D - U V)^T ||_2: what V does. For bounds over several layers; one delta needs none */
 } idelta_low_rank_proof;
 #define IDELTA_LOW_RANK_PROOF_INIT \
-  { sizeof(idelta_low_rank_proof), 0.0, 0.0, 0.0 }
+  { sizeof(idelta_low_rank_proof), 0.0, 0.0, 0.0, 0.0 }
 
 /* Measures factors, U n x r and V r x n, in x out, against D, n x n. Those of a LOW_RANK delta come from
  * idelta_delta_unpack_factors; the first columns of U and the first rows of V are a delta of lower rank. Since 0.2. */
