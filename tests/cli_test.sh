@@ -231,7 +231,7 @@ one_error --rank --sigma
 expect 1 compress again.safetensors --out c.safetensors --tolerance 1e-30
 one_error 1e-30 'no less'
 expect 2 compress again.safetensors --out again.safetensors --rank 4 --drop-dense
-one_error again.safetensors 'for good'
+one_error again.safetensors 'would be lost'
 expect 3 compress nowhere.safetensors --out c.safetensors --rank 4
 one_error nowhere.safetensors
 [[ ! -e c.safetensors ]] || fail 'a refused compression wrote a model'
@@ -362,6 +362,20 @@ expect 3 predict without_d_compressed.safetensors --data data --guarantee label 
 one_error --dense bf16.safetensors
 expect 3 predict without_d_compressed.safetensors --data data --guarantee label --dense without_d_compressed.safetensors
 one_error --dense without_d_compressed.safetensors
+cp compressed.safetensors precious.safetensors
+expect 2 predict precious.safetensors --data data --out ./precious.safetensors
+one_error --out precious.safetensors 'the model itself'
+expect 2 predict without_d_compressed.safetensors --data data --dense again.safetensors --out again.safetensors
+one_error --out again.safetensors 'the dense model'
+cmp precious.safetensors compressed.safetensors || fail "$last: replaced the model"
+for option in --guarantee --form --dense --out --data; do
+  expect 2 predict compressed.safetensors --data data "$option" ''
+  one_error "$option" empty
+done
+expect 2 compress again.safetensors --rank 4 --out ''
+one_error --out empty
+expect 2 eval '' --data data
+one_error model empty
 rm -f labels.csv
 for place in data data/ /dev/null; do
   expect 2 predict nowhere.safetensors --data data --out $place

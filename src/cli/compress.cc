@@ -180,14 +180,16 @@ std::string summary(const Flags& flags, const nn::Forms& forms, const std::optio
                    100 * forms.form(f).multiplications(forms.n()));
   }
   const Bytes bytes = all_bytes(flags, forms);
-  text += format(".\n  D took %s bytes; %s now %s.\n", grouped(bytes.before).c_str(),
-                 keeps_all_dense(flags, forms) ? "with its factors it takes" : "its factors take",
+  text += format(".\n  D took %s bytes; %s %s.\n", grouped(bytes.before).c_str(),
+                 keeps_all_dense(flags, forms) ? "with its factors it now takes" : "its factors now take",
                  grouped(bytes.after).c_str());
   text +=
       "  Behind each rank is its certificate, which bounds what the form changes: a layer's error before activation,\n"
       "  by the norm of its input.\n";
   if (!keeps_all_dense(flags, forms)) {
     text += "  Without D labels come without a guarantee; keep the dense model for those.\n";
+  } else if (flags.drop_dense) {
+    text += "  --drop-dense left nothing out: the form multiplies D itself in every layer.\n";
   }
   if (accuracy) {
     text += format("\n  test accuracy: dense %.2f %%, %s %.2f %% (%+.2f); %.2f %% of the labels are the same\n",
@@ -219,11 +221,7 @@ void check(const Flags& flags, bool chooses) {
         "of the three");
   }
   prepare_file("--out", flags.out, "model.safetensors");
-  std::error_code none;  // the model may not be there, which is found later
-  if (flags.drop_dense && std::filesystem::equivalent(flags.model, flags.out, none)) {
-    throw UsageError("--out: with --drop-dense " + flags.out +
-                     " would lose D for good, since it is the model itself; name another file");
-  }
+  if (flags.drop_dense) keep_apart("--out", flags.out, flags.model, "the model itself, with the only D");
 }
 
 int run(const Flags& flags) {
@@ -272,12 +270,14 @@ Verb add_compress(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("compress", "low-rank forms of a model: cheaper labels, or a smaller file");
   add_model_argument(*verb, flags->model);
   verb->add_option("--out", flags->out, "the model file to write (safetensors)")->option_text("FILE")->required();
-  CLI::Option* const rank = verb->add_option("--rank", flags->how.rank, "columns of U in every layer, or what it has")
-                                ->option_text("R")
-                                ->check(whole_number_from(1));
-  CLI::Option* const sigma = verb->add_option("--sigma", flags->how.sigma, "keep singular values of D above it")
-                                 ->option_text("S")
-                                 ->check(positive_number());
+  CLI::Option* const rank =
+      verb->add_option("--rank", flags->how.rank, "columns of U in every layer, or what it has; D itself if R is large")
+          ->option_text("R")
+          ->check(whole_number_from(1));
+  CLI::Option* const sigma =
+      verb->add_option("--sigma", flags->how.sigma, "keep singular values of D above it, and at least 16 of them")
+          ->option_text("S")
+          ->check(positive_number());
   CLI::Option* const tolerance =
       verb->add_option("--tolerance", flags->how.tolerance, "the least rank whose certificate is within it")
           ->option_text("T")

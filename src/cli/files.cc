@@ -64,4 +64,11 @@ void prepare_file(const std::string& option, const std::string& path, const std:
   prepare_folder(option, place.parent_path().string());
 }
 
+void keep_apart(const std::string& option, const std::string& path, const std::string& input, const std::string& what) {
+  std::error_code none;  // either may not be there, which is found elsewhere
+  if (!input.empty() && fs::equivalent(path, input, none)) {
+    throw UsageError(option + ": " + path + " is " + what + ", which would be lost; name another file");
+  }
+}
+
 }  // namespace idelta::cli

@@ -23,6 +23,9 @@ void prepare_folder(const std::string& option, const std::string& folder);
 // folder or anything but a regular file.
 void prepare_file(const std::string& option, const std::string& path, const std::string& example);
 
+// An error if writing `path` would replace the file `input`, which is `what`, say "the model itself". Links count.
+void keep_apart(const std::string& option, const std::string& path, const std::string& input, const std::string& what);
+
 }  // namespace idelta::cli
 
 #endif  // IDELTA_CLI_FILES_H

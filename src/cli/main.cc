@@ -21,6 +21,8 @@ constexpr const char* kFooter =
     "Example:\n"
     "  idelta train --data fashion-mnist --out model.safetensors\n"
     "  idelta explain model.safetensors --data fashion-mnist --out report\n"
+    "  idelta compress model.safetensors --data fashion-mnist --out compressed.safetensors\n"
+    "  idelta predict compressed.safetensors --data fashion-mnist --guarantee label\n"
     "\n"
     "Exit codes: 0 done; 1 run-time error; 2 wrong usage; 3 a data set or model file is missing, damaged\n"
     "or does not fit; 130 interrupted (train first saves its model); 143 terminated (likewise).\n"
@@ -56,6 +58,14 @@ int on_parse_error(const CLI::App& app, const CLI::ParseError& error, int argc, 
   return fail(kExitUsage, std::string(error.what()) + " (see idelta " + verb->get_name() + " --help)");
 }
 
+CLI::Validator not_empty() {
+  return CLI::Validator(
+      [](std::string& value) {
+        return value.empty() ? std::string("is empty; give a value, or leave the option out") : std::string();
+      },
+      "");
+}
+
 int run(int argc, char** argv) {
   CLI::App app(kDescription, "idelta");
   app.formatter(std::make_shared<HelpFormatter>());
@@ -68,7 +78,11 @@ int run(int argc, char** argv) {
   for (const Verb& verb : verbs) {
     verb.parser->group("Verbs");
     // CLI11 would speak of a missing TEXT or INT.
-    for (CLI::Option* option : verb.parser->get_options()) option->type_name("value");
+    for (CLI::Option* option : verb.parser->get_options()) {
+      option->type_name("value");
+      // A script whose variable is not set should not get the default in silence.
+      if (option->get_items_expected_max() > 0) option->check(not_empty(), "");
+    }
   }
   try {
     app.parse(argc, argv);

@@ -245,7 +245,11 @@ std::string as_text(const Flags& flags, const Request& request, const nn::Predic
 
 int run(const Flags& flags) {
   check_flags(flags);
-  if (!flags.out.empty()) prepare_file("--out", flags.out, "labels.csv");
+  if (!flags.out.empty()) {
+    keep_apart("--out", flags.out, flags.model, "the model itself");
+    keep_apart("--out", flags.out, flags.dense, "the dense model");
+    prepare_file("--out", flags.out, "labels.csv");
+  }
   const Context context = make_context(flags.machine);
   const Request asked = request(flags, context);
   const nn::Dataset data = load_data(flags.data, split_of(flags));
@@ -273,7 +277,7 @@ Verb add_predict(CLI::App& app) {
   add_model_argument(*verb, flags->model);
   add_data_flag(*verb, flags->data);
   verb->add_option("--split", flags->split, "train or test")->option_text("NAME [test]");
-  verb->add_option("--guarantee", flags->guarantee, "each is proved to be the dense network's; needs idelta compress")
+  verb->add_option("--guarantee", flags->guarantee, "labels proved to be the dense network's; needs idelta compress")
       ->option_text("label");
   verb->add_option("--form", flags->form, "labels of this form alone, unproved: its name, first, or dense")
       ->option_text("NAME [dense]");
