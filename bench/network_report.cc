@@ -1,22 +1,12 @@
 // Names and table of network.h.
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
 
 #include "bench/network.h"
+#include "bench/report.h"
 
 namespace idelta::bench {
 
 namespace {
-
-__attribute__((format(printf, 2, 3))) void append(std::string& text, const char* format, ...) {
-  char piece[256];
-  va_list arguments;
-  va_start(arguments, format);
-  std::vsnprintf(piece, sizeof piece, format, arguments);
-  va_end(arguments);
-  text += piece;
-}
 
 constexpr const char* kLegend =
     R"(Labels of a whole set by a trained network, from images in [0, 1] to the argmax: padding to n, conversions, all

@@ -8,9 +8,7 @@
 
 namespace idelta::bench {
 
-namespace {
-
-__attribute__((format(printf, 2, 3))) void append(std::string& text, const char* format, ...) {
+void append(std::string& text, const char* format, ...) {
   char piece[256];
   va_list arguments;
   va_start(arguments, format);
@@ -18,6 +16,8 @@ __attribute__((format(printf, 2, 3))) void append(std::string& text, const char*
   va_end(arguments);
   text += piece;
 }
+
+namespace {
 
 const ImplementationResult* find(const PointResult& point, const std::string& title) {
   const auto found = std::find_if(point.implementations.begin(), point.implementations.end(),

@@ -21,4 +21,7 @@ struct ReportOptions {
 // Points without idelta are left out; results that are wrong have no figure.
 std::string to_report(const std::vector<PointResult>& points, const ReportOptions& options);
 
+// printf to the end of a text; 255 characters at most.
+__attribute__((format(printf, 2, 3))) void append(std::string& text, const char* format, ...);
+
 }  // namespace idelta::bench

@@ -22,7 +22,7 @@ inline constexpr int64_t kWidePanels = 4;
 struct TiledBlock : Source::Block {
   int64_t tile_rows;
 
-  TiledBlock(Range of, float* memory, int64_t mr) : Source::Block{of, memory}, tile_rows(even_tile(of.size(), mr)) {}
+  TiledBlock(Range of, float* memory, int64_t mr) : Source::Block({of, memory}), tile_rows(even_tile(of.size(), mr)) {}
   Range all() const { return {0, ceil_div(rows.size(), tile_rows)}; }
   int64_t height(int64_t tile) const { return std::min(tile_rows, rows.size() - tile * tile_rows); }
 };
