@@ -173,10 +173,8 @@ RowBoundRow measure_row_bounds(const Problem& problem, const Inputs& inputs, int
 
 std::string to_table(const std::vector<RowBoundRow>& rows) {
   std::string text =
-      "\nrow_error of low_rank / the error found of y = x + x D: the least of the attack's rows, the least and the "
-      "median "
-      "of\n"
-      "the activations; gain: what the certificate times |x|_2 allows / row_error, the median.\n\n"
+      "\nrow_error of low_rank / the error found of y = x + x D: the least of the attack's rows, the least and the\n"
+      "median of the activations; gain: what the certificate times |x|_2 allows / row_error, the median.\n\n"
       "layer  rank    attack  activations    median      gain\n";
   char line[120];
   for (const RowBoundRow& row : rows) {

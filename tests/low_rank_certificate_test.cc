@@ -120,16 +120,9 @@ TEST_F(LowRankCertificate, HoldsWhereRoundingDominates) {
 TEST_F(LowRankCertificate, HoldsForGivenFactors) {
   const int64_t n = width();
   for (const int64_t r : {1, 5, 20}) {
-    for (const int step : {0, 3, 20}) {  // columns ever larger, rows ever smaller
+    for (const int step : {0, 3, 20}) {
       Random random(3);
-      FactorPair f{Matrix(n, r), Matrix(r, n)};
-      fill_uniform(f.U, random), fill_uniform(f.V, random, 0.1f);
-      for (int64_t j = 0; j < r; ++j) {
-        for (int64_t i = 0; i < n; ++i) {
-          f.U(i, j) = std::ldexp(f.U(i, j), static_cast<int>(j % 5) * step);
-          f.V(j, i) = std::ldexp(f.V(j, i), static_cast<int>(j % 5) * -step);
-        }
-      }
+      const FactorPair f = unlike_factors(n, r, step, random);
       const DeltaPtr delta = pack_factors(context, f);
       const Dense D = multiply(dense(f.U), dense(f.V));
       for (const Pass pass : kPasses) {

@@ -18,7 +18,7 @@ namespace {
 
 // Candidates are singular values as shares of the median ||D||_2 of the hidden layers, which carries over to networks
 // of other depth and training: 0.06, and 20 steps of 2^(1/6) down to 0.006. A trained network of 10 layers takes 9 % of
-// the dense network's multiplications with the first and 46 % with the last; what is dearer saves little.
+// the dense network's multiplications with the first and 53 % with the last; what is dearer saves little.
 constexpr double kCoarsest = 0.06;
 constexpr int kCandidates = 21;
 

@@ -42,6 +42,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "error.h"
 #include "loss.h"
@@ -110,10 +111,14 @@ float rounded_down(double value) { return -rounded_up(-value); }
 }  // namespace
 
 Guarantee::Guarantee(const Network& network, size_t form)
+    : Guarantee(network, form,
+                distances_of_columns(network.delta(network.layers() - 1), network.n(), network.options().classes,
+                                     network.options().identity_scale)) {}
+
+Guarantee::Guarantee(const Network& network, size_t form, std::vector<double> column_distances)
     : n_(network.n()),
       classes_(network.options().classes),
-      column_distances_(
-          distances_of_columns(network.delta(network.layers() - 1), n_, classes_, network.options().identity_scale)),
+      column_distances_(std::move(column_distances)),
       activation_rounding_(rounding_of(network.options().activation.kind)),
       activation_flush_(2 * std::sqrt(static_cast<double>(n_)) * 0x1p-126) {
   for (int64_t l = 0; l < network.layers(); ++l) {

@@ -25,6 +25,9 @@ struct FormLabel {
 class Guarantee {
  public:
   Guarantee(const Network& network, size_t form);
+  // Another form of the network that `first` is of, whose last layer need not be unpacked again.
+  Guarantee(const Network& network, size_t form, const Guarantee& first)
+      : Guarantee(network, form, first.column_distances_) {}
 
   // Follows rows through the layers: start(), then after() each layer in turn with what its forward pass gave, of the
   // last layer then label().
@@ -42,6 +45,8 @@ class Guarantee {
   double looseness() const { return looseness_; }
 
  private:
+  Guarantee(const Network& network, size_t form, std::vector<double> column_distances);
+
   // Of one layer; see the proof.
   struct Layer {
     double norm;      // ||a I + D||

@@ -122,8 +122,8 @@ size_t next_form(const std::vector<Guarantee>& forms, size_t now, const FormLabe
 void predict_with_guarantee(const Network& network, const Dataset& data, const PredictOptions& options,
                             Predictions& predictions) {
   const size_t dense = network.forms()->count();
-  std::vector<Guarantee> guarantees;
-  for (size_t f = 0; f < dense; ++f) guarantees.emplace_back(network, f);
+  std::vector<Guarantee> guarantees = {Guarantee(network, 0)};
+  for (size_t f = 1; f < dense; ++f) guarantees.emplace_back(network, f, guarantees.front());
   std::vector<std::vector<int64_t>> waiting(dense + 1);
   waiting[0] = all_of(data);
   Walk rows(network, data, std::min(options.batch, data.count));

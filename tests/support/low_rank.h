@@ -33,6 +33,19 @@ inline DeltaPtr pack_factors(const ContextPtr& context, const FactorPair& f,
   return DeltaPtr(delta);
 }
 
+// Columns of U grow by 2^step from one to the next and rows of V shrink likewise, five by five.
+inline FactorPair unlike_factors(int64_t n, int64_t r, int step, Random& random) {
+  FactorPair f{Matrix(n, r), Matrix(r, n)};
+  fill_uniform(f.U, random), fill_uniform(f.V, random, 0.1f);
+  for (int64_t j = 0; j < r; ++j) {
+    for (int64_t i = 0; i < n; ++i) {
+      f.U(i, j) = std::ldexp(f.U(i, j), static_cast<int>(j % 5) * step);
+      f.V(j, i) = std::ldexp(f.V(j, i), static_cast<int>(j % 5) * -step);
+    }
+  }
+  return f;
+}
+
 inline FactorPair unpacked_factors(const ContextPtr& context, const DeltaPtr& delta) {
   const idelta_delta_info_t info = info_of(context, delta);
   FactorPair f{Matrix(info.n, info.rank, info.rank + 2), Matrix(info.rank, info.n, info.n + 3)};
