@@ -167,7 +167,8 @@ TEST_F(ModelForms, DroppedDenseIsTheMostPreciseForm) {
   EXPECT_FALSE(loaded.has_dense());
   EXPECT_EQ(IDELTA_FORMAT_LOW_RANK, loaded.compute());
   expect_same_forms(*dense.forms(), *loaded.forms());
-  const auto& tensors = nn::SafetensorsFile(path_).header().tensors;
+  const nn::SafetensorsFile file(path_);
+  const auto& tensors = file.header().tensors;
   EXPECT_EQ(0u, tensors.count("layers.0.delta") + tensors.count("layers.1.delta"));
   EXPECT_EQ(1u, tensors.count("layers.2.delta")) << "a form multiplies it";
   EXPECT_EQ(dense.delta(2), loaded.delta(2));
