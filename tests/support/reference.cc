@@ -67,10 +67,10 @@ Dense magnitude(const Dense& a) {
 Dense multiply(const Dense& a, const Dense& b) {
   Dense out = zeros(a.rows, b.cols);
   for (int64_t i = 0; i < a.rows; ++i) {
-    double* row = &out.at[static_cast<size_t>(i * out.cols)];
+    double* row = out.at.data() + i * out.cols;
     for (int64_t k = 0; k < a.cols; ++k) {
       const double factor = a(i, k);
-      const double* from = &b.at[static_cast<size_t>(k * b.cols)];
+      const double* from = b.at.data() + k * b.cols;
       for (int64_t j = 0; j < out.cols; ++j) row[j] += factor * from[j];
     }
   }
