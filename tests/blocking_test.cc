@@ -1,5 +1,5 @@
-// The pure functions of src/core/blocking.h, with caches and thread counts that no machine here has.
-#include "src/core/blocking.h"
+// The pure functions of src/core/plan/blocking.h, with caches and thread counts that no machine here has.
+#include "src/core/plan/blocking.h"
 
 #include <gtest/gtest.h>
 

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "src/core/delta.h"
+#include "src/core/formats/delta.h"
 #include "src/core/formats/list.h"
 
 namespace {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "src/core/activation.h"
-#include "src/core/delta.h"
+#include "src/core/passes/activation.h"
+#include "src/core/formats/delta.h"
 #include "src/core/formats/f32.h"
 #include "src/core/formats/list.h"
 #include "support/low_rank.h"

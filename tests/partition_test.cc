@@ -1,5 +1,5 @@
 // The partition of work over domains and threads, on machines that are not here.
-#include "src/core/partition.h"
+#include "src/core/plan/partition.h"
 
 #include <gtest/gtest.h>
 

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "kernels/kernels.h"
-#include "src/core/dispatch.h"
+#include "src/core/machine/dispatch.h"
 #include "support/guard_buffer.h"
 #include "support/random.h"
 

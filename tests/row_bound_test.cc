@@ -9,8 +9,8 @@
 #include <cmath>
 #include <vector>
 
-#include "src/core/cpu_features.h"
-#include "src/core/kernel_rows.h"
+#include "src/core/machine/cpu_features.h"
+#include "src/core/machine/kernel_rows.h"
 #include "support/low_rank.h"
 
 namespace idelta_test {

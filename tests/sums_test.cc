@@ -10,7 +10,7 @@
 
 #include "kernels/amx/multiply.h"
 #include "kernels/scalar/vector.h"
-#include "src/core/dispatch.h"
+#include "src/core/machine/dispatch.h"
 #include "support/guard_buffer.h"
 #include "support/random.h"
 #include "support/tile_engine.h"

@@ -1,5 +1,5 @@
 // The process' threads: every task once whoever calls, stealing, sleeping and waking, and the decision to wake.
-#include "src/core/thread_pool.h"
+#include "src/core/threads/thread_pool.h"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "src/core/wake_policy.h"
+#include "src/core/threads/wake_policy.h"
 
 // In place of OpenMP's, which the pool asks if the program has it.
 static bool inside_openmp_region = false;

@@ -12,7 +12,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/scalar/vector.h"
-#include "src/core/dispatch.h"
+#include "src/core/machine/dispatch.h"
 #include "support/guard_buffer.h"
 #include "support/random.h"
 #include "support/tile_engine.h"

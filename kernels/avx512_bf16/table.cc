@@ -1,4 +1,4 @@
-// What AVX-512 BF16 adds to AVX-512: one kernel; src/core/bf16_product.cc says where it is used.
+// What AVX-512 BF16 adds to AVX-512: one kernel; src/core/machine/bf16_product.cc says where it is used.
 //
 // 14 x 32 as for fp32: a word of x and a word of D each hold a pair.
 #include "kernels/avx512/vector.h"

@@ -5,11 +5,11 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "src/core/bf16_product.h"
-#include "src/core/dispatch.h"
-#include "src/core/domains.h"
-#include "src/core/error.h"
-#include "src/core/topology.h"
+#include "src/core/base/error.h"
+#include "src/core/machine/bf16_product.h"
+#include "src/core/machine/dispatch.h"
+#include "src/core/machine/domains.h"
+#include "src/core/machine/topology.h"
 
 namespace idelta::core {
 namespace {

@@ -6,10 +6,10 @@
 
 #include "idelta/idelta.h"
 #include "kernels/kernels.h"
-#include "src/core/blocking.h"
-#include "src/core/cpu_features.h"
-#include "src/core/parallel.h"
-#include "src/core/partition.h"
+#include "src/core/machine/cpu_features.h"
+#include "src/core/plan/blocking.h"
+#include "src/core/plan/partition.h"
+#include "src/core/threads/parallel.h"
 
 struct idelta_context {
   idelta_isa isa;

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "src/core/blocking.h"
 #include "src/core/formats/multiplication.h"
 #include "src/core/formats/panels.h"
-#include "src/core/memory.h"
+#include "src/core/machine/memory.h"
+#include "src/core/plan/blocking.h"
 
 namespace idelta::core {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "src/core/error.h"
+#include "src/core/base/error.h"
 #include "src/core/formats/chain_product.h"
 #include "src/core/formats/dense_product.h"
 #include "src/core/formats/f32.h"

@@ -7,7 +7,7 @@
 
 #include "kernels/kernels.h"
 #include "src/core/formats/row_bound.h"
-#include "src/core/memory.h"
+#include "src/core/machine/memory.h"
 
 namespace idelta::core {
 

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "idelta/idelta.h"
-#include "src/core/blocking.h"
 #include "src/core/context.h"
 #include "src/core/formats/matrix.h"
-#include "src/core/memory.h"
+#include "src/core/machine/memory.h"
+#include "src/core/plan/blocking.h"
 
 namespace idelta::core {
 

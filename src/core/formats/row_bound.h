@@ -7,8 +7,8 @@
 #include <limits>
 
 #include "kernels/kernels.h"
-#include "src/core/blocking.h"
 #include "src/core/formats/certificate.h"
+#include "src/core/plan/blocking.h"
 
 namespace idelta::core {
 

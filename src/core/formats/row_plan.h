@@ -6,8 +6,8 @@
 
 #include "src/core/context.h"
 #include "src/core/formats/source.h"
-#include "src/core/memory.h"
-#include "src/core/partition.h"
+#include "src/core/machine/memory.h"
+#include "src/core/plan/partition.h"
 
 namespace idelta::core {
 

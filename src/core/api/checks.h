@@ -1,0 +1,80 @@
+// What the C ABI checks of its arguments, once; below it there are only asserts.
+#ifndef IDELTA_CORE_API_CHECKS_H
+#define IDELTA_CORE_API_CHECKS_H
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include "idelta/idelta.h"
+#include "src/core/base/error.h"
+#include "src/core/context.h"
+#include "src/core/formats/list.h"
+
+namespace idelta::core {
+
+[[noreturn]] inline void invalid(const std::string& what) { throw Failure(IDELTA_INVALID_ARGUMENT, what); }
+
+inline void check_pointer(const void* pointer, const char* name) {
+  if (!pointer) invalid(std::string(name) + " is null");
+}
+
+inline void check_context(const idelta_context* context) {
+  if (!context) invalid("context is null; make one with idelta_context_create");
+}
+
+inline void check_rows(int64_t m) {
+  if (m < 0) invalid("m = " + std::to_string(m) + " is negative");
+}
+
+// n, and that n x n and m x n can be counted.
+inline void check_width(int64_t n, int64_t m = 0) {
+  constexpr int64_t kMost = int64_t{1} << 24;  // n^2 elements and their bytes stay far inside 63 bits
+  if (n < 1 || n > kMost) invalid("n = " + std::to_string(n) + " is not in 1 .. " + std::to_string(kMost));
+  if (m > (INT64_MAX >> 8) / n)
+    invalid("m = " + std::to_string(m) + " rows of n = " + std::to_string(n) + " are too many");
+}
+
+// A matrix of `rows` x n with row stride ld; nothing is asked of it if it has no rows.
+inline void check_matrix(const void* data, const char* name, int64_t rows, int64_t ld, const char* ld_name, int64_t n,
+                         const char* n_name = "n") {
+  if (rows == 0) return;
+  check_pointer(data, name);
+  if (ld < n) {
+    invalid(std::string(ld_name) + " = " + std::to_string(ld) + " is less than " + n_name + " = " + std::to_string(n) +
+            "; it is the distance between rows of " + name + " in elements");
+  }
+}
+
+inline void check_format(idelta_format format, const char* name) {
+  if (!format_name(format)) {
+    invalid(std::string(name) + " = " + std::to_string(format) + " is none of idelta_format's values");
+  }
+}
+
+// Of x^T dz, which is made anew by every call: a factorisation has no place there.
+inline void check_gradient_format(idelta_format format, const char* name) {
+  check_format(format, name);
+  if (!multiplies_gradients(format)) {
+    invalid(std::string(name) + " = " + format_name(format) + " is not for gradients; give auto, f32, bf16x3 or bf16");
+  }
+}
+
+inline void check_finite(float value, const char* name) {
+  if (!std::isfinite(value)) invalid(std::string(name) + " = " + std::to_string(value) + " is not finite");
+}
+
+// Every entry of `rows` x n.
+inline void check_finite(const float* data, const char* name, int64_t rows, int64_t ld, int64_t n) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      if (std::isfinite(data[i * ld + j])) continue;
+      const std::string entry = std::string(name) + "[" + std::to_string(i) + ", " + std::to_string(j) + "]";
+      invalid(entry + " = " + std::to_string(data[i * ld + j]) + " is not finite; no bound holds for that");
+    }
+  }
+}
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_API_CHECKS_H

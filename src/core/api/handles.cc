@@ -1,0 +1,273 @@
+// The C ABI, first part: version, errors, contexts, deltas.
+#include <algorithm>
+#include <cmath>
+
+#include "idelta/idelta.h"
+#include "src/core/api/checks.h"
+#include "src/core/api/guard.h"
+#include "src/core/api/struct_versions.h"
+#include "src/core/formats/delta.h"
+#include "src/core/formats/list.h"
+#include "src/core/formats/matrix.h"
+#include "src/core/formats/spectral.h"
+
+using namespace idelta::core;
+
+#define IDELTA_TEXT_OF(x) #x
+#define IDELTA_TEXT(x) IDELTA_TEXT_OF(x)
+
+namespace {
+
+idelta_delta_options checked(const idelta_delta_options* options, int64_t n) {
+  if (!options) return versions_of<idelta_delta_options>.init;
+  const Given given(options, "options");
+  const idelta_delta_options& o = *given;
+  check_format(o.format, "format");
+  if (o.passes < 0 || o.passes > IDELTA_PASS_BOTH) {
+    invalid("passes = " + std::to_string(o.passes) + " is no combination of idelta_passes' values");
+  }
+  check_finite(o.identity_scale, "identity_scale");
+  const bool number = o.tolerance >= 0 && !std::isinf(o.tolerance);
+  if (!number && o.tolerance != IDELTA_TOLERANCE_SGEMM) {
+    invalid("tolerance = " + std::to_string(o.tolerance) +
+            " is neither a finite number >= 0 (0 makes no demand) nor IDELTA_TOLERANCE_SGEMM");
+  }
+  if (o.rank < 0 || o.rank > n) {
+    invalid("rank = " + std::to_string(o.rank) + " is not in 0 .. n = " + std::to_string(n) + "; 0 leaves it open");
+  }
+  if (o.rank != 0 && o.format != IDELTA_FORMAT_LOW_RANK) {
+    invalid("rank = " + std::to_string(o.rank) + " is for format low_rank, but format is " + format_name(o.format));
+  }
+  return o;
+}
+
+// Of a delta that is packed from D.
+idelta_delta_options checked_for_packing(const idelta_delta_options* options, int64_t n) {
+  const idelta_delta_options o = checked(options, n);
+  if (o.format == IDELTA_FORMAT_LOW_RANK && o.rank == 0 && o.tolerance == 0) {
+    invalid("format = low_rank with neither rank nor tolerance; give one of them, or both");
+  }
+  return o;
+}
+
+// Of a delta that is packed from factors.
+idelta_delta_options checked_for_factors(const idelta_delta_options* options, int64_t n) {
+  const idelta_delta_options o = checked(options, n);
+  if (o.format != IDELTA_FORMAT_AUTO && o.format != IDELTA_FORMAT_LOW_RANK) {
+    invalid(std::string("format = ") + format_name(o.format) + " does not hold factors; give low_rank or auto");
+  }
+  if (o.rank != 0) invalid("rank = " + std::to_string(o.rank) + ", but r says it of given factors; leave it 0");
+  return o;
+}
+
+void check_factors(int64_t n, int64_t r, const float* U, int64_t ldu, const float* V, int64_t ldv) {
+  if (r < 0 || r > n) invalid("r = " + std::to_string(r) + " is not in 0 .. n = " + std::to_string(n));
+  if (r > 0) check_matrix(U, "U", n, ldu, "ldu", r, "r");
+  check_matrix(V, "V", r, ldv, "ldv", n);
+}
+
+void check_proof(const idelta_low_rank_proof& proof) {
+  const auto check = [](double bound, const char* name) {
+    if (bound >= 0 && std::isfinite(bound)) return;
+    invalid(std::string("proof.") + name + " = " + std::to_string(bound) +
+            " is no bound of a norm; give what idelta_low_rank_measure found");
+  };
+  check(proof.dropped, "dropped");
+  check(proof.departure, "departure");
+  check(proof.overlap, "overlap");
+  check(proof.reverse_overlap, "reverse_overlap");
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* idelta_version(void) {
+  return IDELTA_TEXT(IDELTA_VERSION_MAJOR) "." IDELTA_TEXT(IDELTA_VERSION_MINOR) "." IDELTA_TEXT(IDELTA_VERSION_PATCH);
+}
+
+const char* idelta_last_error(void) { return last_error().c_str(); }
+
+const char* idelta_status_name(idelta_status status) {
+  switch (status) {
+    case IDELTA_OK:
+      return "OK";
+    case IDELTA_INVALID_ARGUMENT:
+      return "INVALID_ARGUMENT";
+    case IDELTA_OUT_OF_MEMORY:
+      return "OUT_OF_MEMORY";
+    case IDELTA_UNSUPPORTED:
+      return "UNSUPPORTED";
+    case IDELTA_TOLERANCE_NOT_MET:
+      return "TOLERANCE_NOT_MET";
+    case IDELTA_INTERNAL:
+      return "INTERNAL";
+  }
+  return "unknown status";
+}
+
+idelta_status idelta_context_create(const idelta_context_options* options, idelta_context** context) {
+  return guarded(__func__, [&] {
+    check_pointer(context, "context");
+    const idelta_context_options defaults = IDELTA_CONTEXT_OPTIONS_INIT;
+    *context = create_context(*Given(options ? options : &defaults, "options"));
+  });
+}
+
+void idelta_context_destroy(idelta_context* context) { delete context; }
+
+idelta_isa idelta_context_isa(const idelta_context* context) { return context ? context->isa : IDELTA_ISA_AUTO; }
+
+int32_t idelta_context_threads(const idelta_context* context) {
+  return context ? static_cast<int32_t>(context->parallel.threads()) : 0;
+}
+
+idelta_bf16_product idelta_context_bf16_product(const idelta_context* context) {
+  if (!context) return IDELTA_BF16_PRODUCT_AUTO;
+  return context->bf16_dot ? IDELTA_BF16_PRODUCT_ROUNDED : IDELTA_BF16_PRODUCT_WIDENED;
+}
+
+const char* idelta_context_describe(const idelta_context* context) {
+  return context ? context->description.c_str() : "";
+}
+
+idelta_status idelta_delta_pack(const idelta_context* context, int64_t n, const float* D, int64_t ldd,
+                                const idelta_delta_options* options, idelta_delta** delta) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_pointer(delta, "delta");
+    check_width(n);
+    check_matrix(D, "D", n, ldd, "ldd", n);
+    *delta = pack_delta(*context, n, D, ldd, checked_for_packing(options, n));
+  });
+}
+
+idelta_status idelta_delta_pack_factors(const idelta_context* context, int64_t n, int64_t r, const float* U,
+                                        int64_t ldu, const float* V, int64_t ldv, const idelta_delta_options* options,
+                                        idelta_delta** delta) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_pointer(delta, "delta");
+    check_width(n);
+    check_factors(n, r, U, ldu, V, ldv);
+    *delta = pack_delta_factors(*context, n, r, {U, ldu}, {V, ldv}, checked_for_factors(options, n));
+  });
+}
+
+idelta_status idelta_low_rank_measure(const idelta_context* context, int64_t n, const float* D, int64_t ldd, int64_t r,
+                                      const float* U, int64_t ldu, const float* V, int64_t ldv,
+                                      idelta_low_rank_proof* proof) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_width(n);
+    check_matrix(D, "D", n, ldd, "ldd", n);
+    check_factors(n, r, U, ldu, V, ldv);
+    const Given known(proof, "proof");
+    give(measure_factors(*context, {D, ldd}, {n, r, dense({U, ldu}, n, r), dense({V, ldv}, r, n)}), proof);
+  });
+}
+
+idelta_status idelta_delta_pack_measured(const idelta_context* context, int64_t n, int64_t r, const float* U,
+                                         int64_t ldu, const float* V, int64_t ldv, const idelta_low_rank_proof* proof,
+                                         const idelta_delta_options* options, idelta_delta** delta) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_pointer(delta, "delta");
+    check_width(n);
+    check_factors(n, r, U, ldu, V, ldv);
+    const Given given(proof, "proof");
+    check_proof(*given);
+    const idelta_delta_options o = checked_for_factors(options, n);
+    if (o.transposed) invalid("transposed is not 0, but measured factors are in x out; swap and measure them that way");
+    *delta = pack_delta_measured(*context, {n, r, dense({U, ldu}, n, r), dense({V, ldv}, r, n)}, *given, o);
+  });
+}
+
+idelta_status idelta_delta_repack(const idelta_context* context, idelta_delta* delta, const float* D, int64_t ldd) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_delta(*context, delta, {});
+    check_matrix(D, "D", delta->header.n, ldd, "ldd", delta->header.n);
+    repack_delta(*context, *delta, D, ldd);
+  });
+}
+
+idelta_status idelta_delta_unpack(const idelta_context* context, const idelta_delta* delta, float* D, int64_t ldd) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_delta(*context, delta, {});
+    check_matrix(D, "D", delta->header.n, ldd, "ldd", delta->header.n);
+    unpack_delta(*context, *delta, D, ldd);
+  });
+}
+
+idelta_status idelta_delta_unpack_factors(const idelta_context* context, const idelta_delta* delta, float* U,
+                                          int64_t ldu, float* V, int64_t ldv) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_delta(*context, delta, {});
+    const Factors factors = unpack_delta_factors(*context, *delta);
+    const int64_t n = factors.n, r = factors.rank;
+    if (r > 0) check_matrix(U, "U", n, ldu, "ldu", r, "r");
+    check_matrix(V, "V", r, ldv, "ldv", n);
+    for (int64_t i = 0; i < n && r > 0; ++i) std::copy_n(factors.U.data() + i * r, r, U + i * ldu);
+    for (int64_t i = 0; i < r; ++i) std::copy_n(factors.V.data() + i * n, n, V + i * ldv);
+  });
+}
+
+idelta_status idelta_delta_info(const idelta_context* context, const idelta_delta* delta, idelta_delta_info_t* info) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_delta(*context, delta, {});
+    const Given known(info, "info");  // of a size that can be filled
+    give(delta_info(*context, *delta), info);
+  });
+}
+
+idelta_status idelta_spectral_norm_bound(const idelta_context* context, int64_t n, const float* D, int64_t ldd,
+                                         float identity_scale, double* bound) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_pointer(bound, "bound");
+    check_width(n);
+    check_matrix(D, "D", n, ldd, "ldd", n);
+    check_finite(identity_scale, "identity_scale");
+    check_finite(D, "D", n, ldd, n);
+    *bound = spectral_bound(*context, n, n, dense({D, ldd}, n, n), identity_scale);
+  });
+}
+
+idelta_status idelta_panels_floats(const idelta_context* context, int64_t n, int64_t* floats) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_width(n);
+    check_pointer(floats, "floats");
+    *floats = panel_floats(n, context->kernels.f32_forward.nr);
+  });
+}
+
+idelta_status idelta_panels_pack(const idelta_context* context, int64_t n, const float* rows, int64_t ld,
+                                 float* panels) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_width(n);
+    check_matrix(rows, "rows", n, ld, "ld", n);
+    check_pointer(panels, "panels");
+    rows_to_panels(*context, n, rows, ld, panels);
+  });
+}
+
+idelta_status idelta_panels_unpack(const idelta_context* context, int64_t n, const float* panels, float* rows,
+                                   int64_t ld) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_width(n);
+    check_pointer(panels, "panels");
+    check_matrix(rows, "rows", n, ld, "ld", n);
+    panels_to_rows(*context, n, panels, rows, ld);
+  });
+}
+
+void idelta_delta_destroy(idelta_delta* delta) { delete delta; }
+
+}  // extern "C"

@@ -1,0 +1,94 @@
+#include "src/core/api/names.h"
+
+#include <cstddef>
+#include <iterator>
+
+#include "src/core/api/checks.h"
+
+namespace idelta::core {
+namespace {
+
+void check_unit(float value, const char* name) {
+  if (!(value >= 0 && value < 1)) invalid(std::string(name) + " = " + std::to_string(value) + " is not in [0, 1)");
+}
+
+void check_slope(const idelta_activation& a) {
+  if (!(a.slope > 0 && a.slope < 1)) {
+    invalid("activation.slope = " + std::to_string(a.slope) + " of leaky_relu is not between 0 and 1; give 0.01, say");
+  }
+}
+
+void check_momentum(const idelta_optimizer& o) { check_unit(o.momentum, "optimizer->momentum"); }
+
+void check_adamw(const idelta_optimizer& o) {
+  check_momentum(o);
+  check_unit(o.beta2, "optimizer->beta2");
+  if (!(o.epsilon > 0)) invalid("optimizer->epsilon = " + std::to_string(o.epsilon) + " is not positive");
+  if (o.step < 1) invalid("optimizer->step = " + std::to_string(o.step) + " is not 1, 2, ...");
+}
+
+// Each in the order of its enumeration.
+constexpr ActivationKind kActivations[] = {
+    {IDELTA_ACTIVATION_IDENTITY, "identity", nullptr},
+    {IDELTA_ACTIVATION_RELU, "relu", nullptr},
+    {IDELTA_ACTIVATION_LEAKY_RELU, "leaky_relu", check_slope},
+    {IDELTA_ACTIVATION_HARD_TANH, "hard_tanh", nullptr},
+    {IDELTA_ACTIVATION_TANH, "tanh", nullptr},
+};
+
+constexpr OptimizerKind kOptimizers[] = {
+    {IDELTA_OPTIMIZER_SGD, "sgd", 0, nullptr},
+    {IDELTA_OPTIMIZER_MOMENTUM, "momentum", 1, check_momentum},
+    {IDELTA_OPTIMIZER_NESTEROV, "nesterov", 1, check_momentum},
+    {IDELTA_OPTIMIZER_ADAMW, "adamw", 2, check_adamw},
+};
+
+template <class Row, size_t kCount>
+constexpr bool in_order(const Row (&rows)[kCount]) {
+  for (size_t i = 0; i < kCount; ++i) {
+    if (static_cast<size_t>(rows[i].kind) != i) return false;
+  }
+  return true;
+}
+static_assert(in_order(kActivations) && in_order(kOptimizers));
+
+template <class Row, size_t kCount, class Kind>
+const Row* find(const Row (&rows)[kCount], Kind kind) {
+  const auto index = static_cast<size_t>(kind);  // what is negative becomes large
+  return index < kCount ? &rows[index] : nullptr;
+}
+
+template <class Row>
+const char* name_of(const Row* row) {
+  return row ? row->name : nullptr;
+}
+
+}  // namespace
+
+const ActivationKind* find_activation(idelta_activation_kind kind) { return find(kActivations, kind); }
+const OptimizerKind* find_optimizer(idelta_optimizer_kind kind) { return find(kOptimizers, kind); }
+
+const char* activation_name(idelta_activation_kind kind) { return name_of(find_activation(kind)); }
+const char* optimizer_name(idelta_optimizer_kind kind) { return name_of(find_optimizer(kind)); }
+
+void check_activation(const idelta_activation& activation) {
+  const ActivationKind* kind = find_activation(activation.kind);
+  if (!kind) {
+    invalid("activation.kind = " + std::to_string(activation.kind) +
+            " is none of idelta_activation_kind's values: " + listed(activation_name));
+  }
+  if (kind->check) kind->check(activation);
+}
+
+void check_optimizer(const idelta_optimizer& o) {
+  const OptimizerKind* kind = find_optimizer(o.kind);
+  if (!kind) {
+    invalid("optimizer->kind = " + std::to_string(o.kind) +
+            " is none of idelta_optimizer_kind's values: " + listed(optimizer_name));
+  }
+  check_finite(o.learning_rate, "optimizer->learning_rate");
+  check_finite(o.weight_decay, "optimizer->weight_decay");
+  if (kind->check) kind->check(o);
+}
+
+}  // namespace idelta::core

@@ -1,0 +1,284 @@
+#include "src/core/formats/delta.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "src/core/base/error.h"
+#include "src/core/formats/f32.h"
+#include "src/core/formats/list.h"
+#include "src/core/formats/low_rank.h"
+#include "src/core/machine/dispatch.h"
+
+namespace idelta::core {
+namespace {
+
+using Header = idelta_delta::Header;
+
+constexpr uint64_t kMagic = 0x4144544c45444949;  // "IIDELTDA"
+constexpr uint32_t kVersion = 3;
+
+// FNV-1a over the fields, not the bytes: padding has no value.
+uint64_t checksum_of(const Header& h) {
+  uint64_t sum = 0xcbf29ce484222325;
+  for (const uint64_t field :
+       {h.magic, uint64_t{h.version} << 32 | uint64_t{h.isa}, uint64_t{reinterpret_cast<uintptr_t>(h.format)},
+        uint64_t{h.asked} << 32 | uint64_t{h.passes}, static_cast<uint64_t>(h.n), static_cast<uint64_t>(h.nr),
+        static_cast<uint64_t>(h.rank),
+        uint64_t{std::bit_cast<uint32_t>(h.identity_scale)} << 32 | uint64_t{h.transposed},
+        std::bit_cast<uint64_t>(h.tolerance)}) {
+    sum = (sum ^ field) * 0x100000001b3;
+  }
+  return sum;
+}
+
+// In fp64.
+struct EntryNorms {
+  double frobenius = 0, one = 0, inf = 0, max = 0;
+};
+
+EntryNorms entry_norms(const std::vector<float>& D, int64_t n) {
+  EntryNorms norms;
+  std::vector<double> column(static_cast<size_t>(n));
+  double squares = 0;
+  for (int64_t k = 0; k < n; ++k) {
+    double row = 0;
+    for (int64_t j = 0; j < n; ++j) {
+      const double size = std::fabs(static_cast<double>(D[static_cast<size_t>(k * n + j)]));
+      row += size;
+      column[static_cast<size_t>(j)] += size;
+      squares += size * size;
+      norms.max = size > norms.max || std::isnan(size) ? size : norms.max;
+    }
+    norms.inf = std::isnan(row) ? row : std::max(norms.inf, row);
+  }
+  norms.frobenius = std::sqrt(squares);
+  for (const double sum : column) norms.one = std::isnan(sum) ? sum : std::max(norms.one, sum);
+  return norms;
+}
+
+[[noreturn]] void fail_tolerance(const Header& h, double limit, double best, const Format& format) {
+  char text[200];
+  std::snprintf(text, sizeof text,
+                "tolerance = %g%s is below the best certificate that was found, %g of format %s; ask for no less",
+                limit, h.tolerance == IDELTA_TOLERANCE_SGEMM ? " (the worst case of SGEMM)" : "", best, format.name);
+  throw Failure(IDELTA_TOLERANCE_NOT_MET, text);
+}
+
+// The tolerance as a number; D: a function that gives it dense, in x out.
+template <class Dense>
+double limit_of(const Header& h, const Dense& D) {
+  return h.tolerance == IDELTA_TOLERANCE_SGEMM ? sgemm_error(h.n, D(), h.identity_scale) : h.tolerance;
+}
+
+// In x out, whichever direction is packed.
+std::vector<float> unpacked(const idelta_context& context, const Packed& packed, int64_t n) {
+  std::vector<float> D(static_cast<size_t>(n * n));
+  packed.any().unpack(context, D.data(), n);
+  return packed.forward ? D : dense(MatrixView{D.data(), n}.transpose(), n, n);
+}
+
+struct Choice {
+  const Format* format;
+  Packed packed;
+};
+
+// The first of `formats` whose certificate is within the tolerance; a refusal changes nothing.
+Choice pack_first_within(const idelta_context& context, const Header& h, std::span<const Format* const> formats,
+                         const MatrixView& D) {
+  const double limit = limit_of(h, [&] { return dense(D, h.n, h.n); });
+  const PackOptions options{h.passes, h.identity_scale, h.rank, limit};
+  double best = std::numeric_limits<double>::infinity();
+  const Format* best_format = formats.back();
+  for (const Format* format : formats) {
+    if (!format->runs(context)) continue;
+    Packed packed = format->pack(context, h.n, D, options);
+    if (h.tolerance == 0) return {format, std::move(packed)};
+    const double certificate = largest_certificate(context, packed, h.identity_scale);
+    if (certificate <= limit) return {format, std::move(packed)};
+    if (certificate >= best) continue;
+    best = certificate;
+    best_format = format;
+  }
+  fail_tolerance(h, limit, best, *best_format);
+}
+
+Header header_of(const idelta_context& context, int64_t n, const idelta_delta_options& options) {
+  return {.magic = kMagic,
+          .version = kVersion,
+          .isa = context.isa,
+          .format = nullptr,
+          .asked = options.format,
+          .passes = options.passes == 0 ? IDELTA_PASS_BOTH : options.passes,
+          .n = n,
+          .nr = context.kernels.f32_forward.nr,
+          .rank = options.rank,
+          .identity_scale = options.identity_scale,
+          .transposed = options.transposed != 0,
+          .tolerance = options.tolerance};
+}
+
+// Of given factors, whose rank is not chosen.
+void check_tolerance(const idelta_context& context, const Header& h, const Packed& packed) {
+  if (h.tolerance == 0) return;
+  const double limit = limit_of(h, [&] { return unpacked(context, packed, h.n); });
+  const double certificate = largest_certificate(context, packed, h.identity_scale);
+  if (certificate > limit) fail_tolerance(h, limit, certificate, kLowRank);
+}
+
+void check_finite_factors(const Factors& factors) {
+  check_finite("U", std::max<int64_t>(factors.rank, 1), factors.U, /*transposed=*/false);
+  check_finite("V", factors.n, factors.V, /*transposed=*/false);
+}
+
+idelta_delta* new_delta(Header header, Choice choice) {
+  header.format = choice.format;
+  return new idelta_delta{header, checksum_of(header), std::move(choice.packed), {}};
+}
+
+}  // namespace
+
+idelta_delta* pack_delta(const idelta_context& context, int64_t n, const float* D, int64_t ldd,
+                         const idelta_delta_options& options) {
+  const Header h = header_of(context, n, options);
+  const Format* const named[] = {options.format == IDELTA_FORMAT_AUTO ? &kF32 : format_for(context, options.format)};
+  const bool chooses = options.format == IDELTA_FORMAT_AUTO && options.tolerance != 0;
+  return new_delta(h,
+                   pack_first_within(context, h, chooses ? automatic_formats() : std::span<const Format* const>(named),
+                                     {D, ldd, h.transposed}));
+}
+
+// A repack refactorises another D: to the same rank.
+idelta_delta* pack_delta_factors(const idelta_context& context, int64_t n, int64_t r, const MatrixView& U,
+                                 const MatrixView& V, const idelta_delta_options& options) {
+  Header h = header_of(context, n, options);
+  h.rank = r;
+  Factors factors{n, r, dense(U, n, r), dense(V, r, n)};
+  check_finite_factors(factors);
+  if (h.transposed) factors = {n, r, dense(V.transpose(), n, r), dense(U.transpose(), r, n)};
+  Packed packed = pack_factors(context, factors, {h.passes, h.identity_scale, h.rank, /*tolerance=*/0});
+  check_tolerance(context, h, packed);
+  return new_delta(h, {&kLowRank, std::move(packed)});
+}
+
+idelta_low_rank_proof measure_factors(const idelta_context& context, const MatrixView& D, const Factors& factors) {
+  check_finite_factors(factors);
+  const std::vector<float> dense_D = dense(D, factors.n, factors.n);
+  check_finite("D", factors.n, dense_D, /*transposed=*/false);
+  return measured_against(context, factors, dense_D);
+}
+
+idelta_delta* pack_delta_measured(const idelta_context& context, const Factors& factors,
+                                  const idelta_low_rank_proof& proof, const idelta_delta_options& options) {
+  Header h = header_of(context, factors.n, options);
+  h.rank = factors.rank;
+  check_finite_factors(factors);
+  Packed packed = pack_measured(context, factors, proof, h.passes);
+  check_tolerance(context, h, packed);
+  return new_delta(h, {&kLowRank, std::move(packed)});
+}
+
+void repack_delta(const idelta_context& context, idelta_delta& delta, const float* D, int64_t ldd) {
+  const Header& h = delta.header;
+  const MatrixView view{D, ldd, h.transposed};
+  Packed& packed = delta.packed;
+  delta.row_bound.forget();
+  const bool in_place = h.tolerance == 0 && (!packed.forward || packed.forward->repack(context, view)) &&
+                        (!packed.backward || packed.backward->repack(context, view.transpose()));
+  if (!in_place) {
+    const Format* const same[] = {h.format};
+    packed = pack_first_within(context, h, same, view).packed;
+    return;
+  }
+  if (h.format->exact) return;
+  const std::vector<float> given = dense(packed.forward ? view : view.transpose(), h.n, h.n);
+  packed.norms = packed.any().norms(context, given.data());
+}
+
+void unpack_delta(const idelta_context& context, const idelta_delta& delta, float* D, int64_t ldd) {
+  const int64_t n = delta.header.n;
+  if (delta.packed.forward) return delta.packed.forward->unpack(context, D, ldd);
+  const std::vector<float> all = unpacked(context, delta.packed, n);
+  for (int64_t i = 0; i < n; ++i) std::copy_n(all.data() + i * n, n, D + i * ldd);
+}
+
+Factors unpack_delta_factors(const idelta_context& context, const idelta_delta& delta) {
+  std::optional<Factors> factors = factors_in(context, delta.packed);
+  if (factors) return *std::move(factors);
+  throw Failure(IDELTA_INVALID_ARGUMENT,
+                std::string("delta of format ") + delta.header.format->name + " has no factors; pack it as low_rank");
+}
+
+idelta_delta_info_t delta_info(const idelta_context& context, const idelta_delta& delta) {
+  const Header& h = delta.header;
+  const Packed& packed = delta.packed;
+  std::vector<float> D(static_cast<size_t>(h.n * h.n));
+  unpack_delta(context, delta, D.data(), h.n);
+  const EntryNorms entries = entry_norms(D, h.n);
+  const Norms norms = norms_of(context, packed);
+  const auto certified = [&](const Operator* op) {
+    return op ? certificate(op->error(context, norms), h.identity_scale) : std::numeric_limits<double>::infinity();
+  };
+
+  idelta_delta_info_t info = IDELTA_DELTA_INFO_INIT;
+  info.n = h.n;
+  info.format = h.format->id;
+  info.asked = h.asked;
+  info.isa = h.isa;
+  info.passes = h.passes;
+  info.identity_scale = h.identity_scale;
+  info.packed_bytes = (packed.forward ? packed.forward->bytes() : 0) + (packed.backward ? packed.backward->bytes() : 0);
+  info.certificate = certified(packed.forward.get());
+  info.certificate_backward_data = certified(packed.backward.get());
+  info.norm_frobenius = entries.frobenius;
+  info.norm_one = entries.one;
+  info.norm_inf = entries.inf;
+  info.norm_max = entries.max;
+  info.zero_fraction = packed.any().zero_share();
+  info.rank = packed.any().rank();
+  return info;
+}
+
+RowBound row_bound_of(const idelta_context& context, const idelta_delta& delta) {
+  return delta.row_bound.get([&] {
+    const Packed& packed = delta.packed;
+    return packed.forward->row_bound(context, norms_of(context, packed), delta.header.identity_scale);
+  });
+}
+
+void forget_measurements(idelta_delta& delta) {
+  delta.packed.norms.reset();
+  delta.row_bound.forget();
+}
+
+void check_delta(const idelta_context& context, const idelta_delta* delta, idelta_passes pass) {
+  if (!delta) throw Failure(IDELTA_INVALID_ARGUMENT, "delta is null; make one with idelta_delta_pack");
+  const Header& h = delta->header;
+  if (h.magic != kMagic || h.version != kVersion || delta->checksum != checksum_of(h)) {
+    throw Failure(IDELTA_INVALID_ARGUMENT, "delta is not a packed delta of this library, or was destroyed");
+  }
+  if (h.isa != context.isa || h.nr != context.kernels.f32_forward.nr) {
+    throw Failure(IDELTA_INVALID_ARGUMENT, std::string("delta was packed for ISA ") + isa_name(h.isa) +
+                                               ", but the context runs " + isa_name(context.isa) +
+                                               "; pack it with this context");
+  }
+  if (!h.format->runs(context)) {
+    throw Failure(IDELTA_INVALID_ARGUMENT, std::string("delta of format ") + h.format->name +
+                                               " was packed for another bf16_product than this context's, and its "
+                                               "certificate does not hold here; pack it with this context");
+  }
+  if (pass && !(h.passes & pass)) {
+    throw Failure(IDELTA_INVALID_ARGUMENT, std::string("delta was not packed for pass ") +
+                                               (pass == IDELTA_PASS_FORWARD ? "forward" : "backward_data") +
+                                               "; add it to idelta_delta_options.passes");
+  }
+}
+
+}  // namespace idelta::core
+
+idelta_delta::~idelta_delta() { *const_cast<volatile uint64_t*>(&header.magic) = 0; }

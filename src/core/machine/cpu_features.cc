@@ -1,0 +1,140 @@
+#include "src/core/machine/cpu_features.h"
+
+#include <cstdlib>
+#include <string_view>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace idelta::core {
+namespace {
+
+#if defined(__x86_64__)
+
+struct Registers {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+
+  unsigned at(Register which) const {
+    switch (which) {
+      case Register::kEax:
+        return eax;
+      case Register::kEbx:
+        return ebx;
+      case Register::kEcx:
+        return ecx;
+      case Register::kEdx:
+        return edx;
+    }
+    return 0;
+  }
+};
+
+// Zeros for a leaf or a subleaf of 7 that the CPU does not have.
+Registers cpuid(unsigned leaf, unsigned subleaf = 0) {
+  Registers r;
+  if (leaf == 7 && subleaf > 0 && cpuid(7).eax < subleaf) return r;
+  __get_cpuid_count(leaf, subleaf, &r.eax, &r.ebx, &r.ecx, &r.edx);
+  return r;
+}
+
+bool all_set(uint64_t value, uint64_t bits) { return (value & bits) == bits; }
+
+// Extended control register 0: which register states the operating system saves. Only where OSXSAVE says it may be
+// read.
+uint64_t enabled_states() {
+  if (!(cpuid(1).ecx & bit_OSXSAVE)) return 0;
+  unsigned low, high;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return uint64_t{high} << 32 | low;
+}
+
+// What CPUID offers, where the operating system saves `states`.
+FeatureSet features_with(uint64_t states) {
+  FeatureSet set = 0;
+  for (const CpuidBits& f : kCpuid) {
+    if (all_set(cpuid(f.leaf, f.subleaf).at(f.in), f.bits) && all_set(states, f.states)) set |= f.feature;
+  }
+  return set;
+}
+
+// Tiles fault unless Linux has been asked for room to save them in, once a process. IDELTA_AMX=refused stands for a
+// kernel that says no.
+bool amx_permitted() {
+  const char* hook = std::getenv("IDELTA_AMX");
+  if (hook && std::string_view(hook) == "refused") return false;
+#if defined(__linux__)
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
+AmxOffer amx_offer(uint64_t states) {
+  constexpr unsigned kBf16 = 1u << 22, kTile = 1u << 24, kInt8 = 1u << 25;
+  const unsigned offered = cpuid(7).edx;
+  return {.tiles = (offered & kTile) != 0,
+          .bf16 = (offered & kBf16) != 0,
+          .int8 = (offered & kInt8) != 0,
+          .saved = all_set(states, kTileStates),
+          .palettes = cpuid(0x1d).eax};
+}
+
+std::string brand() {
+  Registers words[3];
+  for (unsigned i = 0; i < 3; ++i) words[i] = cpuid(0x80000002u + i);
+  std::string text(reinterpret_cast<const char*>(words), sizeof words);
+  text = text.substr(0, text.find('\0'));
+  const size_t start = text.find_first_not_of(' ');
+  return start == std::string::npos ? "unnamed x86-64" : text.substr(start);
+}
+
+std::string avx512_state(FeatureSet usable) {
+  if (!has(features_with(~uint64_t{0}), kAvx512)) return "not offered by this CPU (needs F, BW, DQ, VL)";
+  if (!has(usable, kAvx512)) return "offered by the CPU, but the operating system does not save its registers";
+  std::string text = "available: F BW DQ VL";
+  if (has(usable, kAvx512Bf16)) text += " BF16";
+  if (has(usable, kAvx512Vnni)) text += " VNNI";
+  return text;
+}
+
+CpuFeatures detect() {
+  const uint64_t states = enabled_states();
+  CpuFeatures cpu{.brand = brand(), .set = features_with(states), .avx512_state = {}, .amx_state = {}};
+  cpu.avx512_state = avx512_state(cpu.set);
+  const AmxOffer offer = amx_offer(states);
+  const AmxState amx = amx_state(offer, amx_permitted);
+  if (amx.usable) cpu.set |= kAmxBf16 | (offer.int8 ? kAmxInt8 : 0);
+  cpu.amx_state = amx.text;
+  return cpu;
+}
+
+#else
+
+CpuFeatures detect() {
+  constexpr const char* kElsewhere = "not on this architecture";
+  return {.brand = "not x86-64", .set = 0, .avx512_state = kElsewhere, .amx_state = kElsewhere};
+}
+
+#endif
+
+}  // namespace
+
+AmxState amx_state(const AmxOffer& offer, bool (*permitted)()) {
+  if (!offer.tiles) return {false, "not offered by this CPU"};
+  if (!offer.bf16) return {false, "offered by this CPU without bf16"};
+  if (!offer.saved) return {false, "offered by the CPU, but the operating system does not save tile registers"};
+  if (offer.palettes == 0) return {false, "advertised, but with no tile palette (a hypervisor's fault)"};
+  if (!permitted()) return {false, "offered, but Linux refuses permission"};
+  return {true, std::string("available: bf16") + (offer.int8 ? " int8" : "")};
+}
+
+const CpuFeatures& cpu_features() {
+  static const CpuFeatures features = detect();
+  return features;
+}
+
+}  // namespace idelta::core

@@ -1,0 +1,120 @@
+#include "src/core/machine/dispatch.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <string_view>
+#include <utility>
+
+#include "src/core/base/error.h"
+
+namespace idelta::core {
+namespace {
+
+// Ascending; also those that are not built for this architecture.
+struct Isa {
+  idelta_isa id;
+  const char* name;
+};
+constexpr Isa kIsas[] = {
+    {IDELTA_ISA_SCALAR, "scalar"}, {IDELTA_ISA_AVX2, "avx2"}, {IDELTA_ISA_AVX512, "avx512"}, {IDELTA_ISA_AMX, "amx"}};
+
+// A kernel whatever its arguments.
+struct Slot {
+  std::array<ptrdiff_t, 5> shape;
+  void (*run)();
+};
+constexpr size_t kSlots = sizeof(KernelTable) / sizeof(Slot);
+using Slots = std::array<Slot, kSlots>;
+
+// A table is so many kernels, each of the size of a slot, and nothing else: no line below can forget one.
+struct AnyKernel {
+  template <class Args, class Result>
+  // NOLINTNEXTLINE(google-explicit-constructor): it stands for any of them
+  operator Kernel<Args, Result>() const {
+    static_assert(sizeof(Kernel<Args, Result>) == sizeof(Slot) && alignof(Kernel<Args, Result>) == alignof(Slot));
+    return {};
+  }
+};
+template <size_t... I>
+constexpr bool is_so_many_kernels(std::index_sequence<I...> /*slots*/) {
+  return requires { KernelTable{(static_cast<void>(I), AnyKernel{})...}; };
+}
+static_assert(is_so_many_kernels(std::make_index_sequence<kSlots>()));
+static_assert(sizeof(KernelTable) == kSlots * sizeof(Slot));
+
+const Isa* find(idelta_isa id) {
+  const auto* isa = std::find_if(std::begin(kIsas), std::end(kIsas), [&](const Isa& i) { return i.id == id; });
+  return isa == std::end(kIsas) ? nullptr : isa;
+}
+
+std::string known_names() {
+  std::string names;
+  for (const Isa& isa : kIsas) names += std::string(names.empty() ? "" : ", ") + isa.name;
+  return names;
+}
+
+std::string missing(idelta_isa isa, const CpuFeatures& cpu) {
+  if (isa == IDELTA_ISA_AMX && supported(cpu.set, IDELTA_ISA_AVX512)) return "AMX is " + cpu.amx_state;
+  return isa >= IDELTA_ISA_AVX512 ? "AVX-512 is " + cpu.avx512_state : "AVX2 with FMA is not available on this CPU";
+}
+
+}  // namespace
+
+KernelTable overlaid(FeatureSet features, idelta_isa up_to) {
+  Slots all{};
+  for (const KernelRow& row : kKernelRows) {
+    if (row.isa > up_to || !has(features, row.needs)) continue;
+    const auto higher = std::bit_cast<Slots>(*row.table);
+    for (size_t i = 0; i < kSlots; ++i) {
+      if (higher[i].run) all[i] = higher[i];
+    }
+  }
+  return std::bit_cast<KernelTable>(all);
+}
+
+const char* isa_name(idelta_isa isa) {
+  if (isa == IDELTA_ISA_AUTO) return "auto";
+  const Isa* found = find(isa);
+  return found ? found->name : nullptr;
+}
+
+bool supported(FeatureSet features, idelta_isa isa) {
+  const auto* own =
+      std::find_if(std::begin(kKernelRows), std::end(kKernelRows), [&](const KernelRow& r) { return r.isa == isa; });
+  return own != std::end(kKernelRows) && has(features, own->needs);
+}
+
+IsaChoice choose_isa(idelta_isa wish, const char* environment, const CpuFeatures& cpu) {
+  if (wish != IDELTA_ISA_AUTO) {
+    const Isa* isa = find(wish);
+    if (!isa) {
+      throw Failure(IDELTA_INVALID_ARGUMENT, "isa = " + std::to_string(wish) + " is none of idelta_isa's values");
+    }
+    if (!supported(cpu.set, wish)) {
+      throw Failure(IDELTA_UNSUPPORTED, std::string("isa = ") + isa->name + ": " + missing(wish, cpu) +
+                                            "; use IDELTA_ISA_AUTO or a lower one");
+    }
+    return {wish, "asked for by the program"};
+  }
+  const Isa* best = nullptr;
+  for (const Isa& isa : kIsas) {
+    if (supported(cpu.set, isa.id)) best = &isa;
+  }
+  if (!environment || !*environment || std::string_view(environment) == "auto") {
+    return {best->id, "the best that CPU and operating system support"};
+  }
+  const auto* named = std::find_if(std::begin(kIsas), std::end(kIsas),
+                                   [&](const Isa& isa) { return std::string_view(environment) == isa.name; });
+  if (named == std::end(kIsas)) {
+    throw Failure(IDELTA_INVALID_ARGUMENT,
+                  "environment variable IDELTA_ISA = \"" + std::string(environment) + "\" is none of " + known_names());
+  }
+  if (!supported(cpu.set, named->id)) {
+    throw Failure(IDELTA_UNSUPPORTED, "environment variable IDELTA_ISA = " + std::string(environment) + ": " +
+                                          missing(named->id, cpu) + "; unset it");
+  }
+  return {named->id, "asked for by IDELTA_ISA"};
+}
+
+}  // namespace idelta::core

@@ -1,0 +1,20 @@
+// The machine's domains (topology.h) and binding to them: only with the environment variable IDELTA_BIND=1, which
+// needs hwloc; otherwise the machine is one domain and threads go where the system puts them.
+#ifndef IDELTA_CORE_MACHINE_DOMAINS_H
+#define IDELTA_CORE_MACHINE_DOMAINS_H
+
+#include <cstdint>
+
+#include "src/core/machine/topology.h"
+
+namespace idelta::core {
+
+// Those among whose cores this process may choose. Throws Failure if IDELTA_BIND is unreadable or cannot be had.
+Topology detect_domains();
+
+// Binds the thread of this lane to its core's domain, if a context has been made with IDELTA_BIND=1 before.
+void bind_this_thread(int64_t lane);
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_MACHINE_DOMAINS_H

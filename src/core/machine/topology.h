@@ -1,0 +1,45 @@
+// What this process may count on: caches, threads, and the domains that share an L3.
+#ifndef IDELTA_CORE_MACHINE_TOPOLOGY_H
+#define IDELTA_CORE_MACHINE_TOPOLOGY_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace idelta::core {
+
+struct CacheSizes {
+  int64_t l1 = 32 << 10, l2 = 512 << 10, l3 = 0;  // bytes one core may count on; L3 informs only
+};
+
+struct CacheReport {
+  CacheSizes sizes;
+  std::string source;  // "hwloc", "sysfs", "IDELTA_CACHES" or "defaults"
+};
+
+// Per core. An L3 is divided by the cores that share it and never believed beyond 4 MiB a core: virtual machines report
+// hundreds of MiB for two cores. IDELTA_CACHES="l1,l2,l3" (bytes) replaces all, for tests; throws Failure if malformed.
+CacheReport detect_caches();
+
+struct ThreadLimits {
+  int64_t affinity = 1;    // CPUs this process may run on
+  int64_t cores = 1;       // physical cores among them
+  double quota = 0;        // CPUs that the cgroup grants; 0: no limit
+  int64_t usable() const;  // the least of them, at least 1
+};
+
+ThreadLimits detect_thread_limits();
+
+// CPU quota of the cgroup that `root`/proc/self/cgroup names, v1 or v2, the least over its ancestors; 0: no limit.
+double cgroup_quota(const std::string& root);
+
+// Cores that share an L3.
+struct Domain {
+  int64_t node;  // NUMA node
+  int64_t cores;
+};
+using Topology = std::vector<Domain>;  // those of one node stand together
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_MACHINE_TOPOLOGY_H

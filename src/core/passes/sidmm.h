@@ -1,0 +1,26 @@
+// sidmm: y = alpha (a x + x op(D)) + beta y on an unpacked D.
+#ifndef IDELTA_CORE_PASSES_SIDMM_H
+#define IDELTA_CORE_PASSES_SIDMM_H
+
+#include "src/core/context.h"
+#include "src/core/formats/delta.h"
+
+namespace idelta::core {
+
+struct SidmmArgs {
+  int64_t m, n;
+  float alpha, identity_scale;
+  const float* x;  // m x n
+  int64_t ldx;
+  MatrixView D;  // op(D)
+  float beta;
+  float* y;  // m x n
+  int64_t ldy;
+};
+
+// Throws std::bad_alloc.
+void sidmm(const idelta_context& context, const SidmmArgs& args);
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_PASSES_SIDMM_H

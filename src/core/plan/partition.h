@@ -1,0 +1,121 @@
+// Which thread works on what part of a row x panel grid of work, over the caches and nodes of a machine: pure
+// functions, tested without one (tests/partition_test.cc).
+//
+// A domain is the cores that share an L3; threads sit on cores in order, domain after domain and node after node. Each
+// domain gets a contiguous run of rows in proportion to its threads (or of panels, if there are few rows), hence so
+// does each NUMA node. In a domain the rows are cut into strips, and each strip's panels among the strip's threads:
+//
+//   node 0                     node 1                      16 threads, 2 nodes of 2 domains of 4 cores,
+//   domain 0     domain 1      domain 2     domain 3       many rows, 2 strips a domain
+//   | 0 | 1 |    | 4 | 5 |     | 8 | 9 |    |12 |13 |
+//   | 2 | 3 |    | 6 | 7 |     |10 |11 |    |14 |15 |      rows go down through domain 0, then 1, ...
+//
+// What that is for, on machines of many cores and sockets:
+//   - Every part of D that a domain reads comes into its L3 once and serves all its strips; every row of x, of y, and
+//   of
+//     dD and the optimiser's state belongs to one node, call after call, and thus lies there if the program touched it
+//     first in a call of idelta's (or with the same cut).
+//   - With few rows the panels of D are cut over domains, in the order in which pack_panels() cuts them over threads:
+//     the pages of D then lie where they are read. With many rows each node reads all of D; its panels lie on all
+//     nodes, which costs the remote reads of one D a call against a whole node's arithmetic. A copy of D a node would
+//     save them; it is not made: idelta_update would have to write every copy, and no machine with two nodes was at
+//     hand.
+//   - Threads that wander make all of this void. IDELTA_BIND=1 binds the pool's threads to their domains (not the
+//     caller's, which is lane 0: the program's own); it is off by default because two processes that both bind would
+//     share the first cores and leave the rest idle. Without it the machine counts as one domain.
+// No result depends on any of this.
+#ifndef IDELTA_CORE_PLAN_PARTITION_H
+#define IDELTA_CORE_PLAN_PARTITION_H
+
+#include <cstdint>
+#include <vector>
+
+#include "src/core/plan/blocking.h"
+
+namespace idelta::core {
+
+// Where threads sit.
+class Placement {
+ public:
+  explicit Placement(const Topology& topology);
+
+  int64_t domains() const { return static_cast<int64_t>(first_.size()) - 1; }
+  // Of `threads` in all, those on this domain: one a core; if there are more threads than cores, in proportion.
+  Range threads_on(int64_t domain, int64_t threads) const;
+
+ private:
+  std::vector<int64_t> first_;  // core of each domain, and the number of cores
+};
+
+// What a task works on.
+struct Cell {
+  Range rows, panels;
+};
+
+// How the threads of an update share the panels of D that they change before each call.
+enum class Stepped {
+  kNot,           // no update does
+  kByPanels,      // each panel is one thread's
+  kAcrossPanels,  // a part of each panel is
+};
+
+// What comes from other cores' caches in forward and backward_data.
+struct Traffic {
+  bool prepared = false;  // rows, which were copied or made first
+  Stepped stepped = Stepped::kNot;
+};
+
+class Partition {
+ public:
+  struct Work {
+    int64_t rows, panels;
+    double (*cost)(const Work& all, int64_t rows, int64_t panels);  // of a task that has so many, in any unit
+    int64_t unit = 1;                                               // rows in what is cut as a row, if tiles are
+    TileShape tile{};                                               // for forward_cost
+    Traffic traffic{};                                              // likewise
+  };
+
+  // At most `threads` tasks.
+  Partition(const Placement& placement, int64_t threads, const Work& work);
+
+  int64_t tasks() const { return threads_; }  // task i is thread i's; none is empty
+  Cell cell(int64_t task) const;
+  bool cuts_panels() const { return cuts_panels_; }  // some cell has not all of them
+
+  // Upper bounds over all cells.
+  int64_t most_rows() const { return most_.rows; }
+  int64_t most_panels() const { return most_.panels; }
+
+ private:
+  enum class Along { kRows, kPanels, kNothing };  // how the work is cut over domains
+  struct Size {
+    int64_t rows, panels;
+  };
+  struct Strips {
+    int64_t count;
+    double cost;  // of the largest cell; below 0: cannot be
+    Size most;
+  };
+
+  double cost_along(Along along);
+  Cell of_domain(Range threads) const;
+  Strips strips_for(int64_t threads, Size size) const;
+
+  const Placement& placement_;
+  Work work_;
+  int64_t threads_;
+  Along along_ = Along::kNothing;
+  Size most_{};
+  bool cuts_panels_ = false;
+};
+
+// forward and backward_data: few rows are cut by panels, so that every task streams its own part of D, many by rows.
+double forward_cost(const Partition::Work& all, int64_t rows, int64_t panels);
+
+// backward_weights and update: panels of dD's rows against panels of its columns; rows are cut as long as that
+// suffices.
+double weights_cost(const Partition::Work& all, int64_t rows, int64_t panels);
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_PLAN_PARTITION_H
