@@ -4,6 +4,8 @@
  *     z = a x + x D + b    x, y: m x n, row-major, one sample a row
  *     y = act(z)           contribution = z - a x, taken from the accumulator
  *
+ * kinds.h, which this header includes, has the kinds of everything: statuses, formats, activations, optimisers, names.
+ *
  * Conventions
  *   - Every matrix is row-major fp32. A leading dimension (ld...) is the distance between rows in elements, at
  *     least n. Sizes are elements; what counts bytes ends in _bytes. m = 0 is valid and does no more than an empty
@@ -31,88 +33,11 @@
 #ifndef IDELTA_IDELTA_H
 #define IDELTA_IDELTA_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-#define IDELTA_VERSION_MAJOR 0
-#define IDELTA_VERSION_MINOR 2
-#define IDELTA_VERSION_PATCH 0
-
-#if defined(__GNUC__)
-#define IDELTA_API __attribute__((visibility("default")))
-#else
-#define IDELTA_API
-#endif
+#include "idelta/kinds.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* Values are frozen. */
-typedef enum idelta_status {
-  IDELTA_OK = 0,
-  IDELTA_INVALID_ARGUMENT = 1,
-  IDELTA_OUT_OF_MEMORY = 2,
-  IDELTA_UNSUPPORTED = 3,
-  IDELTA_TOLERANCE_NOT_MET = 4,
-  IDELTA_INTERNAL = 5
-} idelta_status;
-
-/* Values are frozen; a larger one includes the smaller. */
-typedef enum idelta_isa {
-  IDELTA_ISA_AUTO = 0,
-  IDELTA_ISA_SCALAR = 1,
-  IDELTA_ISA_AVX2 = 2,   /* with FMA */
-  IDELTA_ISA_AVX512 = 3, /* F, BW, VL, DQ */
-  IDELTA_ISA_AMX = 4     /* AVX-512 and bf16 tiles, which Linux permits */
-} idelta_isa;
-
-/* How D is stored and multiplied. The residual stream, the sums and the outputs are fp32 in every format. Values are
- * frozen. */
-typedef enum idelta_format {
-  IDELTA_FORMAT_AUTO = 0, /* the fastest whose certificate is within the tolerance; F32 without one */
-  IDELTA_FORMAT_F32 = 1,
-  IDELTA_FORMAT_BF16X3 = 2,  /* D and x as sums of two bf16 numbers, three of the four products. Without AMX, F32 is
-                                faster and no less accurate and takes its place */
-  IDELTA_FORMAT_BF16 = 3,    /* D rounded to bf16, nearest even; x too where that is faster, see idelta_bf16_product */
-  IDELTA_FORMAT_LOW_RANK = 4 /* D ~ U V, U (n x r) with orthonormal columns, V (r x n), both fp32: 4 m n r flops instead
-                                of 2 m n^2; r by options.rank, by tolerance, or both: the least whose certificates are
-                                within it, n / 2 at most unless rank says more. A rank shrinks to what D has: singular
-                                values above n 2^-24 of the largest; 0 is legal (D = 0). D must be finite. NaN or
-                                Inf in a row of x reaches all of that row of y.
-                                idelta_update refuses it (UNSUPPORTED) */
-} idelta_format;
-
-/* How format BF16 is multiplied. Values are frozen. */
-typedef enum idelta_bf16_product {
-  IDELTA_BF16_PRODUCT_AUTO = 0,    /* the faster, by the CPU's features alone, so that a machine always chooses alike:
-                                      AMX rounds x; AVX-512 does on CPUs that have AVX512_BF16 and no AMX tiles (those
-                                      with tiles run vdpbf16ps at half speed); others widen */
-  IDELTA_BF16_PRODUCT_WIDENED = 1, /* D widened to fp32 in registers, x as it is: the bits of F32 on the rounded D */
-  IDELTA_BF16_PRODUCT_ROUNDED = 2  /* x rounded to bf16 as well; its part of a x stays fp32 */
-} idelta_bf16_product;
-
-/* The directions a packed delta serves: a bit mask. Each keeps a copy of D in its own order. */
-typedef enum idelta_passes {
-  IDELTA_PASS_FORWARD = 1,
-  IDELTA_PASS_BACKWARD_DATA = 2,
-  IDELTA_PASS_BOTH = 3
-} idelta_passes;
-
-/* act' is computed from y, so that z need not be kept. At a kink the derivative is that of the flat side
- * (hard_tanh at +-1, relu at 0: 0; leaky_relu at 0: slope). NaN stays NaN. */
-typedef enum idelta_activation_kind {
-  IDELTA_ACTIVATION_IDENTITY = 0,
-  IDELTA_ACTIVATION_RELU = 1,
-  IDELTA_ACTIVATION_LEAKY_RELU = 2, /* z < 0 ? slope z : z,  0 < slope < 1 */
-  IDELTA_ACTIVATION_HARD_TANH = 3,  /* min(1, max(-1, z)) */
-  IDELTA_ACTIVATION_TANH = 4
-} idelta_activation_kind;
-
-typedef struct idelta_activation {
-  idelta_activation_kind kind;
-  float slope; /* leaky_relu only */
-} idelta_activation;
 
 typedef struct idelta_context idelta_context;
 typedef struct idelta_delta idelta_delta;
@@ -124,37 +49,6 @@ IDELTA_API const char* idelta_version(void);
 
 /* The sentence about this thread's last failed call; "" before any. Valid until this thread's next call. */
 IDELTA_API const char* idelta_last_error(void);
-
-/* "INVALID_ARGUMENT" for IDELTA_INVALID_ARGUMENT, and so on. */
-IDELTA_API const char* idelta_status_name(idelta_status status);
-
-/* ---- Names and checks --------------------------------------------------------------------------------------
- * Of every enumeration of kinds: a kind's name ("unknown ..." for none of ours); the kind of a name, where an unknown
- * one is IDELTA_INVALID_ARGUMENT with a sentence that lists the known ones; and all names, in the order of the values:
- * "identity, relu, leaky_relu, hard_tanh, tanh". Texts last as long as the library. */
-
-/* "auto", "scalar", "avx2", "avx512", "amx": as the environment variable IDELTA_ISA takes them. */
-IDELTA_API const char* idelta_isa_name(idelta_isa isa);
-IDELTA_API idelta_status idelta_isa_by_name(const char* name, idelta_isa* isa);
-IDELTA_API const char* idelta_isa_names(void);
-
-/* "auto", "f32", "bf16x3", "bf16", "low_rank". */
-IDELTA_API const char* idelta_format_name(idelta_format format);
-IDELTA_API idelta_status idelta_format_by_name(const char* name, idelta_format* format);
-IDELTA_API const char* idelta_format_names(void);
-
-/* "auto", "widened", "rounded": as the environment variable IDELTA_BF16 takes them. */
-IDELTA_API const char* idelta_bf16_product_name(idelta_bf16_product product);
-IDELTA_API idelta_status idelta_bf16_product_by_name(const char* name, idelta_bf16_product* product);
-IDELTA_API const char* idelta_bf16_product_names(void);
-
-/* "identity", "relu", "leaky_relu", "hard_tanh", "tanh". */
-IDELTA_API const char* idelta_activation_name(idelta_activation_kind kind);
-IDELTA_API idelta_status idelta_activation_by_name(const char* name, idelta_activation_kind* kind);
-IDELTA_API const char* idelta_activation_names(void);
-
-/* OK if the passes take it: of a known kind, and leaky_relu with a slope between 0 and 1. */
-IDELTA_API idelta_status idelta_activation_check(const idelta_activation* activation);
 
 /* ---- Context ----------------------------------------------------------------------------------------------- */
 
@@ -415,50 +309,6 @@ typedef struct idelta_backward_weights_args {
 IDELTA_API idelta_status idelta_backward_weights(const idelta_context* context,
                                                  const idelta_backward_weights_args* args);
 
-/* OK if x^T dz can be multiplied in this format: AUTO, F32, BF16X3, BF16. */
-IDELTA_API idelta_status idelta_gradient_format_check(idelta_format format);
-
-/* Values are frozen. g is the gradient; decay pulls D towards 0 (W towards a I) and leaves the bias alone. */
-typedef enum idelta_optimizer_kind {
-  IDELTA_OPTIMIZER_SGD = 0,      /* D -= lr (g + decay D) */
-  IDELTA_OPTIMIZER_MOMENTUM = 1, /* g += decay D;  v = momentum v + g;  D -= lr v */
-  IDELTA_OPTIMIZER_NESTEROV = 2, /* g += decay D;  v = momentum v + g;  D -= lr (g + momentum v) */
-  IDELTA_OPTIMIZER_ADAMW =
-      3 /* Loshchilov & Hutter 2019, decay decoupled: D -= lr (decay D + mhat / (sqrt(vhat) + eps)) */
-} idelta_optimizer_kind;
-
-typedef struct idelta_optimizer {
-  size_t struct_size;
-  idelta_optimizer_kind kind;
-  float learning_rate;
-  float momentum; /* momentum and Nesterov; AdamW's beta1 */
-  float beta2;    /* AdamW */
-  float epsilon;  /* AdamW */
-  float weight_decay;
-  int64_t step; /* AdamW: 1 for the first update */
-} idelta_optimizer;
-#define IDELTA_OPTIMIZER_INIT \
-  { sizeof(idelta_optimizer), IDELTA_OPTIMIZER_SGD, 0.0f, 0.9f, 0.999f, 1e-8f, 0.0f, 1 }
-
-/* Number of state arrays of D's and of the bias' size that an optimizer keeps: SGD 0, momentum and Nesterov 1, AdamW 2.
- */
-IDELTA_API int32_t idelta_optimizer_state_arrays(idelta_optimizer_kind kind);
-
-/* As above: "sgd", "momentum", "nesterov", "adamw". */
-IDELTA_API const char* idelta_optimizer_name(idelta_optimizer_kind kind);
-IDELTA_API idelta_status idelta_optimizer_by_name(const char* name, idelta_optimizer_kind* kind);
-IDELTA_API const char* idelta_optimizer_names(void);
-
-/* OK if idelta_update takes it: of a known kind; learning_rate and weight_decay finite; and as far as the kind uses
- * them, momentum and beta2 in [0, 1), epsilon > 0, step >= 1. */
-IDELTA_API idelta_status idelta_optimizer_check(const idelta_optimizer* optimizer);
-
-/* How an n x n matrix of parameters lies. Values are frozen. */
-typedef enum idelta_order {
-  IDELTA_ORDER_ROWS = 0,  /* row after row, as everywhere else */
-  IDELTA_ORDER_PANELS = 1 /* as a delta in fp32 packs it: the first nr columns of all rows, then the next nr */
-} idelta_order;
-
 /* From rows to panels and back; floats: how many a matrix takes in panels. nr is the context's (32 for AVX-512 and AMX,
  * 16 for AVX2): files and other contexts should be given rows. Past column n panels are zero; zeros are zeros in both
  * orders. `panels` and the matrix in rows must not overlap. */
@@ -473,8 +323,8 @@ IDELTA_API idelta_status idelta_panels_unpack(const idelta_context* context, int
  * `delta` is itself the master (idelta_delta_unpack shows it): a copy of D less to read and write. That is only for
  * format F32, which holds D to the bit: in others steps below the last place of D~ would be lost. gradient_format is
  * backward_weights' format: of x^T dz alone, whatever the format of `delta`. With D (or null) and state in panels each
- * is read and written on end: few rows of the batch are 1.2 to 1.5 times as fast (n 256 to 1024, m 1; Zen 5), more on
- * several threads, each of which then has panels of its own. */
+ * is read and written contiguously: few rows of the batch are 1.2 to 1.5 times as fast (n 256 to 1024, m 1; Zen 5),
+ * more on several threads, each of which then has panels of its own. */
 typedef struct idelta_update_args {
   size_t struct_size;
   int64_t m;
