@@ -10,10 +10,6 @@
 
 #include "support/fixture.h"
 
-#ifndef IDELTA_TEST_EMULATES_AMX
-#define IDELTA_TEST_EMULATES_AMX 0
-#endif
-
 namespace idelta_test {
 namespace {
 
@@ -55,9 +51,7 @@ bool machine_supports(idelta_isa isa) {
                       __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0;
   if (isa == IDELTA_ISA_AVX2) return avx2;
   if (isa == IDELTA_ISA_AVX512) return avx512;
-#if IDELTA_TEST_EMULATES_AMX
-  if (isa == IDELTA_ISA_AMX) return avx512;
-#endif
+  if (isa == IDELTA_ISA_AMX && emulates_amx()) return avx512;
   if (isa == IDELTA_ISA_AMX) return avx512 && cpuinfo_lists("amx_tile") && cpuinfo_lists("amx_bf16");
 #endif
   return isa == IDELTA_ISA_SCALAR;
@@ -89,7 +83,8 @@ TEST(ForcedFormat, TookEffect) {
 
 idelta_isa forced_isa() { return the_forced_isa; }
 const ForcedFormat& forced_format() { return *the_forced_format; }
-bool reduced() { return forced_isa() == IDELTA_ISA_SCALAR || IDELTA_TEST_EMULATES_AMX != 0; }
+[[gnu::weak]] bool emulates_amx() { return false; }
+bool reduced() { return forced_isa() == IDELTA_ISA_SCALAR || emulates_amx(); }
 
 }  // namespace idelta_test
 

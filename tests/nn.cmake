@@ -9,7 +9,7 @@ idelta_add_isa_suite(nn_guarantee)
 target_include_directories(nn_guarantee_test PRIVATE "${PROJECT_SOURCE_DIR}/src")
 target_link_libraries(nn_guarantee_test PRIVATE idelta::nn ZLIB::ZLIB)
 
-add_executable(nn_test
+idelta_add_test_program(nn_test
   nn_compress_test.cc
   nn_decomposition_test.cc
   nn_gradient_test.cc
@@ -21,6 +21,6 @@ add_executable(nn_test
   nn_safetensors_test.cc
   nn_sheet_test.cc)
 target_include_directories(nn_test PRIVATE "${PROJECT_SOURCE_DIR}/src")
-target_link_libraries(nn_test PRIVATE idelta::nn idelta_test_support PNG::PNG ZLIB::ZLIB)
+target_link_libraries(nn_test PRIVATE idelta::nn idelta_test_main idelta_test_support PNG::PNG ZLIB::ZLIB)
 add_test(NAME nn COMMAND nn_test)
 set_tests_properties(nn PROPERTIES TIMEOUT ${timeout})

@@ -3,7 +3,10 @@
 #include "kernels/amx/multiply.h"
 #include "kernels/scalar/vector.h"
 #include "src/core/context.h"
+#include "support/fixture.h"
 #include "support/tile_engine.h"
+
+bool idelta_test::emulates_amx() { return true; }
 
 extern "C" {
 // NOLINTBEGIN(bugprone-reserved-identifier): the linker's names
