@@ -144,7 +144,7 @@ struct WeightsTile {
   float beta;
   float* out;
   ptrdiff_t ldo;
-  bool fetch_operands, fetch_out;  // those that are not in L1: their lines are fetched while multiplying
+  bool fetch_out;  // its lines are fetched while multiplying
 };
 
 // dst = src (rows x cols), or src * act'(y) if y is given. dst may be src.
@@ -239,37 +239,47 @@ struct ScaleAdd {
   float* y;
 };
 
-// One optimiser step on parameters w, up to a panel wide, with gradient g + lhs^T rhs, formulas at
-// idelta_optimizer_kind; and the new w, while it is in registers, into the packed forms.
-struct OptimizerStep {
-  enum Kind { kSgd, kMomentum, kNesterov, kAdamW } kind;
-  float learning_rate, weight_decay;
-  float momentum;                             // AdamW: beta1
-  float beta2, epsilon;                       // AdamW
-  float first_correction, second_correction;  // AdamW: 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t)
-  ptrdiff_t rows, cols;                       // at most nr columns
-  const float* g;                             // or null: zero
-  ptrdiff_t ldg;
-  ptrdiff_t m;  // reduction steps; lhs and rhs as in WeightsTile
-  const float* lhs;
-  ptrdiff_t lhs_stride;
-  const float* rhs;
-  ptrdiff_t rhs_stride;
-  float* w;
-  ptrdiff_t ldw;
-  float* state[2];
-  ptrdiff_t ld_state;
-  // The packs of w and of w^T from their first entry on, in rows of nr that are zero past the last one and stay so, or
-  // null: fp32 numbers, or words of bf16 pairs as in RoundPanel, with lo so many words behind hi (0: none). Every nr
-  // rows of w are a panel of w^T.
+// The gradient of a tile of parameters: g + lhs^T rhs.
+struct GradientTile {
+  const float* g = nullptr;  // or null: zero
+  ptrdiff_t ldg = 0;
+  ptrdiff_t m = 0;  // reduction steps; lhs and rhs as in WeightsTile
+  const float* lhs = nullptr;
+  ptrdiff_t lhs_stride = 0;
+  const float* rhs = nullptr;
+  ptrdiff_t rhs_stride = 0;
+};
+
+// The packs of parameters w and of w^T from the first parameter on, in rows of nr that are zero past the last one and
+// stay so, or null: fp32 numbers, or words of bf16 pairs as in RoundPanel, with lo so many words behind hi (0: none).
+// Every nr rows of w are a panel of w^T.
+struct OptimizerPacks {
   Word *copy, *transposed;
   ptrdiff_t transposed_panel_stride;
+  ptrdiff_t transposed_ahead;  // see OptimizerStep
   bool pairs;
   ptrdiff_t low_plane;
+  bool streams;  // transposed is written past the caches
+};
+
+inline constexpr int kMostStates = 2, kMostConstants = 9;
+
+// One optimiser step on parameters w, up to a panel wide, by a rule of optimizer_rules.h; and the new w into its packs.
+struct OptimizerStep {
+  int kind;  // idelta_optimizer_kind
+  float constants[kMostConstants];
+  ptrdiff_t rows, cols;  // at most nr columns
+  GradientTile gradient;
+  float* w;
+  ptrdiff_t ldw;
+  float* state[kMostStates];
+  ptrdiff_t ld_state;
+  bool contiguous;  // the rows of w and of state follow one another
+  OptimizerPacks packs;
   bool* nonzero;  // [rows / kLine][cols / kLine]: whether that part of w is not all zero; null: there are no packs
-  // Words from w, state and transposed of the last nr rows to those of the next call, which are fetched meanwhile; or
+  // Numbers from w, state and transposed of the last nr rows to those of the next call, which are fetched meanwhile; or
   // 0.
-  ptrdiff_t w_ahead, state_ahead, transposed_ahead;
+  ptrdiff_t w_ahead, state_ahead;
 };
 
 // A kernel and the shape that it brings. What packs for it reads the shape here, so that no kernel can meet the panels

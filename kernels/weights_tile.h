@@ -6,24 +6,7 @@
 
 namespace idelta {
 
-// All rows of the batch.
-template <bool kFetches, class V, int MR, int NP, int NV>
-IDELTA_INLINE void multiply_rows(V (&sum)[MR][NP * NV], const WeightsTile& t) {
-  LhsColumns<MR> x{t.lhs, t.lhs_stride};
-  const Word* dz = words_of(t.rhs);
-  const ptrdiff_t stride = t.rhs_stride, panel_stride = t.rhs_panel_stride;
-  IDELTA_UNROLL_4 for (ptrdiff_t p = 0; p < t.m; ++p, x.advance(1), dz += stride) {
-    if (kFetches) {
-      prefetch_panels<V, NP, NV>(dz + kAhead * stride, panel_stride);
-      __builtin_prefetch(x.first + kAhead * x.stride);
-    }
-    multiply_step<F32Product, V, MR, NP, NV>(sum, x, 0, dz, panel_stride);
-  }
-}
-
 // MR rows by NP panels of NV vectors. kWhole: all columns are there, and nothing needs a mask.
-// Unrolled by hand, as forward's, few rows take 4 to 17 % longer; out fetched in the steps instead of at once makes GCC
-// 12 spill; the next rows of x and dz fetched meanwhile gained nothing (Zen 5, 2026-11).
 template <bool kWhole, class V, int MR, int NP, int NV>
 IDELTA_TILE void weights_tile(const WeightsTile& t) {
   constexpr int N = NP * NV;
@@ -43,10 +26,11 @@ IDELTA_TILE void weights_tile(const WeightsTile& t) {
   }
   if (t.fetch_out) prefetch_rows<V, MR, N>(out, ldo);
 
-  if (t.fetch_operands) {
-    multiply_rows<true, V, MR, NP, NV>(sum, t);
-  } else {
-    multiply_rows<false, V, MR, NP, NV>(sum, t);
+  LhsColumns<MR> x{t.lhs, t.lhs_stride};
+  const Word* dz = words_of(t.rhs);
+  const ptrdiff_t stride = t.rhs_stride, panel_stride = t.rhs_panel_stride;
+  IDELTA_UNROLL_4 for (ptrdiff_t p = 0; p < t.m; ++p, x.advance(1), dz += stride) {
+    multiply_step<F32Product, V, MR, NP, NV>(sum, x, 0, dz, panel_stride);
   }
   IDELTA_UNROLL for (int i = 0; i < MR; ++i, out += ldo) {
     IDELTA_UNROLL for (int v = 0; v < N; ++v) sum[i][v].store(out + v * V::lanes, mask[v]);

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "src/core/plan/weights_plan.h"
+
 namespace idelta::core {
 namespace {
 

@@ -4,8 +4,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstring>
 #include <functional>
 #include <string>
@@ -165,6 +167,34 @@ TEST_F(WorkspaceTest, ExactlyTheQueriedBytesAreEnough) {
         if (HasFailure()) return;
       }
     }
+  }
+}
+
+// Floats of its workspace that an update writes, with a bias or without; x and dz are never zero.
+int64_t floats_written(const ContextPtr& context, bool bias, bool transposed) {
+  const int64_t m = 40, n = 70;
+  Random random(2);
+  const Matrix x(m, n), D(n, n), b(1, n);
+  fill_uniform(x, random), fill_delta(D, random), fill_uniform(b, random);
+  const DeltaPtr delta = pack(context, D, delta_options(1, IDELTA_PASS_BOTH, transposed));
+  const idelta_optimizer optimizer = IDELTA_OPTIMIZER_INIT;
+  idelta_update_args args = update_args(x, x, optimizer, D);
+  args.bias = bias ? b.data() : nullptr;
+  EXPECT_OK(idelta_update_workspace_bytes(context.get(), delta.get(), m, &args.workspace_bytes));
+  const GuardBuffer workspace(args.workspace_bytes, Flush::kLeft, 64);
+  const auto floats = static_cast<float*>(workspace.data());
+  const auto count = static_cast<int64_t>(args.workspace_bytes / sizeof(float));
+  constexpr uint32_t kPoison = 0x7fc0ffee;
+  std::fill_n(floats, count, std::bit_cast<float>(kPoison));
+  args.workspace = workspace.data();
+  EXPECT_OK(idelta_update(context.get(), delta.get(), &args));
+  return std::count_if(floats, floats + count, [](float f) { return std::bit_cast<uint32_t>(f) != kPoison; });
+}
+
+// A bias' gradient is nobody's wish where there is no bias.
+TEST_F(WorkspaceTest, UpdateWithoutBiasSumsNoColumns) {
+  for (const bool transposed : {false, true}) {
+    EXPECT_EQ(70, floats_written(context, true, transposed) - floats_written(context, false, transposed));
   }
 }
 

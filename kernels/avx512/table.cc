@@ -15,12 +15,6 @@ namespace {
 
 constexpr ptrdiff_t kRows = 14, kColumns = 32;
 
-// 16 sums either way: a block of the packs, with 17 loads a step, or 10 loads a step and packing afterwards, which pays
-// from some 24 rows of the batch on: 4 to 9 % at 32 to 256 (Zen 5, 2026-11).
-void step(const OptimizerStep& s) {
-  s.m >= 24 ? optimizer_step<Vector, kColumns, 8, 2>(s) : optimizer_step<Vector, kColumns, 16, 1>(s);
-}
-
 }  // namespace
 
 extern constinit const KernelTable kTable = {
@@ -35,7 +29,7 @@ extern constinit const KernelTable kTable = {
     .f32_pack_panel = {.run = pack_panel<Vector>},
     .f32_pack_panel_transposed = {.run = pack_panel_transposed<Vector>},
     .f32_column_sums = {.run = column_sums<Vector>},
-    .f32_optimizer_step = {.mr = 16, .nr = kColumns, .few_rows = 256, .run = step},
+    .f32_optimizer_step = {.mr = 16, .nr = kColumns, .few_rows = 256, .run = optimizer_step<Vector, kColumns, 16, 1>},
     .bf16_round_panel = {.run = bf16_round_panel<Vector>},
     .bf16_round_rows = {.run = bf16_round_rows<Vector>},
     .bf16_round_rows_transposed = {.run = bf16_round_rows_transposed<Vector>},

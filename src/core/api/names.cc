@@ -1,8 +1,10 @@
 #include "src/core/api/names.h"
 
+#include <array>
 #include <cstddef>
 #include <iterator>
 
+#include "kernels/optimizer_rules.h"
 #include "src/core/api/checks.h"
 
 namespace idelta::core {
@@ -18,13 +20,16 @@ void check_slope(const idelta_activation& a) {
   }
 }
 
-void check_momentum(const idelta_optimizer& o) { check_unit(o.momentum, "optimizer->momentum"); }
-
-void check_adamw(const idelta_optimizer& o) {
-  check_momentum(o);
-  check_unit(o.beta2, "optimizer->beta2");
-  if (!(o.epsilon > 0)) invalid("optimizer->epsilon = " + std::to_string(o.epsilon) + " is not positive");
-  if (o.step < 1) invalid("optimizer->step = " + std::to_string(o.step) + " is not 1, 2, ...");
+// The settings that a rule says it uses.
+void check_settings(const idelta_optimizer& o, unsigned uses) {
+  if (uses & kUsesMomentum) check_unit(o.momentum, "optimizer->momentum");
+  if (uses & kUsesBeta2) check_unit(o.beta2, "optimizer->beta2");
+  if ((uses & kUsesEpsilon) && !(o.epsilon > 0)) {
+    invalid("optimizer->epsilon = " + std::to_string(o.epsilon) + " is not positive");
+  }
+  if ((uses & kUsesStep) && o.step < 1) {
+    invalid("optimizer->step = " + std::to_string(o.step) + " is not 1, 2, ...");
+  }
 }
 
 // Each in the order of its enumeration.
@@ -36,26 +41,24 @@ constexpr ActivationKind kActivations[] = {
     {IDELTA_ACTIVATION_TANH, "tanh", nullptr},
 };
 
-constexpr OptimizerKind kOptimizers[] = {
-    {IDELTA_OPTIMIZER_SGD, "sgd", 0, nullptr},
-    {IDELTA_OPTIMIZER_MOMENTUM, "momentum", 1, check_momentum},
-    {IDELTA_OPTIMIZER_NESTEROV, "nesterov", 1, check_momentum},
-    {IDELTA_OPTIMIZER_ADAMW, "adamw", 2, check_adamw},
-};
+template <class... Rules>
+constexpr std::array<OptimizerKind, sizeof...(Rules)> kinds_of(OptimizerList<Rules...>) {
+  return {{{Rules::kind, Rules::name, Rules::states, Rules::settings}...}};
+}
+constexpr auto kOptimizers = kinds_of(Optimizers{});
 
-template <class Row, size_t kCount>
-constexpr bool in_order(const Row (&rows)[kCount]) {
-  for (size_t i = 0; i < kCount; ++i) {
+constexpr bool in_order(const auto& rows) {
+  for (size_t i = 0; i < std::size(rows); ++i) {
     if (static_cast<size_t>(rows[i].kind) != i) return false;
   }
   return true;
 }
 static_assert(in_order(kActivations) && in_order(kOptimizers));
 
-template <class Row, size_t kCount, class Kind>
-const Row* find(const Row (&rows)[kCount], Kind kind) {
+template <class Kind>
+auto find(const auto& rows, Kind kind) {
   const auto index = static_cast<size_t>(kind);  // what is negative becomes large
-  return index < kCount ? &rows[index] : nullptr;
+  return index < std::size(rows) ? &rows[index] : nullptr;
 }
 
 template <class Row>
@@ -88,7 +91,7 @@ void check_optimizer(const idelta_optimizer& o) {
   }
   check_finite(o.learning_rate, "optimizer->learning_rate");
   check_finite(o.weight_decay, "optimizer->weight_decay");
-  if (kind->check) kind->check(o);
+  check_settings(o, kind->settings);
 }
 
 }  // namespace idelta::core

@@ -19,11 +19,12 @@ struct ActivationKind {
   void (*check)(const idelta_activation&);  // throws Failure unless its settings can be used
 };
 
+// From its rule: kernels/optimizer_rules.h.
 struct OptimizerKind {
   idelta_optimizer_kind kind;
   const char* name;
-  int32_t state_arrays;                    // of D's and of the bias' size
-  void (*check)(const idelta_optimizer&);  // beyond what all of them share
+  int32_t state_arrays;  // of D's and of the bias' size
+  unsigned settings;     // that it uses, beyond what all of them share
 };
 
 // Null for none of ours.

@@ -2,30 +2,28 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cmath>
+
+#include "kernels/optimizer_rules.h"
 
 namespace idelta::core {
 
-OptimizerStep step_of(const idelta_optimizer& o) {
+OptimizerStep step_of(const idelta_optimizer& optimizer) {
   OptimizerStep step{};
-  step.kind = static_cast<OptimizerStep::Kind>(o.kind);
-  step.learning_rate = o.learning_rate;
-  step.weight_decay = o.weight_decay;
-  step.momentum = o.momentum;
-  step.beta2 = o.beta2;
-  step.epsilon = o.epsilon;
-  if (o.kind == IDELTA_OPTIMIZER_ADAMW) {
-    const double t = static_cast<double>(o.step);
-    step.first_correction = static_cast<float>(1 / (1 - std::pow(static_cast<double>(o.momentum), t)));
-    step.second_correction = static_cast<float>(1 / std::sqrt(1 - std::pow(static_cast<double>(o.beta2), t)));
-  }
+  step.kind = optimizer.kind;
+  Optimizers::with(optimizer.kind, [&]<class Rule>() {
+    const auto constants = Rule::constants(optimizer);
+    std::copy(std::begin(constants.at), std::end(constants.at), step.constants);
+  });
   return step;
 }
 
-static_assert(OptimizerStep::kSgd == static_cast<int>(IDELTA_OPTIMIZER_SGD) &&
-              OptimizerStep::kMomentum == static_cast<int>(IDELTA_OPTIMIZER_MOMENTUM) &&
-              OptimizerStep::kNesterov == static_cast<int>(IDELTA_OPTIMIZER_NESTEROV) &&
-              OptimizerStep::kAdamW == static_cast<int>(IDELTA_OPTIMIZER_ADAMW));
+bool steps_transposed(const idelta_delta& delta, const Parameters& parameters) {
+  return parameters.D && delta.header.transposed;
+}
+
+bool steps_panels(const Parameters& parameters) {
+  return parameters.order == IDELTA_ORDER_PANELS || (!parameters.D && !parameters.state[0]);
+}
 
 Stepper::Placed Stepper::placed(float* data, idelta_order order, int64_t ld) const {
   if (order == IDELTA_ORDER_ROWS) return {data, ld, nr_};
@@ -33,7 +31,7 @@ Stepper::Placed Stepper::placed(float* data, idelta_order order, int64_t ld) con
 }
 
 Stepper::Stepper(const KernelTable& kernels, idelta_delta& delta, const Parameters& parameters,
-                 const OptimizerStep& step)
+                 const OptimizerStep& step, bool streams)
     : kernels_(kernels),
       forward_(delta.packed.forward ? *delta.packed.forward->steppable() : none_),
       backward_(delta.packed.backward ? *delta.packed.backward->steppable() : none_),
@@ -41,45 +39,50 @@ Stepper::Stepper(const KernelTable& kernels, idelta_delta& delta, const Paramete
       step_(step),
       n_(delta.header.n),
       nr_(kernels.f32_optimizer_step.nr),
-      transposed_(parameters.D && delta.header.transposed),
+      transposed_(steps_transposed(delta, parameters)),
+      streams_(streams),
       writes_packs_(std::max(forward_.nr(), backward_.nr()) == nr_),
       w_(parameters.D ? placed(parameters.D, parameters.order, parameters.ldd)
                       : placed(reinterpret_cast<float*>(along().chunk(0, 0)), IDELTA_ORDER_PANELS, nr_)),
       state_{placed(parameters.state[0], parameters.order, n_), placed(parameters.state[1], parameters.order, n_)} {
-  assert(kernels.f32_forward.nr == nr_ && kernels.f32_weights.nr == nr_);
+  assert(kernels.f32_forward.nr == nr_ && kernels.f32_weights.nr == nr_ && nr_ <= kMostLines * kLine);
 }
 
-void Stepper::operator()(const TileOfD& tile, const Gradient& gradient, const std::optional<TileOfD>& next) const {
-  const int64_t row = tile.row_panels.begin * nr_, column = tile.panel * nr_, lines = nr_ / kLine;
-  const int64_t last = tile.row_panels.end - 1;
-  bool nonzero[kMostPanels * kMostLines * kMostLines];
+OptimizerPacks Stepper::packs_at(const TileOfD& tile) const {
+  if (!writes_packs_) return {};
+  const Panels& any = along().empty() ? across() : along();
+  const int64_t first = tile.row_panels.begin;
+  return {.copy = !along().empty() && parameters_.D ? along().chunk(tile.panel, first * (nr_ / kLine)) : nullptr,
+          .transposed = across().empty() ? nullptr : across_chunk(first, tile.panel),
+          .transposed_panel_stride = across().stride(),
+          .transposed_ahead = 0,
+          .pairs = any.shape().kr == 2,
+          .low_plane = any.low_plane(),
+          .streams = streams_};
+}
+
+void Stepper::operator()(const TileOfD& tile, const GradientTile& gradient, const std::optional<TileOfD>& next) const {
+  const int64_t row = tile.row_panels.begin * nr_, last = tile.row_panels.end - 1;
+  bool nonzero[WeightsPlan::kBlockPanels * kMostLines * kMostLines];
+  assert(tile.row_panels.size() <= WeightsPlan::kBlockPanels);
 
   OptimizerStep s = step_;
   s.rows = std::min(tile.row_panels.size() * nr_, n_ - row);
-  s.cols = std::min(nr_, n_ - column);
-  s.g = gradient.g;
-  s.ldg = gradient.ldg;
-  s.m = gradient.m;
-  s.lhs = gradient.lhs;
-  s.lhs_stride = gradient.lhs_stride;
-  s.rhs = gradient.rhs;
-  s.rhs_stride = gradient.rhs_stride;
+  s.cols = std::min(nr_, n_ - tile.panel * nr_);
+  s.gradient = gradient;
   s.w = w_.at(row, tile.panel);
   s.ldw = w_.ld;
-  for (int a = 0; a < 2; ++a) s.state[a] = state_[a].at(row, tile.panel);
+  for (int k = 0; k < kMostStates; ++k) s.state[k] = state_[k].at(row, tile.panel);
   s.ld_state = state_[0].ld;
-  const bool packs = writes_packs_ && !along().empty();
-  s.copy = packs && parameters_.D ? along().chunk(tile.panel, tile.row_panels.begin * lines) : nullptr;
-  s.transposed = !writes_packs_ || across().empty() ? nullptr : across_chunk(tile.row_panels.begin, tile.panel);
-  s.transposed_panel_stride = across().stride();
-  s.pairs = (packs ? along() : across()).shape().kr == 2;
-  s.low_plane = (packs ? along() : across()).low_plane();
+  s.contiguous = w_.ld == nr_ && (!state_[0].data || state_[0].ld == nr_);
+  s.packs = packs_at(tile);
   s.nonzero = writes_packs_ ? nonzero : nullptr;
   if (next) {
     const int64_t first = next->row_panels.begin;
     s.w_ahead = w_.at(first * nr_, next->panel) - w_.at(last * nr_, tile.panel);
     if (state_[0].data) s.state_ahead = state_[0].at(first * nr_, next->panel) - state_[0].at(last * nr_, tile.panel);
-    if (s.transposed) s.transposed_ahead = across_chunk(first, next->panel) - across_chunk(last, tile.panel);
+    if (s.packs.transposed)
+      s.packs.transposed_ahead = across_chunk(first, next->panel) - across_chunk(last, tile.panel);
   }
   kernels_.f32_optimizer_step(s);
   if (writes_packs_) set_nonzero(tile, nonzero);
@@ -91,9 +94,10 @@ void Stepper::finish() const {
     pack_again(across(), true);
     return;
   }
-  along().set_stepped(down() ? Stepped::kByPanels : Stepped::kAcrossPanels);
-  across().set_stepped(down() ? Stepped::kAcrossPanels : Stepped::kByPanels);
-  for (Panels* panels : {&along(), &across()}) panels->find_used();
+  const bool panels = steps_panels(parameters_);
+  along().set_stepped(panels ? Stepped::kByPanels : Stepped::kAcrossPanels);
+  across().set_stepped(panels ? Stepped::kAcrossPanels : Stepped::kByPanels);
+  for (Panels* each : {&along(), &across()}) each->find_used();
 }
 
 // From D as it lies. A chunk's columns of D are in one panel of it.

@@ -3,53 +3,45 @@
 #ifndef IDELTA_CORE_PASSES_STEPPER_H
 #define IDELTA_CORE_PASSES_STEPPER_H
 
-#include <algorithm>
 #include <optional>
 
 #include "src/core/formats/delta.h"
-#include "src/core/passes/weights_product.h"
-#include "src/core/plan/blocking.h"
+#include "src/core/passes/weights.h"
+#include "src/core/plan/weights_plan.h"
 
 namespace idelta::core {
 
+// The rule and the numbers of a step; all else is for the caller to fill in.
 OptimizerStep step_of(const idelta_optimizer& optimizer);
 
-// Rows of D, a panel of across() each, in one panel of its columns.
+// Whether D lies out x in: then the gradient is dz^T x.
+bool steps_transposed(const idelta_delta& delta, const Parameters& parameters);
+// Whether D and state are read and written best down a panel, where all is contiguous, and not along rows.
+bool steps_panels(const Parameters& parameters);
+
+// Rows of D, whole panels of the pack of its transpose, in one panel of its columns.
 struct TileOfD {
-  Range row_panels;
+  Range row_panels;  // at most WeightsPlan::kBlockPanels
   int64_t panel;
 };
 
 // Holds references; different tiles may be stepped by different threads.
 class Stepper {
  public:
-  // A delta whose format trains.
-  Stepper(const KernelTable& kernels, idelta_delta& delta, const Parameters& parameters, const OptimizerStep& step);
-
-  // The order of D out x in: then the gradient is dz^T x.
-  bool transposed() const { return transposed_; }
-
-  // Whether D and state are read and written best down a panel, where all lies on end, and not along rows.
-  bool down() const { return parameters_.order == IDELTA_ORDER_PANELS || (!parameters_.D && !parameters_.state[0]); }
-
-  // Row panels from `begin` on that operator() takes at once.
-  static Range first_run(Range row_panels) {
-    return {row_panels.begin, std::min(row_panels.begin + kMostPanels, row_panels.end)};
-  }
+  // A delta whose format trains. streams: its packs are written past the caches.
+  Stepper(const KernelTable& kernels, idelta_delta& delta, const Parameters& parameters, const OptimizerStep& step,
+          bool streams);
 
   // Few rows of the batch are bound by memory: 24 bytes an element (D, one state and the pack of the other direction,
   // each read and written). What `next` needs is fetched meanwhile: rows of the other pack, and of a state that lies in
-  // rows, are too many streams for the hardware to foresee. State in panels: a tenth faster at n = 512, a third at
-  // 1024, where rows are a page apart; then down the panels, up to a quarter (n = 2048; m = 1, Zen 5, 2026-11). In
-  // rows, a tile took 10 to 20 % longer down than along them. Under AVX2 fetching four tiles ahead gained nothing.
-  void operator()(const TileOfD& tile, const Gradient& gradient, const std::optional<TileOfD>& next) const;
+  // rows, are too many streams for the hardware to foresee.
+  void operator()(const TileOfD& tile, const GradientTile& gradient, const std::optional<TileOfD>& next) const;
 
-  // Once all tiles are done. D is cut over threads as it lies, in whole panels down them and across them along rows.
+  // Once all tiles are done.
   void finish() const;
 
  private:
-  static constexpr int64_t kMostPanels = 16;  // in a run
-  static constexpr int64_t kMostLines = 4;    // in the width of a panel
+  static constexpr int64_t kMostLines = 4;  // in the width of a panel
 
   // An n x n array of parameters.
   struct Placed {
@@ -60,12 +52,13 @@ class Stepper {
   Placed placed(float* data, idelta_order order, int64_t ld) const;
 
   // The panels whose reduction goes along the rows of D as it lies, and those of its transpose.
-  Panels& along() const { return transposed() ? backward_ : forward_; }
-  Panels& across() const { return transposed() ? forward_ : backward_; }
+  Panels& along() const { return transposed_ ? backward_ : forward_; }
+  Panels& across() const { return transposed_ ? forward_ : backward_; }
   Word* across_chunk(int64_t row_panel, int64_t panel) const {
     return across().chunk(row_panel, panel * (nr_ / kLine));
   }
 
+  OptimizerPacks packs_at(const TileOfD& tile) const;
   void set_nonzero(const TileOfD& tile, const bool* nonzero) const;
   void pack_again(Panels& panels, bool transposed) const;
 
@@ -73,11 +66,11 @@ class Stepper {
   Panels none_;  // of a pass that is not packed
   Panels &forward_, &backward_;
   const Parameters& parameters_;
-  const OptimizerStep& step_;
+  OptimizerStep step_;
   int64_t n_, nr_;
-  bool transposed_;
+  bool transposed_, streams_;
   bool writes_packs_;  // their panels are as wide as the kernel's; else D is stepped alone, and packed again at the end
-  Placed w_, state_[2];
+  Placed w_, state_[kMostStates];
 };
 
 }  // namespace idelta::core

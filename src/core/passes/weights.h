@@ -17,10 +17,6 @@ struct WeightsOperands {
   int64_t planes = 0;  // bf16 numbers that each is rounded to, if it is worth it; 0: fp32
 };
 
-inline double weights_multiply_adds(const WeightsOperands& o) {
-  return static_cast<double>(o.m) * static_cast<double>(o.n) * static_cast<double>(o.n);
-}
-
 // Enough for every format.
 size_t weights_workspace_bytes(const idelta_context& context, int64_t m, int64_t n);
 void backward_weights(const idelta_context& context, const WeightsOperands& operands, float beta, float* dD,

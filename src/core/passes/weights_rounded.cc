@@ -1,111 +1,124 @@
-#include "src/core/passes/weights_rounded.h"
-
-#include <cassert>
-
+// x^T dz with x and dz rounded to bf16, or split in two: bf16_dot, or bf16x3_dot, of the rows of x^T and panels of dz.
 #include "src/core/formats/multiplication.h"
+#include "src/core/passes/weights_task.h"
 
 namespace idelta::core {
+namespace {
 
-// A batch shorter than a line of pairs is as fast in fp32, and more accurate.
-bool rounds_weights(const WeightsOperands& o) { return o.m >= kPairLine && o.planes > 0; }
+// A task's memory: hi, and lo if it is split, zero-padded to whole lines of pairs of rows of its batch block:
+//   dz:  panel after panel of the cell,    words [row / 2][kernel's nr]
+//   x:   column after column of a block,   [row], stride() each
+struct Layout {
+  const Kernel<Bf16Block>& kernel;
+  const WeightsPlan& plan;
 
-WeightsRounded::WeightsRounded(const idelta_context& context, const WeightsOperands& operands, Sink sink)
-    : WeightsProduct(context, operands, sink, weights_multiply_adds(operands) / 2),
-      kernel_(operands.planes == 2 ? context.kernels.bf16x3_dot : context.kernels.bf16_dot),
-      rows_first_(
-          weights_blocks(context.caches, {kernel_.mr, nr_}, operands.m, operands.n, packed_columns()).rows_first) {
-  assert(nr_ % kernel_.nr == 0);
-  block_rows_ = rounded_weights_rows(context.caches, kernel_.nr, operands.m, operands.n, planes(), packed_columns());
-}
+  Layout(const KernelTable& kernels, const WeightsPlan& p)
+      : kernel(p.planes == 2 ? kernels.bf16x3_dot : kernels.bf16_dot), plan(p) {}
 
-int64_t WeightsRounded::partial_floats() const {
-  return round_up(WeightsBlocks::kBlockPanels * nr_, kPairLine) * kernel_.nr;
-}
+  bool split() const { return plan.planes == 2; }
+  int64_t steps() const { return round_up(plan.most_batch_rows(), kPairLine); }
+  // An odd number of lines, so that the rows of a tile spread over all sets of L1.
+  int64_t stride() const { return (steps() / kPairLine | 1) * kPairLine; }
+  int64_t panel_words() const { return steps() / 2 * kernel.nr; }
+  int64_t together() const { return plan.nr / kernel.nr; }  // the kernel's panels in one of dD
+  int64_t block_columns() const { return WeightsPlan::kBlockPanels * plan.nr; }
 
-int64_t WeightsRounded::task_floats() const { return planes() * (dz_words() + x_words()) + partial_floats() + zeros(); }
+  int64_t dz_words() const { return plan.most_panels() * together() * panel_words(); }          // of one plane
+  int64_t x_words() const { return (block_columns() + kernel.rows_past_last) * stride() / 2; }  // likewise
+  int64_t partial_floats() const { return round_up(block_columns(), kPairLine) * kernel.nr; }
+  int64_t zeros() const { return plan.most_panels() * plan.nr; }  // a row of dD, in its place where it is not read
+  int64_t floats() const { return plan.planes * (dz_words() + x_words()) + partial_floats() + zeros(); }
+};
 
-WeightsRounded::Packed WeightsRounded::packed(const Share& share) const {
-  Word* const dz = words_of(share.memory);
-  const auto x = reinterpret_cast<uint16_t*>(dz + planes() * dz_words());
-  float* const partial = share.memory + planes() * (dz_words() + x_words());
-  return {.dz_hi = dz,
-          .dz_lo = split() ? dz + dz_words() : nullptr,
-          .x_hi = x,
-          .x_lo = split() ? x + 2 * x_words() : nullptr,
-          .partial = partial,
-          .zeros = partial + partial_floats()};
-}
+struct Packed {
+  Word *dz_hi, *dz_lo;
+  uint16_t *x_hi, *x_lo;
+  float *partial, *zeros;
 
-void WeightsRounded::pack(const Share& share, float* sums) const {
-  const Packed to = packed(share);
-  std::fill_n(to.zeros, zeros(), 0.0f);
-  for (int64_t row = 0; row < share.rows.size(); row += kPairLine) {
-    const Range line{row, std::min(row + kPairLine, share.rows.size())};
-    add_column_sums(share, line, sums);
-    pack_panels(share, to, line);
-    pack_columns(share, to, line);
+  Packed(const Layout& layout, float* memory) {
+    const int64_t planes = layout.plan.planes;
+    dz_hi = words_of(memory);
+    dz_lo = layout.split() ? dz_hi + layout.dz_words() : nullptr;
+    x_hi = reinterpret_cast<uint16_t*>(dz_hi + planes * layout.dz_words());
+    x_lo = layout.split() ? x_hi + 2 * layout.x_words() : nullptr;
+    partial = memory + planes * (layout.dz_words() + layout.x_words());
+    zeros = partial + layout.partial_floats();
   }
-}
+};
+
+int64_t task_floats(const KernelTable& kernels, const WeightsPlan& plan) { return Layout(kernels, plan).floats(); }
 
 // A line of pairs of rows of all panels of dz, zero past the last row.
-void WeightsRounded::pack_panels(const Share& share, const Packed& to, Range rows) const {
-  const int64_t nr = kernel_.nr, end = std::min(share.cell.panels.end * nr_, op_.n);
-  const float* const dz = op_.dz + (share.rows.begin + rows.begin) * op_.lddz;
+void pack_dz(const WeightsTask& task, Range rows) {
+  const Layout layout(task.kernels, task.plan);
+  const Packed to(layout, task.memory);
+  const int64_t nr = layout.kernel.nr, first = task.cell.panels.begin * task.plan.nr;
+  const int64_t end = first + task.plan.columns(task.cell.panels);
   int64_t at = rows.begin / 2 * nr;
-  for (int64_t column = share.cell.panels.begin * nr_; column < end; column += nr, at += panel_words()) {
-    kernels_.bf16_round_panel({.rows = rows.size(),
-                               .cols = std::min(nr, end - column),
-                               .src = dz + column,
-                               .ld = op_.lddz,
-                               .width = nr,
-                               .hi = to.dz_hi + at,
-                               .lo = to.dz_lo ? to.dz_lo + at : nullptr});
+  for (int64_t column = first; column < end; column += nr, at += layout.panel_words()) {
+    task.kernels.bf16_round_panel({.rows = rows.size(),
+                                   .cols = std::min(nr, end - column),
+                                   .src = task.dz(rows.begin, column),
+                                   .ld = task.operands.lddz,
+                                   .width = nr,
+                                   .hi = to.dz_hi + at,
+                                   .lo = to.dz_lo ? to.dz_lo + at : nullptr});
     for (Word* const words : {to.dz_hi, to.dz_lo}) {
       if (words) std::fill(words + at + ceil_div(rows.size(), 2) * nr, words + at + kPairLine / 2 * nr, 0u);
     }
   }
 }
 
-// The same rows of all columns of x, transposed.
-void WeightsRounded::pack_columns(const Share& share, const Packed& to, Range rows) const {
-  kernels_.bf16_round_rows_transposed(
-      {.rows = width(share.cell.rows),
-       .cols = rows.size(),
-       .src = op_.x + (share.rows.begin + rows.begin) * op_.ldx + share.cell.rows.begin * nr_,
-       .ld = op_.ldx,
-       .hi = to.x_hi + rows.begin,
-       .lo = to.x_lo ? to.x_lo + rows.begin : nullptr,
-       .ldr = stride()});
-}
-
-void WeightsRounded::multiply(const Share& share, Range block, Range panels, float beta, float* out,
-                              int64_t ldo) const {
-  const int64_t nr = nr_, width = this->width(block);
-  const int64_t words = (panels.begin - share.cell.panels.begin) * together() * panel_words();
-  const Packed from = packed(share);
-  // As in fp32: one tile at a time writes dD along its rows.
-  const int64_t strip = rows_first_ ? even_tile(width, kernel_.mr) : width;
-  for (int64_t first = 0; first < width; first += strip, out += strip * ldo) {
-    const int64_t at = ((block.begin - share.cell.rows.begin) * nr + first) * stride();
-    kernel_({.rows = std::min(strip, width - first),
-             .cols = std::min(panels.size() * nr, op_.n - panels.begin * nr),
-             .k = round_up(share.rows.size(), kPairLine),
-             .x_hi = from.x_hi + at,
-             .x_lo = split() ? from.x_lo + at : nullptr,
-             .ldx = stride(),
-             .panels_hi = from.dz_hi + words,
-             .panels_lo = split() ? from.dz_lo + words : nullptr,
-             .panel_stride = panel_words(),
-             .start = {},
-             .partial = from.partial,
-             .epilogue = {.residual = beta == 0 ? from.zeros : out,
-                          .ld_residual = beta == 0 ? 0 : ldo,
-                          .identity_scale = beta,
-                          .activation = kIdentityActivation,
-                          .y = out,
-                          .ldy = ldo,
-                          .fetch_y = true}});
+// The columns become rows, a line of pairs at a time.
+void pack_x(const WeightsTask& task, Range block) {
+  const Layout layout(task.kernels, task.plan);
+  const Packed to(layout, task.memory);
+  for (int64_t row = 0; row < task.batch_rows(); row += kPairLine) {
+    task.kernels.bf16_round_rows_transposed({.rows = task.plan.columns(block),
+                                             .cols = std::min<int64_t>(kPairLine, task.batch_rows() - row),
+                                             .src = task.x(row, block.begin * task.plan.nr),
+                                             .ld = task.operands.ldx,
+                                             .hi = to.x_hi + row,
+                                             .lo = to.x_lo ? to.x_lo + row : nullptr,
+                                             .ldr = layout.stride()});
   }
 }
+
+void multiply(const WeightsTask& task, const WeightsProduct& product) {
+  const WeightsPlan& plan = task.plan;
+  const Layout layout(task.kernels, plan);
+  const Packed from(layout, task.memory);
+  const int64_t width = plan.columns(product.rows), ldo = product.ldo;
+  const int64_t words = (product.panels.begin - task.cell.panels.begin) * layout.together() * layout.panel_words();
+  if (product.beta == 0) std::fill_n(from.zeros, product.panels.size() * plan.nr, 0.0f);
+  // As in fp32: one tile at a time writes dD along its rows.
+  const int64_t strip = plan.along_rows ? even_tile(width, plan.tile_rows) : width;
+  for (int64_t first = 0; first < width; first += strip) {
+    float* const out = product.out + first * ldo;
+    const int64_t at = first * layout.stride();
+    layout.kernel({.rows = std::min(strip, width - first),
+                   .cols = plan.columns(product.panels),
+                   .k = round_up(task.batch_rows(), kPairLine),
+                   .x_hi = from.x_hi + at,
+                   .x_lo = layout.split() ? from.x_lo + at : nullptr,
+                   .ldx = layout.stride(),
+                   .panels_hi = from.dz_hi + words,
+                   .panels_lo = layout.split() ? from.dz_lo + words : nullptr,
+                   .panel_stride = layout.panel_words(),
+                   .start = {},
+                   .partial = from.partial,
+                   .epilogue = {.residual = product.beta == 0 ? from.zeros : out,
+                                .ld_residual = product.beta == 0 ? 0 : ldo,
+                                .identity_scale = product.beta,
+                                .activation = kIdentityActivation,
+                                .y = out,
+                                .ldy = ldo,
+                                .fetch_y = true}});
+  }
+}
+
+}  // namespace
+
+const WeightsWay kRoundedWeights{task_floats, kPairLine, pack_dz, pack_x, multiply};
 
 }  // namespace idelta::core

@@ -146,11 +146,4 @@ double forward_cost(const Partition::Work& all, int64_t rows, int64_t panels) {
   return (time + exchange(all, rows)) * static_cast<double>(panels) + reading * static_cast<double>(rows);
 }
 
-double weights_cost(const Partition::Work& all, int64_t rows, int64_t panels) {
-  // Cores that each write a part of every row take lines from each other, and prefetch beyond their part: n = 794,
-  // m = 16 loses two thirds of its speed on two threads (Zen 5, 2026-11).
-  constexpr double kSharedRows = 1.5;
-  return static_cast<double>(rows) * static_cast<double>(panels) * (panels < all.panels ? kSharedRows : 1.0);
-}
-
 }  // namespace idelta::core

@@ -112,10 +112,6 @@ class Partition {
 // forward and backward_data: few rows are cut by panels, so that every task streams its own part of D, many by rows.
 double forward_cost(const Partition::Work& all, int64_t rows, int64_t panels);
 
-// backward_weights and update: panels of dD's rows against panels of its columns; rows are cut as long as that
-// suffices.
-double weights_cost(const Partition::Work& all, int64_t rows, int64_t panels);
-
 }  // namespace idelta::core
 
 #endif  // IDELTA_CORE_PLAN_PARTITION_H

@@ -1,0 +1,112 @@
+// Stepped parameters into the packs of w and of w^T (OptimizerPacks), lanes x lanes of them at a time.
+#ifndef IDELTA_KERNELS_OPTIMIZER_PACK_H
+#define IDELTA_KERNELS_OPTIMIZER_PACK_H
+
+#include "kernels/bf16.h"
+#include "kernels/compiler.h"
+#include "kernels/kernels.h"
+#include "kernels/pack.h"
+
+namespace idelta {
+
+// The block from row r and column c on. kWhole: it has all rows and columns. nr: columns of a row of the packs.
+template <bool kWhole, class V, ptrdiff_t nr>
+struct PackBlock {
+  const OptimizerStep& s;
+  ptrdiff_t r, c;
+
+  IDELTA_INLINE void floats(V (&block)[V::lanes]) const {
+    const OptimizerPacks& to = s.packs;
+    if (to.copy) store(block, to.copy + r * nr + c, s.rows - r, kStore);
+    if (!to.transposed) return;
+    transpose(block);
+    store(block, to.transposed + c * nr + r, s.cols - c, to.streams ? kStream : kStoreAndFetch);
+  }
+
+  IDELTA_INLINE void pairs(V (&block)[V::lanes]) const {
+    if (s.packs.low_plane == 0) {
+      IDELTA_UNROLL for (V& row : block) row = bf16_part<Bf16Part::kRounded>(row);
+      high_halves(block, 0);
+    } else {
+      V hi[V::lanes];
+      IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) hi[i] = bf16_part<Bf16Part::kHi>(block[i]);
+      high_halves(hi, 0);
+      IDELTA_UNROLL for (V& row : block) row = bf16_part<Bf16Part::kLo>(row);
+      high_halves(block, s.packs.low_plane);
+    }
+  }
+
+ private:
+  enum How { kStore, kStoreAndFetch, kStream };
+
+  IDELTA_INLINE void high_halves(V (&block)[V::lanes], ptrdiff_t plane) const {
+    const OptimizerPacks& to = s.packs;
+    if (to.copy) paired(block, to.copy + plane, r, c, s.rows - r, kStore);
+    if (!to.transposed) return;
+    const How how = to.streams ? kStream : kStoreAndFetch;
+    if constexpr (kWhole && V::lanes > 1) {
+      V pairs[V::lanes / 2];
+      transpose_pairs(block, pairs);
+      store(pairs, to.transposed + plane + c / 2 * nr + r, V::lanes / 2, how);
+    } else {
+      transpose(block);
+      paired(block, to.transposed + plane, c, r, s.cols - c, how);
+    }
+  }
+
+  // Rows of a pack, up to `rows` of them from row and column `row` and `column` on, two in a word.
+  IDELTA_INLINE void paired(const V (&block)[V::lanes], Word* words, ptrdiff_t row, ptrdiff_t column, ptrdiff_t rows,
+                            How how) const {
+    words += row / 2 * nr + column;
+    if constexpr (V::lanes == 1) {
+      store_high_halves(block[0], reinterpret_cast<uint16_t*>(words) + row % 2);
+    } else {
+      V pairs[V::lanes / 2];
+      IDELTA_UNROLL for (int i = 0; i < V::lanes; i += 2) {
+        const V odd = kWhole || i + 1 < rows ? block[i + 1] : V::zero();  // a NaN of x spreads past the columns
+        pairs[i / 2] = pair_high_halves(block[i], odd);
+      }
+      store(pairs, words, (rows + 1) / 2, how);
+    }
+  }
+
+  // Up to `rows` rows of a pack; what comes after them has stayed zero.
+  template <int N>
+  IDELTA_INLINE void store(const V (&block)[N], Word* words, ptrdiff_t rows, How how) const {
+    const ptrdiff_t ahead = begins_line<V>(r) ? s.packs.transposed_ahead : 0;
+    IDELTA_UNROLL for (int i = 0; i < N; ++i) {
+      if (!kWhole && i >= rows) break;
+      if (how == kStream) {
+        stream(block[i], words + i * nr);
+      } else {
+        block[i].store(words + i * nr);
+        if (how == kStoreAndFetch && ahead != 0) fetch_next(words + i * nr + ahead);
+      }
+    }
+  }
+};
+
+// A square of kLine parameters that has been stepped, or what there is of it; the or of all. Without code for pairs
+// where there are none: that cost plain rows up to a fifth (AVX2).
+template <bool kWhole, bool kPairs, class V, ptrdiff_t nr>
+IDELTA_TILE V pack_square(const OptimizerStep& s, ptrdiff_t c) {
+  V seen = V::zero();
+  for (ptrdiff_t j = c; j < c + kLine && (kWhole || j < s.cols); j += V::lanes) {
+    const auto mask = V::first(kWhole ? V::lanes : s.cols - j);
+    for (ptrdiff_t i = 0; i < kLine && (kWhole || i < s.rows); i += V::lanes) {
+      const float* const w = s.w + i * s.ldw + j;
+      V block[V::lanes];
+      IDELTA_UNROLL for (int k = 0; k < V::lanes; ++k) {
+        block[k] = kWhole || i + k < s.rows ? V::load(w + k * s.ldw, mask) : V::zero();
+        seen = seen | block[k];
+      }
+      const PackBlock<kWhole, V, nr> pack{s, i, j};
+      kPairs ? pack.pairs(block) : pack.floats(block);
+    }
+  }
+  return seen;
+}
+
+}  // namespace idelta
+
+#endif  // IDELTA_KERNELS_OPTIMIZER_PACK_H

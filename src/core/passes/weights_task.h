@@ -1,0 +1,57 @@
+// x^T dz in parts: what a task has at hand, and the two ways to multiply it.
+#ifndef IDELTA_CORE_PASSES_WEIGHTS_TASK_H
+#define IDELTA_CORE_PASSES_WEIGHTS_TASK_H
+
+#include "src/core/passes/weights.h"
+#include "src/core/plan/weights_plan.h"
+
+namespace idelta::core {
+
+// A task, for one block of the batch. Tasks share nothing but x and dz. What all of them packed together came from
+// other cores' caches line by line: on two threads an update took a quarter longer (n = 512, m = 16 to 64, Zen 5,
+// 2026-11).
+struct WeightsTask {
+  const KernelTable& kernels;
+  const WeightsOperands& operands;
+  const WeightsPlan& plan;
+  Range batch;    // rows of x and dz
+  Cell cell;      // of dD
+  float* memory;  // task_floats()
+
+  int64_t batch_rows() const { return batch.size(); }
+  const float* x(int64_t row, int64_t column) const { return operands.x + (batch.begin + row) * operands.ldx + column; }
+  const float* dz(int64_t row, int64_t column) const {
+    return operands.dz + (batch.begin + row) * operands.lddz + column;
+  }
+};
+
+// out = beta out + x^T dz for some rows and columns of dD, both in panels; out is at the first of both. beta = 0 never
+// reads it.
+struct WeightsProduct {
+  Range rows, panels;  // rows: of one block
+  float beta;
+  float* out;
+  int64_t ldo;
+};
+
+struct WeightsWay {
+  int64_t (*task_floats)(const KernelTable& kernels, const WeightsPlan& plan);
+  // dz of the cell's columns, some rows of the task's batch block. Rows come in groups of so many, that are still in L1
+  // when they are packed after their column sums.
+  int64_t group;
+  void (*pack_dz)(const WeightsTask& task, Range rows);
+  // x of the columns that a block of dD's rows needs, all rows of the task's batch block.
+  void (*pack_x)(const WeightsTask& task, Range block);
+  // Of a block that is packed.
+  void (*multiply)(const WeightsTask& task, const WeightsProduct& product);
+};
+extern const WeightsWay kFloatWeights, kRoundedWeights;
+
+inline const WeightsWay& way_of(const WeightsPlan& plan) { return plan.planes > 0 ? kRoundedWeights : kFloatWeights; }
+
+// Where the plan's kernel_steps: for the optimiser's kernel, of the tile of D from these panels of rows and columns on.
+GradientTile few_rows_gradient(const WeightsTask& task, int64_t row_panel, int64_t panel);
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_PASSES_WEIGHTS_TASK_H
