@@ -1,65 +1,118 @@
 #include "src/core/formats/chain_product.h"
 
-#include "src/core/formats/row_plan.h"
+#include <algorithm>
 
 namespace idelta::core {
 namespace {
 
-struct Plan : RowPlan {
-  int64_t kc;
+// How many panels one row tile is given at once when B is streamed: more streams than that gain nothing.
+constexpr int64_t kWidePanels = 4;
+
+struct ChainShape {
+  int64_t m, k, cols;
 };
 
-Plan plan_for(const idelta_context& context, const ChainKernel& kernel, int64_t m, int64_t k, int64_t cols,
-              const Traffic& traffic) {
+RowsPlan plan_for(const idelta_context& context, const ChainKernel& kernel, const ChainShape& size, bool prepared,
+                  int64_t strips) {
   const TileShape tile{kernel.mr, kernel.nr};
-  const int64_t panels = ceil_div(cols, tile.nr);
-  const double multiply_adds = static_cast<double>(m) * static_cast<double>(k) * static_cast<double>(cols);
-  const int64_t threads = threads_for_rows(context, multiply_adds, k, cols, traffic);
-  Partition::Work work{m, panels, forward_cost, 1, tile, traffic};
-  const Partition by_rows(context.placement, threads, work);
-  const bool shared = by_rows.cuts_panels();
-  const int64_t tile_rows = even_tile(m, tile.mr);
-  if (shared) work.rows = ceil_div(m, tile_rows), work.unit = work.tile.mr = tile_rows;
-  const ForwardBlocks blocks = forward_blocks(context.caches, tile, shared ? m : by_rows.most_rows(), k);
-  Plan plan{{.partition = shared ? Partition(context.placement, threads, work) : by_rows,
-             .multiply_adds = multiply_adds,
-             .shared = shared,
-             .rows = shared ? m : blocks.mc},
-            std::max<int64_t>(blocks.kc, 1)};
-  plan.block = plan.rows * Source::copy_stride(k);
-  const int64_t rows_a_task = shared ? plan.partition.most_rows() * tile_rows : plan.rows;
-  if (plan.kc < k) plan.partial = rows_a_task * plan.partition.most_panels() * tile.nr;
+  const double multiply_adds =
+      static_cast<double>(size.m) * static_cast<double>(size.k) * static_cast<double>(size.cols);
+  const int64_t threads = useful_threads(context.parallel.threads(), multiply_adds);
+  const ForwardBlocks blocks = forward_blocks(context.caches, tile, size.m, size.k);
+  const Partition partition(context.placement, threads,
+                            {.rows = size.m,
+                             .panels = ceil_div(size.cols, tile.nr),
+                             .cost = multiply_cost,
+                             .shape = {.tile = tile,
+                                       .words = ceil_div(size.k, kernel.kr),
+                                       .block_rows = blocks.mc,
+                                       .threads = threads,
+                                       .prepared = prepared,
+                                       .caches = context.caches},
+                             .strips = strips});
+  RowsPlan plan{.partition = partition,
+                .multiply_adds = multiply_adds,
+                .rows = std::min(blocks.mc, partition.most_rows()),
+                .kc = std::max<int64_t>(blocks.kc, 1),
+                .prepared = 0,
+                .partial = 0};
+  plan.prepared = (plan.shared() ? size.m : plan.rows) * copy_stride(size.k);
+  if (plan.kc < size.k) plan.partial = plan.rows * partition.most_panels() * tile.nr;
   return plan;
 }
 
-// See RowPlan::run().
-struct Pass : ChainProduct<Source> {
-  TiledBlock block(Range range, float* memory) const { return {range, memory, kernel.mr}; }
-  bool needs_preparation() const { return from.needs_preparation() || from.call().errors.wanted(); }
-  void prepare(const TiledBlock& block, Range range) const {
-    from.write_row_errors(range);
-    if (from.needs_preparation()) from.prepare(block, range);
+// See multiply_rows().
+struct ChainProduct {
+  const ChainTiles& tiles;
+  const RowErrors& errors;
+
+  bool prepares() const { return errors.wanted(); }
+  void prepare(const RowBlock& block) const {
+    if (errors.wanted()) errors.write(tiles.context.kernels, block.rows, block.at, block.ld, tiles.panels.k());
   }
+  void multiply(const RowBlock& block, Range panels, float* partial) const { tiles.multiply(block, panels, partial); }
 };
 
 }  // namespace
 
+void ChainTiles::multiply(const RowBlock& block, Range columns, float* partial, FetchAhead ahead) const {
+  const int64_t k = panels.k(), nr = panels.nr(), m = block.rows.size();
+  const int64_t height = even_tile(m, kernel.mr), count = tiles(m);
+  // One tile streams B: as many panels at once as the kernel likes. Several share each panel while it is in L2, and
+  // bring the next one there.
+  const int64_t together = count == 1 ? kWidePanels : 1;
+  const bool fetches = !ahead.given() && count > 1 && static_cast<int64_t>(panels.bytes()) > context.caches.l2;
+  for (int64_t step = 0; step == 0 || step < k; step += kc) {  // once without a reduction: a residual and a bias
+    const Range reduction{step, std::min(step + kc, k)};
+    const int64_t words = ceil_div(reduction.size(), panels.steps_a_word());
+    for (Range group = panels.first_alike(columns, together), next; group.size() > 0; group = next) {
+      next = panels.first_alike({group.end, columns.end}, together);
+      if (fetches && next.size() > 0) ahead = {panels.words(next.begin, step), words * nr, count};
+      for (int64_t row = 0; row < m; row += height) {
+        const int64_t rows = std::min(height, m - row);
+        Sums waiting;
+        if (kc < k) {
+          waiting = {partial + (row * columns.size() + (group.begin - columns.begin) * rows) * nr, nr, rows * nr};
+        }
+        multiply_tile(block, {row, rows, group, reduction}, waiting, ahead.share(words));
+      }
+    }
+  }
+}
+
+void ChainTiles::multiply_tile(const RowBlock& block, const Part& part, const Sums& waiting, const Fetch& fetch) const {
+  const auto& [row, rows, group, reduction] = part;
+  Range used = panels.used(group.begin);
+  used = {std::max(used.begin, reduction.begin), std::min(used.end, reduction.end)};
+  if (used.size() <= 0) used = {reduction.begin, reduction.begin};
+
+  const int64_t column = group.begin * panels.nr();
+  kernel({.rows = rows,
+          .cols = std::min(group.size() * panels.nr(), panels.cols() - column),
+          .k = used.size(),
+          .x = block.at + row * block.ld + used.begin,
+          .ldx = block.ld,
+          .panels = panels.words(group.begin, used.begin),
+          .panel_stride = panels.stride(),
+          .start = reduction.begin > 0 ? waiting : block.start.from(row, group.begin),
+          .suspend = reduction.end < panels.k() ? waiting : Sums{},
+          .fetch = fetch,
+          .epilogue = block.epilogue.from(row, column)});
+}
+
 size_t chains_workspace_bytes(const idelta_context& context, const ChainKernel& kernel, int64_t m, int64_t k,
                               int64_t cols) {
-  const auto floats = [&](const Traffic& traffic) { return plan_for(context, kernel, m, k, cols, traffic).total(); };
-  return static_cast<size_t>(most_of(floats)) * sizeof(float);
+  const auto floats = [&](bool prepared) { return plan_for(context, kernel, {m, k, cols}, prepared, 0).floats(); };
+  return static_cast<size_t>(std::max(floats(false), floats(true))) * sizeof(float);
 }
 
 void multiply_chains(const idelta_context& context, const ChainKernel& kernel, const Panels& panels,
                      Multiplication& call) {
   const int64_t k = panels.k(), cols = panels.cols();
-  Source source(context, call, k, cols);
-  source.copy_where_overwritten();
-  source.copy_where_rows_collide();
-  const Plan plan = plan_for(context, kernel, call.m, k, cols, {source.needs_preparation(), panels.stepped()});
-  plan.run(context, call.m, k, call.workspace.take(plan.total()), source, [&](const Source& way) {
-    return Pass{{context, kernel, panels, plan.kc, way}};
-  });
+  const CallRows rows(context, call, k, cols, kernel.nr, {.colliding = true, .overwritten = true});
+  const RowsPlan plan = plan_for(context, kernel, {call.m, k, cols}, rows.prepares(), call.strips);
+  const ChainTiles tiles{context, kernel, panels, plan.kc};
+  multiply_rows(context, ChainProduct{tiles, call.errors}, plan, rows, call, k);
 }
 
 }  // namespace idelta::core

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "kernels/kernels.h"
+#include "src/core/base/range.h"
 #include "src/core/formats/row_bound.h"
 #include "src/core/machine/memory.h"
 
@@ -25,6 +26,19 @@ struct Rows {
   int64_t lddz = 0;
 };
 
+// The kernel's call that writes dz = dy act'(y) of rows [range), k wide, to dst.
+inline CopyRows gradient_step(const Rows& rows, Range range, int64_t k, float* dst, int64_t ldd) {
+  return {.rows = range.size(),
+          .cols = k,
+          .src = rows.src + range.begin * rows.ld,
+          .ld = rows.ld,
+          .dst = dst,
+          .ldd = ldd,
+          .y = rows.y + range.begin * rows.ldy,
+          .ldy = rows.ldy,
+          .gradient = rows.gradient};
+}
+
 // Sums that the products are added to; in formats of fp32 each element's chain goes on from there.
 struct Start {
   const float* at = nullptr;  // m rows of whole panels: they reach past column `cols`; null: zero
@@ -38,6 +52,7 @@ struct Multiplication {
   Epilogue epilogue;
   Start start{};
   OfferedWorkspace workspace{};
+  int64_t strips = 0;  // of rows that a domain's threads are cut into; 0: as the cost model chooses
   RowErrors errors{};  // forward's, if they are wanted; rows.y is null then
 };
 

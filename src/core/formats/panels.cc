@@ -118,7 +118,6 @@ void pack_panels(const idelta_context& context, Panels& panels, const MatrixView
     for (int64_t chunk = 0; chunk < panels.chunks(); ++chunk) panels.pack_chunk(context.kernels, b, p, chunk);
   });
   panels.find_used();
-  panels.set_stepped(Stepped::kNot);
 }
 
 }  // namespace idelta::core

@@ -71,9 +71,6 @@ class Panels {
   }
   // Whether no chunk is all zero. True again after find_used().
   bool full() const { return full_; }
-  // How it has been changed in place since it was packed, and so will be again.
-  Stepped stepped() const { return stepped_; }
-  void set_stepped(Stepped stepped) { stepped_ = stepped; }
   // Reduction steps of a panel outside of which B is exactly zero; begins at a chunk. True again after find_used().
   Range used(int64_t panel) const { return used_[static_cast<size_t>(panel)]; }
   // The first of these panels, at most so many, whose used steps are the same: what is skipped then depends on B alone,
@@ -99,7 +96,6 @@ class Panels {
   std::vector<uint8_t> nonzero_;  // [panel][chunk]
   std::vector<Range> used_;
   bool full_ = true;
-  Stepped stepped_ = Stepped::kNot;
 };
 
 // An n x n matrix from rows of ld floats to panels of fp32 in memory of panel_floats(), and back.

@@ -2,99 +2,109 @@
 
 #include <algorithm>
 
-#include "src/core/formats/fetch_ahead.h"
-#include "src/core/formats/row_plan.h"
-#include "src/core/formats/source.h"
+#include "src/core/formats/multiply_rows.h"
 
 namespace idelta::core {
 namespace {
 
-struct Plan : RowPlan {
-  int64_t stride;  // bf16 numbers from one rounded row to the next
+struct RoundedShape {
   int64_t planes;  // hi, or hi and lo
-  int64_t plane;   // bf16 numbers of one
+  int64_t m, k, cols;
+
+  // Of a rounded row, in bf16 numbers: an odd number of lines, so that the rows of a tile spread over all sets of L1.
+  int64_t stride() const { return (ceil_div(k, kPairLine) | 1) * kPairLine; }
 };
 
-Plan plan_for(const idelta_context& context, const RoundedKernel& kernel, int64_t planes, int64_t m, int64_t k,
-              int64_t cols, Stepped stepped) {
-  const Traffic traffic{.prepared = true, .stepped = stepped};
-  const int64_t panels = ceil_div(cols, kernel.nr);
-  const double multiply_adds = static_cast<double>(m) * static_cast<double>(k) * static_cast<double>(cols) / 2;
-  const int64_t threads = threads_for_rows(context, multiply_adds, k, cols, traffic);
-  const Partition::Work work{m, panels, forward_cost, 1, {kernel.mr, kernel.nr}, traffic};
-  Plan plan{{.partition = Partition(context.placement, threads, work), .multiply_adds = multiply_adds}};
-  plan.shared = plan.partition.cuts_panels();
-  plan.planes = planes;
-  // An odd number of lines, so that the rows of a tile spread over all sets of L1.
-  plan.stride = (ceil_div(k, kPairLine) | 1) * kPairLine;
-  plan.rows = plan.shared ? m
-                          : rounded_rows(context.caches, kernel.mr, plan.partition.most_rows(),
-                                         planes * plan.stride * static_cast<int64_t>(sizeof(uint16_t)));
-  plan.plane = (plan.rows + kernel.rows_past_last) * plan.stride;
-  plan.block = planes * plan.plane / 2 + plan.rows * Source::copy_stride(k);
-  plan.partial = round_up(plan.shared ? plan.partition.most_rows() : plan.rows, kPairLine) * kernel.nr;
+struct Plan : RowsPlan {
+  int64_t copies;  // floats of copies, before the rounded rows
+  int64_t plane;   // bf16 numbers of hi, or lo
+};
+
+Plan plan_for(const idelta_context& context, const RoundedKernel& kernel, const RoundedShape& size, int64_t strips) {
+  const double multiply_adds =
+      static_cast<double>(size.m) * static_cast<double>(size.k) * static_cast<double>(size.cols) / 2;
+  const int64_t threads = useful_threads(context.parallel.threads(), multiply_adds);
+  const int64_t row_bytes = size.planes * size.stride() * static_cast<int64_t>(sizeof(uint16_t));
+  const int64_t block_rows = rounded_rows(context.caches, kernel.mr, size.m, row_bytes);
+  const Partition partition(context.placement, threads,
+                            {.rows = size.m,
+                             .panels = ceil_div(size.cols, kernel.nr),
+                             .cost = multiply_cost,
+                             .shape = {.tile = {kernel.mr, kernel.nr},
+                                       .words = ceil_div(size.k, kernel.kr),
+                                       .block_rows = block_rows,
+                                       .threads = threads,
+                                       .prepared = true,
+                                       .caches = context.caches},
+                             .strips = strips});
+  Plan plan{{.partition = partition,
+             .multiply_adds = multiply_adds,
+             .rows = std::min(block_rows, partition.most_rows()),
+             .prepared = 0,
+             .partial = 0}};
+  const int64_t rows = plan.shared() ? size.m : plan.rows;
+  plan.copies = rows * copy_stride(size.k);
+  plan.plane = (rows + kernel.rows_past_last) * size.stride();
+  plan.prepared = plan.copies + size.planes * plan.plane / 2;
+  plan.partial = round_up(plan.rows, kPairLine) * kernel.nr;
   return plan;
 }
 
-struct Block : Source::Block {
-  uint16_t *hi, *lo;  // lo: of two planes
-
-  Range all() const { return {0, rows.size()}; }
-};
-
-// See RowPlan::run().
-struct Pass {
+// See multiply_rows().
+struct RoundedProduct {
   const idelta_context& context;
   const RoundedKernel& kernel;
   const Panels& panels;
+  const RoundedShape& size;
   const Plan& plan;
-  const Source& source;
+  const RowErrors& errors;
 
-  Block block(Range rows, float* memory) const {
-    uint16_t* const hi = reinterpret_cast<uint16_t*>(memory);
-    return {{rows, memory + plan.planes * plan.plane / 2}, hi, plan.planes == 2 ? hi + plan.plane : nullptr};
-  }
-  bool needs_preparation() const { return true; }
-  void prepare(const Block& block, Range range) const {
-    source.write_row_errors(range);
-    if (source.needs_preparation()) source.prepare(block, range);
-    const int64_t row = range.begin - block.rows.begin, at = row * plan.stride;
-    context.kernels.bf16_round_rows({.rows = range.size(),
-                                     .cols = panels.k(),
-                                     .src = source.at(block, row),
-                                     .ld = source.ld(),
-                                     .hi = block.hi + at,
-                                     .lo = block.lo ? block.lo + at : nullptr,
-                                     .ldr = plan.stride});
+  bool prepares() const { return true; }
+  void prepare(const RowBlock& block) const {
+    if (errors.wanted()) errors.write(context.kernels, block.rows, block.at, block.ld, size.k);
+    uint16_t* const hi = rounded(block);
+    context.kernels.bf16_round_rows({.rows = block.rows.size(),
+                                     .cols = size.k,
+                                     .src = block.at,
+                                     .ld = block.ld,
+                                     .hi = hi,
+                                     .lo = size.planes == 2 ? hi + plan.plane : nullptr,
+                                     .ldr = size.stride()});
   }
 
-  // Rows of a block against panels, in runs whose used steps are the same.
-  void multiply(const Block& block, const Cell& cell, float* partial, Range /*next*/) const {
-    for (Range left = cell.panels; left.size() > 0;) {
-      const Range run = panels.first_alike(left, left.size());
-      multiply_run(block, cell.rows, run, partial);
-      left.begin = run.end;
+  // Panels in runs whose used steps are the same, in whole lines of bf16.
+  void multiply(const RowBlock& block, Range columns, float* partial) const {
+    for (Range run = panels.first_alike(columns, columns.size()); run.size() > 0;
+         run = panels.first_alike({run.end, columns.end}, columns.size())) {
+      const Range used = panels.used(run.begin);
+      const int64_t k = used.begin / kPairLine * kPairLine, column = run.begin * panels.nr();
+      const uint16_t* const hi = rounded(block) + k;
+      const bool split = size.planes == 2;
+      kernel({.rows = block.rows.size(),
+              .cols = std::min(run.size() * panels.nr(), panels.cols() - column),
+              .k = round_up(used.end, kPairLine) - k,
+              .x_hi = hi,
+              .x_lo = split ? hi + plan.plane : nullptr,
+              .ldx = size.stride(),
+              .panels_hi = panels.words(run.begin, k),
+              .panels_lo = split ? panels.low_words(run.begin, k) : nullptr,
+              .panel_stride = panels.stride(),
+              .start = block.start.from(0, run.begin),
+              .partial = partial,
+              .fetch_panels = wait_for_panels(block.rows.size()),
+              .epilogue = block.epilogue.from(0, column)});
     }
   }
 
-  // In whole lines of bf16.
-  void multiply_run(const Block& block, Range rows, Range run, float* partial) const {
-    const Range used = panels.used(run.begin);
-    const int64_t k = used.begin / kPairLine * kPairLine, end = round_up(used.end, kPairLine);
-    const int64_t column = run.begin * panels.nr(), x = rows.begin * plan.stride + k;
-    kernel({.rows = rows.size(),
-            .cols = std::min(run.size() * panels.nr(), panels.cols() - column),
-            .k = end - k,
-            .x_hi = block.hi + x,
-            .x_lo = block.lo ? block.lo + x : nullptr,
-            .ldx = plan.stride,
-            .panels_hi = panels.words(run.begin, k),
-            .panels_lo = block.lo ? panels.low_words(run.begin, k) : nullptr,
-            .panel_stride = panels.stride(),
-            .start = source.start(block, rows.begin, column, panels.nr()),
-            .partial = partial,
-            .fetch_panels = wait_for_panels(context.caches, panels, ceil_div(rows.size(), kernel.mr)),
-            .epilogue = source.epilogue(block, rows.begin, column)});
+ private:
+  uint16_t* rounded(const RowBlock& block) const {
+    return reinterpret_cast<uint16_t*>(block.prepared + plan.copies) + (block.rows.begin - block.first) * size.stride();
+  }
+  // Whether so few tiles share a panel that the first, which waits for it, takes much of their time.
+  bool wait_for_panels(int64_t rows) const {
+    constexpr int64_t kFewTiles = 8;
+    const int64_t tiles = ceil_div(rows, kernel.mr);
+    return tiles > 1 && tiles <= kFewTiles && static_cast<int64_t>(panels.bytes()) > context.caches.l2;
   }
 };
 
@@ -102,20 +112,15 @@ struct Pass {
 
 size_t rounded_workspace_bytes(const idelta_context& context, const RoundedKernel& kernel, int64_t planes, int64_t m,
                                int64_t k, int64_t cols) {
-  const auto floats = [&](const Traffic& traffic) {
-    return plan_for(context, kernel, planes, m, k, cols, traffic.stepped).total();
-  };
-  return static_cast<size_t>(most_of(floats)) * sizeof(float);
+  return static_cast<size_t>(plan_for(context, kernel, {planes, m, k, cols}, 0).floats()) * sizeof(float);
 }
 
 void multiply_rounded(const idelta_context& context, const RoundedKernel& kernel, const Panels& panels,
                       Multiplication& call) {
-  const int64_t k = panels.k(), cols = panels.cols();
-  const Plan plan = plan_for(context, kernel, panels.shape().planes, call.m, k, cols, panels.stepped());
-  const Source source(context, call, k, cols);
-  plan.run(context, call.m, k, call.workspace.take(plan.total()), source, [&](const Source& way) {
-    return Pass{context, kernel, panels, plan, way};
-  });
+  const RoundedShape size{panels.shape().planes, call.m, panels.k(), panels.cols()};
+  const CallRows rows(context, call, size.k, size.cols, kernel.nr, {.colliding = false, .overwritten = false});
+  const Plan plan = plan_for(context, kernel, size, call.strips);
+  multiply_rows(context, RoundedProduct{context, kernel, panels, size, plan, call.errors}, plan, rows, call, size.k);
 }
 
 }  // namespace idelta::core

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "src/core/formats/source.h"
-
 namespace idelta::core {
 namespace {
 

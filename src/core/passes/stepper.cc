@@ -94,10 +94,7 @@ void Stepper::finish() const {
     pack_again(across(), true);
     return;
   }
-  const bool panels = steps_panels(parameters_);
-  along().set_stepped(panels ? Stepped::kByPanels : Stepped::kAcrossPanels);
-  across().set_stepped(panels ? Stepped::kAcrossPanels : Stepped::kByPanels);
-  for (Panels* each : {&along(), &across()}) each->find_used();
+  for (Panels* panels : {&along(), &across()}) panels->find_used();
 }
 
 // From D as it lies. A chunk's columns of D are in one panel of it.
@@ -110,7 +107,6 @@ void Stepper::pack_again(Panels& panels, bool transposed) const {
     }
   }
   panels.find_used();
-  panels.set_stepped(Stepped::kNot);
 }
 
 // nonzero: [lines of rows][lines of columns].

@@ -21,10 +21,21 @@ int64_t even_block(int64_t total, int64_t bytes, int64_t budget, int64_t unit) {
 
 int64_t even_tile(int64_t rows, int64_t mr) { return rows <= mr ? rows : ceil_div(rows, ceil_div(rows, mr)); }
 
-ForwardBlocks forward_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n) {
-  const int64_t kc = even_block(n, tile.nr * kFloat, caches.l2 / 8, kLine);
-  const int64_t mc = even_block(m, kc * kFloat, caches.l2 / 4, tile.mr);
-  return {mc, kc};
+// B is read once for every mc rows, the sums are written and read for every kc steps but the first: of the cuts whose
+// slice of rows fills half of L2, the one that moves the least.
+ForwardBlocks forward_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t k) {
+  const int64_t longest = even_block(k, tile.nr * kFloat, caches.l2 / 8, kLine), budget = caches.l2 / 2;
+  ForwardBlocks best{even_block(m, longest * kFloat, budget, tile.mr), longest};
+  if (best.mc == m) return best;
+  constexpr int64_t kShortest = 128;
+  const auto moved = [&](const ForwardBlocks& b) { return ceil_div(m, b.mc) * k + 2 * (ceil_div(k, b.kc) - 1) * m; };
+  for (int64_t slices = ceil_div(k, longest) + 1; k / slices >= kShortest; ++slices) {
+    const int64_t kc = round_up(ceil_div(k, slices), kLine);
+    const ForwardBlocks shorter{even_block(m, kc * kFloat, budget, tile.mr), kc};
+    if (moved(shorter) < moved(best)) best = shorter;
+    if (shorter.mc == m) break;
+  }
+  return best;
 }
 
 bool far_outputs(const CacheSizes& caches, int64_t m, int64_t n) {
@@ -38,11 +49,8 @@ int64_t rounded_rows(const CacheSizes& caches, int64_t mr, int64_t m, int64_t ro
 bool rows_collide(int64_t m, int64_t ld) { return m > 8 && ld * kFloat % kPage == 0; }
 
 int64_t useful_threads(int64_t threads, double multiply_adds) {
-  // A thread's least share. forward, n = 64 .. 256, threads awake: 2 threads against 1 are 0.6 times as fast at 0.13
-  // million multiply-adds, 0.93 at 0.3, 1.17 at 0.5, 1.3 at 1, 1.5 at 2, 1.7 at 4 (EPYC Turin, AVX-512, 2026-11; there
-  // two single-threaded programs at once cost each other 6 to 12 %). Starting and joining takes 0.7 us.
-  constexpr double kBreakEven = 2e5;
-  return std::clamp(static_cast<int64_t>(std::min(multiply_adds / kBreakEven, 1e9)), int64_t{1}, threads);
+  return std::clamp(static_cast<int64_t>(std::min(multiply_adds / kCostModel.thread_multiply_adds, 1e9)), int64_t{1},
+                    threads);
 }
 
 }  // namespace idelta::core

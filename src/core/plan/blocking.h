@@ -8,12 +8,9 @@
 
 #include "src/core/base/range.h"
 #include "src/core/machine/topology.h"
+#include "src/core/plan/cost_model.h"
 
 namespace idelta::core {
-
-struct TileShape {
-  int64_t mr, nr;
-};
 
 // `total` if so many items of `bytes` each fit into `budget`; else the largest multiple of `unit` that fits and cuts
 // total evenly. What fits costs no division: a whole call with n = 64, m = 1 takes 190 ns.
@@ -22,9 +19,10 @@ int64_t even_block(int64_t total, int64_t bytes, int64_t budget, int64_t unit);
 // Rows a tile when `rows` rows are cut into as few tiles of at most mr as possible, evened.
 int64_t even_tile(int64_t rows, int64_t mr);
 
-// forward and backward_data: a task packs mc rows of x (all of k), then for every block of kc goes through the panels
-// of D, and for each panel through its row tiles:
-//   a slice of one panel, kc x nr, and the slice of x, mc x kc, stay in L2; a row tile, mr x kc, passes through L1.
+// forward and backward_data: a task takes mc rows at a time, for them kc steps of the reduction, and for these its
+// panels one after the other, each with all row tiles:
+//   a slice of the rows, mc x kc, stays in L2 while slices of panels, kc x nr, pass through it; a row tile, mr x kc,
+//   passes through L1. Sums wait in memory between slices.
 struct ForwardBlocks {
   int64_t mc, kc;
 };

@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "src/core/plan/blocking.h"
+#include "src/core/plan/cost_model.h"
 
 namespace idelta::core {
 
@@ -52,27 +53,13 @@ struct Cell {
   Range rows, panels;
 };
 
-// How the threads of an update share the panels of D that they change before each call.
-enum class Stepped {
-  kNot,           // no update does
-  kByPanels,      // each panel is one thread's
-  kAcrossPanels,  // a part of each panel is
-};
-
-// What comes from other cores' caches in forward and backward_data.
-struct Traffic {
-  bool prepared = false;  // rows, which were copied or made first
-  Stepped stepped = Stepped::kNot;
-};
-
 class Partition {
  public:
   struct Work {
     int64_t rows, panels;
     double (*cost)(const Work& all, int64_t rows, int64_t panels);  // of a task that has so many, in any unit
-    int64_t unit = 1;                                               // rows in what is cut as a row, if tiles are
-    TileShape tile{};                                               // for forward_cost
-    Traffic traffic{};                                              // likewise
+    MultiplyShape shape{};                                          // for multiply_cost
+    int64_t strips = 0;                                             // of each domain, if they are not to be chosen
   };
 
   // At most `threads` tasks.
@@ -80,11 +67,11 @@ class Partition {
 
   int64_t tasks() const { return threads_; }  // task i is thread i's; none is empty
   Cell cell(int64_t task) const;
-  bool cuts_panels() const { return cuts_panels_; }  // some cell has not all of them
+  bool cuts_panels() const { return cut_.cuts_panels; }  // some cell has not all of them
 
   // Upper bounds over all cells.
-  int64_t most_rows() const { return most_.rows; }
-  int64_t most_panels() const { return most_.panels; }
+  int64_t most_rows() const { return cut_.most.rows; }
+  int64_t most_panels() const { return cut_.most.panels; }
 
  private:
   enum class Along { kRows, kPanels, kNothing };  // how the work is cut over domains
@@ -96,21 +83,27 @@ class Partition {
     double cost;  // of the largest cell; below 0: cannot be
     Size most;
   };
+  struct Cut {
+    Along along;
+    double cost;  // of the largest cell; below 0: cannot be
+    Size most;    // over all cells
+    bool cuts_panels;
+  };
 
-  double cost_along(Along along);
-  Cell of_domain(Range threads) const;
+  Cut cut(Along along) const;
+  Cut cheapest_cut() const;
+  Cell of_domain(Along along, Range threads) const;
   Strips strips_for(int64_t threads, Size size) const;
 
   const Placement& placement_;
   Work work_;
   int64_t threads_;
-  Along along_ = Along::kNothing;
-  Size most_{};
-  bool cuts_panels_ = false;
+  Cut cut_;
 };
 
-// forward and backward_data: few rows are cut by panels, so that every task streams its own part of D, many by rows.
-double forward_cost(const Partition::Work& all, int64_t rows, int64_t panels);
+// forward and backward_data, by the cost model: few rows are cut by panels, so that every task streams its own part of
+// D, many by rows.
+double multiply_cost(const Partition::Work& all, int64_t rows, int64_t panels);
 
 }  // namespace idelta::core
 

@@ -1,0 +1,155 @@
+// multiply_rows: out = act(a residual + start + rows B + b), which is forward of x by D and backward_data of dz by D^T,
+// in every format. The walk goes down: how the work is cut; each task's blocks of rows; each block is prepared, and
+// multiplied. Formats differ in a Product: what preparing a block means beyond copying it, and how it is multiplied.
+// Inline, for a call of one row of 64 is a thousand instructions altogether.
+#ifndef IDELTA_CORE_FORMATS_MULTIPLY_ROWS_H
+#define IDELTA_CORE_FORMATS_MULTIPLY_ROWS_H
+
+#include <algorithm>
+
+#include "src/core/context.h"
+#include "src/core/formats/multiplication.h"
+#include "src/core/machine/memory.h"
+#include "src/core/plan/partition.h"
+
+namespace idelta::core {
+
+// How the work is cut. By rows alone, a task prepares a block of its rows at a time and multiplies it with all panels.
+// By panels too, all rows are prepared first, by everybody, and a task multiplies blocks of its rows with its panels.
+struct RowsPlan {
+  Partition partition;
+  double multiply_adds;  // of fp32, that take as long
+  int64_t rows;          // of a block
+  int64_t kc;            // reduction steps at a time, 1 or more
+  int64_t prepared;      // floats of the rows that are prepared at once
+  int64_t partial;       // floats of a task's partial sums
+
+  bool shared() const { return partition.cuts_panels(); }
+  int64_t prepared_stride() const { return shared() ? 0 : task_stride(prepared, partition.tasks()); }  // between tasks'
+  int64_t all_prepared() const { return shared() ? prepared : prepared_stride() * partition.tasks(); }
+  int64_t floats() const { return all_prepared() + partial * partition.tasks(); }
+};
+
+// Some rows where they are multiplied, and what becomes of their products.
+struct RowBlock {
+  Range rows;       // of the call's
+  const float* at;  // the first of them in fp32
+  int64_t ld;
+  Epilogue epilogue;  // from the first of them on
+  Sums start;         // likewise; nr columns a panel
+  float* prepared;    // RowsPlan::prepared floats, of rows from `first` on
+  int64_t first;
+  Range next;  // the rows that the same task prepares next
+
+  RowBlock part(Range of) const {
+    const int64_t row = of.begin - rows.begin;
+    return {of, at + row * ld, ld, epilogue.from(row, 0), start.from(row, 0), prepared, first, {of.end, of.end}};
+  }
+};
+
+// Row stride of a copy: an odd number of lines, so that the rows of a tile spread over all sets of L1.
+inline int64_t copy_stride(int64_t k) { return (ceil_div(k, kLine) | 1) * kLine; }
+
+// When the rows of a call are copied before they are multiplied.
+struct CopyRule {
+  bool colliding;  // if their stride crowds L1: as they lie is worth 2 % at n = 512 and 10 % at n = 64 (Zen 5, 2026-11)
+  bool overwritten;  // if y overwrites them, for a row is read again after some of its outputs are written
+};
+
+// The rows of a call: as they are given, in dz = dy act'(y) if that is wanted, or in a copy. The one place where the
+// call's epilogue is completed.
+class CallRows {
+ public:
+  CallRows(const idelta_context& context, Multiplication& call, int64_t k, int64_t cols, int64_t nr,
+           const CopyRule& rule)
+      : kernels_(context.kernels),
+        call_(call),
+        k_(k),
+        nr_(nr),
+        at_(call.rows.dz ? call.rows.dz : call.rows.src),
+        ld_(call.rows.dz ? call.rows.lddz : call.rows.ld),
+        copied_((call.rows.y && !call.rows.dz) || (rule.colliding && rows_collide(call.m, ld_)) ||
+                (rule.overwritten && call.epilogue.y == at_)),
+        own_residual_(!call.epilogue.residual) {
+    if (own_residual_) call.epilogue.residual = at_, call.epilogue.ld_residual = ld_;
+    call.epilogue.fetch_y = far_outputs(context.caches, call.m, cols);
+  }
+
+  bool prepares() const { return call_.rows.y || copied_; }
+
+  // Copies lie first in `prepared`.
+  RowBlock block(Range rows, Range next, float* prepared) const {
+    RowBlock block{.rows = rows,
+                   .at = copied_ ? prepared : at_ + rows.begin * ld_,
+                   .ld = copied_ ? copy_stride(k_) : ld_,
+                   .epilogue = call_.epilogue.from(rows.begin, 0),
+                   .start = {},
+                   .prepared = prepared,
+                   .first = rows.begin,
+                   .next = next};
+    if (own_residual_) block.epilogue.residual = block.at, block.epilogue.ld_residual = block.ld;
+    if (call_.start.at) {
+      block.start = {const_cast<float*>(call_.start.at) + rows.begin * call_.start.ld, call_.start.ld, nr_};
+    }
+    return block;
+  }
+
+  void prepare(const RowBlock& block) const {
+    const Rows& rows = call_.rows;
+    float* const copy = const_cast<float*>(block.at);
+    if (rows.y && !rows.dz) return kernels_.f32_copy_rows(gradient_step(rows, block.rows, k_, copy, block.ld));
+    if (rows.y) {
+      float* const dz = rows.dz + block.rows.begin * rows.lddz;
+      kernels_.f32_copy_rows(gradient_step(rows, block.rows, k_, dz, rows.lddz));
+    }
+    if (!copied_) return;
+    const float* const src = at_ + block.rows.begin * ld_;
+    kernels_.f32_copy_rows(
+        {.rows = block.rows.size(), .cols = k_, .src = src, .ld = ld_, .dst = copy, .ldd = block.ld});
+  }
+
+ private:
+  const KernelTable& kernels_;
+  const Multiplication& call_;
+  int64_t k_, nr_;
+  const float* at_;  // as they are multiplied, unless copied
+  int64_t ld_;
+  bool copied_, own_residual_;
+};
+
+// A Product has prepares(call), whether its blocks need more than CallRows::prepare(), prepare(block), which does that,
+// and multiply(block, panels, partial).
+template <class Product>
+void multiply_rows(const idelta_context& context, const Product& product, const RowsPlan& plan, const CallRows& rows,
+                   const Multiplication& call, int64_t k) {
+  float* const prepared = call.workspace.take(plan.floats());
+  float* const partials = prepared + plan.all_prepared();
+  const bool prepares = rows.prepares() || product.prepares();
+  const auto prepare = [&](const RowBlock& block) {
+    if (rows.prepares()) rows.prepare(block);
+    product.prepare(block);
+  };
+
+  const int64_t tasks = plan.partition.tasks();
+  const RowBlock all = rows.block({0, call.m}, {call.m, call.m}, prepared);
+  if (plan.shared() && prepares) {
+    const int64_t preparers = std::min(call.m, tasks);
+    context.parallel.run(preparers, packing_work(call.m * k),
+                         [&](int64_t task) { prepare(all.part(part_of(call.m, preparers, task))); });
+  }
+  context.parallel.run(tasks, plan.multiply_adds, [&](int64_t task) {
+    const Cell cell = plan.partition.cell(task);
+    for (Range now{cell.rows.begin, 0}, next; now.begin < cell.rows.end; now = next) {
+      now.end = std::min(now.begin + plan.rows, cell.rows.end);
+      next = {now.end, std::min(now.end + plan.rows, cell.rows.end)};
+      const RowBlock block =
+          plan.shared() ? all.part(now) : rows.block(now, next, prepared + task * plan.prepared_stride());
+      if (prepares && !plan.shared()) prepare(block);
+      product.multiply(block, cell.panels, partials + task * plan.partial);
+    }
+  });
+}
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_FORMATS_MULTIPLY_ROWS_H

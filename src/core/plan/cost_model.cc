@@ -1,0 +1,43 @@
+#include "src/core/plan/cost_model.h"
+
+#include <algorithm>
+
+#include "src/core/base/range.h"
+
+namespace idelta::core {
+namespace {
+
+constexpr double kWord = 4;  // bytes
+
+// Bytes a step at which a task gets its part of the matrix; 0: it stays in L2.
+double panel_rate(const CostModel& model, const MultiplyShape& shape, double part_bytes, double all_bytes) {
+  if (part_bytes <= static_cast<double>(shape.caches.l2) / 2) return 0;
+  const auto threads = static_cast<double>(shape.threads);
+  if (all_bytes <= static_cast<double>(shape.caches.l3) * threads) return model.l3_bytes;
+  return std::min(model.memory_bytes, model.shared_memory_bytes / threads);
+}
+
+}  // namespace
+
+double multiply_steps(const CostModel& model, const MultiplyShape& shape, int64_t rows, int64_t panels,
+                      int64_t all_panels) {
+  const auto words = static_cast<double>(shape.words);
+  const double panel_bytes = words * static_cast<double>(shape.tile.nr) * kWord;
+  const auto tiles = static_cast<double>(ceil_div(rows, shape.tile.mr));
+  const double height = static_cast<double>(rows) / tiles;
+  // One tile takes several panels at once, which gives it chains enough.
+  const double tile = (tiles == 1 ? height : std::max(height, model.least_rows)) + model.tile_rows;
+  const double multiplying = words * tiles * tile;
+  const double rate = panel_rate(model, shape, panel_bytes * static_cast<double>(panels),
+                                 panel_bytes * static_cast<double>(all_panels));
+  const double streaming =
+      rate == 0 ? 0 : panel_bytes * static_cast<double>(ceil_div(rows, std::min(rows, shape.block_rows))) / rate;
+  double steps = static_cast<double>(panels) * std::max(multiplying, streaming);
+  if (panels == all_panels) return steps;
+  // With panels cut, every task reads rows that others have prepared, or that the layer before has left in their
+  // caches.
+  steps += static_cast<double>(rows) * words * kWord / (shape.prepared ? model.other_core_bytes : model.l3_bytes);
+  return shape.prepared ? steps + model.join_steps : steps;
+}
+
+}  // namespace idelta::core
