@@ -2,11 +2,11 @@
 // the bound, and what SGEMM with W makes of the same rows.
 //
 //   error of a row    |y^ - y|_2 / |x|_2 of y = x + x D in fp64, with neither bias nor activation; dx of dz alike
-//   attack            rows that meet head on what a format drops: the leading singular vector of D - D~; one that is
-//                     rounded to bf16 along the leading singular vector of D~; and the sum of both
+//   attack            the worst of the rows of attack.h
 //   activations       x of the layer for forward, dz for backward_data
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -27,7 +27,9 @@ struct CertificateRow {
   double certificate;
   WorstErrors attack, activations;
 
-  double tightness() const;  // the worst error found / certificate: at most 1
+  // The worst error found / certificate: at most 1.
+  double tightness() const { return std::max(attack.ours, activations.ours) / certificate; }
+  bool holds() const { return tightness() <= 1.0; }
 };
 
 // The two passes of problem.layer in each format that problem.isa runs; of inputs, delta and the m rows of x and dz.
@@ -43,6 +45,8 @@ struct RowBoundRow {
   double attack, activations;  // the least row_error / error found: at least 1
   double typical;              // its median on the activations
   double gain;                 // the median of certificate ||x||_2 / row_error there
+
+  bool holds() const { return std::min(attack, activations) >= 1.0; }
 };
 RowBoundRow measure_row_bounds(const Problem& problem, const Inputs& inputs, int64_t rank);
 std::string to_table(const std::vector<RowBoundRow>& rows);

@@ -2,10 +2,10 @@
 #include "bench/compare.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <stdexcept>
 
 #include "bench/point.h"
+#include "bench/text.h"
 
 namespace idelta::bench {
 
@@ -14,7 +14,7 @@ namespace {
 CompareRow row_of(const PointResult& point) {
   for (const ImplementationResult& result : point.implementations) {
     if (!result.failure.empty()) {
-      throw std::runtime_error(std::string(pass_name(point.problem.pass)) + " of " + result.name +
+      throw std::runtime_error(point.problem.pass.name() + " of " + result.name +
                                " at n = " + std::to_string(point.problem.n) +
                                ", m = " + std::to_string(point.problem.m) + ": " + result.failure);
     }
@@ -23,7 +23,7 @@ CompareRow row_of(const PointResult& point) {
   const ImplementationResult& peer = point.implementations[1];
   const Quartiles ratio = quartiles(ratios(peer.seconds, ours.seconds));
   const double giga_flops = point.problem.flops() * 1e-9;
-  return {.pass = pass_name(point.problem.pass),
+  return {.pass = point.problem.pass.name(),
           .n = point.problem.n,
           .m = point.problem.m,
           .threads = point.problem.threads,
@@ -47,7 +47,7 @@ std::vector<CompareRow> compare(const CompareOptions& options) {
           ", m = " + std::to_string(point.m) + ", threads = " + std::to_string(point.threads));
     }
     for (const std::string& pass : options.passes) {
-      problems.push_back({pass_from_name(pass), point.n, point.m, point.threads, options.isa});
+      problems.push_back({Pass(pass), point.n, point.m, point.threads, options.isa});
     }
   }
   PointOptions point_options;
@@ -65,28 +65,21 @@ std::vector<CompareRow> compare(const CompareOptions& options) {
 
 std::string to_table(const std::vector<CompareRow>& rows) {
   std::string text;
-  char line[200];
-  std::snprintf(line, sizeof line, "%-17s %6s %6s %8s %9s %9s %7s  %-13s %6s\n", "pass", "n", "m", "threads", "idelta",
-                "OpenBLAS", "ratio", "quartiles", "peak");
-  text += line;
-  std::snprintf(line, sizeof line, "%-17s %6s %6s %8s %9s %9s %7s  %-13s %6s\n", "", "", "", "", "GFLOP/s", "GFLOP/s",
-                "", "", "%");
-  text += line;
+  constexpr const char* kHeading = "%-17s %6s %6s %8s %9s %9s %7s  %-13s %6s\n";
+  append(text, kHeading, "pass", "n", "m", "threads", "idelta", "OpenBLAS", "ratio", "quartiles", "peak");
+  append(text, kHeading, "", "", "", "", "GFLOP/s", "GFLOP/s", "", "", "%");
   std::vector<double> all_ratios;
   const CompareRow* least = nullptr;
   for (const CompareRow& row : rows) {
-    std::snprintf(line, sizeof line, "%-17s %6lld %6lld %8d %9.1f %9.1f %7.2f  %5.2f - %-5.2f %6.0f\n",
-                  row.pass.c_str(), static_cast<long long>(row.n), static_cast<long long>(row.m), row.threads,
-                  row.idelta_gflops, row.openblas_gflops, row.ratio, row.ratio_low, row.ratio_high, row.peak_percent);
-    text += line;
+    append(text, "%-17s %6d %6d %8d %9.1f %9.1f %7.2f  %5.2f - %-5.2f %6.0f\n", row.pass.c_str(), int(row.n),
+           int(row.m), row.threads, row.idelta_gflops, row.openblas_gflops, row.ratio, row.ratio_low, row.ratio_high,
+           row.peak_percent);
     all_ratios.push_back(row.ratio);
     if (least == nullptr || row.ratio < least->ratio) least = &row;
   }
   if (least != nullptr) {
-    std::snprintf(line, sizeof line, "geometric mean of the ratios %.2f, least %.2f (%s, n %lld, m %lld, threads %d)\n",
-                  geometric_mean(all_ratios), least->ratio, least->pass.c_str(), static_cast<long long>(least->n),
-                  static_cast<long long>(least->m), least->threads);
-    text += line;
+    append(text, "geometric mean of the ratios %.2f, least %.2f (%s, n %d, m %d, threads %d)\n",
+           geometric_mean(all_ratios), least->ratio, least->pass.c_str(), int(least->n), int(least->m), least->threads);
   }
   return text;
 }

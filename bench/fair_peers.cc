@@ -79,8 +79,9 @@ double pause_seconds() {
 }
 
 // Threads that wait for their next call spin for a millisecond and then sleep. Calls that follow each other within
-// microseconds, as all of ours do, find them awake; the next participant, who waits for them (settle.h), need not wait
-// for libgomp's usual 300 thousand turns (5 to 15 ms), libomp's 200 ms or the 2^26 cycles of OpenBLAS' own threads.
+// microseconds, as all of ours do, find them awake; the next participant, who waits for them (round_robin.cc), need not
+// wait for libgomp's usual 300 thousand turns (5 to 15 ms), libomp's 200 ms or the 2^26 cycles of OpenBLAS' own
+// threads.
 bool bound_spinning() {
   constexpr double kSpinSeconds = 1e-3;
   if (std::getenv("OMP_WAIT_POLICY") != nullptr) return false;  // the user has decided

@@ -104,9 +104,5 @@ std::string to_report(const std::vector<NetworkResult>& results);
 
 // The peers that multiply dense D or W (implementations/table.cc).
 std::vector<NetworkEntry> network_peers();
-NetworkEntry openblas_network_entry();
-#ifdef IDELTA_BENCH_ONEDNN
-std::vector<NetworkEntry> onednn_network_entries();
-#endif
 
 }  // namespace idelta::bench

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "bench/network.h"
-#include "bench/report.h"
+#include "bench/text.h"
 
 namespace idelta::bench {
 
@@ -38,8 +38,8 @@ void append_settled(std::string& text, const NetworkImplementation& implementati
   append(text, "  %s: settled by", implementation.title.c_str());
   const char* before = "";
   for (const SettledRows& rows : implementation.settled) {
-    append(text, "%s %s %lld of %lld (%.2f %% of all)", before, rows.form.c_str(), static_cast<long long>(rows.settled),
-           static_cast<long long>(rows.tried), 100.0 * double(rows.settled) / double(images));
+    append(text, "%s %s %d of %d (%.2f %% of all)", before, rows.form.c_str(), int(rows.settled), int(rows.tried),
+           100.0 * double(rows.settled) / double(images));
     before = ",";
   }
   text += '\n';
@@ -52,12 +52,12 @@ void append_row(std::string& text, const NetworkResult& result, const NetworkImp
     return;
   }
   const Quartiles seconds = quartiles(implementation.seconds);
-  append(text, " %7s %5lld %9.0f %5.1f", implementation.variant.c_str(), static_cast<long long>(implementation.batch),
+  append(text, " %7s %5d %9.0f %5.1f", implementation.variant.c_str(), int(implementation.batch),
          double(result.images) / seconds.median, 100.0 * (seconds.high - seconds.low) / seconds.median);
   append_ratio(text, dense_of(result), implementation);
   append_ratio(text, best_rival(result, true), implementation);
   append_ratio(text, best_rival(result, false), implementation);
-  append(text, "  %6lld\n", static_cast<long long>(implementation.differ));
+  append(text, "  %6d\n", int(implementation.differ));
 }
 
 }  // namespace
@@ -82,9 +82,8 @@ std::string to_report(const std::vector<NetworkResult>& results) {
   if (results.empty()) return "";
   std::string text = kLegend;
   for (const NetworkResult& result : results) {
-    append(text, "\npredict, %lld layers of n %lld, m %lld, %d thread%s\n", static_cast<long long>(result.layers),
-           static_cast<long long>(result.n), static_cast<long long>(result.images), result.threads,
-           result.threads == 1 ? "" : "s");
+    append(text, "\npredict, %d layers of n %d, m %d, %s\n", int(result.layers), int(result.n), int(result.images),
+           threads_text(result.threads).c_str());
     append(text, "%-18s %7s %5s %9s %5s  %17s  %17s  %17s  %6s\n", "", "variant", "batch", "rows/s", "iqr%", "/ idelta",
            "/ f32", "/ best", "differ");
     for (const NetworkImplementation& implementation : result.implementations) append_row(text, result, implementation);

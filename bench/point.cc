@@ -35,7 +35,7 @@ class Copies {
   }
 
   void prepare(int64_t calls) {
-    if (!problem_.trains()) return;
+    if (!problem_.pass.trains()) return;
     const int64_t steps = (calls + int64_t(copies_.size()) - 1) / int64_t(copies_.size());
     if (steps_ + steps > kStepsPerReset) {
       for (const auto& copy : copies_) copy->reset(timing_learning_rate(problem_));
@@ -57,7 +57,7 @@ class Copies {
 // So many that what is read between two calls of the same copy is more than the cache holds.
 int64_t copies_for(const Problem& problem, bool cold) {
   if (!cold) return 1;
-  const double matrices = problem.trains() ? 2.0 : 1.0;  // D and v
+  const double matrices = problem.pass.trains() ? 2.0 : 1.0;  // D and v
   const double layer_floats = double(problem.n) * (matrices * double(problem.n) + 2.0 * double(problem.m));
   return std::max<int64_t>(2, std::llround(double(cold_bytes()) / (sizeof(float) * layer_floats)));
 }
@@ -82,7 +82,7 @@ class Turns {
     result_at_.push_back(participants_.size());
     participants_.push_back({.run = [&copies] { copies.run(); },
                              .prepare = [&copies](int64_t calls) { copies.prepare(calls); },
-                             .most_calls = problem_.trains() ? kStepsPerReset / 2 : INT64_MAX,
+                             .most_calls = problem_.pass.trains() ? kStepsPerReset / 2 : INT64_MAX,
                              .first_calls = copies.count()});
     results_.push_back(&result);
   }
@@ -135,6 +135,19 @@ bool are_compared(const ImplementationResult& ours, const ImplementationResult& 
   if (ours.format == theirs.format) return true;
   if (rank_of(theirs.format) > 0) return false;
   return rank_of(ours.format) == 0 || (theirs.name == "idelta" && theirs.format == "f32");
+}
+
+bool is_match(const ImplementationResult& ours, const ImplementationResult& theirs) {
+  return theirs.format == ours.format || (theirs.format == "f32" && rank_of(ours.format) == 0);
+}
+
+const ImplementationResult* best_rival(const PointResult& point, const ImplementationResult& ours) {
+  const ImplementationResult* best = nullptr;
+  for (const ImplementationResult& theirs : point.implementations) {
+    if (!theirs.rival || !theirs.failure.empty() || !is_match(ours, theirs)) continue;
+    if (best == nullptr || quartiles(theirs.seconds).median < quartiles(best->seconds).median) best = &theirs;
+  }
+  return best;
 }
 
 PointResult measure_point(const Problem& problem, const Inputs& inputs, const std::vector<ImplementationEntry>& entries,

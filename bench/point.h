@@ -45,6 +45,12 @@ struct PointResult {
 // D in fp32, and nothing dense with low rank.
 bool are_compared(const ImplementationResult& ours, const ImplementationResult& theirs);
 
+// No less accurate by its format alone, and of the same D.
+bool is_match(const ImplementationResult& ours, const ImplementationResult& theirs);
+
+// What idelta must beat: the fastest rival that matches; null if there is none.
+const ImplementationResult* best_rival(const PointResult& point, const ImplementationResult& ours);
+
 // inputs: of this problem.
 PointResult measure_point(const Problem& problem, const Inputs& inputs, const std::vector<ImplementationEntry>& entries,
                           const PointOptions& options);

@@ -1,4 +1,4 @@
-// Names of passes, the inputs of a grid point and an implementation's memory: see problem.h.
+// The inputs of a grid point and an implementation's memory: see problem.h.
 #include "bench/problem.h"
 
 #include <cblas.h>
@@ -10,9 +10,8 @@
 #include <cstring>
 #include <limits>
 #include <new>
-#include <stdexcept>
 
-#include "bench/factors.h"
+#include "bench/formats.h"
 #include "bench/random.h"
 
 namespace idelta::bench {
@@ -25,37 +24,11 @@ Buffer nan_buffer(int64_t count) {
   return buffer;
 }
 
-Buffer copy_of(const Buffer& other) {
-  Buffer buffer;
-  buffer.copy_from(other);
-  return buffer;
+int64_t size_of(Extent extent, const Problem& problem) {
+  return extent == Extent::kVector ? problem.n : problem.n * (extent == Extent::kMatrix ? problem.n : problem.m);
 }
 
 }  // namespace
-
-const char* pass_name(Pass pass) {
-  switch (pass) {
-    case Pass::kForward:
-      return "forward";
-    case Pass::kBackwardData:
-      return "backward_data";
-    case Pass::kBackwardWeights:
-      return "backward_weights";
-    case Pass::kUpdate:
-      return "update";
-    case Pass::kTrainStep:
-      return "train_step";
-  }
-  throw std::invalid_argument("unknown pass");
-}
-
-Pass pass_from_name(const std::string& name) {
-  for (const Pass pass : kAllPasses) {
-    if (name == pass_name(pass)) return pass;
-  }
-  throw std::invalid_argument("unknown pass '" + name +
-                              "': give forward, backward_data, backward_weights, update or train_step");
-}
 
 Buffer::Buffer(int64_t count) : size_(count) {
   if (count == 0) return;
@@ -76,27 +49,19 @@ void Buffer::copy_from(const Buffer& other) {
 
 double Problem::flops(const std::string& format) const {
   const auto rank = double(rank_of(format));
-  const double product = (rank > 0 ? 4.0 * rank : 2.0 * double(n)) * double(m) * double(n);
-  return pass == Pass::kTrainStep ? 3.0 * product : product;
+  double products = 0.0;
+  for (const Stage* stage : pass.stages()) products += stage->products;
+  return products * (rank > 0 ? 4.0 * rank : 2.0 * double(n)) * double(m) * double(n);
 }
 
 double Problem::traffic_bytes(const std::string& format) const {
-  const double elements = double(n) * double(n), matrix = 4 * elements, rows = 4 * double(m) * double(n);
-  const auto rank = double(rank_of(format));
-  const double delta = rank > 0 ? 4 * 2 * rank * double(n) : (format == "bf16" ? 2 : 4) * elements;  // bf16x3: 2 + 2
-  switch (pass) {
-    case Pass::kForward:
-      return delta + 2 * rows;
-    case Pass::kBackwardData:
-      return delta + 4 * rows;
-    case Pass::kBackwardWeights:
-      return matrix + 2 * rows;
-    case Pass::kUpdate:
-      return 4 * matrix + 2 * rows;
-    case Pass::kTrainStep:
-      return 2 * delta + 4 * matrix + 8 * rows;
+  const auto width = double(n), rank = double(rank_of(format));
+  const double delta = traits_of(format).element_bytes * width * (rank > 0 ? 2 * rank : width);
+  double bytes = 0.0;
+  for (const Stage* stage : pass.stages()) {
+    bytes += stage->deltas * delta + 4 * width * (stage->matrices * width + stage->rows * double(m));
   }
-  throw std::invalid_argument("unknown pass");
+  return bytes;
 }
 
 Inputs random_inputs(const Problem& problem) {
@@ -111,43 +76,25 @@ Inputs random_inputs(const Problem& problem) {
   // The norm of a matrix with independent entries of variance s^2 / 3 tends to 2 s sqrt(n / 3): 0.3 for this s.
   inputs.delta = random_buffer(random, n * n, 0.26f / std::sqrt(float(n)));
   inputs.bias = random_buffer(random, n, 0.1f);
-  inputs.velocity = random_buffer(random, problem.trains() ? n * n : 0, 0.01f);
-  inputs.bias_velocity = random_buffer(random, problem.trains() ? n : 0, 0.01f);
+  inputs.velocity = random_buffer(random, problem.pass.trains() ? n * n : 0, 0.01f);
+  inputs.bias_velocity = random_buffer(random, problem.pass.trains() ? n : 0, 0.01f);
   return inputs;
 }
 
 LayerMemory::LayerMemory(const Problem& problem, const Inputs& inputs, bool identity_in_weights) {
-  const int64_t mn = problem.m * problem.n, nn = problem.n * problem.n;
-  switch (problem.pass) {
-    case Pass::kForward:
-      x = copy_of(inputs.x);
-      y = nan_buffer(mn);
-      break;
-    case Pass::kBackwardData:
-      dy = copy_of(inputs.dy);
-      y = copy_of(inputs.y);
-      dz = nan_buffer(mn);
-      dx = nan_buffer(mn);
-      break;
-    case Pass::kBackwardWeights:
-      x = copy_of(inputs.x);
-      dz = copy_of(inputs.dz);
-      gradient = nan_buffer(nn);
-      bias_gradient = nan_buffer(problem.n);
-      return;  // the only pass without weights
-    case Pass::kUpdate:
-      x = copy_of(inputs.x);
-      dz = copy_of(inputs.dz);
-      break;
-    case Pass::kTrainStep:
-      x = copy_of(inputs.x);
-      dy = copy_of(inputs.dy);
-      y = nan_buffer(mn);
-      dz = nan_buffer(mn);
-      dx = nan_buffer(mn);
-      break;
+  bool has_parameters = false;
+  for (const Stage* stage : problem.pass.stages()) {
+    for (const Operand& operand : stage->reads) {
+      Buffer& kept = this->*operand.kept;
+      if (kept.size() == 0) kept.copy_from(inputs.*operand.given);
+    }
+    for (const Operand& operand : stage->writes) {
+      Buffer& kept = this->*operand.kept;
+      if (kept.size() == 0) kept = nan_buffer(size_of(operand.extent, problem));
+    }
+    has_parameters |= stage->has_parameters;
   }
-  reset_weights(inputs, identity_in_weights);
+  if (has_parameters) reset_weights(inputs, identity_in_weights);
 }
 
 void LayerMemory::reset_weights(const Inputs& inputs, bool identity_in_weights) {

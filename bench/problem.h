@@ -3,13 +3,12 @@
 //     W = I + D;   forward           y  = act(x + x D + b)
 //                  backward_data     dz = dy (.) act'(y),  dx = dz + dz D^T
 //                  backward_weights  dD = x^T dz,  db = column sums of dz
-//                  update            v = momentum v + x^T dz,  D -= lr v (bias alike), and whatever the next forward
-//                  and
-//                                    backward_data need of the new D: repacking is part of it
+//                  update            v = momentum v + x^T dz,  D -= lr v (bias alike), and repacking: whatever the next
+//                                    forward and backward_data need of the new D
 //                  train_step        forward, backward_data, update
 //
 // act is hard_tanh, matrices are dense row-major (ld = n), the identity scale is 1. D is dense, or in forward and
-// backward_data a product of two factors (factors.h).
+// backward_data a product of two factors (factors.h). The tables of passes are in passes.cc.
 #pragma once
 
 #include <cstddef>
@@ -17,16 +16,10 @@
 #include <memory>
 #include <string>
 
+#include "bench/passes.h"
 #include "idelta/idelta.h"
 
 namespace idelta::bench {
-
-enum class Pass { kForward, kBackwardData, kBackwardWeights, kUpdate, kTrainStep };
-inline constexpr Pass kAllPasses[] = {Pass::kForward, Pass::kBackwardData, Pass::kBackwardWeights, Pass::kUpdate,
-                                      Pass::kTrainStep};
-
-const char* pass_name(Pass pass);
-Pass pass_from_name(const std::string& name);  // throws std::invalid_argument
 
 struct Problem {
   Pass pass;
@@ -34,8 +27,6 @@ struct Problem {
   int threads;
   idelta_isa isa = IDELTA_ISA_AUTO;
   int layer = 0;  // of a trained model, from 1, whose D, x, y and dy are the inputs; 0: random numbers
-
-  bool trains() const { return pass == Pass::kUpdate || pass == Pass::kTrainStep; }
 
   // Nominal: 2 m n^2 for each multiplication by or for D, whatever an implementation really does; 4 m n r where D is
   // of low rank r.
@@ -85,7 +76,8 @@ struct Inputs {
 Inputs random_inputs(const Problem& problem);
 
 // An implementation's own copies of what its pass reads, and room for what it writes (filled with NaN, so that what is
-// not written shows). `weights` holds D, or W = I + D where the implementation multiplies by W.
+// not written shows). What one stage of the pass writes and a later one reads is not copied. `weights` holds D, or W =
+// I + D where the implementation multiplies by W.
 struct LayerMemory {
   LayerMemory(const Problem& problem, const Inputs& inputs, bool identity_in_weights);
   void reset_weights(const Inputs& inputs, bool identity_in_weights);

@@ -2,20 +2,12 @@
 #include "bench/report.h"
 
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
 #include <iterator>
 
-namespace idelta::bench {
+#include "bench/text.h"
+#include "bench/verdict.h"
 
-void append(std::string& text, const char* format, ...) {
-  char piece[256];
-  va_list arguments;
-  va_start(arguments, format);
-  std::vsnprintf(piece, sizeof piece, format, arguments);
-  va_end(arguments);
-  text += piece;
-}
+namespace idelta::bench {
 
 namespace {
 
@@ -28,11 +20,6 @@ const ImplementationResult* find(const PointResult& point, const std::string& ti
 // idelta's own.
 const ImplementationResult* ours_of(const PointResult& point, const std::string& format) {
   return find(point, title_of("idelta", format));
-}
-
-// No less accurate by its format alone, and of the same D.
-bool matches(const ImplementationResult& theirs, const std::string& format) {
-  return theirs.format == format || (theirs.format == "f32" && rank_of(format) == 0);
 }
 
 // One column of ratios: those so far.
@@ -64,30 +51,16 @@ std::vector<Column> columns_of(const Points& points, const std::string& format) 
       const bool known = std::any_of(columns.begin(), columns.end(),
                                      [&](const Column& column) { return column.name == result.title(); });
       const bool wanted =
-          result.name == "idelta" ? &result != &ours && are_compared(ours, result) : matches(result, format);
+          result.name == "idelta" ? &result != &ours && are_compared(ours, result) : is_match(ours, result);
       if (wanted && !known) columns.push_back({.name = result.title(), .ratios = {}});
     }
   }
   return columns;
 }
 
-void append_best(std::string& text, const ImplementationResult& ours, Column& column, const PointResult& point) {
-  const ImplementationResult* best = nullptr;
-  for (const ImplementationResult& theirs : point.implementations) {
-    if (!theirs.rival || !theirs.failure.empty() || !matches(theirs, ours.format)) continue;
-    if (best == nullptr || quartiles(theirs.seconds).median < quartiles(best->seconds).median) best = &theirs;
-  }
-  if (best == nullptr) {
-    append(text, "  %6s", "-");
-    return;
-  }
-  const double ratio = quartiles(ratios(best->seconds, ours.seconds)).median;
-  append(text, "  %6.2f", ratio);
-  column.add(ratio, point);
-}
-
-void append_ratio(std::string& text, const ImplementationResult& ours, Column& column, const PointResult& point) {
-  const ImplementationResult* theirs = find(point, column.name);
+// "-" where there is nobody to compare with.
+void append_ratio(std::string& text, const ImplementationResult& ours, const ImplementationResult* theirs,
+                  Column& column, const PointResult& point) {
   if (theirs == nullptr) {
     append(text, "  %17s", "-");
   } else if (!theirs->failure.empty()) {
@@ -101,7 +74,7 @@ void append_ratio(std::string& text, const ImplementationResult& ours, Column& c
 
 void append_row(std::string& text, const PointResult& point, const ImplementationResult& ours,
                 std::vector<Column>& columns) {
-  append(text, "%6lld %6lld", static_cast<long long>(point.problem.n), static_cast<long long>(point.problem.m));
+  append(text, "%6d %6d", int(point.problem.n), int(point.problem.m));
   if (!ours.failure.empty()) {
     append(text, "  WRONG: %s\n", ours.failure.c_str());
     return;
@@ -116,24 +89,25 @@ void append_row(std::string& text, const PointResult& point, const Implementatio
            100.0 * quartiles(ours.bandwidth_fraction).median);
   }
   append(text, " %5.1f  %7.1e", 100.0 * (seconds.high - seconds.low) / seconds.median, ours.relative_error);
-  append_best(text, ours, columns.front(), point);
-  for (size_t c = 1; c < columns.size(); ++c) append_ratio(text, ours, columns[c], point);
+  for (Column& column : columns) {
+    const ImplementationResult* theirs = column.name == kBest ? best_rival(point, ours) : find(point, column.name);
+    append_ratio(text, ours, theirs, column, point);
+  }
   text += '\n';
 }
 
 std::string table_of(const Points& points, const std::string& format) {
   std::string text;
   std::vector<Column> columns = columns_of(points, format);
-  append(text, "%6s %6s %8s %5s %6s %5s %5s  %7s  %6s", "n", "m", "GFLOP/s", "peak%", "GB/s", "bw%", "iqr%", "error",
-         "/ best");
-  for (size_t c = 1; c < columns.size(); ++c) append(text, "  %17s", ("/ " + columns[c].name).c_str());
+  append(text, "%6s %6s %8s %5s %6s %5s %5s  %7s", "n", "m", "GFLOP/s", "peak%", "GB/s", "bw%", "iqr%", "error");
+  for (const Column& column : columns) append(text, "  %17s", ("/ " + column.name).c_str());
   text += '\n';
   for (const PointResult* point : points) append_row(text, *point, *ours_of(*point, format), columns);
   for (const Column& column : columns) {
     if (column.ratios.empty()) continue;
-    append(text, "  / %-15s geometric mean %5.2f, least %5.2f at n %lld, m %lld\n", column.name.c_str(),
-           geometric_mean(column.ratios), column.least, static_cast<long long>(column.least_at->problem.n),
-           static_cast<long long>(column.least_at->problem.m));
+    append(text, "  / %-15s geometric mean %5.2f, least %5.2f at n %d, m %d\n", column.name.c_str(),
+           geometric_mean(column.ratios), column.least, int(column.least_at->problem.n),
+           int(column.least_at->problem.m));
   }
   return text;
 }
@@ -148,8 +122,8 @@ std::string heading_of(const Points& points, const std::string& format, bool col
   std::vector<double> peaks;
   for (const PointResult* point : points) peaks.push_back(point->fma_gflops);
   std::string text;
-  append(text, "\n%s, %s, %s, %d thread%s, ", pass_name(problem.pass), format.c_str(), cold ? "cold" : "warm",
-         problem.threads, problem.threads == 1 ? "" : "s");
+  append(text, "\n%s, %s, %s, %s, ", problem.pass.name().c_str(), format.c_str(), cold ? "cold" : "warm",
+         threads_text(problem.threads).c_str());
   if (problem.layer != 0) append(text, "layer %d of the trained model, ", problem.layer);
   append(text, "FMA peak %.0f GFLOP/s\n", quartiles(peaks).median);
   return text;
@@ -205,6 +179,7 @@ std::string to_report(const std::vector<PointResult>& points, const ReportOption
     }
     begin = end;
   }
+  text += to_verdict(verdict_rows(points, options.cold));
   append_disturbance(text, points);
   if (!options.warning.empty()) text += "\n" + options.warning;
   return text;

@@ -1,4 +1,4 @@
-// The readable end of a benchmark run: one table a pass, number of threads, layer and format of idelta.
+// The readable end of a benchmark run: one table for each pass, number of threads, layer and format of idelta.
 #pragma once
 
 #include <string>
@@ -20,8 +20,5 @@ struct ReportOptions {
 // and idelta's other formats; those of low rank are the same rank's and idelta's in fp32, and stand in no other table.
 // Points without idelta are left out; results that are wrong have no figure.
 std::string to_report(const std::vector<PointResult>& points, const ReportOptions& options);
-
-// printf to the end of a text; 255 characters at most.
-__attribute__((format(printf, 2, 3))) void append(std::string& text, const char* format, ...);
 
 }  // namespace idelta::bench

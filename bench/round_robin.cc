@@ -6,12 +6,35 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-
-#include "bench/settle.h"
+#include <ctime>
+#include <thread>
 
 namespace idelta::bench {
 
 namespace {
+
+double process_seconds() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
+}
+
+// Sleeps until no other thread of this process uses a processor; false if one still does after 50 ms, as those of
+// OMP_WAIT_POLICY=active do. Threads that have done their part of a call spin for a while in case another follows,
+// OpenMP's for milliseconds, idelta's own for a tenth of one, and the next participant on the same cores would pay.
+// Processor time of the whole process that passes while this thread sleeps belongs to the others.
+bool settle() {
+  constexpr auto kNap = std::chrono::microseconds(200);
+  // Falling asleep and waking up take some 20 us of this thread's own; a thread that spins takes the whole nap.
+  constexpr double kBusySeconds = 100e-6;
+  constexpr int kMostNaps = 250;
+  for (int nap = 0; nap < kMostNaps; ++nap) {
+    const double before = process_seconds();
+    std::this_thread::sleep_for(kNap);
+    if (process_seconds() - before < kBusySeconds) return true;
+  }
+  return false;
+}
 
 // How often the kernel took the processor from a thread of ours to give it to somebody else.
 int64_t preemptions() {
@@ -51,7 +74,7 @@ struct Sample {
 };
 
 // A sample that another process cut into, or a thread that would not go to sleep, says nothing of the participant and
-// is taken again; on a machine so busy that this goes on, the last try counts all the same.
+// is taken again; on a machine so busy that this goes on, the last try is taken as it is.
 Sample sample(const Participant& participant, const Turn& turn, const RoundRobinOptions& options) {
   for (int attempt = 1;; ++attempt) {
     if (participant.prepare) participant.prepare(turn.warming + turn.timed);

@@ -23,14 +23,14 @@ struct RoundRobinOptions {
   double sample_seconds = 4e-3;        // a sample is as many calls as fit, at least one
   double participant_seconds = 60e-3;  // all samples of a participant together, as far as the rounds permit
   int least_rounds = 5, most_rounds = 15;
-  // Several threads: wait before each sample until the last participant's have gone to sleep (settle.h).
+  // Several threads: wait before each sample until the last participant's have gone to sleep.
   bool settles = false;
-  int tries = 3;  // of a sample that others cut into; the last counts all the same
+  int tries = 3;  // of a sample that others cut into; the last is taken as it is
 };
 
 struct RoundRobin {
-  std::vector<std::vector<double>> seconds;  // a call: a vector a participant, an entry a round
-  double disturbed = 0.0;                    // share of the samples that others cut into all the same
+  std::vector<std::vector<double>> seconds;  // of one call: a vector for each participant, an entry for each round
+  double disturbed = 0.0;                    // share of the samples that others cut into in every try
 };
 
 RoundRobin round_robin(const std::vector<Participant>& participants, const RoundRobinOptions& options);

@@ -1,4 +1,4 @@
-// The flags of idelta_bench and the grid they select.
+// The flags of idelta_bench and what they select.
 #pragma once
 
 #include <cstdint>
@@ -6,29 +6,38 @@
 #include <vector>
 
 #include "bench/problem.h"
+#include "bench/shapes.h"
 
 namespace idelta::bench {
 
 struct Settings {
-  std::vector<int64_t> n, m;  // the grid
+  std::vector<Shape> shapes;  // n 0: the model's
   std::vector<int> threads;
   bool quick = false;  // fewer and shorter samples
   bool cold = false;
-  bool certificates = false;            // of the model's layers, instead of times
-  bool list = false;                    // only the names
-  std::string model, data;              // inputs of a trained model (trained.h); model empty: random numbers
-  std::vector<int> layers;              // of the model, from 1; empty: the first, a middle one, the last (all for
-                                        // certificates); 0 without one
-  std::string out;                      // folder for results.json and table.txt; empty: neither
+  int part = 0, parts = 1;  // this run measures every parts-th point, from this one on
+
+  std::string model, data;  // inputs of a trained model (trained.h); model empty: random numbers
+  // Of the model, from 1; empty: the first, a middle one and the last (all for certificates); 0 without a model.
+  std::vector<int> layers;
+
+  // Instead of measuring times:
+  bool list = false;          // only the names
+  bool certificates = false;  // of the model's layers
+  int64_t certificate_rows = 0;
+  std::string verdict;  // folder of runs that are done
+
+  std::string out;                      // folder for results.json, table.txt and points.csv; empty: none of them
   std::vector<std::string> for_google;  // arguments for Google Benchmark
 
-  bool writes_json() const;  // --out or --benchmark_out
+  bool writes_json() const;                                                 // --out or --benchmark_out
+  std::string out_path(const std::string& name, const char* ending) const;  // in --out, of this part
 };
 
-// Exits with CLI11's code after --help or a wrong flag.
+// Exits with CLI11's code after --help or a wrong flag. Prints the seed of random shapes.
 Settings settings_from(int argc, char** argv);
 
-// All problems of the grid, those of one pass, thread count and layer together.
+// The problems of a run, those of one pass, thread count and layer together.
 std::vector<Problem> problems_of(const Settings& settings);
 
 }  // namespace idelta::bench

@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "bench/clones.h"
 #include "bench/round_robin.h"
+#include "bench/text.h"
 
 namespace idelta::bench {
 
@@ -105,25 +105,19 @@ void TrafficLoop::run() {
 
 TrafficLoop traffic_loop_for(const Problem& problem, int64_t rank, bool cold) {
   const int64_t matrix_bytes = (rank > 0 ? 2 * rank : problem.n) * problem.n * int64_t(sizeof(float));
-  if (problem.trains()) return {Traffic::kReadWrite, 2 * matrix_bytes, problem.threads, cold};  // D and v
-  const Traffic kind = problem.pass == Pass::kBackwardWeights ? Traffic::kWrite : Traffic::kRead;
-  return {kind, matrix_bytes, problem.threads, cold};
+  const int64_t matrices = problem.pass.trains() ? 2 : 1;  // D and v
+  return {problem.pass.traffic(), matrices * matrix_bytes, problem.threads, cold};
 }
 
 std::string describe_bandwidth(int threads) {
-  char piece[80];
-  std::snprintf(piece, sizeof piece, "read bandwidth, %d thread%s:", threads, threads == 1 ? "" : "s");
-  std::string text = piece;
+  std::string text = "read bandwidth, " + threads_text(threads) + ":";
   for (const int64_t bytes : {threads * l1_bytes() / 2, threads * l2_bytes() / 2, threads * 8 * l2_bytes()}) {
     TrafficLoop loop(Traffic::kRead, bytes, threads, false);
-    std::snprintf(piece, sizeof piece, " %lld KiB %.0f GB/s,", static_cast<long long>(bytes >> 10),
-                  1e-9 * bytes_a_second(loop));
-    text += piece;
+    append(text, " %d KiB %.0f GB/s,", int(bytes >> 10), 1e-9 * bytes_a_second(loop));
   }
   TrafficLoop memory(Traffic::kRead, 16 << 20, threads, true);
-  std::snprintf(piece, sizeof piece, " cold (%lld MiB) %.0f GB/s", static_cast<long long>(cold_bytes() >> 20),
-                1e-9 * bytes_a_second(memory));
-  return text + piece;
+  append(text, " cold (%d MiB) %.0f GB/s", int(cold_bytes() >> 20), 1e-9 * bytes_a_second(memory));
+  return text;
 }
 
 }  // namespace idelta::bench

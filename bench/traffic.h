@@ -14,8 +14,6 @@ namespace idelta::bench {
 // but then the bandwidth beside it, which walks through as many bytes, comes from there too.
 int64_t cold_bytes();
 
-enum class Traffic { kRead, kWrite, kReadWrite };
-
 // A loop over a buffer of `bytes`, shared by `threads`, each keeping to its own part: the same again and again (warm),
 // or the next of as many as fill cold_bytes() (cold).
 class TrafficLoop {

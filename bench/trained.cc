@@ -128,7 +128,7 @@ Inputs TrainedModel::inputs(const Problem& problem) const {
   const std::vector<float> delta = network.delta(layer);
   inputs.delta = buffer_of(delta.data(), n * n);
   inputs.bias = buffer_of(network.bias(layer).data(), n);
-  if (problem.trains()) fill_velocity(state_->context, problem, inputs);
+  if (problem.pass.trains()) fill_velocity(state_->context, problem, inputs);
   return inputs;
 }
 

@@ -1,4 +1,4 @@
-// The library itself: D packed once, the library's own workspace, optimiser and repacking fused in idelta_update.
+// See idelta.h: D packed once, the library's own workspace, optimiser and repacking fused in idelta_update.
 #include "bench/implementations/idelta.h"
 
 #include <map>
@@ -54,30 +54,43 @@ std::vector<idelta_format> formats_on(idelta_isa isa) {
 }
 
 Idelta::Idelta(const Problem& problem, const Inputs& inputs, bool identity_in_weights, idelta_format format)
-    : Implementation(problem, inputs, identity_in_weights),
+    : Implementation(problem, inputs, identity_in_weights, codes()),
       format_(format),
       context_(context_for(problem.isa, problem.threads)) {
-  if (problem.pass == Pass::kBackwardWeights) return;
+  if (memory_.weights.size() == 0) return;
+  const bool forward = problem.pass.has("forward"), backward = problem.pass.has("backward_data");
   DeltaOptions options = kDeltaOptions;
   options.format = format_;
   options.identity_scale = identity_in_weights ? 0.0f : 1.0f;
-  options.passes = problem.pass == Pass::kForward        ? IDELTA_PASS_FORWARD
-                   : problem.pass == Pass::kBackwardData ? IDELTA_PASS_BACKWARD_DATA
-                                                         : IDELTA_PASS_BOTH;
-  delta_.emplace(context_, problem.n, memory_.weights.data(), problem.n, options);
-  if (!problem.trains()) return;
+  options.passes = forward == backward ? IDELTA_PASS_BOTH : forward ? IDELTA_PASS_FORWARD : IDELTA_PASS_BACKWARD_DATA;
+  own_delta_ = std::make_shared<Delta>(context_, problem.n, memory_.weights.data(), problem.n, options);
+  delta_ = own_delta_;
+  if (!problem.pass.trains()) return;
   velocity_ = Buffer(panels_floats(context_, problem.n));
   if (format_ != IDELTA_FORMAT_F32) master_ = Buffer(velocity_.size());
   pack_parameters();
 }
 
+Idelta::Idelta(const Problem& problem, const Inputs& inputs, std::shared_ptr<const Delta> delta)
+    : Implementation(problem, inputs, false, codes()),
+      format_(IDELTA_FORMAT_F32),
+      context_(context_for(problem.isa, problem.threads)),
+      delta_(std::move(delta)) {
+  memory_.weights = Buffer();
+}
+
+StageCodes Idelta::codes() {
+  return {code("forward", &Idelta::forward), code("backward_data", &Idelta::backward_data),
+          code("backward_weights", &Idelta::backward_weights), code("update", &Idelta::update)};
+}
+
 void Idelta::weights_changed() {
-  delta_->repack(memory_.weights.data(), problem_.n);
+  own_delta_->repack(memory_.weights.data(), problem_.n);
   pack_parameters();
 }
 
 void Idelta::pack_parameters() {
-  if (!problem_.trains()) return;
+  if (!problem_.pass.trains()) return;
   const int64_t n = problem_.n;
   panels_pack(context_, n, memory_.velocity.data(), n, velocity_.data());
   if (format_ == IDELTA_FORMAT_F32) return;
@@ -85,30 +98,9 @@ void Idelta::pack_parameters() {
 }
 
 void Idelta::fetch_weights() {
-  if (!problem_.trains()) return;
+  if (!problem_.pass.trains()) return;
   if (format_ == IDELTA_FORMAT_F32) return delta_->unpack(memory_.weights.data(), problem_.n);
   panels_unpack(context_, problem_.n, master_.data(), memory_.weights.data(), problem_.n);
-}
-
-double Idelta::operand_rounding() const {
-  constexpr double kBf16x3Rounding = 1.01 * 3 * 0x1p-16;  // two of each operand, and the product that is left out
-  return format_ == IDELTA_FORMAT_BF16 ? kBf16Rounding : format_ == IDELTA_FORMAT_BF16X3 ? kBf16x3Rounding : 0.0;
-}
-
-void Idelta::run() {
-  switch (problem_.pass) {
-    case Pass::kForward:
-      return forward();
-    case Pass::kBackwardData:
-      return backward_data();
-    case Pass::kBackwardWeights:
-      return backward_weights();
-    case Pass::kUpdate:
-      return update();
-    case Pass::kTrainStep:
-      forward(), backward_data(), update();
-      return;
-  }
 }
 
 void Idelta::forward() {
@@ -152,18 +144,18 @@ void Idelta::update() {
   optimizer.kind = IDELTA_OPTIMIZER_MOMENTUM;
   optimizer.learning_rate = learning_rate_;
   optimizer.momentum = kMomentum;
-  delta_->update({.m = problem_.m,
-                  .x = memory_.x.data(),
-                  .ldx = problem_.n,
-                  .dz = memory_.dz.data(),
-                  .lddz = problem_.n,
-                  .optimizer = &optimizer,
-                  .D = format_ == IDELTA_FORMAT_F32 ? nullptr : master_.data(),
-                  .state = {velocity_.data()},
-                  .bias = memory_.bias.data(),
-                  .bias_state = {memory_.bias_velocity.data()},
-                  .gradient_format = format_,
-                  .order = IDELTA_ORDER_PANELS});
+  own_delta_->update({.m = problem_.m,
+                      .x = memory_.x.data(),
+                      .ldx = problem_.n,
+                      .dz = memory_.dz.data(),
+                      .lddz = problem_.n,
+                      .optimizer = &optimizer,
+                      .D = format_ == IDELTA_FORMAT_F32 ? nullptr : master_.data(),
+                      .state = {velocity_.data()},
+                      .bias = memory_.bias.data(),
+                      .bias_state = {memory_.bias_velocity.data()},
+                      .gradient_format = format_,
+                      .order = IDELTA_ORDER_PANELS});
 }
 
 ImplementationEntry idelta_entry(idelta_format format) {
@@ -172,10 +164,39 @@ ImplementationEntry idelta_entry(idelta_format format) {
           .isa = [](idelta_isa isa) { return std::string(idelta_isa_name(context_for(isa, 1).isa())); },
           .identity_apart = true,
           .rival = false,
+          .stages = Idelta::codes(),
           .own_gradients = [format](int64_t m) { return format == IDELTA_FORMAT_F32 || rounds_gradients(format, m); },
-          .make = [format](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
-            return std::make_unique<Idelta>(problem, inputs, false, format);
-          }};
+          .make = maker<Idelta>(false, format)};
+}
+
+ImplementationEntry plain_entry(idelta_format format) {
+  ImplementationEntry entry = idelta_entry(format);
+  entry.name = "plain";
+  entry.identity_apart = false;
+  entry.make = maker<Idelta>(true, format);
+  return entry;
+}
+
+namespace {
+
+// A base, so that the inputs are there before Idelta takes them.
+struct OwnInputs {
+  Inputs own;
+};
+
+class IdeltaRandom : private OwnInputs, public Idelta {
+ public:
+  IdeltaRandom(const Problem& problem, const Inputs&)
+      : OwnInputs{random_inputs(problem)}, Idelta(problem, OwnInputs::own, false) {}
+};
+
+}  // namespace
+
+ImplementationEntry idelta_random_entry() {
+  ImplementationEntry entry = idelta_entry();
+  entry.name = "idelta_random";
+  entry.make = maker<IdeltaRandom>();
+  return entry;
 }
 
 }  // namespace idelta::bench

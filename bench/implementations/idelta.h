@@ -1,7 +1,7 @@
-// idelta itself, with the identity apart (idelta.cc) or inside the delta (plain.cc).
+// idelta itself: with the identity apart, with it inside the delta (plain), and by factors (low_rank.cc).
 #pragma once
 
-#include <optional>
+#include <memory>
 #include <vector>
 
 #include "bench/implementation.h"
@@ -20,14 +20,12 @@ class Idelta : public Implementation {
  public:
   Idelta(const Problem& problem, const Inputs& inputs, bool identity_in_weights,
          idelta_format format = IDELTA_FORMAT_F32);
-  void run() override;
-  double operand_rounding() const override;
-  double gradient_rounding() const override { return operand_rounding(); }
+  // By a delta that is packed already, for passes that do not train.
+  Idelta(const Problem& problem, const Inputs& inputs, std::shared_ptr<const Delta> delta);
+  static StageCodes codes();
+  double operand_rounding() const override { return traits_of(idelta_format_name(format_)).rounding; }
 
- private:
-  void weights_changed() override;
-  void fetch_weights() override;
-  void pack_parameters();
+ protected:
   void forward();
   void backward_data();
   void backward_weights();
@@ -35,8 +33,15 @@ class Idelta : public Implementation {
 
   const idelta_format format_;
   const Context& context_;
-  std::optional<Delta> delta_;  // empty for backward_weights, which needs none
-  Buffer velocity_, master_;    // in panels; F32: delta_ is the master
+
+ private:
+  void weights_changed() override;
+  void fetch_weights() override;
+  void pack_parameters();
+
+  std::shared_ptr<const Delta> delta_;  // empty for backward_weights, which needs none
+  std::shared_ptr<Delta> own_delta_;    // the same, if it is not shared
+  Buffer velocity_, master_;            // in panels; F32: delta_ is the master
 };
 
 }  // namespace idelta::bench

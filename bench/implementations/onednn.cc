@@ -24,45 +24,32 @@ namespace {
 class Onednn : public Implementation {
  public:
   Onednn(const Problem& problem, const Inputs& inputs, Type type)
-      : Implementation(problem, inputs, false), type_(type), stream_(cpu()) {
-    const Pass pass = problem.pass;
-    if (memory_.x.size() != 0) x_ = rows_operand(memory_.x);
-    if (memory_.dz.size() != 0) dz_ = rows_operand(memory_.dz);
-    if (pass == Pass::kForward || problem.trains()) make_forward();
-    if (pass == Pass::kBackwardData || problem.trains()) make_backward_data();
-    if (pass == Pass::kBackwardWeights) make_backward_weights(memory_.gradient.data(), 0.0f);
-    if (problem.trains()) make_backward_weights(memory_.velocity.data(), kMomentum);
+      : Implementation(problem, inputs, false, codes()),
+        type_(type),
+        x_is_converted_(problem.pass.has("forward")),
+        dz_is_converted_(problem.pass.has("backward_data")),
+        stream_(cpu()) {
+    const bool trains = problem.pass.trains();
+    if (memory_.x.size() != 0) x_ = rows_matrix(memory_.x);
+    if (memory_.dz.size() != 0) dz_ = rows_matrix(memory_.dz);
+    if (problem.pass.has("forward") || trains) make_forward();
+    if (problem.pass.has("backward_data") || trains) make_backward_data();
+    if (problem.pass.has("backward_weights")) make_backward_weights(memory_.gradient.data(), 0.0f);
+    if (trains) make_backward_weights(memory_.velocity.data(), kMomentum);
     Onednn::weights_changed();
   }
 
+  static StageCodes codes() {
+    return {code("forward", &Onednn::forward), code("backward_data", &Onednn::backward_data),
+            code("backward_weights", &Onednn::backward_weights), code("update", &Onednn::update)};
+  }
+
   void run() override {
-    switch (problem_.pass) {
-      case Pass::kForward:
-        forward();
-        break;
-      case Pass::kBackwardData:
-        backward_data();
-        break;
-      case Pass::kBackwardWeights:
-        convert_rows();
-        backward_weights_.run(stream_);
-        loops::column_sums(problem_.m, problem_.n, memory_.dz.data(), 0.0f, memory_.bias_gradient.data());
-        break;
-      case Pass::kUpdate:
-        convert_rows();
-        update();
-        break;
-      case Pass::kTrainStep:  // an update reads x and dz as the others have converted them
-        forward();
-        backward_data();
-        update();
-        break;
-    }
+    Implementation::run();
     stream_.wait();
   }
 
   double operand_rounding() const override { return type_ == Type::bf16 ? kBf16Rounding : 0.0; }
-  double gradient_rounding() const override { return operand_rounding(); }
 
  private:
   dnnl::memory view(Buffer& buffer, int64_t rows, int64_t columns, Tag tag = Tag::ab) {
@@ -70,13 +57,13 @@ class Onednn : public Implementation {
   }
 
   // x or dz.
-  Operand rows_operand(Buffer& buffer) {
+  Matrix rows_matrix(Buffer& buffer) {
     const int64_t m = problem_.m, n = problem_.n;
     return {view(buffer, m, n), matrix_desc(m, n, Tag::ab, type_)};
   }
 
   // D, or its transpose, in the order of oneDNN's choice.
-  Operand weights_operand(const dnnl::matmul::primitive_desc& wanted, Tag kept) {
+  Matrix weights_matrix(const dnnl::matmul::primitive_desc& wanted, Tag kept) {
     return {view(memory_.weights, problem_.n, problem_.n, kept), wanted.weights_desc()};
   }
 
@@ -88,7 +75,7 @@ class Onednn : public Implementation {
     const dnnl::matmul::desc desc(x_.read().get_desc(), matrix_desc(n, n, Tag::any, type_), matrix_desc(1, n),
                                   matrix_desc(m, n));
     const dnnl::matmul::primitive_desc wanted(desc, with(post), cpu());
-    delta_ = weights_operand(wanted, Tag::ab);
+    delta_ = weights_matrix(wanted, Tag::ab);
     forward_ = {dnnl::matmul(wanted),
                 {{DNNL_ARG_SRC, x_.read()},
                  {DNNL_ARG_WEIGHTS, delta_.read()},
@@ -103,7 +90,7 @@ class Onednn : public Implementation {
     post.append_binary(dnnl::algorithm::binary_add, matrix_desc(m, n));
     const dnnl::matmul::desc desc(dz_.read().get_desc(), matrix_desc(n, n, Tag::any, type_), matrix_desc(m, n));
     const dnnl::matmul::primitive_desc wanted(desc, with(post), cpu());
-    delta_transposed_ = weights_operand(wanted, Tag::ba);
+    delta_transposed_ = weights_matrix(wanted, Tag::ba);
     backward_data_ = {dnnl::matmul(wanted),
                       {{DNNL_ARG_SRC, dz_.read()},
                        {DNNL_ARG_WEIGHTS, delta_transposed_.read()},
@@ -118,10 +105,10 @@ class Onednn : public Implementation {
     if (beta != 0.0f) post.append_sum(beta);
     const dnnl::memory transposed_x(matrix_desc(n, m, Tag::ba, type_), cpu(), x_.read().get_data_handle());
     const dnnl::matmul::desc desc(transposed_x.get_desc(), dz_.read().get_desc(), matrix_desc(n, n));
-    backward_weights_ = {dnnl::matmul({desc, with(post), cpu()}),
-                         {{DNNL_ARG_SRC, transposed_x},
-                          {DNNL_ARG_WEIGHTS, dz_.read()},
-                          {DNNL_ARG_DST, dnnl::memory(matrix_desc(n, n), cpu(), target)}}};
+    gradient_ = {dnnl::matmul({desc, with(post), cpu()}),
+                 {{DNNL_ARG_SRC, transposed_x},
+                  {DNNL_ARG_WEIGHTS, dz_.read()},
+                  {DNNL_ARG_DST, dnnl::memory(matrix_desc(n, n), cpu(), target)}}};
   }
 
   void weights_changed() override {
@@ -134,9 +121,10 @@ class Onednn : public Implementation {
     delta_transposed_.convert(stream_);
   }
 
+  // In a pass of several stages an earlier one has converted them.
   void convert_rows() {
-    x_.convert(stream_);
-    dz_.convert(stream_);
+    if (!x_is_converted_) x_.convert(stream_);
+    if (!dz_is_converted_) dz_.convert(stream_);
   }
 
   void forward() {
@@ -150,18 +138,26 @@ class Onednn : public Implementation {
     backward_data_.run(stream_);
   }
 
+  void backward_weights() {
+    convert_rows();
+    gradient_.run(stream_);
+    loops::column_sums(problem_.m, problem_.n, memory_.dz.data(), 0.0f, memory_.bias_gradient.data());
+  }
+
   void update() {
-    backward_weights_.run(stream_);
+    convert_rows();
+    gradient_.run(stream_);
     loops::column_sums(problem_.m, problem_.n, memory_.dz.data(), kMomentum, memory_.bias_velocity.data());
     loops::step(memory_.weights.size(), learning_rate_, memory_.velocity.data(), memory_.weights.data());
     loops::step(memory_.bias.size(), learning_rate_, memory_.bias_velocity.data(), memory_.bias.data());
     repack();
   }
 
-  const Type type_;  // of what is multiplied
+  const Type type_;                              // of what is multiplied
+  const bool x_is_converted_, dz_is_converted_;  // by an earlier stage, when a gradient needs them
   dnnl::stream stream_;
-  Operand x_, dz_, delta_, delta_transposed_;
-  Matmul forward_, backward_data_, backward_weights_;
+  Matrix x_, dz_, delta_, delta_transposed_;
+  Matmul forward_, backward_data_, gradient_;
 };
 
 ImplementationEntry entry_of(idelta_format format, Type type) {
@@ -170,9 +166,8 @@ ImplementationEntry entry_of(idelta_format format, Type type) {
           .isa = [](idelta_isa) { return onednn_isa_name(); },
           .identity_apart = true,
           .rival = true,
-          .make = [type](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
-            return std::make_unique<Onednn>(problem, inputs, type);
-          }};
+          .stages = Onednn::codes(),
+          .make = maker<Onednn>(type)};
 }
 
 }  // namespace

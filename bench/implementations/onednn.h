@@ -25,10 +25,10 @@ inline const dnnl::engine& cpu() {
 }
 
 // A matrix as it is kept, in plain fp32, and as a matmul reads it: of another order or type, or the very same memory.
-class Operand {
+class Matrix {
  public:
-  Operand() = default;
-  Operand(const dnnl::memory& kept, const dnnl::memory::desc& wanted) : kept_(kept), read_(kept) {
+  Matrix() = default;
+  Matrix(const dnnl::memory& kept, const dnnl::memory::desc& wanted) : kept_(kept), read_(kept) {
     if (kept.get_desc() == wanted) return;
     read_ = dnnl::memory(wanted, cpu());
     reorder_ = dnnl::reorder(kept_, read_);

@@ -39,7 +39,7 @@ class OnednnNetwork : public LayeredLabeller {
 
  private:
   struct Layer {
-    Operand x, weights;
+    Matrix x, weights;
     Matmul matmul;
   };
 
@@ -70,11 +70,11 @@ class OnednnNetwork : public LayeredLabeller {
     if (!problem_.is_linear(l)) append_activation(post, problem_.activation);
     const dnnl::memory x(matrix_desc(rows, n), cpu(), input(l));
     Layer layer;
-    layer.x = Operand(x, matrix_desc(rows, n, Tag::ab, type_));
+    layer.x = Matrix(x, matrix_desc(rows, n, Tag::ab, type_));
     const dnnl::matmul::desc desc(layer.x.read().get_desc(), matrix_desc(n, columns, Tag::any, type_),
                                   matrix_desc(1, columns), outputs);
     const dnnl::matmul::primitive_desc wanted(desc, with(post), cpu());
-    layer.weights = Operand(dnnl::memory(columns_desc(n, columns), cpu(), weights_[size_t(l)].data() + first),
+    layer.weights = Matrix(dnnl::memory(columns_desc(n, columns), cpu(), weights_[size_t(l)].data() + first),
                             wanted.weights_desc());
     layer.weights.convert(stream_);
     stream_.wait();

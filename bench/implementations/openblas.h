@@ -1,4 +1,4 @@
-// OpenBLAS as it is mostly called (openblas.cc), and with SGEMM accumulating wherever it can (openblas_beta1.cc).
+// OpenBLAS as it is mostly called, and with SGEMM accumulating wherever it can (beta1).
 #pragma once
 
 #include "bench/implementation.h"
@@ -15,22 +15,16 @@ void openblas_multiply(int64_t m, int64_t n, const float* x, const float* weight
 
 class Openblas : public Implementation {
  public:
-  Openblas(const Problem& problem, const Inputs& inputs, bool identity_in_weights = true)
-      : Implementation(problem, inputs, identity_in_weights) {
-    if (!problem.trains()) return;
-    memory_.gradient = Buffer(problem.n * problem.n);
-    memory_.bias_gradient = Buffer(problem.n);
-  }
-  void run() override;
+  Openblas(const Problem& problem, const Inputs& inputs, bool identity_in_weights = true);
+  static StageCodes codes();
 
  protected:
   virtual void forward();
   virtual void backward_data();
+  void backward_weights();
   virtual void update();
-  void backward_weights(float beta, float* gradient, float* bias_gradient);
-
- private:
-  void weights_changed() override {}
+  // gradient = beta gradient + x^T dz, bias_gradient alike
+  void accumulate_gradients(float beta, float* gradient, float* bias_gradient);
 };
 
 }  // namespace idelta::bench

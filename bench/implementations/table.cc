@@ -1,5 +1,5 @@
-// The list of what is measured. To add an implementation: a file beside this one, its entry function in
-// implementation.h, a line here.
+// The list of what is measured. To add an implementation, or a pass that needs code of its own: a file beside this one
+// (CMake finds it), and here the declaration of its entries and their line.
 #include <utility>
 
 #include "bench/implementation.h"
@@ -7,6 +7,12 @@
 #include "bench/network.h"
 
 namespace idelta::bench {
+
+#ifdef IDELTA_BENCH_ONEDNN
+std::vector<ImplementationEntry> onednn_entries();  // f32, and bf16 where the CPU multiplies it
+std::vector<NetworkEntry> onednn_network_entries();
+#endif
+NetworkEntry openblas_network_entry();
 
 std::vector<ImplementationEntry> all_implementations() {
   std::vector<ImplementationEntry> all;

@@ -1,16 +1,30 @@
-// D = U V with BLAS alone: t = x U, then t V, each by SGEMM or, for one row, by GEMV. Forward lets the second product
-// write y and one loop add x and bias and apply the activation; backward_data starts dx as dz, in the loop that makes
-// dz, and SGEMM adds to it. Each is the faster of the two ways, by 1 to 7 % and by 1 to 4 % from 128 rows on (n 256 to
-// 1024, r 32 and 64; 0.3.21, Cooperlake kernels, one thread). The transposed factors of backward_data are made once.
+// D = U V in the formats lr8, lr16, ...: by idelta's format LOW_RANK, and by BLAS alone: t = x U, then t V, each by
+// SGEMM or, for one row, by GEMV. Forward lets the second product write y and one loop add x and bias and apply the
+// activation; backward_data starts dx as dz, in the loop that makes dz, and SGEMM adds to it. Each is the faster of the
+// two ways, by 1 to 7 % and by 1 to 4 % from 128 rows on (n 256 to 1024, r 32 and 64; 0.3.21, Cooperlake kernels, one
+// thread). The transposed factors of backward_data are made once.
+#include "bench/implementations/low_rank.h"
+
 #include <cblas.h>
 
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+
 #include "bench/implementations/loops.h"
-#include "bench/implementations/low_rank.h"
-#include "bench/implementations/openblas.h"
 
 namespace idelta::bench {
 
 namespace {
+
+// Packing proves a certificate and takes 0.1 s at n = 1024, so that a pack serves all points of its width.
+PackedFactors packed_for(const Problem& problem, int64_t rank) {
+  static std::map<std::tuple<idelta_isa, int, int64_t, int64_t>, PackedFactors> all;
+  PackedFactors& slot = all[{problem.isa, problem.threads, problem.n, rank}];
+  if (slot == nullptr) slot = pack(context_for(problem.isa, problem.threads), factors_for(problem.n, rank));
+  return slot;
+}
 
 // One row, first product: GEMV on r x n is up to 5 times as fast as SGEMM (r = 8, n = 2048), except at r of 32 and 64,
 // where SGEMM's kernel for small matrices gains 5 to 20 % (n 512 to 3082). The second is GEMV's: as fast as SGEMM or up
@@ -33,13 +47,24 @@ Buffer copy_of(const Buffer& matrix) {
 
 }  // namespace
 
+PackedFactors pack(const Context& context, const Factors& factors) {
+  DeltaOptions options = kDeltaOptions;
+  options.format = IDELTA_FORMAT_LOW_RANK;
+  auto packed = std::make_shared<const Delta>(Delta::of_factors(context, factors.n, factors.rank, factors.U.data(),
+                                                                factors.rank, factors.V.data(), factors.n, options));
+  if (packed->info().rank == factors.rank) return packed;
+  throw std::runtime_error(low_rank_name(factors.rank) + " was packed with rank " +
+                           std::to_string(packed->info().rank));
+}
+
 OpenblasLowRank::OpenblasLowRank(const Problem& problem, const Inputs& inputs, const Factors& factors)
-    : LowRank(problem, inputs),
+    : Openblas(problem, inputs, false),
       rank_(factors.rank),
       first_by_vector_(takes_vector_call_first(problem.m, factors.rank)),
       t_(problem.m * factors.rank) {
+  memory_.weights = Buffer();
   const int64_t n = problem.n;
-  if (problem.pass == Pass::kForward) {
+  if (problem.pass.has("forward")) {
     first_ = first_by_vector_ ? transpose_of(n, rank_, factors.U) : copy_of(factors.U);
     second_ = copy_of(factors.V);
   } else {
@@ -74,6 +99,15 @@ void OpenblasLowRank::backward_data() {
   loops::hard_tanh_gradient(problem_.m, problem_.n, memory_.dy.data(), memory_.y.data(), memory_.dz.data(),
                             memory_.dx.data());
   multiply(memory_.dz.data(), 1.0f, memory_.dx.data());
+}
+
+ImplementationEntry idelta_low_rank_entry(int64_t rank) {
+  ImplementationEntry entry = idelta_entry();
+  entry.format = low_rank_name(rank);
+  entry.make = [rank](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
+    return std::make_unique<Idelta>(problem, inputs, packed_for(problem, rank));
+  };
+  return entry;
 }
 
 ImplementationEntry openblas_low_rank_entry(int64_t rank) {

@@ -1,0 +1,71 @@
+// What is measured: passes of one layer. A pass is a stage, or several one after the other; all of them are rows of the
+// tables in passes.cc.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace idelta::bench {
+
+class Buffer;
+struct Check;
+struct Inputs;
+struct LayerMemory;
+
+// How a pass moves its n x n matrices.
+enum class Traffic { kRead, kWrite, kReadWrite };
+
+enum class Extent { kRows, kMatrix, kVector };  // m x n, n x n, n
+
+// A matrix that a stage reads or writes: where an implementation keeps it, and where it is given.
+struct Operand {
+  Buffer LayerMemory::*kept;
+  Buffer Inputs::*given;  // null: only ever written
+  Extent extent;
+};
+
+struct Stage {
+  const char* name;
+  double products;              // multiplications by D or for its gradient: 2 m n^2 flops each
+  double deltas;                // D is moved so often, in its format
+  double matrices, rows;        // and so many n x n and m x n matrices in fp32
+  std::vector<Operand> reads;   // besides the parameters D and b, and those of an optimiser
+  std::vector<Operand> writes;  // besides the parameters
+  bool has_parameters;          // D and b
+  Traffic traffic;              // kReadWrite: it trains, D, b and their momentum change
+  bool runs_by_factors;         // D may be of low rank
+  void (*check)(const Check&);  // judges what it wrote (check.h)
+
+  bool trains() const { return traffic == Traffic::kReadWrite; }
+};
+
+// A row of the table of passes.
+class Pass {
+ public:
+  // The pass of this name. Throws std::invalid_argument, with the names that there are, if there is none.
+  Pass(const char* name);
+  explicit Pass(const std::string& name) : Pass(name.c_str()) {}
+
+  const std::string& name() const { return row_->name; }
+  const std::vector<const Stage*>& stages() const { return row_->stages; }
+  bool has(const std::string& stage) const;
+  bool trains() const { return traffic() == Traffic::kReadWrite; }
+  Traffic traffic() const;
+  bool runs_by_factors() const;
+  bool operator==(const Pass& other) const { return row_ == other.row_; }
+
+ private:
+  struct Row {
+    std::string name;
+    std::vector<const Stage*> stages;
+  };
+  static const std::vector<Row>& table();
+  explicit Pass(const Row* row) : row_(row) {}
+  friend std::vector<Pass> all_passes();
+
+  const Row* row_;
+};
+
+std::vector<Pass> all_passes();
+
+}  // namespace idelta::bench
