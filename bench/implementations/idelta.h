@@ -30,6 +30,7 @@ class Idelta : public Implementation {
   void backward_data();
   void backward_weights();
   void update();
+  const Delta& packed() const { return *delta_; }  // not for backward_weights, which needs none
 
   const idelta_format format_;
   const Context& context_;
