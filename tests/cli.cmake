@@ -1,4 +1,10 @@
-# The idelta program as its user meets it: exit codes, help, errors, a small run from training to pictures, Ctrl-C.
+# The idelta program as its user meets it, a script a theme (cli/): each makes its own data, so that they run side by side.
 find_program(IDELTA_BASH bash REQUIRED)
-add_test(NAME cli COMMAND "${IDELTA_BASH}" "${CMAKE_CURRENT_LIST_DIR}/cli_test.sh" $<TARGET_FILE:idelta_cli>)
-set_tests_properties(cli PROPERTIES TIMEOUT ${timeout})
+file(GLOB scripts CONFIGURE_DEPENDS RELATIVE "${CMAKE_CURRENT_LIST_DIR}/cli" "${CMAKE_CURRENT_LIST_DIR}/cli/*.sh")
+list(REMOVE_ITEM scripts setup.sh)
+foreach(script IN LISTS scripts)
+  string(REGEX REPLACE "\\.sh$" "" theme "${script}")
+  add_test(NAME cli.${theme}
+    COMMAND "${IDELTA_BASH}" "${CMAKE_CURRENT_LIST_DIR}/cli/${script}" $<TARGET_FILE:idelta_cli>)
+  set_tests_properties(cli.${theme} PROPERTIES TIMEOUT ${timeout})
+endforeach()

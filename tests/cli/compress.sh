@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# compress, and what the other verbs make of its files.
+source "${BASH_SOURCE[0]%/*}/setup.sh"
+train_model
+expect 0 eval model.safetensors --data data --json
+dense=$(number test_accuracy)
+
+expect 2 compress model.safetensors
+one_error --out
+expect 2 compress model.safetensors --out c.safetensors
+one_error --data --rank --sigma --tolerance
+expect 2 compress model.safetensors --out data --rank 4
+one_error data 'is a folder'
+for option in --rank --sigma --tolerance; do
+  for value in 0 -1 nan many; do
+    expect 2 compress model.safetensors --out c.safetensors $option=$value
+    one_error "$option" "$value"
+  done
+done
+expect 2 compress model.safetensors --out c.safetensors --rank 4 --sigma 0.1
+one_error --rank --sigma
+expect 1 compress model.safetensors --out c.safetensors --tolerance 1e-30
+one_error 1e-30 'no less'
+expect 2 compress model.safetensors --out model.safetensors --rank 4 --drop-dense
+one_error model.safetensors 'would be lost'
+expect 3 compress nowhere.safetensors --out c.safetensors --rank 4
+one_error nowhere.safetensors
+[[ ! -e c.safetensors ]] || fail 'a refused compression wrote a model'
+
+expect 0 compress model.safetensors --out made/too/ranks.safetensors --rank 4
+for text in 'rank 4' certificate 'bytes of D' 'of the dense network'; do said out "$text"; done
+grep -q accuracy out && fail "$last: an accuracy without --data"
+[[ ! -s err ]] || fail "$last: progress where there is no terminal"
+expect 0 compress model.safetensors --out small.safetensors --rank 4 --drop-dense --data data
+for text in 'test accuracy' 'without a guarantee' 'of the labels are the same'; do said out "$text"; done
+(($(wc -c <small.safetensors) * 4 < $(wc -c <model.safetensors))) || fail "$last: is not much smaller"
+expect 0 compress model.safetensors --out chosen.safetensors --data data --explain
+for text in Considered sigma 'first form'; do said out "$text"; done
+expect 0 compress model.safetensors --out chosen.safetensors --data data --json
+is_json
+(($(grep -c '"certificate":' out) >= 4)) || fail "$last: not a certificate a layer"
+(($(grep -c '"verdict":' out) == 21)) || fail "$last: not a verdict a candidate"
+holds "$(number label_agreement) >= 0 && $(number dense_test_accuracy) == $dense"
+cp chosen.safetensors once.safetensors
+expect 0 compress model.safetensors --out chosen.safetensors --data data --threads 1
+cmp -s chosen.safetensors once.safetensors || fail "$last: other forms with one thread"
+expect 0 compress chosen.safetensors --out chosen.safetensors --rank 2
+expect 3 compress small.safetensors --out c.safetensors --rank 2
+one_error small.safetensors 'dropped D'
+
+expect 0 eval chosen.safetensors --data data
+for text in compressed 'rank 2' ', dense'; do said out "$text"; done
+expect 0 eval small.safetensors --data data
+for text in compressed 'D was dropped' 'most precise form, rank 4'; do said out "$text"; done
+expect 0 eval small.safetensors --data data --json
+is_json
+said out '"has_dense": false'
+expect 2 eval small.safetensors --data data --rank 2
+one_error small.safetensors 'dropped D'
+expect 0 explain small.safetensors --data data --out report
+
+# Another D under the same forms: one byte in the middle of layer 1.
+cp chosen.safetensors damaged.safetensors
+printf 'x' | dd of=damaged.safetensors bs=1 conv=notrunc status=none \
+  seek=$((8 + $(od -An -tu8 -N8 chosen.safetensors) + 8000))
+expect 3 eval damaged.safetensors --data data
+one_error damaged.safetensors 'layer 1' 'compress the dense model again'
+
+finish

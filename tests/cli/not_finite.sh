@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Numbers that cannot be: a training that diverges saves nothing, a model that overflows gives no result.
+source "${BASH_SOURCE[0]%/*}/setup.sh"
+train_model
+
+# refused <text> <argument>...: such a training ends with an error that says this, and leaves no model.
+refused() {
+  local text=$1
+  shift
+  rm -f m.safetensors
+  expect 1 train --data data --out m.safetensors --quiet --json "$@"
+  one_error 'not finite' "$text"
+  [[ ! -e m.safetensors ]] || fail "$last: saved a model"
+  [[ ! -s out ]] || fail "$last: printed a result"
+}
+refused 'in epoch 1 at learning rate 1e+38' --lr 1e38
+refused 'give a lower rate' --lr 1e38 --epochs 1
+refused 'give a lower rate' --lr 1e38 --epochs 1 --activation hard_tanh
+refused 'give a lower rate' --lr 1e38 --epochs 1 --compute bf16
+refused 'lower weight decay than 1e+38' --weight-decay 1e38
+refused 'lower weight decay than 1e+38' --weight-decay 1e38 --optimizer adamw
+refused 'class padding nearer 0 than 3e+38' --padding 3e38
+refused 'class padding nearer 0 than -3e+38' --padding -3e38
+
+# A model that is finite and makes infinities: every bias of layer 2 of 4 is 3e38, and the next layers add up.
+overflowing() {
+  local header
+  header=$((8 + $(od -An -tu8 -N8 model.safetensors)))
+  # layers.<l>.delta of 68 x 68 and layers.<l>.bias of 68 floats, one after the other.
+  cp model.safetensors overflowing.safetensors
+  for layer in 1 2; do
+    for ((i = 0; i < 68; ++i)); do printf '\x99\xb1\x61\x7f'; done |
+      dd of=overflowing.safetensors bs=1 conv=notrunc status=none \
+        seek=$((header + 4 * (layer * (68 * 68 + 68) + 68 * 68)))
+  done
+}
+overflowing
+for verb in eval explain predict; do
+  for json in '' --json; do
+    out_folder=()
+    [[ $verb != explain ]] || out_folder=(--out unused)
+    expect 3 $verb overflowing.safetensors --data data "${out_folder[@]}" $json
+    one_error overflowing.safetensors 'layer 3 of 4' 'image 0 of data' 'not finite' 'learning rate'
+    grep -qiE '(^|[^a-z])-?(nan|inf)([^a-z]|$)' out && fail "$last: a number that cannot be"
+  done
+done
+
+finish
