@@ -2,7 +2,6 @@
 #include <sys/resource.h>
 
 #include <cmath>
-#include <csignal>
 #include <limits>
 
 #include "nn/safetensors.h"
@@ -177,13 +176,11 @@ TEST_F(Model, SaveThatFailsHalfWayLeavesTheOldFileWhole) {
 
   rlimit limit = {};
   ASSERT_EQ(0, getrlimit(RLIMIT_FSIZE, &limit));
-  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
   rlimit small = limit;
   small.rlim_cur = before.size() / 2;
   ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &small));
   expect_error([&] { nn::save_model(path_, network); }, {path_, "cannot be written", "File too large", "as it was"});
   ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &limit));
-  std::signal(SIGXFSZ, handler);
 
   EXPECT_EQ(before, read_bytes(path_));
   EXPECT_EQ(1u, folder_.entries()) << "the temporary file stayed";
@@ -191,14 +188,13 @@ TEST_F(Model, SaveThatFailsHalfWayLeavesTheOldFileWhole) {
   EXPECT_NE(before, read_bytes(path_));
 }
 
-TEST_F(Model, SaveThatCannotBeginOrEndSaysWhy) {
+TEST_F(Model, SaveThatCannotBeginSaysWhyAndLeavesNothing) {
   nn::Network network(context_, odd_options());
-  expect_error([&] { nn::save_model(folder_ / "none/model", network); }, {folder_ / "none", "No such file"});
-  // A folder has the name already: the data is written, the rename fails.
+  expect_error([&] { nn::save_model(folder_ / "none/model", network); }, {folder_ / "none", "does not exist"});
   std::filesystem::create_directory(path_);
-  expect_error([&] { nn::save_model(path_, network); }, {path_, "cannot be replaced"});
-  EXPECT_EQ(1u, folder_.entries()) << "the temporary file stayed";
+  expect_error([&] { nn::save_model(path_, network); }, {path_, "is a folder"});
   expect_error([&] { nn::save_model(folder_.path() + "/", network); }, {"names no file"});
+  EXPECT_EQ(1u, folder_.entries());
 }
 
 }  // namespace

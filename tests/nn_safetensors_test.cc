@@ -140,7 +140,7 @@ TEST_F(SafetensorsFile, LengthOfTheHeaderIsChecked) {
 }
 
 TEST_F(SafetensorsFile, MissingFileAndFolderAreNamed) {
-  expect_error([&] { nn::SafetensorsFile{folder_ / "none"}; }, {folder_ / "none", "No such file"});
+  expect_error([&] { nn::SafetensorsFile{folder_ / "none"}; }, {folder_ / "none", "does not exist"});
   expect_error([&] { nn::SafetensorsFile{folder_.path()}; }, {folder_.path()});
 }
 

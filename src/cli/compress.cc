@@ -207,9 +207,11 @@ Sets load_sets(const Flags& flags, const nn::Network& network, bool chooses) {
   Sets sets;
   if (flags.data.empty()) return sets;
   sets.test = load_data(flags.data, nn::Split::kTest);
+  keep_apart("--out", flags.out, *sets.test);
   require_fit(flags.model, network, *sets.test);
   if (!chooses) return sets;
-  sets.sample = nn::head(load_data(flags.data, nn::Split::kTrain), kSampleImages);
+  sets.sample = load_data(flags.data, nn::Split::kTrain, kSampleImages);
+  keep_apart("--out", flags.out, *sets.sample);
   require_fit(flags.model, network, *sets.sample);
   return sets;
 }
@@ -224,6 +226,41 @@ void check(const Flags& flags, bool chooses) {
   if (flags.drop_dense) keep_apart("--out", flags.out, flags.model, "the model itself, with the only D");
 }
 
+std::shared_ptr<const nn::Forms> forms_of(const Flags& flags, const nn::Network& network, const Sets& sets,
+                                          std::vector<nn::Considered>& considered) {
+  StepProgress progress("compressing", flags.json);
+  const auto show = [&](int64_t done, int64_t of) {
+    progress.show(static_cast<size_t>(done), static_cast<size_t>(of));
+  };
+  try {
+    return judged(flags.model, [&] {
+      return nn::compress(network, flags.how, sets.sample.value_or(nn::Dataset()), &considered, show);
+    });
+  } catch (const Error& error) {
+    if (error.status() == IDELTA_TOLERANCE_NOT_MET) throw UsageError(std::string("--tolerance: ") + error.what());
+    throw FileError(flags.model + ": " + error.what());
+  }
+}
+
+// 0 for a file that is gone already.
+int64_t bytes_of_file(const std::string& path) {
+  std::error_code gone;
+  const auto bytes = std::filesystem::file_size(path, gone);
+  return gone ? 0 : static_cast<int64_t>(bytes);
+}
+
+std::string as_text(const Flags& flags, const nn::Network& network, const std::vector<nn::Considered>& considered,
+                    const std::optional<Accuracy>& accuracy, int64_t bytes_before) {
+  Listing listing;
+  listing.add("model", flags.model);
+  add_network(listing, network.options());
+  listing.add("out", format("%s, %s bytes (was %s)", flags.out.c_str(), grouped(bytes_of_file(flags.out)).c_str(),
+                            grouped(bytes_before).c_str()));
+  return "Compression, layer by layer\n" + listing.text() + "\n" + layer_table(flags, *network.forms()) +
+         summary(flags, *network.forms(), accuracy) + "\n" +
+         (flags.explain ? "Considered\n" + considered_table(considered) + "\n" : "");
+}
+
 int run(const Flags& flags) {
   const bool chooses = flags.how.rank == 0 && flags.how.sigma == 0 && flags.how.tolerance == 0;
   check(flags, chooses);
@@ -232,34 +269,19 @@ int run(const Flags& flags) {
   if (!network.has_dense()) {
     throw FileError(flags.model + " has dropped D, of which forms are made; give the dense model it was made from");
   }
-  const auto bytes_before = int64_t(std::filesystem::file_size(flags.model));
+  const int64_t bytes_before = bytes_of_file(flags.model);
   const Sets sets = load_sets(flags, network, chooses);
   std::vector<nn::Considered> considered;
-  {
-    StepProgress progress("compressing", flags.json);
-    const auto show = [&](int64_t done, int64_t of) {
-      progress.show(static_cast<size_t>(done), static_cast<size_t>(of));
-    };
-    network.set_forms(judged(flags.model, [&] {
-      return nn::compress(network, flags.how, sets.sample.value_or(nn::Dataset()), &considered, show);
-    }));
-  }
+  network.set_forms(forms_of(flags, network, sets, considered));
   std::optional<Accuracy> accuracy;
   if (sets.test) accuracy = compare(flags, network, *sets.test);
-  nn::save_model(flags.out, network, {.drop_dense = flags.drop_dense});
+  save_or_rescue(flags.out,
+                 [&](const std::string& path) { nn::save_model(path, network, {.drop_dense = flags.drop_dense}); });
   if (flags.json) {
     print_json(as_json(flags, network, considered, accuracy));
-    return kExitOk;
+  } else {
+    print(as_text(flags, network, considered, accuracy, bytes_before));
   }
-  Listing listing;
-  listing.add("model", flags.model);
-  add_network(listing, network.options());
-  listing.add("out",
-              format("%s, %s bytes (was %s)", flags.out.c_str(),
-                     grouped(int64_t(std::filesystem::file_size(flags.out))).c_str(), grouped(bytes_before).c_str()));
-  print("Compression, layer by layer\n" + listing.text() + "\n" + layer_table(flags, *network.forms()) +
-        summary(flags, *network.forms(), accuracy) + "\n");
-  if (flags.explain) print("Considered\n" + considered_table(considered) + "\n");
   return kExitOk;
 }
 

@@ -92,15 +92,6 @@ Json trained_with_json(const nn::TrainedWith& how) {
   return {{"compute", text(how.compute)}, {"bf16_product", text(how.bf16_product)}};
 }
 
-// Names, cheapest first; without D the last one is what was evaluated.
-Json forms_json(const nn::Network& network) {
-  Json names = Json::array();
-  for (size_t f = 0; network.forms() && f < network.forms()->count(); ++f) {
-    names.push_back(network.forms()->form(f).name);
-  }
-  return names;
-}
-
 Json as_json(const Flags& flags, const nn::Network& network, const nn::Evaluation& evaluation,
              const Truncated& truncated) {
   const nn::NetworkOptions& options = network.options();
@@ -164,16 +155,11 @@ int run(const Flags& flags) {
   const nn::Dataset data = load_data(flags.data, nn::Split::kTest);
   require_fit(flags.model, network, data);
   if (flags.rank > 0 && !network.has_dense()) {
-    throw UsageError("--rank: " + flags.model + " has dropped D, of which ranks are taken; give the dense model");
+    throw FileError(flags.model + " has dropped D, of which --rank takes ranks; give the dense model it was made of");
   }
   if (!flags.json) {
     Listing listing;
-    listing.add("model", flags.model);
-    if (network.forms()) listing.add("", "compressed: " + forms_text(network));
-    if (!network.has_dense()) {
-      const nn::Forms& forms = *network.forms();
-      listing.add("", "what follows is of its most precise form, " + forms.form(forms.count() - 1).name);
-    }
+    add_model(listing, flags.model, network);
     add_network(listing, network.options());
     listing.add("data", describe(data, nn::Split::kTest));
     print("Evaluation, layer by layer\n" + listing.text() + "\n");

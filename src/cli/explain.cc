@@ -27,6 +27,11 @@ struct Flags {
   bool json = false;
 };
 
+// Files in the folder that --out names.
+struct Outputs {
+  std::string sheet, report;
+};
+
 constexpr int64_t kDefaultWidth = 100;
 
 // "0,1,17" within a set of `count` images.
@@ -136,41 +141,55 @@ Json as_json(const Flags& flags, const nn::Network& network, const Images& image
           {"n", options.n()},
           {"activation", activation_name(options.activation)},
           {"class_padding", options.class_padding},
+          {"forms", forms_json(network)},
+          {"has_dense", network.has_dense()},
           {"images", list}};
 }
 
-int run(const Flags& flags) {
-  const Context context = make_context(flags.machine);
+std::string as_text(const Flags& flags, const nn::Network& network, const Images& images, const Outputs& outputs) {
+  Listing model, files;
+  add_model(model, flags.model, network);
+  files.add("wrote", outputs.sheet);
+  files.add("", "the input, then what the layers up to each one added to it (h^l - x; blue less, red more)");
+  files.add("", "a picture of the image's path through the network: one an image, not one a class");
+  files.add("wrote", outputs.report);
+  files.add("", "all class likelihoods and the size of every map");
+  return "Explanation of test images: the class each layer predicts and its likelihood\n" + model.text() + "\n" +
+         prediction_tables(images, terminal_width(1, kDefaultWidth)) +
+         "  •: the label.  settled: the layer from which on the prediction is the final one.\n\n" + files.text() + "\n";
+}
+
+Outputs prepare(const Flags& flags) {
   prepare_folder("--out", flags.out);
+  const std::filesystem::path folder(flags.out);
+  const Outputs outputs = {(folder / "contribution_maps.png").string(), (folder / "report.json").string()};
+  for (const std::string& path : {outputs.sheet, outputs.report}) {
+    prepare_file("--out", path, "report.json");
+    keep_apart("--out", path, flags.model, "the model itself");
+  }
+  return outputs;
+}
+
+int run(const Flags& flags) {
+  const Outputs outputs = prepare(flags);
+  const Context context = make_context(flags.machine);
   const nn::Network network = load_network(context, flags.model);
   const nn::Dataset data = load_data(flags.data, nn::Split::kTest);
+  for (const std::string& path : {outputs.sheet, outputs.report}) keep_apart("--out", path, data);
   require_fit(flags.model, network, data);
   const std::vector<int64_t> indices =
       flags.images.empty() ? one_of_each_class(data) : parse_indices(flags.images, data.count);
   const Images images = judged(flags.model, [&] { return nn::decompose(network, data, indices); });
 
-  const std::filesystem::path folder(flags.out);
-  const std::string sheet = (folder / "contribution_maps.png").string();
-  const std::string report = (folder / "report.json").string();
-  write_whole(
-      sheet, [&](const std::string& temporary) { nn::write_contribution_sheet(temporary, network.options(), images); });
+  nn::write_contribution_sheet(outputs.sheet, network.options(), images);
   Json document = as_json(flags, network, images);
-  write_text(report, json_text(document));
+  write_text(outputs.report, json_text(document));
   if (flags.json) {
-    document["files"] = {sheet, report};
+    document["files"] = {outputs.sheet, outputs.report};
     print_json(document);
-    return kExitOk;
+  } else {
+    print(as_text(flags, network, images, outputs));
   }
-  print("Explanation of test images: the class each layer predicts and its likelihood\n\n" +
-        prediction_tables(images, terminal_width(1, kDefaultWidth)) +
-        "  •: the label.  settled: the layer from which on the prediction is the final one.\n\n");
-  Listing files;
-  files.add("wrote", sheet);
-  files.add("", "the input, then what the layers up to each one added to it (h^l - x; blue less, red more)");
-  files.add("", "a picture of the image's path through the network: one an image, not one a class");
-  files.add("wrote", report);
-  files.add("", "all class likelihoods and the size of every map");
-  print(files.text() + "\n");
   return kExitOk;
 }
 

@@ -1,67 +1,108 @@
-// Write beside, rename: POSIX makes the rename atomic within a folder.
 #include "files.h"
 
-#include <unistd.h>
+#include <sys/resource.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
+#include <cstdlib>
 #include <filesystem>
-#include <stdexcept>
 #include <system_error>
+#include <vector>
 
+#include "files/output_file.h"
+#include "files/path_error.h"
+#include "table.h"
 #include "verbs.h"
 
 namespace idelta::cli {
 namespace fs = std::filesystem;
+namespace {
 
-void write_whole(const std::string& path, const std::function<void(const std::string& temporary)>& write) {
-  const std::string temporary = path + ".part-" + std::to_string(getpid());
+// Where a file goes whose own place is lost, in this order.
+std::vector<fs::path> shelters(const std::string& path) {
+  const fs::path folder = fs::path(path).parent_path();
+  std::error_code none;
+  std::vector<fs::path> found = {folder.empty() ? "." : folder, "."};
+  if (const fs::path temporary = fs::temp_directory_path(none); !none) found.push_back(temporary);
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') found.emplace_back(home);
+  return found;
+}
+
+// Saves under the name of `path` in a new folder of `shelter`, and returns where; empty if that cannot be.
+std::string rescue(const fs::path& shelter, const std::string& path,
+                   const std::function<void(const std::string&)>& save) {
+  std::string folder = (shelter / "idelta-rescued-XXXXXX").string();
+  if (mkdtemp(folder.data()) == nullptr) return "";
+  const std::string place = (fs::path(folder) / fs::path(path).filename()).string();
   try {
-    write(temporary);
-    fs::rename(temporary, path);
-  } catch (...) {
-    std::error_code ignored;  // the first error is the one worth telling
-    fs::remove(temporary, ignored);
-    throw;
+    save(place);
+    return place;
+  } catch (const files::PathError&) {
+    std::error_code ignored;  // a folder that stays is empty
+    fs::remove(folder, ignored);
+    return "";
   }
 }
 
+}  // namespace
+
 void write_text(const std::string& path, std::string_view text) {
-  write_whole(path, [&](const std::string& temporary) {
-    std::FILE* file = std::fopen(temporary.c_str(), "wb");
-    if (!file) throw std::runtime_error("cannot create " + temporary + ": " + std::strerror(errno));
-    const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size() && std::fflush(file) == 0 &&
-                         fsync(fileno(file)) == 0;
-    const int error = errno;
-    std::fclose(file);
-    if (!written) throw std::runtime_error("cannot write " + temporary + ": " + std::strerror(error));
-  });
+  files::OutputFile file(path);
+  file.write(text.data(), text.size());
+  file.commit();
+}
+
+void save_or_rescue(const std::string& path, const std::function<void(const std::string& path)>& save) {
+  try {
+    save(path);
+  } catch (const files::PathError& error) {
+    for (const fs::path& shelter : shelters(path)) {
+      const std::string place = rescue(shelter, path, save);
+      if (!place.empty()) throw std::runtime_error(std::string(error.what()) + "; SAVED INSTEAD as " + place);
+    }
+    throw std::runtime_error(std::string(error.what()) +
+                             "; nor can it be saved beside it, in the working directory, among temporary files or at "
+                             "home: it is lost");
+  }
 }
 
 void prepare_folder(const std::string& option, const std::string& folder) {
   const fs::path path = folder.empty() ? fs::path(".") : fs::path(folder);
-  std::error_code error;
+  std::error_code error, unknown;
   fs::create_directories(path, error);
-  if (!fs::is_directory(path)) {
-    const std::string why = error ? error.message() : "it is a file";
-    throw UsageError(option + ": cannot make the folder " + path.string() + " (" + why + "); name another");
-  }
-  if (access(path.c_str(), W_OK | X_OK) != 0) {
-    throw UsageError(option + ": cannot write to the folder " + path.string() + " (" + std::strerror(errno) +
-                     "); name another or change its permissions");
-  }
+  const fs::file_status status = fs::status(path, unknown);
+  if (fs::is_directory(status)) return;
+  const std::string why = error ? files::trouble(path.string(), error.value()) : "it is a file";
+  throw UsageError(option + ": cannot make the folder " + path.string() + " (" + why + "); name another");
 }
 
 void prepare_file(const std::string& option, const std::string& path, const std::string& example) {
   const fs::path place(path);
-  if (path.ends_with('/') || fs::is_directory(place)) {
+  std::error_code unknown;  // which is told below
+  if (path.ends_with('/') || fs::is_directory(place, unknown)) {
     throw UsageError(option + ": " + path + " is a folder; name a file in it, as in " + (place / example).string());
   }
-  if (fs::exists(place) && !fs::is_regular_file(place)) {
-    throw UsageError(option + ": " + path + " is not a regular file; name another");
+  // A link may lead to a folder that is missing, which is not ours to make.
+  if (!fs::is_symlink(place, unknown)) prepare_folder(option, place.parent_path().string());
+  try {
+    files::check_output(path);
+  } catch (const files::PathError& error) {
+    throw UsageError(option + ": " + error.what());
   }
-  prepare_folder(option, place.parent_path().string());
+}
+
+void require_room(const std::string& option, const std::string& path, int64_t bytes) {
+  const auto needed = static_cast<uint64_t>(bytes);
+  struct rlimit limit = {};
+  if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < needed) {
+    throw UsageError(option + ": " + path + " will have " + grouped(bytes) + " bytes, but files are limited to " +
+                     grouped(static_cast<int64_t>(limit.rlim_cur)) + " here; raise that (ulimit -f)");
+  }
+  const fs::path folder = fs::path(path).parent_path();
+  std::error_code unknown;
+  const fs::space_info space = fs::space(folder.empty() ? "." : folder, unknown);
+  if (!unknown && space.available < needed) {
+    throw UsageError(option + ": " + path + " will have " + grouped(bytes) + " bytes, but its disk has room for " +
+                     grouped(static_cast<int64_t>(space.available)) + "; free some, or name a file elsewhere");
+  }
 }
 
 void keep_apart(const std::string& option, const std::string& path, const std::string& input, const std::string& what) {
@@ -69,6 +110,11 @@ void keep_apart(const std::string& option, const std::string& path, const std::s
   if (!input.empty() && fs::equivalent(path, input, none)) {
     throw UsageError(option + ": " + path + " is " + what + ", which would be lost; name another file");
   }
+}
+
+void keep_apart(const std::string& option, const std::string& path, const nn::Dataset& data) {
+  keep_apart(option, path, data.images_path, "a file of the data set");
+  keep_apart(option, path, data.labels_path, "a file of the data set");
 }
 
 }  // namespace idelta::cli

@@ -2,8 +2,8 @@
 #include "inputs.h"
 
 #include <climits>
-#include <filesystem>
 #include <new>
+#include <nlohmann/json.hpp>
 
 #include "names.h"
 #include "table.h"
@@ -60,8 +60,8 @@ void add_data_flag(CLI::App& verb, std::string& data) { data_flag(verb, data)->r
 
 void add_optional_data_flag(CLI::App& verb, std::string& data) { data_flag(verb, data); }
 
-nn::Dataset load_data(const std::string& name_or_folder, nn::Split split) {
-  return sorted([&] { return nn::load_dataset(name_or_folder, split); });
+nn::Dataset load_data(const std::string& name_or_folder, nn::Split split, int64_t most) {
+  return sorted([&] { return nn::load_dataset(name_or_folder, split, most); });
 }
 
 void add_model_argument(CLI::App& verb, std::string& path) {
@@ -71,9 +71,6 @@ void add_model_argument(CLI::App& verb, std::string& path) {
 }
 
 nn::Network load_network(const Context& context, const std::string& path) {
-  if (!std::filesystem::exists(path)) {
-    throw FileError("the model file " + path + " does not exist; idelta train writes one");
-  }
   return sorted([&] { return nn::load_model(context, path); });
 }
 
@@ -96,6 +93,23 @@ std::string forms_text(const nn::Network& network) {
             format(" (%.1f %%)", 100 * forms->form(f).multiplications(forms->n()));
   }
   return text + (network.has_dense() ? ", dense" : "; D was dropped");
+}
+
+void add_model(Listing& listing, const std::string& path, const nn::Network& network) {
+  listing.add("model", path);
+  if (!network.forms()) return;
+  listing.add("", "compressed: " + forms_text(network));
+  if (network.has_dense()) return;
+  const nn::Forms& forms = *network.forms();
+  listing.add("", "what follows is of its most precise form, " + forms.form(forms.count() - 1).name);
+}
+
+nlohmann::ordered_json forms_json(const nn::Network& network) {
+  nlohmann::ordered_json names = nlohmann::ordered_json::array();
+  for (size_t f = 0; network.forms() && f < network.forms()->count(); ++f) {
+    names.push_back(network.forms()->form(f).name);
+  }
+  return names;
 }
 
 void add_network(Listing& listing, const nn::NetworkOptions& options) {

@@ -254,13 +254,16 @@ int run(const Flags& flags) {
   const Request asked = request(flags, context);
   const nn::Dataset data = load_data(flags.data, split_of(flags));
   require_fit(flags.model, asked.network, data);
+  keep_apart("--out", flags.out, data);
   const auto labels_of = [&](const nn::Dataset& set) {
     return judged(flags.model, [&] { return nn::predict(asked.network, set, asked.options); });
   };
   // Untimed: memory is touched for the first time, and threads wake up.
   labels_of(nn::head(data, asked.options.batch));
   const nn::Predictions predictions = labels_of(data);
-  if (!flags.out.empty()) write_text(flags.out, csv_of(asked, predictions, data));
+  if (!flags.out.empty()) {
+    save_or_rescue(flags.out, [csv = csv_of(asked, predictions, data)](const auto& path) { write_text(path, csv); });
+  }
   if (flags.json) {
     print_json(as_json(flags, asked, predictions, data));
   } else {

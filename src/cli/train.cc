@@ -47,13 +47,23 @@ struct Sets {
 
 // Both sets at once: a test set that cannot be read should be known before the training, not after it.
 Sets load_sets(const Flags& flags) {
-  Sets sets = {load_data(flags.data, nn::Split::kTrain), load_data(flags.data, nn::Split::kTest)};
-  if (sets.train.height != sets.test.height || sets.train.width != sets.test.width) {
-    throw FileError(format("%s: training images are %lld x %lld, test images %lld x %lld; both must be the same",
-                           flags.data.c_str(), (long long)sets.train.height, (long long)sets.train.width,
-                           (long long)sets.test.height, (long long)sets.test.width));
+  const int64_t most = flags.limit > 0 ? flags.limit : nn::kAllImages;
+  Sets sets = {load_data(flags.data, nn::Split::kTrain, most), load_data(flags.data, nn::Split::kTest)};
+  const nn::Dataset &train = sets.train, &test = sets.test;
+  if (train.height != test.height || train.width != test.width) {
+    throw FileError(
+        format("%s holds images of %lld x %lld, but %s, to train on, of %lld x %lld; give four files of one "
+               "set",
+               test.images_path.c_str(), (long long)test.height, (long long)test.width, train.images_path.c_str(),
+               (long long)train.height, (long long)train.width));
   }
-  if (flags.limit > 0) sets.train = nn::head(sets.train, flags.limit);
+  if (std::max(train.classes, test.classes) < 2) {
+    throw FileError(train.labels_path +
+                    ": every label is 0, a single class, of which nothing can be learned; give "
+                    "labels of two classes or more");
+  }
+  keep_apart("--out", flags.out, train);
+  keep_apart("--out", flags.out, test);
   return sets;
 }
 
@@ -193,48 +203,63 @@ int interrupted(const Flags& flags, const Outcome& outcome, const Json& document
   return 128 + outcome.signal;
 }
 
-int run(const Flags& flags) {
-  const Context context = make_context(flags.machine);
-  nn::TrainOptions train_options = flags.train;
-  train_options.optimizer = parse_optimizer(flags.optimizer);
-  train_options.compute = parse_format(flags.compute);
+// With the names that flags hold as text.
+Flags settled(const Flags& flags) {
   Flags settled = flags;
-  settled.train = train_options;
-  prepare_file("--out", flags.out, "model.safetensors");
+  settled.train.optimizer = parse_optimizer(flags.optimizer);
+  settled.train.compute = parse_format(flags.compute);
+  return settled;
+}
 
-  const Sets sets = load_sets(settled);
-  const nn::NetworkOptions options = network_options(settled, sets);
-  nn::Network network = usage_checked([&] { return nn::Network(context, options); });
-  nn::Trainer trainer = usage_checked([&] { return nn::Trainer(network, sets.train, settled.train); });
-  if (!flags.json) print("Training\n" + settings_text(settled, network, sets) + "\n");
+// Of the model file: the header is small beside its tensors.
+int64_t model_bytes(const nn::NetworkOptions& n) { return n.layers * (n.n() * n.n() + n.n()) * int64_t{sizeof(float)}; }
+
+void warn_of(const nn::NetworkOptions& options, const Sets& sets) {
   for (const std::string& sentence : nn::warnings(options)) warn(sentence);
+  for (const std::string& sentence : nn::warnings(sets.train, options.classes)) warn(sentence);
+}
 
-  Outcome outcome;
-  double accuracy = 0;
-  {
-    const InterruptGuard interrupt;
-    outcome = train(settled, trainer, network, sets, interrupt);
-    network.set_compute(IDELTA_FORMAT_F32);  // the test is of what eval and explain will see
-    // Before saving: it refuses a network whose numbers overflow.
-    if (outcome.signal == 0) accuracy = test_accuracy(settled, network, sets, outcome.last.epoch);
-    nn::save_model(flags.out, network);
-  }
-  Json document = {{"verb", "train"}, {"settings", settings_json(settled, options, sets, context)}};
-  document["result"] = outcome_json(outcome, flags.out);
-  if (outcome.signal != 0) return interrupted(settled, outcome, document);
-
-  document["result"]["test_accuracy"] = accuracy;
-  if (flags.json) {
-    print_json(document);
-    return kExitOk;
-  }
+std::string summary(const Flags& flags, const Outcome& outcome, const Sets& sets, double accuracy) {
   Listing listing;
   listing.add("trained",
               format("%s images in %s, %s images/s", grouped(outcome.images).c_str(), duration(outcome.seconds).c_str(),
                      grouped(std::llround(double(outcome.images) / outcome.seconds)).c_str()));
   listing.add("test accuracy", format("%.2f %% of %s images", 100 * accuracy, grouped(sets.test.count).c_str()));
   listing.add("model", flags.out);
-  print("\n" + listing.text() + "\n");
+  return "\n" + listing.text() + "\n";
+}
+
+int run(const Flags& given) {
+  const Flags flags = settled(given);
+  prepare_file("--out", flags.out, "model.safetensors");
+  const Context context = make_context(flags.machine);
+  const Sets sets = load_sets(flags);
+  const nn::NetworkOptions options = network_options(flags, sets);
+  nn::Network network = usage_checked([&] { return nn::Network(context, options); });
+  require_room("--out", flags.out, model_bytes(options));
+  nn::Trainer trainer = usage_checked([&] { return nn::Trainer(network, sets.train, flags.train); });
+  if (!flags.json) print("Training\n" + settings_text(flags, network, sets) + "\n");
+  warn_of(options, sets);
+
+  Outcome outcome;
+  double accuracy = 0;
+  {
+    const InterruptGuard interrupt;
+    outcome = train(flags, trainer, network, sets, interrupt);
+    network.set_compute(IDELTA_FORMAT_F32);  // the test is of what eval and explain will see
+    // Before saving: it refuses a network whose numbers overflow.
+    if (outcome.signal == 0) accuracy = test_accuracy(flags, network, sets, outcome.last.epoch);
+    save_or_rescue(flags.out, [&](const std::string& path) { nn::save_model(path, network); });
+  }
+  Json document = {{"verb", "train"}, {"settings", settings_json(flags, options, sets, context)}};
+  document["result"] = outcome_json(outcome, flags.out);
+  if (outcome.signal != 0) return interrupted(flags, outcome, document);
+  document["result"]["test_accuracy"] = accuracy;
+  if (flags.json) {
+    print_json(document);
+  } else {
+    print(summary(flags, outcome, sets, accuracy));
+  }
   return kExitOk;
 }
 

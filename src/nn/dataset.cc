@@ -1,9 +1,13 @@
 // Data sets out of pairs of IDX files: found by name or folder, checked against each other, scaled to [0, 1].
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 
 #include "error.h"
+#include "files/path_error.h"
 #include "idelta/nn.hpp"
 #include "idx.h"
 
@@ -35,51 +39,86 @@ Location locate(const std::string& name_or_folder) {
                                                        ", or set IDELTA_DATA to a folder that holds fashion-mnist"};
 }
 
-std::string find_file(const Location& where, const std::string& name) {
-  std::error_code ignored;
-  for (const char* suffix : {"", ".gz"}) {
-    const fs::path path = where.folder / (name + suffix);
-    if (fs::exists(path, ignored)) return path.string();
+// A file in the folder that may be the one that is missing, as EMNIST's emnist-letters-train-images-idx3-ubyte.gz.
+std::string look_alike(const fs::path& folder, Split split, const std::string& kind) {
+  std::error_code unreadable;
+  std::string found;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, unreadable)) {
+    const std::string name = entry.path().filename().string();
+    const auto has = [&](const char* part) { return name.find(part) != std::string::npos; };
+    const bool fits = split == Split::kTrain ? has("train") : has("t10k") || has("test");
+    if (fits && has(kind.c_str()) && (found.empty() || name < found)) found = name;
   }
-  fail("the data folder ", where.folder.string(), " holds neither ", name, " nor ", name, ".gz; ", where.mend);
+  return found;
+}
+
+// The path of the file with `kind`, "images" or "labels". What is a folder is passed over for a file of another of its
+// names: browsers and archivers make one beside the file that they unpack.
+std::string find_file(const Location& where, Split split, const std::string& kind) {
+  const std::string stem = (split == Split::kTrain ? "train-" : "t10k-") + kind;
+  const std::string idx = kind == "images" ? "idx3-ubyte" : "idx1-ubyte";
+  std::string unusable;
+  for (const char* joint : {"-", "."}) {
+    for (const char* suffix : {"", ".gz"}) {
+      const std::string path = (where.folder / (stem + joint + idx + suffix)).string();
+      struct stat status = {};
+      if (stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode)) return path;
+      if (unusable.empty() && lstat(path.c_str(), &status) == 0) unusable = path;
+    }
+  }
+  if (!unusable.empty()) return unusable;  // which the reader refuses with the reason
+  const std::string other = look_alike(where.folder, split, kind);
+  fail("the data folder ", where.folder.string(), " holds neither ", stem, "-", idx, " nor ", stem, "-", idx, ".gz; ",
+       other.empty() ? where.mend : "if its file " + other + " is that one, give it this name or link it so");
+}
+
+void check_folder(const Location& where) {
+  const std::string folder = where.folder.string();
+  struct stat status = {};
+  if (stat(folder.c_str(), &status) == 0) {
+    if (!S_ISDIR(status.st_mode)) fail("the data folder ", folder, " is not a folder; ", where.mend);
+    return;
+  }
+  const int error = errno;
+  const bool missing = error == ENOENT && lstat(folder.c_str(), &status) != 0;
+  fail("the data folder ", folder, " ", missing ? "does not exist; " + where.mend : files::trouble(folder, error));
 }
 
 }  // namespace
 
-Dataset load_dataset(const std::string& name_or_folder, Split split) {
+Dataset load_dataset(const std::string& name_or_folder, Split split, int64_t most) {
   const Location where = locate(name_or_folder);
-  std::error_code ignored;
-  if (!fs::is_directory(where.folder, ignored)) {
-    const bool exists = fs::exists(where.folder, ignored);
-    fail("the data folder ", where.folder.string(), exists ? " is not a folder; " : " does not exist; ", where.mend);
-  }
-  const std::string prefix = split == Split::kTrain ? "train" : "t10k";
-  const std::string images = find_file(where, prefix + "-images-idx3-ubyte");
-  const std::string labels = find_file(where, prefix + "-labels-idx1-ubyte");
-  Dataset data = load_idx(images, labels);
+  check_folder(where);
+  const std::string images = find_file(where, split, "images"), labels = find_file(where, split, "labels");
+  Dataset data = load_idx(images, labels, most);
   data.name = name_or_folder;
   return data;
 }
 
-Dataset load_idx(const std::string& images_path, const std::string& labels_path) {
-  const IdxBytes images = read_idx(images_path, 3);
-  IdxBytes labels = read_idx(labels_path, 1);
+Dataset load_idx(const std::string& images_path, const std::string& labels_path, int64_t most) {
+  if (most < 1) fail("load_idx: most is ", most, "; give 1 or more");
+  const IdxBytes images = read_idx(images_path, 3, most);
+  // All labels: the classes are those of the whole set.
+  IdxBytes labels = read_idx(labels_path, 1, kAllImages);
 
   Dataset data;
   data.name = images_path;
-  data.count = images.sizes[0];
+  data.images_path = images_path;
+  data.labels_path = labels_path;
+  data.count = images.kept;
   data.height = images.sizes[1];
   data.width = images.sizes[2];
   if (images.values.empty()) {
     fail(images_path, ": holds no pixels (", data.count, " images of ", data.height, " x ", data.width,
          "); give a file with images");
   }
-  if (labels.sizes[0] != data.count) {
-    fail(labels_path, ": holds ", labels.sizes[0], " labels, but ", images_path, " holds ", data.count,
+  if (labels.sizes[0] != images.sizes[0]) {
+    fail(labels_path, ": holds ", labels.sizes[0], " labels, but ", images_path, " holds ", images.sizes[0],
          " images; give two files of one set");
   }
+  data.classes = 1 + *std::max_element(labels.values.begin(), labels.values.end());
   data.labels = std::move(labels.values);
-  data.classes = 1 + *std::max_element(data.labels.begin(), data.labels.end());
+  data.labels.resize(static_cast<size_t>(data.count));
 
   float scaled[256];
   for (int i = 0; i < 256; ++i) scaled[i] = static_cast<float>(i) / 255.0f;
@@ -88,9 +127,35 @@ Dataset load_idx(const std::string& images_path, const std::string& labels_path)
   return data;
 }
 
+std::vector<std::string> warnings(const Dataset& data, int64_t classes) {
+  std::vector<bool> seen(static_cast<size_t>(classes));
+  for (const uint8_t label : data.labels) {
+    if (label < classes) seen[label] = true;
+  }
+  const auto missing = std::count(seen.begin(), seen.end(), false);
+  if (missing == 0 || data.labels.empty()) return {};
+  const std::string& file = data.labels_path.empty() ? data.name : data.labels_path;
+  const auto [least, most] = std::minmax_element(data.labels.begin(), data.labels.end());
+  if (*least > 0 && missing == *least) {
+    return {sentence(file, ": labels run from ", int{*least}, " to ", int{*most}, ", so the network has ", classes,
+                     " classes and never sees the first ", missing, "; subtract ", int{*least}, " from every label")};
+  }
+  constexpr int64_t kNamed = 8;
+  std::string names;
+  for (int64_t c = 0, named = 0; c < classes && named <= kNamed; ++c) {
+    if (seen[static_cast<size_t>(c)]) continue;
+    names += (named == 0 ? "" : ", ") + (named < kNamed ? std::to_string(c) : std::string("..."));
+    ++named;
+  }
+  return {sentence(file, ": no image of ", data.count, " has the label ", names, ", so that nothing is learned of ",
+                   missing, " of ", classes, " classes; give more images, or labels without gaps")};
+}
+
 Dataset head(const Dataset& data, int64_t count) {
   if (count < 0) fail("head: count is ", count, "; give 0 or more");
-  Dataset first = {data.name, std::min(count, data.count), data.height, data.width, data.classes, {}, {}};
+  Dataset first = {data.name, std::min(count, data.count), data.height, data.width, data.classes};
+  first.images_path = data.images_path;
+  first.labels_path = data.labels_path;
   first.images.assign(data.images.begin(), data.images.begin() + first.count * data.pixels());
   first.labels.assign(data.labels.begin(), data.labels.begin() + first.count);
   return first;

@@ -1,15 +1,11 @@
-// IDX files through zlib, which reads gzipped and plain files alike.
 #include "idx.h"
 
-#include <zlib.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <limits>
 
 #include "error.h"
+#include "packed_file.h"
 
 namespace idelta::nn {
 namespace {
@@ -18,54 +14,6 @@ constexpr uint8_t kUnsignedByte = 0x08;
 
 // A header may lie: memory grows with the bytes that really arrive, at most this far ahead of them.
 constexpr size_t kReadAhead = size_t{1} << 20;
-
-class GzReader {
- public:
-  explicit GzReader(const std::string& path) : path_(path) {
-    errno = 0;
-    file_ = gzopen(path.c_str(), "rbe");  // e: close on exec
-    if (file_ == nullptr) fail(path_, ": cannot be opened: ", errno != 0 ? std::strerror(errno) : "out of memory");
-    gzbuffer(file_, 1u << 17);
-  }
-  ~GzReader() { gzclose_r(file_); }
-  GzReader(const GzReader&) = delete;
-  GzReader& operator=(const GzReader&) = delete;
-
-  // Bytes read; fewer than asked for only at the end of a sound file.
-  size_t read(uint8_t* out, size_t bytes) {
-    size_t done = 0;
-    while (done < bytes) {
-      const auto want = static_cast<unsigned>(std::min<size_t>(bytes - done, size_t{1} << 30));
-      errno = 0;
-      const int got = gzread(file_, out + done, want);
-      if (got > 0) {
-        done += static_cast<size_t>(got);
-        total_ += static_cast<size_t>(got);
-      }
-      if (got < static_cast<int>(want)) check();
-      if (got <= 0) break;
-    }
-    return done;
-  }
-
- private:
-  // gzread reports a stream that is cut short as a plain end of file; only gzerror tells them apart.
-  void check() const {
-    int code = Z_OK;
-    const char* what = gzerror(file_, &code);
-    if (code == Z_OK || code == Z_STREAM_END) return;
-    if (code == Z_ERRNO) fail(path_, ": cannot be read: ", std::strerror(errno));
-    if (code == Z_BUF_ERROR) {
-      fail(path_, ": the gz stream is cut short after ", total_, " unpacked bytes; copy or download the file again");
-    }
-    fail(path_, ": the gz stream is damaged after ", total_, " unpacked bytes (zlib: ", what,
-         "); copy or download the file again");
-  }
-
-  std::string path_;
-  gzFile file_ = nullptr;
-  size_t total_ = 0;
-};
 
 std::string hex(const uint8_t* bytes, size_t count) {
   std::string text;
@@ -98,44 +46,69 @@ void check_magic(const std::string& path, const uint8_t (&magic)[4], size_t got,
   }
 }
 
-}  // namespace
+// Half of the address space at most, and room for the floats made of it.
+constexpr size_t kMostValues = std::numeric_limits<size_t>::max() / 8;
 
-IdxBytes read_idx(const std::string& path, int rank) {
-  GzReader file(path);
-  uint8_t magic[4];
-  check_magic(path, magic, file.read(magic, sizeof magic), rank);
-
-  IdxBytes array;
+std::vector<int64_t> read_sizes(const std::string& path, PackedFile& file, int rank) {
+  std::vector<int64_t> sizes;
   size_t total = 1;
   for (int i = 0; i < rank; ++i) {
     uint8_t b[4];
     if (file.read(b, sizeof b) < sizeof b) fail(path, ": ends inside its header; copy or download the file again");
     const uint32_t size = uint32_t{b[0]} << 24 | uint32_t{b[1]} << 16 | uint32_t{b[2]} << 8 | uint32_t{b[3]};
-    array.sizes.push_back(size);
-    // Half of the address space at most, and room for the floats made of it.
-    if (size != 0 && total > std::numeric_limits<size_t>::max() / 8 / size) {
-      fail(path, ": its header promises ", joined(array.sizes), " values, more than any memory holds; ",
-           "the header is damaged");
+    sizes.push_back(size);
+    if (size != 0 && total > kMostValues / size) {
+      fail(path, ": its header promises ", joined(sizes), " values, more than any memory holds; the header is damaged");
     }
     total *= size;
   }
+  return sizes;
+}
 
-  while (array.values.size() < total) {
+size_t product(const std::vector<int64_t>& sizes) {
+  size_t total = 1;
+  for (const int64_t size : sizes) total *= static_cast<size_t>(size);
+  return total;
+}
+
+// `there` values follow the header; of a gz stream, more than the promised number stands for all that is more.
+void check_total(const std::string& path, const std::vector<int64_t>& sizes, size_t there) {
+  const size_t total = product(sizes);
+  if (there > total) {
+    fail(path, ": goes on after the ", total, " values that its header promises (", joined(sizes),
+         "); the header or the file is damaged");
+  }
+  if (there < total) {
+    fail(path, ": ends after ", there, " of the ", total, " values that its header promises (", joined(sizes),
+         "); copy or download the file again");
+  }
+}
+
+}  // namespace
+
+IdxBytes read_idx(const std::string& path, int rank, int64_t most) {
+  PackedFile file(path);
+  uint8_t magic[4];
+  check_magic(path, magic, file.read(magic, sizeof magic), rank);
+  IdxBytes array;
+  array.sizes = read_sizes(path, file, rank);
+  const size_t total = product(array.sizes);
+  const size_t header_bytes = sizeof magic + array.sizes.size() * sizeof(uint32_t);
+  if (!file.is_packed()) check_total(path, array.sizes, file.size() - header_bytes);
+
+  const auto first = static_cast<size_t>(array.sizes[0]);
+  array.kept = std::min<int64_t>(array.sizes[0], most);
+  const size_t wanted = first == 0 ? 0 : total / first * static_cast<size_t>(array.kept);
+  while (array.values.size() < wanted) {
     const size_t have = array.values.size();
-    array.values.resize(have + std::min(total - have, std::max(kReadAhead, have)));
+    array.values.resize(have + std::min(wanted - have, std::max(kReadAhead, have)));
     const size_t want = array.values.size() - have;
     const size_t got = file.read(array.values.data() + have, want);
-    if (got < want) {
-      fail(path, ": ends after ", have + got, " of the ", total, " values that its header promises (",
-           joined(array.sizes), "); copy or download the file again");
-    }
+    if (got < want) check_total(path, array.sizes, have + got);
   }
   // Reading on also makes zlib verify the checksum at the end of a gz stream.
   uint8_t extra;
-  if (file.read(&extra, 1) != 0) {
-    fail(path, ": goes on after the ", total, " values that its header promises (", joined(array.sizes),
-         "); the header or the file is damaged");
-  }
+  if (wanted == total && file.read(&extra, 1) != 0) check_total(path, array.sizes, total + 1);
   return array;
 }
 

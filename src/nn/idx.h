@@ -13,12 +13,14 @@
 namespace idelta::nn {
 
 struct IdxBytes {
-  std::vector<int64_t> sizes;
-  std::vector<uint8_t> values;  // as many as the product of the sizes
+  std::vector<int64_t> sizes;   // as the header has them
+  int64_t kept = 0;             // of the first size: all, or as many as were asked for
+  std::vector<uint8_t> values;  // kept times the other sizes
 };
 
-// Reads the file whole; anything but exactly one array of this rank is an error that names the file.
-IdxBytes read_idx(const std::string& path, int rank);
+// The first `most` entries of the first dimension; no more is read or held in memory. Anything but exactly one array of
+// this rank is an error that names the file; of a gz stream only what is unpacked is known.
+IdxBytes read_idx(const std::string& path, int rank, int64_t most);
 
 }  // namespace idelta::nn
 

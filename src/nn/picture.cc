@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "atomic_file.h"
 #include "error.h"
+#include "files/output_file.h"
 #include "font.h"
 
 namespace idelta::nn {
@@ -61,7 +61,7 @@ void Picture::save_png(const std::string& path) const {
   if (png_image_write_to_memory(&image, encoded.data(), &bytes, 0, pixels_.data(), row_bytes, nullptr) == 0) {
     fail(path, ": cannot be encoded as PNG (libpng: ", image.message, ")");
   }
-  AtomicFile file(path);
+  files::OutputFile file(path);
   file.write(encoded.data(), bytes);
   file.commit();
 }

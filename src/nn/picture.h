@@ -26,7 +26,7 @@ class Picture {
   // In the font of font.h, each of its dots size x size pixels.
   void write(int64_t left, int64_t top, int64_t size, std::string_view text, Colour colour);
 
-  // Atomically (atomic_file.h).
+  // Whole or not at all (files/output_file.h).
   void save_png(const std::string& path) const;
 
  private:

@@ -3,13 +3,11 @@
 
 #include <array>
 #include <bit>
-#include <cerrno>
-#include <cstring>
 #include <exception>
 #include <nlohmann/json.hpp>
 
-#include "atomic_file.h"
 #include "error.h"
+#include "files/output_file.h"
 
 namespace idelta::nn {
 namespace {
@@ -22,27 +20,20 @@ constexpr uint64_t kAlignment = 8;                 // of the data in the file
 
 }  // namespace
 
-SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path) {
-  errno = 0;
-  file_.open(path, std::ios::binary | std::ios::ate);
-  if (!file_) fail(path, ": cannot be opened: ", std::strerror(errno));
-  const std::streamoff size = file_.tellg();
-  file_.seekg(0);
-  // A folder opens like a file and tells a nonsensical size; reading it fails.
+SafetensorsFile::SafetensorsFile(const std::string& path) : file_(path) {
   std::array<unsigned char, kLengthBytes> length = {};
-  if (size < 0 || static_cast<uint64_t>(size) < kLengthBytes ||
-      !file_.read(reinterpret_cast<char*>(length.data()), kLengthBytes)) {
-    fail(path, ": is too short for a safetensors file, or no file; give a model that idelta saved");
+  if (file_.read_at(0, length.data(), kLengthBytes) < kLengthBytes) {
+    fail(path, ": is too short for a safetensors file; give a model that idelta saved");
   }
   uint64_t header_bytes = 0;
   for (int i = 7; i >= 0; --i) header_bytes = header_bytes << 8 | length[i];
-  const uint64_t after_length = static_cast<uint64_t>(size) - kLengthBytes;
+  const uint64_t after_length = file_.size() - kLengthBytes;
   if (header_bytes > kMaxHeaderBytes || header_bytes > after_length) {
     fail(path, ": promises a header of ", header_bytes, " bytes, but ", after_length,
          " follow and 100 MB is the limit; the file is damaged or no safetensors file");
   }
   std::string json(header_bytes, '\0');
-  if (!file_.read(json.data(), static_cast<std::streamsize>(header_bytes))) fail(path, ": its header cannot be read");
+  if (file_.read_at(kLengthBytes, json.data(), header_bytes) < header_bytes) fail(path, ": its header cannot be read");
   data_start_ = kLengthBytes + header_bytes;
   try {
     header_ = parse_safetensors_header(json, after_length - header_bytes);
@@ -54,11 +45,10 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path) {
 void SafetensorsFile::read(const std::string& name, std::span<float> out) {
   const TensorInfo& tensor = header_.tensors.at(name);
   if (out.size_bytes() != tensor.end - tensor.begin) {
-    fail(path_, ": tensor '", name, "' holds ", tensor.end - tensor.begin, " bytes, not ", out.size_bytes());
+    fail(path(), ": tensor '", name, "' holds ", tensor.end - tensor.begin, " bytes, not ", out.size_bytes());
   }
-  file_.seekg(static_cast<std::streamoff>(data_start_ + tensor.begin));
-  if (!file_.read(reinterpret_cast<char*>(out.data()), static_cast<std::streamsize>(out.size_bytes()))) {
-    fail(path_, ": tensor '", name, "' cannot be read whole; was the file changed meanwhile?");
+  if (file_.read_at(data_start_ + tensor.begin, out.data(), out.size_bytes()) < out.size_bytes()) {
+    fail(path(), ": tensor '", name, "' cannot be read whole; was the file changed meanwhile?");
   }
 }
 
@@ -77,7 +67,7 @@ void write_safetensors(const std::string& path, const std::map<std::string, std:
   std::array<unsigned char, kLengthBytes> length;
   for (uint64_t i = 0; i < kLengthBytes; ++i) length[i] = static_cast<unsigned char>(json.size() >> (8 * i));
 
-  AtomicFile file(path);
+  files::OutputFile file(path);
   file.write(length.data(), length.size());
   file.write(json.data(), json.size());
   for (const TensorValues& tensor : tensors) file.write(tensor.values.data(), tensor.values.size_bytes());

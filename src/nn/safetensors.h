@@ -8,12 +8,13 @@
 #define IDELTA_NN_SAFETENSORS_H
 
 #include <cstdint>
-#include <fstream>
 #include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "files/input_file.h"
 
 namespace idelta::nn {
 
@@ -34,15 +35,14 @@ class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::string& path);  // reads and checks the header, not the data
 
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return file_.path(); }
   const SafetensorsHeader& header() const { return header_; }
 
   // The values of a tensor that header() lists; out has room for exactly as many.
   void read(const std::string& name, std::span<float> out);
 
  private:
-  std::string path_;
-  std::ifstream file_;
+  files::InputFile file_;
   SafetensorsHeader header_;
   uint64_t data_start_ = 0;
 };
@@ -53,7 +53,7 @@ struct TensorValues {
   std::span<const float> values;
 };
 
-// Writes atomically (atomic_file.h), the data in the order given.
+// Whole or not at all (files/output_file.h), the data in the order given.
 void write_safetensors(const std::string& path, const std::map<std::string, std::string>& metadata,
                        const std::vector<TensorValues>& tensors);
 

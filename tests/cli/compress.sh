@@ -55,7 +55,7 @@ for text in compressed 'D was dropped' 'most precise form, rank 4'; do said out 
 expect 0 eval small.safetensors --data data --json
 is_json
 said out '"has_dense": false'
-expect 2 eval small.safetensors --data data --rank 2
+expect 3 eval small.safetensors --data data --rank 2
 one_error small.safetensors 'dropped D'
 expect 0 explain small.safetensors --data data --out report
 

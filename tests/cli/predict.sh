@@ -104,7 +104,8 @@ one_error --out empty
 expect 2 eval '' --data data
 one_error model empty
 rm -f labels.csv
-for place in data data/ /dev/null; do
+mkfifo pipe
+for place in data data/ pipe; do
   expect 2 predict nowhere.safetensors --data data --out $place
   one_error --out "$place"
 done

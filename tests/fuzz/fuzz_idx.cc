@@ -11,8 +11,9 @@ namespace {
 // Everything that a caller relies on.
 void check(const idelta::nn::IdxBytes& array, size_t rank) {
   if (array.sizes.size() != rank) std::abort();
-  size_t count = 1;
-  for (const int64_t size : array.sizes) count *= static_cast<size_t>(size);
+  if (array.kept < 0 || array.kept > array.sizes[0]) std::abort();
+  auto count = static_cast<size_t>(array.kept);
+  for (size_t i = 1; i < rank; ++i) count *= static_cast<size_t>(array.sizes[i]);
   if (array.values.size() != count) std::abort();
 }
 
@@ -39,10 +40,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t count) {
   static idelta_fuzz::MemoryFile file, labels;
   file.fill(bytes, count);
   for (const int rank : {1, 3}) {
-    try {
-      check(idelta::nn::read_idx(file.path(), rank), static_cast<size_t>(rank));
-    } catch (const std::exception& e) {
-      if (*e.what() == '\0') std::abort();
+    for (const int64_t most : {int64_t{2}, idelta::nn::kAllImages}) {
+      try {
+        check(idelta::nn::read_idx(file.path(), rank, most), static_cast<size_t>(rank));
+      } catch (const std::exception& e) {
+        if (*e.what() == '\0') std::abort();
+      }
     }
   }
   // The input as images of a data set with two labels.
