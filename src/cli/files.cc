@@ -70,8 +70,9 @@ void prepare_folder(const std::string& option, const std::string& folder) {
   fs::create_directories(path, error);
   const fs::file_status status = fs::status(path, unknown);
   if (fs::is_directory(status)) return;
-  const std::string why = error ? files::trouble(path.string(), error.value()) : "it is a file";
-  throw UsageError(option + ": cannot make the folder " + path.string() + " (" + why + "); name another");
+  const std::string why =
+      fs::exists(status) ? "is no folder; name another" : files::trouble(path.string(), error.value());
+  throw UsageError(option + ": " + path.string() + " " + why);
 }
 
 void prepare_file(const std::string& option, const std::string& path, const std::string& example) {

@@ -1,5 +1,6 @@
 // The `idelta` program: finds the verb, runs it, turns what it throws into one line and an exit code.
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <memory>
@@ -103,6 +104,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace idelta::cli;
+  std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit on file sizes then fails like any other
   try {
     return run(argc, argv);
   } catch (const UsageError& error) {

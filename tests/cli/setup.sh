@@ -1,7 +1,7 @@
 # Sourced by every script of this folder, which are called as  <script>.sh <idelta>.  Each runs the program as a user
 # would, in a folder of its own with a data set made here. What is not as it should be is counted, and finish() tells.
 set -u
-idelta=$1
+idelta=$(realpath "$1")
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 1

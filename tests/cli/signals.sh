@@ -6,12 +6,12 @@ source "${BASH_SOURCE[0]%/*}/setup.sh"
 interrupt() {
   local code=0 waited=0
   last="idelta train, stopped by $1"
-  rm -f stopped.safetensors
+  rm -f stopped.safetensors err
   # A program that does not stop must fail the test, not hang it; timeout passes the signal on.
   timeout --foreground --signal=KILL 120 \
     "$idelta" train --data data --layers 4 --epochs 10000000 --batch 20 --out stopped.safetensors >out 2>err &
   local child=$!
-  until grep -q 'epoch 2/' err || ((++waited > 600)); do sleep 0.1; done
+  until grep -qs 'epoch 2/' err || ((++waited > 600)); do sleep 0.1; done
   kill "-$1" "$child"
   wait "$child" || code=$?
   ((code == $2)) || fail "$last: exit code $code, not $2"
