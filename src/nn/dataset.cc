@@ -63,7 +63,8 @@ std::string find_file(const Location& where, Split split, const std::string& kin
       const std::string path = (where.folder / (stem + joint + idx + suffix)).string();
       struct stat status = {};
       if (stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode)) return path;
-      if (unusable.empty() && lstat(path.c_str(), &status) == 0) unusable = path;
+      // Also one of which nothing can be known, in a folder that is closed.
+      if (unusable.empty() && (lstat(path.c_str(), &status) == 0 || errno != ENOENT)) unusable = path;
     }
   }
   if (!unusable.empty()) return unusable;  // which the reader refuses with the reason
