@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "src/core/passes/activation.h"
 #include "src/core/formats/delta.h"
 #include "src/core/formats/f32.h"
 #include "src/core/formats/list.h"
+#include "src/core/passes/activation.h"
 #include "support/low_rank.h"
 
 namespace idelta_test {
@@ -50,7 +50,7 @@ struct Outputs {
 
 // y = act(a residual + start + rows B + b) and the contribution, of rows [first, last).
 void run(const ContextPtr& context, const Operator& op, const Matrix& rows, const Matrix& residual, const float* bias,
-         const Outputs& out, idelta::core::Start start = {}, int64_t first = 0, int64_t last = -1) {
+         const Outputs& out, idelta::core::Start start = {}, int64_t first = 0, int64_t last = -1, int64_t strips = 0) {
   if (last < 0) last = rows.rows();
   if (start.at) start.at += first * start.ld;
   Multiplication call{.m = last - first,
@@ -65,6 +65,10 @@ void run(const ContextPtr& context, const Operator& op, const Matrix& rows, cons
                                    .contribution = &out.contribution(first, 0),
                                    .ldc = out.contribution.ld()},
                       .start = start};
+  if (strips > 0) {
+    call.strips = strips;
+    return op.multiply(*context, call);  // for so many strips nobody can ask what they need
+  }
   // Exactly the workspace that is asked for.
   const size_t bytes = op.workspace_bytes(*context, call.m);
   const GuardBuffer workspace(bytes, Flush::kRight, 64);
@@ -253,6 +257,28 @@ TEST(Operators, EverySplitOfTheRowsGivesTheBitsOfTheWhole) {
         ASSERT_EQ(whole.y.element_bits(), parts.y.element_bits());
       });
     }
+  });
+}
+
+// However the rows are cut over threads, by the cost model or otherwise.
+TEST(Operators, EveryCutGivesTheSameBits) {
+  each_context([](const ContextPtr& context) {
+    const int64_t n = 201;
+    each_operator(context, n, [&](const Operator& op) {
+      for (const int64_t m : {4, 40, 130}) {
+        Random random(5);
+        const Matrix rows(m, n), residual(m, n), bias(1, n);
+        fill_uniform(rows, random), fill_uniform(residual, random), fill_uniform(bias, random);
+        const Outputs chosen(m, n);
+        run(context, op, rows, residual, bias.data(), chosen);
+        for (const int64_t strips : {1, 2, 3}) {
+          const Outputs forced(m, n);
+          run(context, op, rows, residual, bias.data(), forced, {}, 0, m, strips);
+          ASSERT_EQ(chosen.contribution.element_bits(), forced.contribution.element_bits()) << m << ", " << strips;
+          ASSERT_EQ(chosen.y.element_bits(), forced.y.element_bits()) << m << ", " << strips;
+        }
+      }
+    });
   });
 }
 

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "src/core/base/range.h"
+
 #include "src/core/plan/weights_plan.h"
 
 namespace idelta::core {
@@ -37,17 +39,25 @@ const Machine kMachines[] = {{"one domain", even(1, 1, 64)},
 
 constexpr TileShape kTile{14, 32};
 
+// Of a machine with caches as today's, and n = 32 panels of D in memory.
+constexpr MultiplyShape shape(int64_t words, bool prepared = false) {
+  return {.tile = kTile,
+          .words = words,
+          .block_rows = 64,
+          .threads = 2,
+          .prepared = prepared,
+          .caches = {32 << 10, 1 << 20, 4 << 20}};
+}
+
 struct Kind {
   const char* name;
   double (*cost)(const Partition::Work& all, int64_t rows, int64_t panels);
-  Traffic traffic;
+  MultiplyShape shape;
 };
-constexpr Kind kKinds[] = {
-    {"forward", forward_cost, {}},
-    {"forward of prepared rows", forward_cost, {.prepared = true}},
-    {"forward of a stepped D", forward_cost, {.prepared = true, .stepped = Stepped::kAcrossPanels}},
-    {"forward of stepped panels", forward_cost, {.stepped = Stepped::kByPanels}},
-    {"weights", weights_cost, {}}};
+constexpr Kind kKinds[] = {{"forward", multiply_cost, shape(794)},
+                           {"forward of prepared rows", multiply_cost, shape(794, true)},
+                           {"forward of a D in memory", multiply_cost, shape(100000)},
+                           {"weights", weights_cost, {}}};
 constexpr int64_t kRows[] = {1, 2, 5, 37, 64, 585, 4096}, kPanels[] = {1, 2, 25, 97};
 
 struct Case {
@@ -76,7 +86,7 @@ void for_each_case(Check&& check) {
             SCOPED_TRACE(std::string(machine.name) + ", " + kind.name + ", " + std::to_string(threads) + " threads, " +
                          std::to_string(rows) + " x " + std::to_string(panels));
             check(Case{machine, placement, threads, rows, panels,
-                       Partition(placement, threads, {rows, panels, kind.cost, 1, kTile, kind.traffic})});
+                       Partition(placement, threads, {rows, panels, kind.cost, kind.shape})});
             if (::testing::Test::HasFailure()) return;
           }
         }
@@ -134,7 +144,7 @@ TEST(Partition, ManyRowsAreBalancedWithinOneRow) {
   for (const Machine& machine : kMachines) {
     const Placement placement(machine.topology);
     for (const int64_t threads : {machine.cores() / 2, machine.cores()}) {
-      const Partition partition(placement, threads, {1000 * threads + 7, 25, forward_cost, 1, kTile});
+      const Partition partition(placement, threads, {1000 * threads + 7, 25, multiply_cost, shape(794)});
       EXPECT_FALSE(partition.cuts_panels()) << machine.name;
       for (int64_t task = 0; task < threads; ++task) {
         const int64_t rows = partition.cell(task).rows.size();
@@ -178,30 +188,33 @@ TEST(Partition, PanelsOfAThreadAreItsOwnWithinItsRows) {
 
 TEST(Partition, ManyRowsAreCutByRowsOneRowByPanels) {
   const Placement placement(even(4, 6, 8));
-  EXPECT_FALSE(Partition(placement, 192, {40960, 97, forward_cost, 1, kTile}).cuts_panels());
-  const Partition one(placement, 96, {1, 97, forward_cost, 1, kTile});
+  EXPECT_FALSE(Partition(placement, 192, {40960, 97, multiply_cost, shape(794)}).cuts_panels());
+  const Partition one(placement, 96, {1, 97, multiply_cost, shape(794)});
   for (int64_t task = 0; task < one.tasks(); ++task) EXPECT_LE(one.cell(task).panels.size(), 2);
 }
 
-// A tile is 14 rows here: cutting tiles must weigh them like rows.
-TEST(Partition, TilesWeighWhatTheirRowsWeigh) {
-  const Placement placement(even(1, 1, 8));
-  EXPECT_FALSE(Partition(placement, 8, {64, 25, forward_cost, 14, {14, 32}}).cuts_panels());
-  EXPECT_TRUE(Partition(placement, 8, {8, 25, forward_cost, 1, kTile}).cuts_panels());
+// Two threads: each should stream its own half of a D that lies in memory, as long as they have to wait for it.
+TEST(Partition, FewRowsOfAStreamedMatrixAreCutByPanels) {
+  const Placement placement(even(1, 1, 2));
+  const auto cuts_panels = [&](int64_t m, const MultiplyShape& shape) {
+    return Partition(placement, 2, {m, ceil_div(shape.words, kTile.nr), multiply_cost, shape}).cuts_panels();
+  };
+  for (const int64_t n : {1536, 2048, 3082, 4096}) EXPECT_TRUE(cuts_panels(15, shape(n))) << n;
+  EXPECT_FALSE(cuts_panels(16, shape(256))) << "D stays in L2";
+  EXPECT_FALSE(cuts_panels(2048, shape(3082))) << "bound by arithmetic either way";
+  EXPECT_FALSE(cuts_panels(64, shape(64, true))) << "less than rows from another core's cache cost";
 }
 
-// Where it would be cut by rows otherwise, a D whose panels each belong to one thread of the update is cut by panels,
-// as long as it is worth more than the rows that all threads then read.
-TEST(Partition, PanelsThatOneThreadStepsStayWithIt) {
-  const Placement placement(even(1, 1, 2));
-  const auto cuts_panels = [&](int64_t rows, const Traffic& traffic) {
-    return Partition(placement, 2, {rows, 32, forward_cost, 1, kTile, traffic}).cuts_panels();
-  };
-  EXPECT_FALSE(cuts_panels(128, {.prepared = true}));
-  EXPECT_TRUE(cuts_panels(128, {.prepared = true, .stepped = Stepped::kByPanels}));
-  EXPECT_TRUE(cuts_panels(512, {.stepped = Stepped::kByPanels}));
-  EXPECT_FALSE(cuts_panels(512, {.prepared = true, .stepped = Stepped::kAcrossPanels}));
-  EXPECT_FALSE(cuts_panels(8192, {.stepped = Stepped::kByPanels}));
+// For measuring each of them, and for tests that no cut changes a bit.
+TEST(Partition, AnyNumberOfStripsCanBeAskedFor) {
+  const Placement placement(even(1, 1, 8));
+  for (const int64_t strips : {1, 2, 3, 8}) {
+    const Partition partition(placement, 8, {100, 25, multiply_cost, shape(794), strips});
+    std::vector<int64_t> begins;
+    for (int64_t task = 0; task < 8; ++task) begins.push_back(partition.cell(task).rows.begin);
+    std::sort(begins.begin(), begins.end());
+    EXPECT_EQ(strips, std::unique(begins.begin(), begins.end()) - begins.begin());
+  }
 }
 
 TEST(Placement, FewThreadsFillTheFirstDomainsManyShareThemAll) {

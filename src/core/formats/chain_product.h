@@ -26,9 +26,10 @@ class FetchAhead {
   bool given() const { return at_; }
   // What the next tile fetches, in so many words of its reduction.
   Fetch share(int64_t words) {
+    if (!at_) return {};
     const Word* const at = at_;
-    if (at) at_ += share_;
-    return {at, ceil_div(share_, words), at != nullptr};
+    at_ += share_;
+    return {at, ceil_div(share_, words), true};
   }
 
  private:
