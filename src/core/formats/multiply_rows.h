@@ -24,6 +24,7 @@ struct RowsPlan {
   int64_t prepared;      // floats of the rows that are prepared at once
   int64_t partial;       // floats of a task's partial sums
 
+  Range first_block(Range of) const { return {of.begin, std::min(of.begin + rows, of.end)}; }
   bool shared() const { return partition.cuts_panels(); }
   int64_t prepared_stride() const { return shared() ? 0 : task_stride(prepared, partition.tasks()); }  // between tasks'
   int64_t all_prepared() const { return shared() ? prepared : prepared_stride() * partition.tasks(); }
@@ -130,21 +131,27 @@ void multiply_rows(const idelta_context& context, const Product& product, const 
     product.prepare(block);
   };
 
-  const int64_t tasks = plan.partition.tasks();
-  const RowBlock all = rows.block({0, call.m}, {call.m, call.m}, prepared);
-  if (plan.shared() && prepares) {
-    const int64_t preparers = std::min(call.m, tasks);
-    context.parallel.run(preparers, packing_work(call.m * k),
-                         [&](int64_t task) { prepare(all.part(part_of(call.m, preparers, task))); });
+  if (plan.shared()) {
+    const RowBlock all = rows.block({0, call.m}, {call.m, call.m}, prepared);
+    const int64_t preparers = std::min(call.m, plan.partition.tasks());
+    if (prepares) {
+      context.parallel.run(preparers, packing_work(call.m * k),
+                           [&](int64_t task) { prepare(all.part(part_of(call.m, preparers, task))); });
+    }
+    context.parallel.run(plan.partition.tasks(), plan.multiply_adds, [&](int64_t task) {
+      const Cell cell = plan.partition.cell(task);
+      for (Range now = plan.first_block(cell.rows); now.size() > 0; now = plan.first_block({now.end, cell.rows.end})) {
+        product.multiply(all.part(now), cell.panels, partials + task * plan.partial);
+      }
+    });
+    return;
   }
-  context.parallel.run(tasks, plan.multiply_adds, [&](int64_t task) {
+  context.parallel.run(plan.partition.tasks(), plan.multiply_adds, [&](int64_t task) {
     const Cell cell = plan.partition.cell(task);
-    for (Range now{cell.rows.begin, 0}, next; now.begin < cell.rows.end; now = next) {
-      now.end = std::min(now.begin + plan.rows, cell.rows.end);
-      next = {now.end, std::min(now.end + plan.rows, cell.rows.end)};
-      const RowBlock block =
-          plan.shared() ? all.part(now) : rows.block(now, next, prepared + task * plan.prepared_stride());
-      if (prepares && !plan.shared()) prepare(block);
+    for (Range now = plan.first_block(cell.rows), next; now.size() > 0; now = next) {
+      next = plan.first_block({now.end, cell.rows.end});
+      const RowBlock block = rows.block(now, next, prepared + task * plan.prepared_stride());
+      if (prepares) prepare(block);
       product.multiply(block, cell.panels, partials + task * plan.partial);
     }
   });
