@@ -19,25 +19,23 @@ RowsPlan plan_for(const idelta_context& context, const ChainKernel& kernel, cons
       static_cast<double>(size.m) * static_cast<double>(size.k) * static_cast<double>(size.cols);
   const int64_t threads = useful_threads(context.parallel.threads(), multiply_adds);
   const ForwardBlocks blocks = forward_blocks(context.caches, tile, size.m, size.k);
-  const Partition partition(context.placement, threads,
-                            {.rows = size.m,
-                             .panels = ceil_div(size.cols, tile.nr),
-                             .cost = multiply_cost,
-                             .shape = {.tile = tile,
-                                       .words = ceil_div(size.k, kernel.kr),
-                                       .block_rows = blocks.mc,
-                                       .threads = threads,
-                                       .prepared = prepared,
-                                       .caches = context.caches},
-                             .strips = strips});
-  RowsPlan plan{.partition = partition,
+  RowsPlan plan{.partition = Partition(context.placement, threads,
+                                       {.rows = size.m,
+                                        .panels = ceil_div(size.cols, tile.nr),
+                                        .cost = multiply_cost,
+                                        .shape = {.tile = tile,
+                                                  .words = kernel.kr == 1 ? size.k : ceil_div(size.k, kernel.kr),
+                                                  .block_rows = blocks.mc,
+                                                  .threads = threads,
+                                                  .prepared = prepared,
+                                                  .caches = context.caches},
+                                        .strips = strips}),
                 .multiply_adds = multiply_adds,
-                .rows = std::min(blocks.mc, partition.most_rows()),
-                .kc = std::max<int64_t>(blocks.kc, 1),
-                .prepared = 0,
-                .partial = 0};
+                .rows = blocks.mc,
+                .kc = std::max<int64_t>(blocks.kc, 1)};
+  plan.rows = std::min(plan.rows, plan.partition.most_rows());
   plan.prepared = (plan.shared() ? size.m : plan.rows) * copy_stride(size.k);
-  if (plan.kc < size.k) plan.partial = plan.rows * partition.most_panels() * tile.nr;
+  if (plan.kc < size.k) plan.partial = plan.rows * plan.partition.most_panels() * tile.nr;
   return plan;
 }
 
@@ -57,14 +55,14 @@ struct ChainProduct {
 
 void ChainTiles::multiply(const RowBlock& block, Range columns, float* partial, FetchAhead ahead) const {
   const int64_t k = panels.k(), nr = panels.nr(), m = block.rows.size();
-  const int64_t height = even_tile(m, kernel.mr), count = tiles(m);
+  const int64_t height = even_tile(m, kernel.mr), count = m <= height ? 1 : ceil_div(m, height);
   // One tile streams B: as many panels at once as the kernel likes. Several share each panel while it is in L2, and
   // bring the next one there.
   const int64_t together = count == 1 ? kWidePanels : 1;
   const bool fetches = !ahead.given() && count > 1 && static_cast<int64_t>(panels.bytes()) > context.caches.l2;
   for (int64_t step = 0; step == 0 || step < k; step += kc) {  // once without a reduction: a residual and a bias
     const Range reduction{step, std::min(step + kc, k)};
-    const int64_t words = ceil_div(reduction.size(), panels.steps_a_word());
+    const int64_t words = panels.words_of(reduction.size());
     for (Range group = panels.first_alike(columns, together), next; group.size() > 0; group = next) {
       next = panels.first_alike({group.end, columns.end}, together);
       if (fetches && next.size() > 0) ahead = {panels.words(next.begin, step), words * nr, count};

@@ -44,7 +44,6 @@ struct ChainTiles {
   const Panels& panels;
   int64_t kc;  // reduction steps at a time, 1 or more
 
-  int64_t tiles(int64_t rows) const { return ceil_div(rows, kernel.mr); }
   // partial: where sums wait between blocks of the reduction, if there are several. ahead: what is fetched meanwhile;
   // if nothing, the panels themselves where that pays.
   void multiply(const RowBlock& block, Range columns, float* partial, FetchAhead ahead = {}) const;

@@ -21,8 +21,8 @@ struct RowsPlan {
   double multiply_adds;  // of fp32, that take as long
   int64_t rows;          // of a block
   int64_t kc;            // reduction steps at a time, 1 or more
-  int64_t prepared;      // floats of the rows that are prepared at once
-  int64_t partial;       // floats of a task's partial sums
+  int64_t prepared = 0;  // floats of the rows that are prepared at once
+  int64_t partial = 0;   // floats of a task's partial sums
 
   Range first_block(Range of) const { return {of.begin, std::min(of.begin + rows, of.end)}; }
   bool shared() const { return partition.cuts_panels(); }

@@ -44,7 +44,7 @@ class Panels {
   int64_t count() const { return count_; }
   int64_t nr() const { return shape_.nr; }
   int64_t chunks() const { return chunks_; }
-  int64_t steps_a_word() const { return shape_.kr; }
+  int64_t words_of(int64_t steps) const { return (steps + shape_.kr - 1) >> shift_; }
   int64_t stride() const { return shape_.planes * plane_; }  // words from panel to panel
   size_t bytes() const { return static_cast<size_t>(data_.size()) * sizeof(float); }
 
