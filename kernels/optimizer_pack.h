@@ -17,10 +17,10 @@ struct PackBlock {
 
   IDELTA_INLINE void floats(V (&block)[V::lanes]) const {
     const OptimizerPacks& to = s.packs;
-    if (to.copy) store(block, to.copy + r * nr + c, s.rows - r, kStore);
+    if (to.copy) store<kStore>(block, to.copy + r * nr + c, s.rows - r);
     if (!to.transposed) return;
     transpose(block);
-    store(block, to.transposed + c * nr + r, s.cols - c, to.streams ? kStream : kStoreAndFetch);
+    store_far(block, to.transposed + c * nr + r, s.cols - c);
   }
 
   IDELTA_INLINE void pairs(V (&block)[V::lanes]) const {
@@ -41,22 +41,22 @@ struct PackBlock {
 
   IDELTA_INLINE void high_halves(V (&block)[V::lanes], ptrdiff_t plane) const {
     const OptimizerPacks& to = s.packs;
-    if (to.copy) paired(block, to.copy + plane, r, c, s.rows - r, kStore);
+    if (to.copy) paired<true>(block, to.copy + plane, r, c, s.rows - r);
     if (!to.transposed) return;
-    const How how = to.streams ? kStream : kStoreAndFetch;
     if constexpr (kWhole && V::lanes > 1) {
       V pairs[V::lanes / 2];
       transpose_pairs(block, pairs);
-      store(pairs, to.transposed + plane + c / 2 * nr + r, V::lanes / 2, how);
+      store_far(pairs, to.transposed + plane + c / 2 * nr + r, V::lanes / 2);
     } else {
       transpose(block);
-      paired(block, to.transposed + plane, c, r, s.cols - c, how);
+      paired<false>(block, to.transposed + plane, c, r, s.cols - c);
     }
   }
 
   // Rows of a pack, up to `rows` of them from row and column `row` and `column` on, two in a word.
-  IDELTA_INLINE void paired(const V (&block)[V::lanes], Word* words, ptrdiff_t row, ptrdiff_t column, ptrdiff_t rows,
-                            How how) const {
+  template <bool kNear>
+  IDELTA_INLINE void paired(const V (&block)[V::lanes], Word* words, ptrdiff_t row, ptrdiff_t column,
+                            ptrdiff_t rows) const {
     words += row / 2 * nr + column;
     if constexpr (V::lanes == 1) {
       store_high_halves(block[0], reinterpret_cast<uint16_t*>(words) + row % 2);
@@ -66,23 +66,25 @@ struct PackBlock {
         const V odd = kWhole || i + 1 < rows ? block[i + 1] : V::zero();  // a NaN of x spreads past the columns
         pairs[i / 2] = pair_high_halves(block[i], odd);
       }
-      store(pairs, words, (rows + 1) / 2, how);
+      kNear ? store<kStore>(pairs, words, (rows + 1) / 2) : store_far(pairs, words, (rows + 1) / 2);
     }
   }
 
   // Up to `rows` rows of a pack; what comes after them has stayed zero.
-  template <int N>
-  IDELTA_INLINE void store(const V (&block)[N], Word* words, ptrdiff_t rows, How how) const {
-    const ptrdiff_t ahead = begins_line<V>(r) ? s.packs.transposed_ahead : 0;
-    IDELTA_UNROLL for (int i = 0; i < N; ++i) {
+  template <How kHow, int N>
+  IDELTA_INLINE void store(const V (&block)[N], Word* words, ptrdiff_t rows) const {
+    IDELTA_UNROLL for (int i = 0; i < N; ++i, words += nr) {
       if (!kWhole && i >= rows) break;
-      if (how == kStream) {
-        stream(block[i], words + i * nr);
-      } else {
-        block[i].store(words + i * nr);
-        if (how == kStoreAndFetch && ahead != 0) fetch_next(words + i * nr + ahead);
-      }
+      kHow == kStream ? stream(block[i], words) : block[i].store(words);
+      if (kHow == kStoreAndFetch) fetch_next(words + s.packs.transposed_ahead);
     }
+  }
+  // The same of the transposed pack.
+  template <int N>
+  IDELTA_INLINE void store_far(const V (&block)[N], Word* words, ptrdiff_t rows) const {
+    if (s.packs.streams) return store<kStream>(block, words, rows);
+    if (begins_line<V>(r)) return store<kStoreAndFetch>(block, words, rows);
+    store<kStore>(block, words, rows);
   }
 };
 

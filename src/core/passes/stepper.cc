@@ -63,8 +63,8 @@ OptimizerPacks Stepper::packs_at(const TileOfD& tile) const {
 
 void Stepper::operator()(const TileOfD& tile, const GradientTile& gradient, const std::optional<TileOfD>& next) const {
   const int64_t row = tile.row_panels.begin * nr_, last = tile.row_panels.end - 1;
-  bool nonzero[WeightsPlan::kBlockPanels * kMostLines * kMostLines];
-  assert(tile.row_panels.size() <= WeightsPlan::kBlockPanels);
+  bool nonzero[WeightsPlan::kRunPanels * kMostLines * kMostLines];
+  assert(tile.row_panels.size() <= WeightsPlan::kRunPanels);
 
   OptimizerStep s = step_;
   s.rows = std::min(tile.row_panels.size() * nr_, n_ - row);

@@ -21,7 +21,7 @@ bool steps_panels(const Parameters& parameters);
 
 // Rows of D, whole panels of the pack of its transpose, in one panel of its columns.
 struct TileOfD {
-  Range row_panels;  // at most WeightsPlan::kBlockPanels
+  Range row_panels;  // at most WeightsPlan::kRunPanels
   int64_t panel;
 };
 

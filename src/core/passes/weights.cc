@@ -127,7 +127,10 @@ void step_few_rows(const WeightsTask& task, const Stepper& stepper) {
   const auto [rows, panels] = task.cell;
   if (task.plan.cuts_columns) {
     for (int64_t p = panels.begin; p < panels.end; ++p) {
-      each_block(task, [&](Range block) { go_on(TileOfD{block, p}); });
+      for (Range run, rest = rows; rest.size() > 0; rest.begin = run.end) {
+        run = task.plan.first_run(rest);
+        go_on(TileOfD{run, p});
+      }
     }
   } else {
     for (int64_t q = rows.begin; q < rows.end; ++q) {

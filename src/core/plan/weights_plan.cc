@@ -15,7 +15,10 @@ struct WeightsCost {
   int64_t l3 = int64_t{8} << 20;            // that one task may fill with packed dz, and many tasks together
   int64_t l3_of_task = int64_t{1} << 20;    // that each of many may fill
   int64_t packs_in_l3 = int64_t{16} << 20;  // packs of D beyond are not in L3 when the next pass reads them
-  int64_t narrow_rows = 8;                  // of dD: tiles of fewer use less than half of a line of x
+  // Numbers that a row of the batch takes up in L2: a block's columns of x, in lines that are cut, a panel of dz, and
+  // what passes through meanwhile. Half as many took n = 794, m = 4096 a tenth longer (AVX2, Zen 4, 2026-11).
+  int64_t row_in_l2 = 256;
+  int64_t narrow_rows = 8;  // of dD: tiles of fewer use less than half of a line of x
   // Cores that each write a part of every row of dD take lines from each other, and fetch beyond their part: n = 794, m
   // = 16 loses two thirds of its speed on two threads (Zen 5, 2026-11).
   double shared_rows = 1.5;
@@ -35,13 +38,13 @@ struct Cut {
   // Rows of the batch that are packed at a time. A dD that is near costs little to read and write again for each of
   // them; operands then stay in L2, and if dD fills that, dz does not go far beyond. Else dz stays in L3 until it has
   // served all blocks of dD: 64 MiB, which spare dD some passes, took 6 % longer (n = 794, m = 4096, Zen 5, 2026-11).
-  int64_t batch_rows(int64_t panel_width, int64_t bytes, int64_t unit) const {
+  int64_t batch_rows(int64_t bytes, int64_t unit) const {
     const int64_t dz = plan.most_panels() * plan.nr * bytes;
     const int64_t in_l3 = std::max(kCost.l3 / plan.tasks(), kCost.l3_of_task);
     const int64_t rows = !far()                    ? even_block(problem.m, 2 * n() * bytes, caches.l2 / 2, unit)
                          : dD_bytes() <= caches.l2 ? even_block(problem.m, dz, caches.l2, unit)
                                                    : even_block(problem.m, dz, in_l3, unit);
-    return std::min(rows, even_block(problem.m, panel_width * bytes, caches.l2 / 8, unit));
+    return std::min(rows, even_block(problem.m, kCost.row_in_l2 * bytes, caches.l2, unit));
   }
 
   // All of dz stays so near that the order of tiles need not care for it: dD is written along its rows.
@@ -57,14 +60,14 @@ struct Cut {
   bool many_pages(int64_t ld) const { return ld * kFloat >= 2 * kCost.page && problem.m > kLine / 2; }
 
   void rounded(const Kernel<Bf16Block>& kernel) const {
-    plan.mb = batch_rows(kernel.nr, plan.planes * kHalf, kPairLine);
+    plan.mb = batch_rows(plan.planes * kHalf, kPairLine);
     plan.along_rows = along_rows();
     plan.tile_rows = kernel.mr;
     plan.packs_x = plan.packs_dz = true;
   }
 
   void floats(const KernelTable& kernels) const {
-    plan.mb = batch_rows(plan.nr, kFloat, kLine);
+    plan.mb = batch_rows(kFloat, kLine);
     plan.along_rows = along_rows();
     // Where dD does not stay in L2, few rows are multiplied by low and wide tiles: 1.2 times the speed at n = 1024, m =
     // 8 (AVX-512, Zen 4, 2026-11).
