@@ -17,11 +17,11 @@ std::vector<std::string> split(const std::string& list) {
   return names;
 }
 
-// The names are frozen as the values are: they are in model files and scripts.
+// The names are frozen as the values are: they are in model files and scripts. New ones may come after them.
 template <class Kind>
 void expect_names(const char* expected, const char* listed, const char* (*name_of)(Kind),
                   idelta_status (*by_name)(const char*, Kind*)) {
-  EXPECT_STREQ(expected, listed);
+  EXPECT_TRUE(std::string(listed).starts_with(expected)) << listed;
   const std::vector<std::string> names = split(listed);
   EXPECT_EQ(names.size(), std::set<std::string>(names.begin(), names.end()).size());
   for (size_t i = 0; i < names.size(); ++i) {
@@ -84,10 +84,12 @@ TEST(Checks, Activation) {
 // Only what a kind uses counts.
 TEST(Checks, Optimizer) {
   EXPECT_EQ(IDELTA_INVALID_ARGUMENT, idelta_optimizer_check(nullptr));
-  for (int kind = -1; kind <= 4; ++kind) {
+  const auto kinds = static_cast<int>(split(idelta_optimizer_names()).size());
+  for (int kind = -1; kind <= kinds; ++kind) {
+    if (kind > IDELTA_OPTIMIZER_ADAMW && kind < kinds) continue;  // what later ones use is theirs to say
     idelta_optimizer good = IDELTA_OPTIMIZER_INIT;
     good.kind = static_cast<idelta_optimizer_kind>(kind);
-    const bool known = kind >= 0 && kind < 4, adamw = kind == IDELTA_OPTIMIZER_ADAMW;
+    const bool known = kind >= 0 && kind < kinds, adamw = kind == IDELTA_OPTIMIZER_ADAMW;
     const auto status = [&](auto spoil) {
       idelta_optimizer optimizer = good;
       spoil(optimizer);
@@ -101,7 +103,7 @@ TEST(Checks, Optimizer) {
     EXPECT_EQ(known && !adamw, status([](auto& o) { o.epsilon = 0; })) << kind;
     EXPECT_EQ(known && !adamw, status([](auto& o) { o.step = 0; })) << kind;
   }
-  EXPECT_EQ(0, idelta_optimizer_state_arrays(static_cast<idelta_optimizer_kind>(4)));
+  EXPECT_EQ(0, idelta_optimizer_state_arrays(static_cast<idelta_optimizer_kind>(kinds)));
 }
 
 TEST(Checks, GradientFormat) {

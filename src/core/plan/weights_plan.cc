@@ -1,29 +1,12 @@
 #include "src/core/plan/weights_plan.h"
 
-#include <cassert>
-
 #include "src/core/plan/blocking.h"
 
 namespace idelta::core {
 namespace {
 
 constexpr int64_t kFloat = sizeof(float), kHalf = kFloat / 2;
-
-// What steers the cut; bytes unless they say otherwise.
-struct WeightsCost {
-  int64_t page = 4096;                      // a way of L1
-  int64_t l3 = int64_t{8} << 20;            // that one task may fill with packed dz, and many tasks together
-  int64_t l3_of_task = int64_t{1} << 20;    // that each of many may fill
-  int64_t packs_in_l3 = int64_t{16} << 20;  // packs of D beyond are not in L3 when the next pass reads them
-  // Numbers that a row of the batch takes up in L2: a block's columns of x, in lines that are cut, a panel of dz, and
-  // what passes through meanwhile. Half as many took n = 794, m = 4096 a tenth longer (AVX2, Zen 4, 2026-11).
-  int64_t row_in_l2 = 256;
-  int64_t narrow_rows = 8;  // of dD: tiles of fewer use less than half of a line of x
-  // Cores that each write a part of every row of dD take lines from each other, and fetch beyond their part: n = 794, m
-  // = 16 loses two thirds of its speed on two threads (Zen 5, 2026-11).
-  double shared_rows = 1.5;
-};
-constexpr WeightsCost kCost;
+constexpr WeightsCostModel kModel;
 
 struct Cut {
   const CacheSizes& caches;
@@ -40,24 +23,24 @@ struct Cut {
   // served all blocks of dD: 64 MiB, which spare dD some passes, took 6 % longer (n = 794, m = 4096, Zen 5, 2026-11).
   int64_t batch_rows(int64_t bytes, int64_t unit) const {
     const int64_t dz = plan.most_panels() * plan.nr * bytes;
-    const int64_t in_l3 = std::max(kCost.l3 / plan.tasks(), kCost.l3_of_task);
+    const int64_t in_l3 = std::max(kModel.dz_bytes / plan.tasks(), kModel.least_dz_bytes);
     const int64_t rows = !far()                    ? even_block(problem.m, 2 * n() * bytes, caches.l2 / 2, unit)
                          : dD_bytes() <= caches.l2 ? even_block(problem.m, dz, caches.l2, unit)
                                                    : even_block(problem.m, dz, in_l3, unit);
-    return std::min(rows, even_block(problem.m, kCost.row_in_l2 * bytes, caches.l2, unit));
+    return std::min(rows, even_block(problem.m, kModel.row_numbers_in_l2 * bytes, caches.l2, unit));
   }
 
   // All of dz stays so near that the order of tiles need not care for it: dD is written along its rows.
   bool along_rows() const { return problem.m * n() * kFloat <= (far() ? caches.l2 / 2 : caches.l1 / 2); }
 
-  // A tile's columns, rows ld apart, are in two lines of a row. Rows that lie a multiple of some lines apart use every
-  // so-manieth set of L1 only, and run out of it.
+  // A tile's columns, rows ld apart, are in two lines of a row. Rows that lie a multiple of some lines apart use
+  // some sets of L1 only, and run out of them.
   bool crowd(int64_t ld) const {
-    const int64_t apart = std::min(ld * kFloat & -(ld * kFloat), kCost.page);
-    return apart >= kCost.page / 16 && 2 * problem.m * apart > caches.l1;
+    const int64_t apart = std::min(ld * kFloat & -(ld * kFloat), kModel.page_bytes);
+    return apart >= kModel.page_bytes / 16 && 2 * problem.m * apart > caches.l1;
   }
   // Each row is in pages of its own, more of them than the first level of the TLB holds.
-  bool many_pages(int64_t ld) const { return ld * kFloat >= 2 * kCost.page && problem.m > kLine / 2; }
+  bool many_pages(int64_t ld) const { return ld * kFloat >= 2 * kModel.page_bytes && problem.m > kLine / 2; }
 
   void rounded(const Kernel<Bf16Block>& kernel) const {
     plan.mb = batch_rows(plan.planes * kHalf, kPairLine);
@@ -78,9 +61,10 @@ struct Cut {
     plan.kernel_steps =
         problem.sink != Sink::kMemory && plan.batch_blocks() == 1 && problem.m <= kernels.f32_optimizer_step.few_rows;
     const int64_t tile = plan.kernel_steps ? kernels.f32_optimizer_step.mr : kernels.f32_weights.mr;
-    plan.packs_x = many_pages(problem.ldx) || (tile < kCost.narrow_rows && crowd(problem.ldx));
+    const bool narrow = tile < kModel.narrow_tile_rows;
+    plan.packs_x = many_pages(problem.ldx) || (narrow && crowd(problem.ldx));
     // Packing dz aligns and gathers lines, and is cheap against n columns each.
-    plan.packs_dz = far() || 2 * plan.mb * n() * kFloat > caches.l2 || crowd(problem.lddz);
+    plan.packs_dz = far() || 2 * plan.mb * n() * kFloat > caches.l2 || (narrow && crowd(problem.lddz));
   }
 };
 
@@ -115,14 +99,14 @@ WeightsPlan plan_weights(const KernelTable& kernels, const CacheSizes& caches, c
                    .work = work,
                    .cuts_columns = problem.sink == Sink::kStepPanels,
                    .partition{placement, tasks, {panels, panels, weights_cost}},
-                   .streams_packs = problem.n * problem.n * kFloat > kCost.packs_in_l3};
+                   .streams_packs = problem.n * problem.n * kFloat > kModel.kept_pack_bytes};
   const Cut cut{caches, problem, plan};
   planes == 0 ? cut.floats(kernels) : cut.rounded(planes == 2 ? kernels.bf16x3_dot : kernels.bf16_dot);
   return plan;
 }
 
 double weights_cost(const Partition::Work& all, int64_t rows, int64_t panels) {
-  return static_cast<double>(rows) * static_cast<double>(panels) * (panels < all.panels ? kCost.shared_rows : 1.0);
+  return static_cast<double>(rows) * static_cast<double>(panels) * (panels < all.panels ? kModel.shared_rows : 1.0);
 }
 
 }  // namespace idelta::core
