@@ -277,6 +277,8 @@ TEST_F(ModelForms, ChangedMetadataIsFound) {
 TEST_F(ModelForms, FormsThatCannotBeAreRefused) {
   EXPECT_NO_THROW(rewrite([](auto&) {}); nn::load_model(context_, path_));
   expect_refused("{\"version\":1", "\"version\":1", {"not JSON"});
+  rewrite([](std::map<std::string, std::string>& metadata) { metadata["forms"] += std::string("\0garbage", 8); });
+  expect_load_error({"NUL"});
   expect_refused("\"version\":1", "\"version\":2", {"version is 2"});
   expect_refused("\"version\":1", "\"version\":1.0", {"'version' is no whole number"});
   expect_refused("[\"rank 1\",\"rank 2\"]", "[]", {"'names' is no list of 1 to 8"});

@@ -40,6 +40,10 @@ TEST(SafetensorsHeader, OffsetsMustCoverTheData) {
   expect_header_error(R"({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},)"
                       R"( "b": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}})",
                       12, {"'b'", "overlap"});
+  expect_header_error(R"({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},)"
+                      R"( "b": {"dtype": "F32", "shape": [0], "data_offsets": [4, 4]}})",
+                      8, {"'b'", "overlap"});
+  expect_header_error("{}", 4, {"take 0 bytes", "holds 4"});
   expect_header_error(one("[1]", "[8, 4]"), 8, {"'a'", "run backwards"});
   expect_header_error(one("[1]", "[0, 4, 8]"), 8, {"'a'", "3 data_offsets"});
 }
@@ -54,12 +58,24 @@ TEST(SafetensorsHeader, ShapeMustAgreeWithOffsets) {
 
 TEST(SafetensorsHeader, OnlyTheFormatsOwnShapeIsRead) {
   expect_header_error(one("[1]", "[0, 4]", "BF16"), 4, {"'a'", "BF16", "F32"});
-  expect_header_error("", 0, {"not JSON"});
-  expect_header_error("not json", 0, {"not JSON"});
+  expect_header_error("", 0, {"begin with '{'"});
+  expect_header_error("not json", 0, {"begin with '{'"});
+  expect_header_error(std::string(" ") + kTwo, 24, {"begin with '{'"});
+  expect_header_error(std::string("\xef\xbb\xbf") + kTwo, 24, {"begin with '{'"});
+  expect_header_error(std::string(kTwo) + '\0', 24, {"not JSON from byte"});
+  expect_header_error(std::string(kTwo) + std::string(1, '\0') + "garbage", 24, {"not JSON from byte"});
+  expect_header_error(std::string("{\0}", 3), 0, {"not JSON from byte 2"});
+  expect_header_error(std::string(kTwo) + "garbage", 24, {"not JSON"});
+  expect_header_error(std::string(kTwo) + "// said", 24, {"not JSON"});
+  expect_header_error("{\"__metadata__\": {\"k\": \"\xff\"}}", 0, {"not JSON"});
+  expect_header_error(R"({"__metadata__": {"k": "\ud800"}})", 0, {"not JSON"});
+  expect_header_error(R"({"__metadata__": null})", 0, {"null"});
+  expect_header_error(R"({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]},})", 4, {"not JSON"});
+  expect_header_error(R"({"a": {"dtype": "F32", "shape": [01], "data_offsets": [0, 4]}})", 4, {"not JSON"});
   expect_header_error(std::string(kTwo) + "{}", 24, {"not JSON"});
   expect_header_error("{\"a\xff\": {}}", 0, {"not JSON"});
-  expect_header_error("[]", 0, {"an array where an object is wanted"});
-  expect_header_error("7", 0, {"a number where an object is wanted"});
+  expect_header_error("[]", 0, {"begin with '{'"});
+  expect_header_error("7", 0, {"begin with '{'"});
   expect_header_error(R"({"a": 7})", 0, {"a number at 'a'"});
   expect_header_error(R"({"a": {"shape": []}})", 0, {"no dtype"});
   expect_header_error(R"({"a": {"dtype": "F32"}})", 0, {"no shape"});
@@ -78,13 +94,15 @@ TEST(SafetensorsHeader, OnlyTheFormatsOwnShapeIsRead) {
 TEST(SafetensorsHeader, NamesMayNotRepeat) {
   const std::string a = R"("a": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]})";
   expect_header_error("{" + a + ", " + a + "}", 0, {"'a' twice"});
+  expect_header_error(R"({"a": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}, "\u0061": {}})", 0,
+                      {"'a' twice"});
   expect_header_error(R"({"__metadata__": {}, "__metadata__": {}})", 0, {"'__metadata__' twice"});
   expect_header_error(R"({"__metadata__": {"k": "1", "k": "2"}})", 0, {"'k' twice"});
   expect_header_error(R"({"a": {"dtype": "F32", "dtype": "F32"}})", 0, {"dtype twice"});
 }
 
 TEST(SafetensorsHeader, DeepNestingIsRefusedAtOnce) {
-  expect_header_error(std::string(1 << 20, '['), 0, {"an array"});
+  expect_header_error(R"({"a":)" + std::string(1 << 20, '['), 0, {"an array"});
   std::string objects;
   for (int i = 0; i < 100000; ++i) objects += R"({"a":)";
   expect_header_error(objects, 0, {"an object at 'a'"});

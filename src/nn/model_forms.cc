@@ -140,6 +140,7 @@ Json parsed(const std::string& json) {
     if (depth > kMostNested) throw Damaged(sentence("it nests deeper than ", kMostNested));
     return true;
   };
+  if (json.find('\0') != std::string::npos) throw Damaged("it holds a NUL");  // where the parser would end
   return Json::parse(json, shallow);
 }
 

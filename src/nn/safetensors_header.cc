@@ -24,6 +24,8 @@ std::string shown(const std::string& name) {
   return text;
 }
 
+[[noreturn]] void fail_syntax(size_t position) { fail("the header is not JSON from byte ", position, " on"); }
+
 // Fills a SafetensorsHeader and refuses everything that is not of the format's one shape.
 class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
  public:
@@ -123,14 +125,13 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
   bool number_float(double, const std::string&) override { unexpected("a number that is no integer"); }
   bool binary(nlohmann::json::binary_t&) override { unexpected("binary data"); }
   bool parse_error(size_t position, const std::string&, const nlohmann::json::exception&) override {
-    fail("the header is not JSON from byte ", position, " on");
+    fail_syntax(position);
   }
 
  private:
   enum class Level { kOutside, kRoot, kMetadata, kTensor, kArray };
 
   [[noreturn]] void unexpected(const char* what) const {
-    if (level_ == Level::kOutside) fail("the header is ", what, " where an object is wanted");
     fail("the header has ", what, " at ", shown(key_), level_ == Level::kRoot ? "" : " of " + shown(name_),
          ", which the format does not allow");
   }
@@ -147,6 +148,12 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
   std::vector<uint64_t> array_;
   bool has_metadata_ = false, has_dtype_ = false, has_shape_ = false, has_offsets_ = false;
 };
+
+// What the format asks for beyond JSON, and what nlohmann's parser lets pass: it ends at the first NUL.
+void check_text(std::string_view json) {
+  if (!json.starts_with('{')) fail("the header does not begin with '{'");
+  if (const size_t nul = json.find('\0'); nul != std::string_view::npos) fail_syntax(nul + 1);
+}
 
 // The shape and the offsets of one tensor must tell the same size.
 void check_size(const std::string& name, const TensorInfo& tensor) {
@@ -195,6 +202,7 @@ void check_layout(const std::map<std::string, TensorInfo>& tensors, uint64_t dat
 }  // namespace
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, uint64_t data_bytes) {
+  check_text(json);
   SafetensorsHeader header;
   HeaderEvents events(header);
   nlohmann::json::sax_parse(json.begin(), json.end(), &events);
