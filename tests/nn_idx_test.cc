@@ -103,8 +103,8 @@ TEST_F(Idx, MissingFolderAndFileAreNamed) {
 TEST_F(Idx, GzCutShortAnywhereIsAnError) {
   write_gz(folder_ / "whole.gz", images());
   const Bytes whole = read_bytes(folder_ / "whole.gz");
-  // From inside the gz header's wake to one byte short: the last eight bytes are only the checksum and the length.
-  for (size_t kept = 12; kept < whole.size(); ++kept) {
+  // From the mark of a gz file to one byte short: the last eight bytes are only the checksum and the length.
+  for (size_t kept = 2; kept < whole.size(); ++kept) {
     SCOPED_TRACE(kept);
     expect_images_error(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(kept)), {"cut short"});
   }
@@ -115,6 +115,42 @@ TEST_F(Idx, GzWithAFlippedBitIsAnError) {
   Bytes damaged = read_bytes(folder_ / "whole.gz");
   damaged[damaged.size() - 6] ^= 1;  // of the checksum
   expect_images_error(damaged, {"damaged"});
+}
+
+TEST_F(Idx, BytesBehindAGzStreamAreAnErrorAsBehindAPlainFile) {
+  write_gz(folder_ / "whole.gz", images());
+  const Bytes whole = read_bytes(folder_ / "whole.gz");
+  for (const Bytes& extra : {Bytes{'x'}, Bytes{0}, Bytes(512, 0), Bytes{0x1f}, Bytes{'l', 'o', 'n', 'g', 'e', 'r'}}) {
+    Bytes longer = whole, plain = images();
+    longer.insert(longer.end(), extra.begin(), extra.end());
+    expect_images_error(longer, {"goes on for " + std::to_string(extra.size()) + " bytes after the end"});
+    plain.insert(plain.end(), extra.begin(), extra.end());
+    expect_images_error(plain, {"goes on after the 12 values"});
+  }
+  // Something that only begins like another stream.
+  Bytes longer = whole;
+  for (const uint8_t byte : {0x1f, 0x8b, 0x08, 0x00}) longer.push_back(byte);
+  expect_images_error(longer, {"cut short"});
+  longer[whole.size() + 3] = 0x77;
+  expect_images_error(longer, {"damaged"});
+  // Or is one, of values that are too many.
+  Bytes twice = whole;
+  twice.insert(twice.end(), whole.begin(), whole.end());
+  expect_images_error(twice, {"goes on after the 12 values"});
+}
+
+TEST_F(Idx, GzOfSeveralStreamsIsReadAsOne) {
+  const Bytes all = images();
+  Bytes joined;
+  for (const auto& [begin, end] : {std::pair(0, 5), std::pair(5, 5), std::pair(5, 17), std::pair(17, 28)}) {
+    write_gz(folder_ / "part.gz", Bytes(all.begin() + begin, all.begin() + end));
+    const Bytes part = read_bytes(folder_ / "part.gz");
+    joined.insert(joined.end(), part.begin(), part.end());
+  }
+  ASSERT_EQ(28u, all.size());
+  write_bytes(folder_ / "images", joined);
+  write_bytes(folder_ / "labels", labels());
+  expect_the_set(nn::load_idx(folder_ / "images", folder_ / "labels"));
 }
 
 TEST_F(Idx, HeaderDamageIsNamed) {
@@ -155,6 +191,109 @@ TEST_F(Idx, HeadTakesTheFirstImagesAndKeepsTheClasses) {
   EXPECT_EQ(Bytes{3}, one.labels);
   expect_the_set(nn::head(whole, 100));
   expect_error([&] { nn::head(whole, -1); }, {"count is -1"});
+}
+
+// An array of a tebibyte, of which the first images are there and the rest is a hole in the file.
+TEST_F(Idx, LimitReadsNoMoreThanItNeeds) {
+  constexpr uint32_t kImages = 1u << 20, kSide = 1u << 10;
+  write_bytes(folder_ / "images", idx_bytes({kImages, kSide, kSide}, Bytes(kSide, 255)));
+  std::filesystem::resize_file(folder_ / "images", 16 + uint64_t{kImages} * kSide * kSide);
+  Bytes all_labels(kImages);
+  all_labels[1] = 3;
+  all_labels.back() = 9;
+  write_gz(folder_ / "labels", idx_bytes({kImages}, all_labels));
+  const nn::Dataset data = nn::load_idx(folder_ / "images", folder_ / "labels", 2);
+  EXPECT_EQ(2, data.count);
+  EXPECT_EQ(10, data.classes) << "those of the whole set";
+  EXPECT_EQ((Bytes{0, 3}), data.labels);
+  ASSERT_EQ(size_t{2} * kSide * kSide, data.images.size());
+  EXPECT_EQ(1.0f, data.images[kSide - 1]);
+  EXPECT_EQ(0.0f, data.images[kSide]);
+  // Whether such a file is whole is known without reading it.
+  std::filesystem::resize_file(folder_ / "images", 15 + uint64_t{kImages} * kSide * kSide);
+  expect_error([&] { nn::load_idx(folder_ / "images", folder_ / "labels", 2); }, {folder_ / "images", "ends after"});
+}
+
+TEST_F(Idx, LimitUnpacksNoMoreThanItNeeds) {
+  Bytes pixels(20000);
+  Random random(1);
+  for (uint8_t& pixel : pixels) pixel = static_cast<uint8_t>(random.below(256));
+  write_gz(folder_ / "images", idx_bytes({2000, 2, 5}, pixels));
+  write_bytes(folder_ / "labels", idx_bytes({2000}, Bytes(2000, 1)));
+  Bytes cut = read_bytes(folder_ / "images");
+  cut.resize(cut.size() / 2);
+  write_bytes(folder_ / "images", cut);
+  const nn::Dataset data = nn::load_idx(folder_ / "images", folder_ / "labels", 10);
+  EXPECT_EQ(10, data.count);
+  EXPECT_EQ(100u, data.images.size());
+  EXPECT_EQ(static_cast<float>(pixels[99]) / 255.0f, data.images[99]);
+  expect_error([&] { nn::load_idx(folder_ / "images", folder_ / "labels"); }, {folder_ / "images", "cut short"});
+  expect_error([&] { nn::load_idx(folder_ / "images", folder_ / "labels", 0); }, {"most is 0"});
+}
+
+TEST_F(Idx, LimitBeyondTheSetIsTheSet) {
+  write_bytes(folder_ / "images", images());
+  write_bytes(folder_ / "labels", labels());
+  expect_the_set(nn::load_idx(folder_ / "images", folder_ / "labels", 2));
+  expect_the_set(nn::load_idx(folder_ / "images", folder_ / "labels", 3));
+}
+
+TEST_F(Idx, DottedNamesAreRead) {
+  write_gz(folder_ / "train-images.idx3-ubyte.gz", images());
+  write_bytes(folder_ / "train-labels.idx1-ubyte", labels());
+  const nn::Dataset data = nn::load_dataset(folder_.path(), nn::Split::kTrain);
+  expect_the_set(data);
+  EXPECT_EQ(folder_ / "train-images.idx3-ubyte.gz", data.images_path);
+  EXPECT_EQ(folder_ / "train-labels.idx1-ubyte", data.labels_path);
+}
+
+TEST_F(Idx, FolderOrLostLinkBesideTheFileIsPassedOver) {
+  std::filesystem::create_directory(folder_ / "train-images-idx3-ubyte");
+  std::filesystem::create_symlink("nowhere", folder_ / "train-labels-idx1-ubyte");
+  const auto load = [&] { return nn::load_dataset(folder_.path(), nn::Split::kTrain); };
+  expect_error(load, {folder_ / "train-images-idx3-ubyte", "is a folder"});
+  write_gz(folder_ / "train-images-idx3-ubyte.gz", images());
+  expect_error(load, {folder_ / "train-labels-idx1-ubyte", "link to nowhere"});
+  write_gz(folder_ / "train-labels.idx1-ubyte.gz", labels());
+  expect_the_set(load());
+}
+
+TEST_F(Idx, FileThatMayBeTheMissingOneIsNamed) {
+  write_bytes(folder_ / "emnist-letters-test-images-idx3-ubyte.gz", images());
+  write_bytes(folder_ / "emnist-letters-train-images-idx3-ubyte.gz", images());
+  expect_error([&] { nn::load_dataset(folder_.path(), nn::Split::kTrain); },
+               {"emnist-letters-train-images-idx3-ubyte.gz", "link it"});
+  expect_error([&] { nn::load_dataset(folder_.path(), nn::Split::kTest); },
+               {"emnist-letters-test-images-idx3-ubyte.gz", "link it"});
+}
+
+TEST_F(Idx, ExchangedFilesAreNamed) {
+  write_bytes(folder_ / "train-images-idx3-ubyte", labels());
+  write_bytes(folder_ / "train-labels-idx1-ubyte", images());
+  expect_error([&] { nn::load_dataset(folder_.path(), nn::Split::kTrain); },
+               {folder_ / "train-images-idx3-ubyte", "rank 1 where rank 3", "exchanged"});
+}
+
+TEST(DatasetWarnings, ClassesWithoutAnImageAreTold) {
+  const auto warned = [](const Bytes& labels, int64_t classes) {
+    nn::Dataset data = {"set",   static_cast<int64_t>(labels.size()), 1,     1,
+                        classes, std::vector<float>(labels.size()),   labels};
+    data.labels_path = "folder/labels";
+    const std::vector<std::string> found = nn::warnings(data, classes);
+    return found.empty() ? std::string() : found.front();
+  };
+  EXPECT_EQ("", warned({0, 1, 2}, 3));
+  EXPECT_EQ("", warned({}, 3));
+  const std::string letters =
+      warned({1, 26, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25}, 27);
+  for (const char* part : {"folder/labels", "from 1 to 26", "27 classes", "subtract 1 from every label"}) {
+    EXPECT_NE(std::string::npos, letters.find(part)) << letters;
+  }
+  const std::string gaps = warned({0, 2}, 12);
+  for (const char* part :
+       {"folder/labels", "the label 1, 3, 4, 5, 6, 7, 8, 9, ...", "10 of 12 classes", "more images"}) {
+    EXPECT_NE(std::string::npos, gaps.find(part)) << gaps;
+  }
 }
 
 }  // namespace
