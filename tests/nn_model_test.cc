@@ -1,7 +1,9 @@
 // Model files: networks come back to the bit, foreign and damaged files are refused, a failed save harms nothing.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "nn/safetensors.h"
@@ -89,6 +91,43 @@ TEST_F(Model, HowItWasTrainedIsKeptAndOldFilesLoadWithout) {
   nn::save_model(path_, network);
   EXPECT_EQ("bf16", nn::load_model(context_, path_).trained_with().compute);
   EXPECT_EQ("rounded", nn::load_model(context_, path_).trained_with().bf16_product);
+}
+
+// One bit of any number, in the middle of every tensor.
+TEST_F(Model, DamagedNumberIsFoundAndItsLayerNamed) {
+  nn::Network network(context_, odd_options());
+  randomise(network, 7, 0.3f);
+  nn::save_model(path_, network);
+  const Bytes whole = read_bytes(path_);
+  const nn::SafetensorsFile file(path_);
+  uint64_t header = 0;
+  std::memcpy(&header, whole.data(), sizeof header);
+  for (const auto& [name, tensor] : file.header().tensors) {
+    Bytes damaged = whole;
+    damaged[8 + header + (tensor.begin + tensor.end) / 2] ^= 1;
+    write_bytes(path_, damaged);
+    // layers.<l>.delta
+    const std::string layer = "layer " + std::to_string(name[7] - '0' + 1);
+    expect_error([&] { nn::load_model(context_, path_); }, {path_, layer, "damaged", "copy it again"});
+  }
+}
+
+TEST_F(Model, EditedMetadataIsFound) {
+  nn::Network network(context_, odd_options());
+  nn::save_model(path_, network);
+  const Bytes whole = read_bytes(path_);
+  const auto load_with = [&](const std::string& from, const std::string& to) {
+    Bytes edited = whole;
+    const auto found = std::search(edited.begin(), edited.end(), from.begin(), from.end());
+    ASSERT_NE(edited.end(), found) << from;
+    std::copy(to.begin(), to.end(), found);
+    write_bytes(path_, edited);
+    nn::load_model(context_, path_);
+  };
+  expect_error([&] { load_with("\"slope\":\"0.01\"", "\"slope\":\"0.02\""); }, {path_, "metadata", "damaged"});
+  expect_error([&] { load_with("\"layer_hashes\"", "\"layer_hushes\""); }, {path_, "metadata", "damaged"});
+  expect_error([&] { load_with("\"hash\"", "\"hush\""); }, {path_, "no 'hash'"});
+  EXPECT_NO_THROW(load_with("\"hash\"", "\"hash\""));
 }
 
 TEST_F(Model, LoadedNetworkComputesTheSame) {

@@ -1,7 +1,10 @@
 // Network <-> safetensors. The metadata holds, as text that reads back to the same bits:
 //   format "idelta-mlp", version "1", layers, height, width, classes, identity_scale, activation, slope, class_padding
-// and, where it is known, how training computed: compute and bf16_product, names of TrainedWith, which are only shown.
-// A network with forms has version "2" and what model_forms.h says.
+// and, where it is known, how training computed: compute and bf16_product, names of TrainedWith, which are only shown;
+//   layer_hashes   of D and b of each layer, in 16 hexadecimal digits, parted by blanks
+//   hash           of all the rest of the metadata
+// Files of before these were written have neither. A network with forms has version "2" and what model_forms.h says in
+// place of layer_hashes.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -120,15 +123,19 @@ int64_t width_of(const SafetensorsFile& file, const NetworkOptions& options) {
   return n;
 }
 
+// Throws for metadata that are not those of the hash in them, if there is one.
+void check_metadata_hash(const SafetensorsFile& file, const char* mend) {
+  const Metadata metadata(file);
+  if (!metadata.has("hash") || metadata.get("hash") == hex(metadata_hash(file.header().metadata))) return;
+  fail(file.path(), ": its metadata is not what was saved; the file is damaged or was edited: ", mend);
+}
+
 // What the metadata says of forms, if it does.
 std::optional<FormsRecord> read_record(const SafetensorsFile& file, const NetworkOptions& options) {
   const Metadata metadata(file);
   if (!metadata.has("forms")) return std::nullopt;
-  if (metadata.get("hash") != hex(metadata_hash(file.header().metadata))) {
-    fail(file.path(),
-         ": its metadata is not what was saved with these forms; the file is damaged or was edited: compress the dense "
-         "model again");
-  }
+  metadata.get("hash");  // which every file with forms has
+  check_metadata_hash(file, "compress the dense model again");
   if (options.layers < 1) fail(file.path(), ": its metadata promises ", options.layers, " layers; the file is damaged");
   return parse_forms(file.path(), metadata.get("forms"), options.layers, width_of(file, options));
 }
@@ -182,6 +189,13 @@ std::vector<float> read_finite(SafetensorsFile& file, const std::string& name) {
   return values;
 }
 
+uint64_t layer_hash(std::span<const float> delta, std::span<const float> bias) {
+  Hash hash;
+  hash.add(delta);
+  hash.add(bias);
+  return hash.value();
+}
+
 void check_hash(const std::string& path, int64_t layer, const char* what, uint64_t is, uint64_t wanted) {
   if (is == wanted) return;
   fail(path, ": ", what, " of layer ", layer + 1, " is not what the forms were saved with (hash ", hex(is), ", not ",
@@ -232,10 +246,31 @@ Network load_with_forms(const Context& context, SafetensorsFile& file, const Net
   });
 }
 
+constexpr char kMendPlain[] = "copy it again, or train again";
+
+// Of every layer, as they stand in the metadata; empty if the file is older.
+std::string plain_hashes(const SafetensorsFile& file, const NetworkOptions& options) {
+  const Metadata metadata(file);
+  check_metadata_hash(file, kMendPlain);
+  if (!metadata.has("hash") && !metadata.has("layer_hashes")) return "";
+  const std::string &hash = metadata.get("hash"), &hashes = metadata.get("layer_hashes");
+  if (hashes.size() + 1 != static_cast<size_t>(options.layers) * (hash.size() + 1)) {
+    fail(file.path(), ": its metadata has 'layer_hashes' of other than ", options.layers,
+         " layers; the file is damaged: ", kMendPlain);
+  }
+  return hashes;
+}
+
 Network load_plain(const Context& context, SafetensorsFile& file, const NetworkOptions& options) {
+  const std::string hashes = plain_hashes(file, options);
   Network network = named(file.path(), [&] { return Network(context, options); });
   for (int64_t l = 0; l < network.layers(); ++l) {
     const std::vector<float> delta = read_finite(file, delta_name(l)), bias = read_finite(file, bias_name(l));
+    const std::string is = hex(layer_hash(delta, bias));
+    if (!hashes.empty() && hashes.compare(static_cast<size_t>(l) * (is.size() + 1), is.size(), is) != 0) {
+      fail(file.path(), ": D or the bias of layer ", l + 1,
+           " is not what was saved; the file is damaged or was edited: ", kMendPlain);
+    }
     network.set_layer(l, delta, bias);
   }
   return network;
@@ -259,6 +294,14 @@ MetadataMap metadata_of(const Network& network) {
   if (!how.compute.empty()) metadata["compute"] = how.compute;
   if (!how.bf16_product.empty()) metadata["bf16_product"] = how.bf16_product;
   return metadata;
+}
+
+std::string layer_hashes(const Network& network, const std::vector<std::vector<float>>& deltas) {
+  std::string hashes;
+  for (int64_t l = 0; l < network.layers(); ++l) {
+    hashes += (l == 0 ? "" : " ") + hex(layer_hash(deltas[static_cast<size_t>(l)], network.bias(l)));
+  }
+  return hashes;
 }
 
 // What of a network's forms goes into a file; refuses forms of other parameters than are saved with them.
@@ -295,8 +338,10 @@ void save_model(const std::string& path, const Network& network, const SaveOptio
   if (network.forms()) {
     record = record_of(path, network, options, deltas);
     metadata["forms"] = forms_text(*record);
-    metadata["hash"] = hex(metadata_hash(metadata));
+  } else {
+    metadata["layer_hashes"] = layer_hashes(network, deltas);
   }
+  metadata["hash"] = hex(metadata_hash(metadata));
   std::vector<TensorValues> tensors;
   for (int64_t l = 0; l < network.layers(); ++l) {
     const auto index = static_cast<size_t>(l);
