@@ -1,7 +1,9 @@
 // The search for values that are not finite, and who is to blame for them.
 #include "finite.h"
 
+#include <algorithm>
 #include <bit>
+#include <limits>
 #include <vector>
 
 #include "error.h"
@@ -23,6 +25,24 @@ int64_t first_layer_not_finite(std::span<float* const> outputs, int64_t rows, in
   return -1;
 }
 
+std::string milder_options(const NetworkOptions& options) {
+  std::string text;
+  if (std::fabs(options.class_padding) > 1.0f) text = sentence("a class padding nearer 0 than ", options.class_padding);
+  if (std::fabs(options.identity_scale) > 1.0f) {
+    text += sentence(text.empty() ? "" : ", or ", "a lower identity scale than ", options.identity_scale);
+  }
+  return text;
+}
+
+std::string options_at_fault(const NetworkOptions& options) {
+  const double padding = std::max(1.0, std::fabs(double{options.class_padding}));
+  const double scale = std::max(1.0, std::fabs(double{options.identity_scale}));
+  const double largest = padding * std::pow(scale, static_cast<double>(options.layers));
+  if (largest < std::sqrt(double{std::numeric_limits<float>::max()})) return "";
+  return sentence("class padding ", options.class_padding, " and identity scale ", options.identity_scale, " over ",
+                  options.layers, " layers are too large for fp32; give ", milder_options(options));
+}
+
 void fail_not_finite(const char* caller, const Network& network, const Dataset& data, int64_t image) {
   const int64_t n = network.n(), pixels = data.pixels();
   const std::span<const float> values(data.images.data() + image * pixels, static_cast<size_t>(pixels));
@@ -40,8 +60,10 @@ void fail_not_finite(const char* caller, const Network& network, const Dataset& 
   // Every output may be finite and a sum of them not.
   const std::string what = layer < 0 ? "the sum of the layers' steps"
                                      : sentence("the output of layer ", layer + 1, " of ", network.layers());
-  throw NotFinite(sentence(caller, ": ", what, " is not finite for image ", image, " of ", data.name,
-                           ": the parameters are too large; train the network with a lower learning rate"));
+  const std::string fault = options_at_fault(network.options());
+  throw NotFinite(
+      sentence(caller, ": ", what, " is not finite for image ", image, " of ", data.name, ": ",
+               fault.empty() ? "the parameters are too large; train the network with a lower learning rate" : fault));
 }
 
 }  // namespace idelta::nn

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "idelta/nn.hpp"
 
@@ -20,6 +21,14 @@ Float larger(Float a, Float b) {
 
 // The first of `count` layers whose outputs (rows x n) hold a value that is not finite; -1 if none does.
 int64_t first_layer_not_finite(std::span<float* const> outputs, int64_t rows, int64_t n);
+
+// "a class padding nearer 0 than 3e+38, or a lower identity scale than 4": what of the options would keep numbers
+// smaller; empty if they are mild.
+std::string milder_options(const NetworkOptions& options);
+
+// "class padding 3e+38 ... too large ...; give ..." where these two alone, whatever the parameters are, make numbers
+// whose products no float holds; empty elsewhere.
+std::string options_at_fault(const NetworkOptions& options);
 
 // Throws NotFinite, a sentence that begins with `caller` and names the image and the first layer at fault. `image` of
 // `data` is one with which something did not stay finite.

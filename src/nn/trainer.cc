@@ -85,14 +85,12 @@ float effective_learning_rate(const TrainOptions& options, int64_t layers, int64
 
 // What to change after a divergence, of what these options set.
 std::string mend(const TrainOptions& options, const NetworkOptions& network) {
-  std::string text = "give a lower rate (0.03 / layers is the default)";
+  if (std::string fault = options_at_fault(network); !fault.empty()) return fault;
+  std::string text = "training diverged; give a lower rate (0.03 / layers is the default)";
   if (options.momentum > 0.9f) text += sentence(", or a lower momentum than ", options.momentum);
   if (options.weight_decay > 0.0f) text += sentence(", or a lower weight decay than ", options.weight_decay);
-  if (std::fabs(network.class_padding) > 1.0f)
-    text += sentence(", or a class padding nearer 0 than ", network.class_padding);
-  if (std::fabs(network.identity_scale) > 1.0f)
-    text += sentence(", or a lower identity scale than ", network.identity_scale);
-  return text;
+  const std::string milder = milder_options(network);
+  return milder.empty() ? text : text + ", or " + milder;
 }
 
 // All memory of a run, allocated once.
@@ -285,8 +283,8 @@ void Trainer::State::check_finite(int64_t rows, float learning_rate) {
 }
 
 void Trainer::State::fail_diverged(const std::string& what, float learning_rate) const {
-  fail("train: ", what, " is not finite in epoch ", epoch + 1, " at learning rate ", learning_rate,
-       ": training diverged; ", mend(options, network.options()));
+  fail("train: ", what, " is not finite in epoch ", epoch + 1, " at learning rate ", learning_rate, ": ",
+       mend(options, network.options()));
 }
 
 Progress Trainer::State::progress(int64_t done, double loss, double correct) const {

@@ -29,6 +29,15 @@ done
 expect 3 eval model.safetensors --data narrow
 one_error model.safetensors narrow '8 x 8' '1 x 2'
 
+# One byte in the middle of a plain model.
+cp model.safetensors damaged.safetensors
+printf 'x' | dd of=damaged.safetensors bs=1 conv=notrunc status=none seek=$(($(wc -c <model.safetensors) / 2))
+for work in eval 'explain --out unused' predict; do
+  # shellcheck disable=SC2086 # words on purpose
+  expect 3 $work damaged.safetensors --data data
+  one_error damaged.safetensors 'of layer 2' damaged
+done
+
 # ---- Paths that cannot be looked at: one sentence, exit code 3, from every verb --------------------------------------
 
 ln -s b a && ln -s a b

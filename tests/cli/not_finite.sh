@@ -19,6 +19,16 @@ refused 'give a lower rate' --lr 1e38 --epochs 1 --activation hard_tanh
 refused 'give a lower rate' --lr 1e38 --epochs 1 --compute bf16
 refused 'lower weight decay than 1e+38' --weight-decay 1e38
 refused 'lower weight decay than 1e+38' --weight-decay 1e38 --optimizer adamw
+# Where no learning rate would help, none is to blame.
+refused 'class padding 3e+38' --padding 3e38
+grep -q 'lower rate' err && fail "$last: blames the learning rate"
+for option in 1e7:5 1e30:10; do
+  expect 1 train --data data --out m.safetensors --quiet --identity-scale ${option%:*} --layers ${option#*:}
+  said err 'identity scale 1e+'
+  said err 'too large'
+  grep -q 'lower rate' err && fail "$last: blames the learning rate"
+  [[ ! -e m.safetensors ]] || fail "$last: saved a model"
+done
 refused 'class padding nearer 0 than 3e+38' --padding 3e38
 refused 'class padding nearer 0 than -3e+38' --padding -3e38
 
@@ -27,7 +37,8 @@ overflowing() {
   local header
   header=$((8 + $(od -An -tu8 -N8 model.safetensors)))
   # layers.<l>.delta of 68 x 68 and layers.<l>.bias of 68 floats, one after the other.
-  cp model.safetensors overflowing.safetensors
+  # Under other names its hashes are not read, as in a file of before there were any.
+  LC_ALL=C sed 's/"hash":/"hush":/; s/"layer_hashes":/"layer_hushes":/' model.safetensors >overflowing.safetensors
   for layer in 1 2; do
     for ((i = 0; i < 68; ++i)); do printf '\x99\xb1\x61\x7f'; done |
       dd of=overflowing.safetensors bs=1 conv=notrunc status=none \
