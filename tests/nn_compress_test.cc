@@ -163,7 +163,22 @@ TEST(Compress, ToleranceIsKeptWithTheLeastRank) {
   double tight = 0;
   for (const nn::Forms::Layer& layer : forms->layers()) tight = std::max(tight, 1.01 * layer.bounds.dense_error);
   EXPECT_EQ(nn::kDense, compressed(network, {.tolerance = tight})->form(0).ranks[0]);
-  expect_error([&] { compressed(network, {.tolerance = 1e-12}); }, {"tolerance is 1e-12", "in layer 1", "no less"});
+  // All layers are told that cannot keep it, and the mend is one: the largest of their certificates.
+  try {
+    compressed(network, {.tolerance = 1e-12});
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const idelta::Error& error) {
+    EXPECT_EQ(IDELTA_TOLERANCE_NOT_MET, error.status());
+    const std::string what = error.what(), before_mend = "give no less than ";
+    for (const char* part : {"tolerance is 1e-12", "layers 1, 2, 3"}) {
+      EXPECT_NE(std::string::npos, what.find(part)) << what;
+    }
+    const size_t mend = what.find(before_mend);
+    ASSERT_NE(std::string::npos, mend) << what;
+    const double least = std::stod(what.substr(mend + before_mend.size()));
+    EXPECT_NO_THROW(compressed(network, {.tolerance = least}));
+    EXPECT_ANY_THROW(compressed(network, {.tolerance = std::nextafter(least, 0.0)}));
+  }
 }
 
 TEST(Compress, BoundsHoldAndGoWithTheIdentityScale) {
@@ -343,6 +358,34 @@ TEST(ChooseForms, FormThatSavesLittleIsLeftOutAndNoMoreThanFourAreTaken) {
   std::vector<nn::Candidate> many;
   for (size_t i = 0; i < 10; ++i) many.push_back(settling(0.3 + 0.01 * double(i), i + 1));
   EXPECT_LE(nn::choose_forms(many).forms.size(), 4u);
+}
+
+TEST(Compress, LayerWhoseSingularValuesNoFloatHoldsIsNamed) {
+  const idelta::Context context = nn_context();
+  nn::Network network(context, pattern_options(3));
+  const size_t n = 74;
+  network.set_layer(1, std::vector<float>(n * n, 3e38f), std::vector<float>(n));
+  for (const nn::CompressOptions& options : {nn::CompressOptions{.rank = 4}, nn::CompressOptions{.sigma = 0.1},
+                                             nn::CompressOptions{.tolerance = 0.1}, nn::CompressOptions{}}) {
+    expect_error([&] { nn::compress(network, options, patterns(20, 1)); }, {"compress: layer 2: ", "singular values"});
+  }
+}
+
+// Names of forms are what --sigma takes.
+TEST(Compress, UntrainedNetworkHasAFormWhoseNameCanBeAskedFor) {
+  const idelta::Context context = nn_context();
+  const nn::Network network(context, pattern_options(3));
+  const std::shared_ptr<const nn::Forms> forms = nn::compress(network, {}, patterns(20, 1));
+  const std::string name = forms->form(0).name;
+  ASSERT_EQ("sigma ", name.substr(0, 6));
+  const double sigma = std::stod(name.substr(6));
+  ASSERT_GT(sigma, 0);
+  EXPECT_EQ(forms->form(0).ranks, compressed(network, {.sigma = sigma})->form(0).ranks);
+
+  // Also where only the last layer has learned.
+  nn::Network last(context, pattern_options(3));
+  last.set_layer(2, std::vector<float>(74 * 74, 0.01f), std::vector<float>(74));
+  EXPECT_NE("sigma 0", nn::compress(last, {}, patterns(20, 1))->form(0).name);
 }
 
 }  // namespace

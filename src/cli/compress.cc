@@ -238,7 +238,8 @@ std::shared_ptr<const nn::Forms> forms_of(const Flags& flags, const nn::Network&
     });
   } catch (const Error& error) {
     if (error.status() == IDELTA_TOLERANCE_NOT_MET) throw UsageError(std::string("--tolerance: ") + error.what());
-    throw FileError(flags.model + ": " + error.what());
+    if (error.status() == IDELTA_INVALID_ARGUMENT) throw FileError(flags.model + ": " + error.what());
+    throw;
   }
 }
 

@@ -69,19 +69,25 @@ struct Work {
   }
 };
 
-// The factors of a layer, and its rank in the one form that the options ask for, if they do.
+// What libidelta refuses is said of the layer that it is about.
+template <class Make>
+auto in_layer(int64_t layer, const Make& make) -> decltype(make()) {
+  try {
+    return make();
+  } catch (const Error& error) {
+    throw Error(error.status(), sentence("compress: layer ", layer + 1, ": ", error.what()));
+  }
+}
+
+// The factors of a layer, and its rank in the one form that the options ask for. Under a tolerance that no worthwhile
+// rank keeps it is D itself, which may not keep it either.
 std::pair<LayerFactors, int64_t> factorise(const Network& network, const std::vector<float>& D,
-                                           const CompressOptions& options, int64_t layer) {
+                                           const CompressOptions& options) {
   const int64_t n = network.n(), most = largest_worthwhile_rank(n);
   if (options.tolerance > 0) {
     if (auto factors = factors_within(network, D, options.tolerance)) {
       const int64_t rank = factors->rank;
       return {std::move(*factors), rank};
-    }
-    const double dense = bounds_of(network, D).dense_error;
-    if (dense > options.tolerance) {
-      fail("compress: tolerance is ", options.tolerance, ", but D itself in F32 has a certificate of ", dense,
-           " in layer ", layer + 1, "; give no less than that");
     }
     return {LayerFactors(), kDense};
   }
@@ -95,29 +101,52 @@ std::pair<LayerFactors, int64_t> factorise(const Network& network, const std::ve
   return {std::move(factors), rank};
 }
 
+// Names every layer whose D itself errs by more than the tolerance, and the least that all can keep.
+void check_tolerance(double tolerance, const Form& form, const std::vector<LayerFactors>& factors) {
+  std::string layers;
+  double least = 0;
+  for (size_t l = 0; l < factors.size(); ++l) {
+    const double dense = factors[l].bounds.dense_error;
+    if (form.ranks[l] != kDense || dense <= tolerance) continue;
+    layers += (layers.empty() ? "" : ", ") + std::to_string(l + 1);
+    least = std::max(least, dense);
+  }
+  if (layers.empty()) return;
+  throw Error(IDELTA_TOLERANCE_NOT_MET, sentence("compress: tolerance is ", shortest(tolerance),
+                                                 ", but the certificate of D itself in F32 is "
+                                                 "larger in layers ",
+                                                 layers, "; give no less than ", shortest(least)));
+}
+
 // Factorises all layers for the form that the options ask for.
 Form asked(Work& work) {
   Form form;
   for (int64_t l = 0; l < work.network.layers(); ++l) {
     const std::vector<float> D = work.network.delta(l);
-    auto [factors, rank] = factorise(work.network, D, work.options, l);
-    factors.bounds = bounds_of(work.network, D);
-    work.factors.push_back(std::move(factors));
-    form.ranks.push_back(rank);
+    in_layer(l, [&] {
+      auto [factors, rank] = factorise(work.network, D, work.options);
+      factors.bounds = bounds_of(work.network, D);
+      work.factors.push_back(std::move(factors));
+      form.ranks.push_back(rank);
+    });
     work.step();
   }
+  if (work.options.tolerance > 0) check_tolerance(work.options.tolerance, form, work.factors);
   if (work.options.rank > 0) form.name = "rank " + std::to_string(work.options.rank);
   if (work.options.sigma > 0) form.name = "sigma " + shortest(work.options.sigma);
   if (work.options.tolerance > 0) form.name = "tolerance " + shortest(work.options.tolerance);
   return form;
 }
 
-// The norm that candidates are shares of.
+// The norm that candidates are shares of. An untrained network has none: any sigma gives the same ranks, and 1 names
+// that can be asked for.
 double median_norm(const std::vector<double>& norms) {
   const size_t hidden = std::max<size_t>(1, norms.size() - 1);  // the last layer does not resemble the others
   std::vector<double> sorted(norms.begin(), norms.begin() + static_cast<std::ptrdiff_t>(hidden));
   std::sort(sorted.begin(), sorted.end());
-  return sorted[hidden / 2];
+  if (const double median = sorted[hidden / 2]; median > 0) return median;
+  const double largest = *std::max_element(norms.begin(), norms.end());
+  return largest > 0 ? largest : 1.0;
 }
 
 // Factorises all layers for every candidate; returns the median norm.
@@ -126,15 +155,17 @@ double factorise_for_candidates(Work& work) {
   std::vector<LayerFactors> leading;
   std::vector<double> norms;
   for (int64_t l = 0; l < network.layers(); ++l) {
-    leading.push_back(leading_factors(network, network.delta(l)));
+    leading.push_back(in_layer(l, [&] { return leading_factors(network, network.delta(l)); }));
     norms.push_back(leading.back().rank > 0 ? leading.back().sigma.front() : 0.0);
   }
   const double norm = median_norm(norms), finest = parsed(candidate_sigma(norm, kCandidates - 1));
   for (int64_t l = 0; l < network.layers(); ++l) {
     const std::vector<float> D = network.delta(l);
     LayerFactors& first = leading[static_cast<size_t>(l)];
-    work.factors.push_back(factors_above(network, D, finest, std::move(first)));
-    work.factors.back().bounds = bounds_of(network, D);
+    in_layer(l, [&] {
+      work.factors.push_back(factors_above(network, D, finest, std::move(first)));
+      work.factors.back().bounds = bounds_of(network, D);
+    });
     work.step();
   }
   return norm;
@@ -179,7 +210,8 @@ std::shared_ptr<const Forms> proved(Work& work, std::vector<Form> forms) {
       const int64_t rank = forms[f].ranks[index];
       const bool again = f > 0 && forms[f - 1].ranks[index] == rank;
       if (rank != kDense) {
-        layer.proofs[f] = again ? layer.proofs[f - 1] : prove(network, D, work.factors[index], rank);
+        layer.proofs[f] =
+            again ? layer.proofs[f - 1] : in_layer(l, [&] { return prove(network, D, work.factors[index], rank); });
       }
     }
     work.step();
@@ -233,7 +265,7 @@ std::vector<Candidate> tried(Work& work, const std::vector<Form>& forms, const D
   std::vector<LowRankProof> all;
   for (int64_t l = 0; l < work.network.layers(); ++l) {
     const LayerFactors& factors = work.factors[static_cast<size_t>(l)];
-    all.push_back(prove(work.network, work.network.delta(l), factors, factors.rank));
+    all.push_back(in_layer(l, [&] { return prove(work.network, work.network.delta(l), factors, factors.rank); }));
   }
   Network network = copy_of(work.network);
   std::vector<Candidate> candidates;

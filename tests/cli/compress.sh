@@ -19,8 +19,8 @@ for option in --rank --sigma --tolerance; do
 done
 expect 2 compress model.safetensors --out c.safetensors --rank 4 --sigma 0.1
 one_error --rank --sigma
-expect 1 compress model.safetensors --out c.safetensors --tolerance 1e-30
-one_error 1e-30 'no less'
+expect 2 compress model.safetensors --out c.safetensors --tolerance 1e-30
+one_error --tolerance 1e-30 'layers 1, 2, 3, 4' 'no less'
 expect 2 compress model.safetensors --out model.safetensors --rank 4 --drop-dense
 one_error model.safetensors 'would be lost'
 expect 3 compress nowhere.safetensors --out c.safetensors --rank 4
@@ -58,6 +58,12 @@ said out '"has_dense": false'
 expect 3 eval small.safetensors --data data --rank 2
 one_error small.safetensors 'dropped D'
 expect 0 explain small.safetensors --data data --out report
+
+grep -q 'D was dropped' out || fail "$last: does not say that D was dropped"
+said out 'most precise form, rank 4'
+expect 0 explain small.safetensors --data data --out report --json
+is_json
+said out '"has_dense": false'
 
 # Another D under the same forms: one byte in the middle of layer 1.
 cp chosen.safetensors damaged.safetensors
