@@ -148,7 +148,8 @@ TEST_F(WorkspaceTest, ExactlyTheQueriedBytesAreEnough) {
       const ContextPtr owner = make_context(context_options(forced_isa(), threads));
       // The query does not know the strides: a page apart x is copied.
       using Sizes = std::array<int64_t, 3>;
-      for (const auto& [m, n, ldx] : {Sizes{1, 1, 1}, {1, 300, 300}, {7, 33, 33}, {130, 97, 1024}, {500, 200, 200}}) {
+      const Sizes largest = reduced() ? Sizes{160, 110, 110} : Sizes{500, 200, 200};
+      for (const auto& [m, n, ldx] : {Sizes{1, 1, 1}, {1, 300, 300}, {7, 33, 33}, {130, 97, 1024}, largest}) {
         Work own(m, n, ldx), given(m, n, ldx);
         const std::vector<Pass> expected = passes(owner, own), pass = passes(owner, given);
         for (size_t i = 0; i < pass.size(); ++i) {
@@ -258,7 +259,8 @@ TEST_F(WorkspaceTest, SteadyStateAllocatesNothing) {
   };
   for (const int32_t threads : {1, 2}) {
     const ContextPtr owner = make_context(context_options(forced_isa(), threads));
-    Work work(200, 300, 300);
+    const int64_t m = reduced() ? 80 : 200, n = reduced() ? 150 : 300;
+    Work work(m, n, n);
     std::vector<Pass> all = passes(owner, work);
     const DeltaPtr low_rank = pack(owner, work.D, low_rank_options(40));
     const idelta_forward_args forward = forward_args(work.x, work.y);
