@@ -144,7 +144,7 @@ typedef struct idelta_delta_info_t {
 } idelta_delta_info_t;
 #define IDELTA_DELTA_INFO_INIT                                                                                       \
   {                                                                                                                  \
-    sizeof(idelta_delta_info_t), 0, IDELTA_FORMAT_AUTO, IDELTA_FORMAT_AUTO, IDELTA_ISA_AUTO, (idelta_passes)0, 0.0f, \
+    sizeof(idelta_delta_info_t), 0, IDELTA_FORMAT_AUTO, IDELTA_FORMAT_AUTO, IDELTA_ISA_AUTO, IDELTA_PASS_BOTH, 0.0f, \
         0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0                                                                      \
   }
 

@@ -51,8 +51,9 @@ inline constexpr int64_t kAllImages = INT64_MAX;
 
 // "fashion-mnist" ($IDELTA_DATA/fashion-mnist if IDELTA_DATA is set, else Debian's dataset-fashion-mnist) or a folder
 // that holds the four IDX files under their usual names, plain or .gz: train-images-idx3-ubyte[.gz],
-// train-labels-idx1-ubyte[.gz], t10k-..., or train-images.idx3-ubyte[.gz], ... A folder of that very name in the working
-// directory is "./fashion-mnist". Of the images only the first `most` are read, and memory is taken for no more.
+// train-labels-idx1-ubyte[.gz], t10k-..., or train-images.idx3-ubyte[.gz], ... A folder of that very name in the
+// working directory is "./fashion-mnist". Of the images only the first `most` are read, and memory is taken for no
+// more.
 Dataset load_dataset(const std::string& name_or_folder, Split split, int64_t most = kAllImages);
 
 // One pair of IDX files (unsigned bytes; images of rank 3, labels of rank 1), plain or gz whatever their names.
@@ -105,9 +106,9 @@ class Network {
   int64_t n() const { return state_->options.n(); }
 
   std::vector<float> delta(int64_t layer) const;  // n x n, in x out: a copy in fp32, whatever format computes
-  std::span<const float> bias(int64_t layer) const { return state_->layers[layer].bias; }  // n
+  std::span<const float> bias(int64_t layer) const { return state_->layers[static_cast<size_t>(layer)].bias; }  // n
   idelta_activation activation(int64_t layer) const;  // identity for the last layer
-  const Delta& packed(int64_t layer) const { return *state_->layers[layer].packed; }
+  const Delta& packed(int64_t layer) const { return *state_->layers[static_cast<size_t>(layer)].packed; }
 
   // The format in which x D and dz D^T are computed from now on; rank is for LOW_RANK, 0 in others. D itself does not
   // change. A format that the library refuses throws and leaves the network as it was.
