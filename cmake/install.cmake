@@ -41,7 +41,9 @@ endif()
 
 # What a static link needs besides: for find_package as targets, for pkg-config as libraries.
 idelta_foreign_targets(IDELTA_STATIC_NEEDS idelta_static)
-set(IDELTA_LIBS_PRIVATE "-lstdc++ -lm -pthread")
+list(TRANSFORM IDELTA_CXX_RUNTIME PREPEND -l OUTPUT_VARIABLE IDELTA_LIBS_PRIVATE)
+list(JOIN IDELTA_LIBS_PRIVATE " " IDELTA_LIBS_PRIVATE)
+string(APPEND IDELTA_LIBS_PRIVATE " -pthread")
 if("PkgConfig::hwloc" IN_LIST IDELTA_STATIC_NEEDS)
   string(APPEND IDELTA_LIBS_PRIVATE " -lhwloc")
 endif()

@@ -1,0 +1,23 @@
+# Installs the build as a package would be made: for the prefix /opt/idelta, into a DESTDIR. The others use it where it
+# lies, so it must work from a place that it was not installed for.
+include("${CMAKE_CURRENT_LIST_DIR}/../consumer_steps.cmake")
+
+set(prefix /opt/idelta)
+string(REGEX REPLACE "${prefix}$" "" root "${INSTALLED}")
+file(REMOVE_RECURSE "${root}")
+set(ENV{DESTDIR} "${root}")
+run("${CMAKE_COMMAND}" --install "${IDELTA_BINARY_DIR}" --prefix "${prefix}")
+
+file(GLOB_RECURSE installed RELATIVE "${INSTALLED}" "${INSTALLED}/*")
+file(GLOB headers RELATIVE "${IDELTA_SOURCE_DIR}/src" "${IDELTA_SOURCE_DIR}/src/include/idelta/*")
+if(NOT IDELTA_HAS_NN)
+  list(REMOVE_ITEM headers include/idelta/nn.hpp)
+endif()
+foreach(wanted IN ITEMS ${headers} "lib.*/libidelta\\.so" "lib.*/libidelta\\.a" "lib.*/pkgconfig/idelta\\.pc"
+    "lib.*/cmake/idelta/idelta-config\\.cmake" "lib.*/cmake/idelta/idelta-config-version\\.cmake")
+  set(found ${installed})
+  list(FILTER found INCLUDE REGEX "^${wanted}$")
+  if(NOT found)
+    message(FATAL_ERROR "${wanted} is not installed, only: ${installed}")
+  endif()
+endforeach()
