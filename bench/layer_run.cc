@@ -1,8 +1,6 @@
 // See layer_run.h.
 #include "bench/layer_run.h"
 
-#include <benchmark/benchmark.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <numeric>
@@ -42,7 +40,7 @@ std::vector<int> layers_of(const Settings& settings, const TrainedModel& model) 
 
 LayerRun::LayerRun(const Settings& settings, const Filter& filter, const RoundRobinOptions& timing) {
   options_ = {.timing = timing, .cold = settings.cold};
-  if (!settings.model.empty()) model_.emplace(settings.model, settings.data);
+  if (!settings.model.empty()) model_.emplace(settings.model, settings.data, 0);
   select(settings, filter);
   if (!model_ || model_->unfit().empty() || selections_.empty()) return;
   why_none_ = model_->unfit();
@@ -69,24 +67,15 @@ void LayerRun::select(Settings settings, const Filter& filter) {
   }
 }
 
-void LayerRun::print_names() const {
-  for (const Selection& selection : selections_) {
-    for (const ImplementationEntry& entry : selection.entries) {
-      std::printf("%s\n", benchmark_name(selection.problem, entry).c_str());
-    }
-  }
-}
-
-void LayerRun::register_benchmarks() {
+std::vector<Benchmark> LayerRun::benchmarks() {
+  std::vector<Benchmark> all;
   for (const Selection& selection : selections_) {
     for (size_t e = 0; e < selection.entries.size(); ++e) {
-      benchmark::RegisterBenchmark(benchmark_name(selection.problem, selection.entries[e]).c_str(),
-                                   [this, &selection, e](benchmark::State& state) { report(state, selection, e); })
-          ->Iterations(1)
-          ->UseManualTime()
-          ->Unit(benchmark::kMicrosecond);
+      all.push_back({benchmark_name(selection.problem, selection.entries[e]), benchmark::kMicrosecond,
+                     [this, &selection, e](benchmark::State& state) { report(state, selection, e); }});
     }
   }
+  return all;
 }
 
 const PointResult& LayerRun::point_of(const Selection& selection) {

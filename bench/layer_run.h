@@ -6,6 +6,9 @@
 // selected implementations of that point in turns (point.h), and each reports its own median as manual time.
 #pragma once
 
+#include <benchmark/benchmark.h>
+
+#include <functional>
 #include <optional>
 #include <regex>
 #include <string>
@@ -15,11 +18,14 @@
 #include "bench/settings.h"
 #include "bench/trained.h"
 
-namespace benchmark {
-class State;
-}
-
 namespace idelta::bench {
+
+// As Google Benchmark lists it. The first of a point measures the whole point.
+struct Benchmark {
+  std::string name;
+  benchmark::TimeUnit unit;
+  std::function<void(benchmark::State&)> report;
+};
 
 // Google Benchmark's own rule: a regular expression found anywhere in the name; "-" before it turns it round.
 class Filter {
@@ -45,8 +51,7 @@ class LayerRun {
   bool empty() const { return selections_.empty(); }
   // Empty, or why layers of the model are not measured though the filter takes some.
   const std::string& why_none() const { return why_none_; }
-  void print_names() const;
-  void register_benchmarks();  // this must outlive them
+  std::vector<Benchmark> benchmarks();  // this must outlive them
   const std::vector<PointResult>& points() const { return points_; }
   bool failed() const { return failed_; }
 

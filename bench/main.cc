@@ -94,14 +94,14 @@ int measure(const Settings& settings, char* program) {
   if (layers.empty() && networks.empty()) {
     throw std::runtime_error("no benchmark's name matches --benchmark_filter; see --help");
   }
-  if (settings.list) {
-    layers.print_names();
-    networks.print_names();
-    return 0;
+  for (const std::vector<Benchmark>& benchmarks : {layers.benchmarks(), networks.benchmarks()}) {
+    for (const auto& [name, unit, report] : benchmarks) {
+      if (settings.list) std::printf("%s\n", name.c_str());
+      benchmark::RegisterBenchmark(name.c_str(), report)->Iterations(1)->UseManualTime()->Unit(unit);
+    }
   }
+  if (settings.list) return 0;
   std::fputs(context_for(IDELTA_ISA_AUTO, 0).describe().c_str(), stderr);
-  layers.register_benchmarks();
-  networks.register_benchmarks();
   run_benchmarks(settings.writes_json());
   const std::string report = report_of(settings, layers, networks);
   std::printf("\n%s", report.c_str());
@@ -118,7 +118,7 @@ int measure(const Settings& settings, char* program) {
 
 // 0 if all certificates and row bounds hold.
 int report_certificates(const Settings& settings) {
-  const TrainedModel model(settings.model, settings.data);
+  const TrainedModel model(settings.model, settings.data, 0);
   constexpr int64_t kRank = 64;
   std::vector<CertificateRow> rows;
   std::vector<RowBoundRow> bounds;

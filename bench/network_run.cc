@@ -1,9 +1,6 @@
 // See network_run.h.
 #include "bench/network_run.h"
 
-#include <benchmark/benchmark.h>
-
-#include <cstdio>
 #include <utility>
 
 namespace idelta::bench {
@@ -14,40 +11,34 @@ NetworkRun::NetworkRun(const Settings& settings, const RoundRobinOptions& timing
   if (settings.quick) timing_.least_rounds = 3;  // of a pass over a whole set
   if (settings.model.empty() || settings.cold) return;
   for (const int threads : settings.threads) {
-    Selection selection{threads, TrainedNetwork(settings.model, settings.data, threads), {}, {}};
-    std::vector<NetworkEntry> all = selection.network.entries();
+    Selection selection{threads, TrainedModel(settings.model, settings.data, threads), {}};
+    std::vector<NetworkEntry> all = selection.model.entries();
     for (NetworkEntry& peer : network_peers()) all.push_back(std::move(peer));
     for (NetworkEntry& entry : all) {
-      std::string name = benchmark_name(entry, selection.network.n(), selection.network.images(), threads);
-      if (!takes(name)) continue;
-      selection.names.push_back(std::move(name));
-      selection.entries.push_back(std::move(entry));
+      if (takes(benchmark_name(entry, selection.model.n(), selection.model.images(), threads))) {
+        selection.entries.push_back(std::move(entry));
+      }
     }
     if (!selection.entries.empty()) selections_.push_back(std::move(selection));
   }
 }
 
-void NetworkRun::print_names() const {
+std::vector<Benchmark> NetworkRun::benchmarks() {
+  std::vector<Benchmark> all;
   for (const Selection& selection : selections_) {
-    for (const std::string& name : selection.names) std::printf("%s\n", name.c_str());
-  }
-}
-
-void NetworkRun::register_benchmarks() {
-  for (const Selection& selection : selections_) {
+    const TrainedModel& model = selection.model;
     for (size_t e = 0; e < selection.entries.size(); ++e) {
-      benchmark::RegisterBenchmark(selection.names[e].c_str(),
-                                   [this, &selection, e](benchmark::State& state) { report(state, selection, e); })
-          ->Iterations(1)
-          ->UseManualTime()
-          ->Unit(benchmark::kMillisecond);
+      all.push_back({benchmark_name(selection.entries[e], model.n(), model.images(), selection.threads),
+                     benchmark::kMillisecond,
+                     [this, &selection, e](benchmark::State& state) { report(state, selection, e); }});
     }
   }
+  return all;
 }
 
 const NetworkResult& NetworkRun::result_of(const Selection& selection) {
   if (measured_ != &selection) {
-    results_.push_back(measure_network(selection.network.problem(), selection.entries, timing_));
+    results_.push_back(measure_network(selection.model.network_problem(), selection.entries, timing_));
     measured_ = &selection;
   }
   return results_.back();

@@ -5,12 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "bench/layer_run.h"
 #include "bench/settings.h"
-#include "bench/trained_network.h"
-
-namespace benchmark {
-class State;
-}
+#include "bench/trained.h"
 
 namespace idelta::bench {
 
@@ -21,17 +18,15 @@ class NetworkRun {
              const std::function<bool(const std::string&)>& takes);
 
   bool empty() const { return selections_.empty(); }
-  void print_names() const;
-  void register_benchmarks();  // this must outlive them
+  std::vector<Benchmark> benchmarks();  // this must outlive them
   std::string report() const { return to_report(results_); }
   bool failed() const { return failed_; }
 
  private:
   struct Selection {
     int threads;
-    TrainedNetwork network;
+    TrainedModel model;
     std::vector<NetworkEntry> entries;
-    std::vector<std::string> names;
   };
 
   // Measures all of a selection when its first benchmark asks.

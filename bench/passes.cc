@@ -122,47 +122,31 @@ const std::vector<Stage>& all_stages() {
   static const std::vector<Stage> table = {
       {.name = "forward",
        .products = 1,
-       .deltas = 1,
-       .matrices = 0,
-       .rows = 2,
+       .moves = {.deltas = 1, .matrices = 0, .rows = 2},
+       .traffic = Traffic::kRead,
        .reads = {kX},
        .writes = {kY},
-       .has_parameters = true,
-       .traffic = Traffic::kRead,
-       .runs_by_factors = true,
        .check = check_forward},
       {.name = "backward_data",
        .products = 1,
-       .deltas = 1,
-       .matrices = 0,
-       .rows = 4,
+       .moves = {.deltas = 1, .matrices = 0, .rows = 4},
+       .traffic = Traffic::kRead,
        .reads = {kDy, kY},
        .writes = {kDz, kDx},
-       .has_parameters = true,
-       .traffic = Traffic::kRead,
-       .runs_by_factors = true,
        .check = check_backward_data},
       {.name = "backward_weights",
        .products = 1,
-       .deltas = 0,
-       .matrices = 1,
-       .rows = 2,
+       .moves = {.deltas = 0, .matrices = 1, .rows = 2},
+       .traffic = Traffic::kWrite,
        .reads = {kX, kDz},
        .writes = {kGradient, kBiasGradient},
-       .has_parameters = false,
-       .traffic = Traffic::kWrite,
-       .runs_by_factors = false,
        .check = check_backward_weights},
       {.name = "update",
        .products = 1,
-       .deltas = 0,
-       .matrices = 4,
-       .rows = 2,
+       .moves = {.deltas = 0, .matrices = 4, .rows = 2},
+       .traffic = Traffic::kReadWrite,
        .reads = {kX, kDz},
        .writes = {},
-       .has_parameters = true,
-       .traffic = Traffic::kReadWrite,
-       .runs_by_factors = false,
        .check = check_update},
   };
   return table;
@@ -218,10 +202,6 @@ Traffic Pass::traffic() const {
   Traffic most = Traffic::kRead;
   for (const Stage* stage : stages()) most = std::max(most, stage->traffic);
   return most;
-}
-
-bool Pass::runs_by_factors() const {
-  return std::all_of(stages().begin(), stages().end(), [](const Stage* stage) { return stage->runs_by_factors; });
 }
 
 std::vector<Pass> all_passes() {

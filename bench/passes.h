@@ -24,18 +24,21 @@ struct Operand {
   Extent extent;
 };
 
+// What moves at the least, counted in matrices: D in its format, n x n and m x n ones in fp32.
+struct Moves {
+  double deltas, matrices, rows;
+};
+
 struct Stage {
   const char* name;
-  double products;              // multiplications by D or for its gradient: 2 m n^2 flops each
-  double deltas;                // D is moved so often, in its format
-  double matrices, rows;        // and so many n x n and m x n matrices in fp32
-  std::vector<Operand> reads;   // besides the parameters D and b, and those of an optimiser
-  std::vector<Operand> writes;  // besides the parameters
-  bool has_parameters;          // D and b
-  Traffic traffic;              // kReadWrite: it trains, D, b and their momentum change
-  bool runs_by_factors;         // D may be of low rank
+  double products;  // multiplications by D or for its gradient: 2 m n^2 flops each
+  Moves moves;
+  Traffic traffic;              // kRead: of D and b; kWrite: of a gradient alone; kReadWrite: it trains D, b and v
+  std::vector<Operand> reads;   // besides D, b and v
+  std::vector<Operand> writes;  // besides D, b and v
   void (*check)(const Check&);  // judges what it wrote (check.h)
 
+  bool has_parameters() const { return traffic != Traffic::kWrite; }
   bool trains() const { return traffic == Traffic::kReadWrite; }
 };
 
@@ -51,7 +54,7 @@ class Pass {
   bool has(const std::string& stage) const;
   bool trains() const { return traffic() == Traffic::kReadWrite; }
   Traffic traffic() const;
-  bool runs_by_factors() const;
+  bool runs_by_factors() const { return traffic() == Traffic::kRead; }  // D may be of low rank
   bool operator==(const Pass& other) const { return row_ == other.row_; }
 
  private:

@@ -59,7 +59,8 @@ double Problem::traffic_bytes(const std::string& format) const {
   const double delta = traits_of(format).element_bytes * width * (rank > 0 ? 2 * rank : width);
   double bytes = 0.0;
   for (const Stage* stage : pass.stages()) {
-    bytes += stage->deltas * delta + 4 * width * (stage->matrices * width + stage->rows * double(m));
+    const Moves& moves = stage->moves;
+    bytes += moves.deltas * delta + 4 * width * (moves.matrices * width + moves.rows * double(m));
   }
   return bytes;
 }
@@ -92,7 +93,7 @@ LayerMemory::LayerMemory(const Problem& problem, const Inputs& inputs, bool iden
       Buffer& kept = this->*operand.kept;
       if (kept.size() == 0) kept = nan_buffer(size_of(operand.extent, problem));
     }
-    has_parameters |= stage->has_parameters;
+    has_parameters |= stage->has_parameters();
   }
   if (has_parameters) reset_weights(inputs, identity_in_weights);
 }

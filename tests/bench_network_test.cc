@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "bench/network.h"
-#include "bench/trained_network.h"
+#include "bench/trained.h"
 #include "nn_support.h"
 
 namespace idelta::bench {
@@ -44,15 +44,15 @@ class SmallModel {
   TemporaryFolder folder_;
 };
 
-std::vector<NetworkEntry> all_of(const TrainedNetwork& network) {
+std::vector<NetworkEntry> all_of(const TrainedModel& network) {
   std::vector<NetworkEntry> all = network.entries();
   for (NetworkEntry& peer : network_peers()) all.push_back(std::move(peer));
   return all;
 }
 
 NetworkResult measure(const SmallModel& model, int threads) {
-  const TrainedNetwork network(model.path(), model.data(), threads);
-  const NetworkProblem problem = network.problem();
+  const TrainedModel network(model.path(), model.data(), threads);
+  const NetworkProblem problem = network.network_problem();
   return measure_network(problem, all_of(network), kShort);
 }
 
@@ -179,13 +179,13 @@ TEST(NetworkNames, SayEverythingThatWasChosen) {
   EXPECT_EQ(benchmark_name(entry, 794, 10000, 2), "predict/idelta/first_form/avx512/n:794/m:10000/threads:2");
 }
 
-TEST(TrainedNetwork, RefusesImagesOfAnotherSize) {
+TEST(TrainedModel, RefusesImagesOfAnotherSize) {
   const SmallModel model;
   nn::NetworkOptions options = idelta_test::pattern_options(2);
   options.height = 9;
   TemporaryFolder folder;
   nn::save_model(folder / "other.safetensors", nn::Network(Context::with(IDELTA_ISA_AUTO, 1), options));
-  idelta_test::expect_error([&] { TrainedNetwork(folder / "other.safetensors", model.data(), 1); }, {"72", "64"});
+  idelta_test::expect_error([&] { TrainedModel(folder / "other.safetensors", model.data(), 1); }, {"72", "64"});
 }
 
 }  // namespace

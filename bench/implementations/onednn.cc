@@ -12,6 +12,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "bench/implementation.h"
@@ -173,26 +174,19 @@ ImplementationEntry entry_of(idelta_format format, Type type) {
 }  // namespace
 
 std::string onednn_isa_name() {
-  switch (dnnl::get_effective_cpu_isa()) {
-    case dnnl::cpu_isa::sse41:
-      return "sse41";
-    case dnnl::cpu_isa::avx:
-      return "avx";
-    case dnnl::cpu_isa::avx2:
-      return "avx2";
-    case dnnl::cpu_isa::avx2_vnni:
-      return "avx2_vnni";
-    case dnnl::cpu_isa::avx512_core:
-      return "avx512_core";
-    case dnnl::cpu_isa::avx512_core_vnni:
-      return "avx512_core_vnni";
-    case dnnl::cpu_isa::avx512_core_bf16:
-      return "avx512_core_bf16";
-    case dnnl::cpu_isa::avx512_core_amx:
-      return "avx512_core_amx";
-    default:
-      return "unnamed";
+  using dnnl::cpu_isa;
+  constexpr std::pair<cpu_isa, const char*> kNames[] = {{cpu_isa::sse41, "sse41"},
+                                                        {cpu_isa::avx, "avx"},
+                                                        {cpu_isa::avx2, "avx2"},
+                                                        {cpu_isa::avx2_vnni, "avx2_vnni"},
+                                                        {cpu_isa::avx512_core, "avx512_core"},
+                                                        {cpu_isa::avx512_core_vnni, "avx512_core_vnni"},
+                                                        {cpu_isa::avx512_core_bf16, "avx512_core_bf16"},
+                                                        {cpu_isa::avx512_core_amx, "avx512_core_amx"}};
+  for (const auto& [isa, name] : kNames) {
+    if (isa == dnnl::get_effective_cpu_isa()) return name;
   }
+  return "unnamed";
 }
 
 void limit_onednn_isa() {

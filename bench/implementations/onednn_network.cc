@@ -75,7 +75,7 @@ class OnednnNetwork : public LayeredLabeller {
                                   matrix_desc(1, columns), outputs);
     const dnnl::matmul::primitive_desc wanted(desc, with(post), cpu());
     layer.weights = Matrix(dnnl::memory(columns_desc(n, columns), cpu(), weights_[size_t(l)].data() + first),
-                            wanted.weights_desc());
+                           wanted.weights_desc());
     layer.weights.convert(stream_);
     stream_.wait();
     layer.matmul = {dnnl::matmul(wanted),
