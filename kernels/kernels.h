@@ -321,7 +321,7 @@ struct KernelTable {
   Kernel<RowSquares> f32_row_squares;
 };
 
-// The reference. The other tables are declared beside the CPU features that they need: src/core/kernel_rows.h.
+// The reference. The other tables are declared beside the CPU features that they need: src/core/machine/kernel_rows.h.
 namespace scalar {
 extern const KernelTable kTable;
 }

@@ -48,7 +48,8 @@ TEST_F(CachesTest, DescribeShowsWhatIsUsed) {
 }
 
 TEST_F(CachesTest, MalformedSizesAreRefused) {
-  for (const char* caches : {"", "1", "1,2", "a,b,c", "0,1,1", "-1,2,3", "1;2;3", "1,2,3x", "1,2,3,4"}) {
+  for (const char* caches : {"1", "1,2", "1,2,", "a,b,c", "0,1,1", "-1,2,3", "1;2;3", "1,2,3x", "1,2,3,4", "1, 2,3",
+                             "1,2,+3", "9223372036854775807,1,1", "1,2,9223372036854775808"}) {
     const ScopedEnvironment environment("IDELTA_CACHES", caches);
     idelta_context* made = nullptr;
     EXPECT_EQ(IDELTA_INVALID_ARGUMENT, idelta_context_create(nullptr, &made)) << '"' << caches << '"';

@@ -1,28 +1,17 @@
 #include "src/core/context.h"
 
-#include <charconv>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
+#include <optional>
 
 #include "src/core/base/error.h"
 #include "src/core/machine/bf16_product.h"
 #include "src/core/machine/dispatch.h"
 #include "src/core/machine/domains.h"
+#include "src/core/machine/environment.h"
 #include "src/core/machine/topology.h"
 
 namespace idelta::core {
 namespace {
-
-int32_t environment_number(const char* name, const char* text, int32_t least) {
-  int32_t value = 0;
-  const auto [end, error] = std::from_chars(text, text + std::strlen(text), value);
-  if (error != std::errc() || *end || value < least) {
-    throw Failure(IDELTA_INVALID_ARGUMENT, "environment variable " + std::string(name) + " = \"" + text +
-                                               "\" is not a number from " + std::to_string(least) + " on");
-  }
-  return value;
-}
 
 struct ThreadChoice {
   int64_t threads;
@@ -40,10 +29,8 @@ ThreadChoice choose_threads(const idelta_context_options& options) {
   if (limits.quota > 0) std::snprintf(quota, sizeof quota, "%.2f CPUs", limits.quota);
   ThreadChoice choice{limits.usable(), "affinity " + std::to_string(limits.affinity) + " CPUs, physical cores " +
                                            std::to_string(limits.cores) + ", cgroup quota " + quota};
-  if (const char* text = std::getenv("IDELTA_THREADS")) {
-    const int64_t wish = environment_number("IDELTA_THREADS", text, 1);
-    if (wish < choice.threads) choice = {wish, "lowered by IDELTA_THREADS"};
-  }
+  const std::optional<int32_t> wish = environment_number(kThreadsVariable, 1);
+  if (wish && *wish < choice.threads) choice = {*wish, "lowered by IDELTA_THREADS"};
   return choice;
 }
 
@@ -70,9 +57,7 @@ SpinChoice choose_spin(const idelta_context_options& options, int64_t threads) {
                   "spin_us = " + std::to_string(options.spin_us) + " is negative; -1 chooses for you");
   }
   if (options.spin_us >= 0) return {options.spin_us, "asked for by the program"};
-  if (const char* text = std::getenv("IDELTA_SPIN_US")) {
-    return {environment_number("IDELTA_SPIN_US", text, 0), "IDELTA_SPIN_US"};
-  }
+  if (const auto spin = environment_number(kSpinVariable, 0)) return {*spin, "IDELTA_SPIN_US"};
   if (threads > 1 && options.threads > 0 && threads > detect_thread_limits().usable()) {
     return {0, "more threads than this process has cores"};
   }
@@ -101,14 +86,14 @@ std::string described(const Topology& domains) {
 }  // namespace
 
 idelta_context* create_context(const idelta_context_options& options, const CpuFeatures& cpu) {
-  const IsaChoice isa = choose_isa(options.isa, std::getenv("IDELTA_ISA"), cpu);
+  const IsaChoice isa = choose_isa(options.isa, environment(kIsaVariable), cpu);
   const CacheReport caches = detect_caches();
   const ThreadChoice threads = choose_threads(options);
   const SpinChoice spin = choose_spin(options, threads.threads);
   const Topology domains = detect_domains();
   const KernelTable kernels = overlaid(cpu.set, isa.isa);
   const Bf16ProductChoice bf16 =
-      choose_bf16_product(options.bf16_product, std::getenv("IDELTA_BF16"), isa.isa, cpu.set);
+      choose_bf16_product(options.bf16_product, environment(kBf16Variable), isa.isa, cpu.set);
 
   std::string text;
   text += "CPU      " + cpu.brand + "\n";

@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 
 #include "error.h"
 #include "files/path_error.h"
 #include "idelta/nn.hpp"
 #include "idx.h"
+#include "src/core/machine/environment.h"
 
 namespace idelta::nn {
 namespace {
@@ -30,7 +30,7 @@ Location locate(const std::string& name_or_folder) {
   if (name_or_folder != kFashionMnist) {
     return {name_or_folder, "give the folder that holds the four IDX files, or the name fashion-mnist"};
   }
-  if (const char* data = std::getenv("IDELTA_DATA"); data != nullptr && *data != '\0') {
+  if (const char* data = environment(kDataVariable)) {
     return {fs::path(data) / kFashionMnist, "put the four IDX files there, or unset IDELTA_DATA (now " +
                                                 std::string(data) + ") to use Debian's package " +
                                                 kFashionMnistPackage};

@@ -35,7 +35,7 @@ Bf16ProductChoice choose_bf16_product(idelta_bf16_product wish, const char* envi
                   "bf16_product = " + std::to_string(wish) + " is none of idelta_bf16_product's values");
   }
   if (wish != IDELTA_BF16_PRODUCT_AUTO) return {wish == IDELTA_BF16_PRODUCT_ROUNDED, "asked for by the program"};
-  if (!environment || !*environment) return fastest(isa, features);
+  if (!environment) return fastest(isa, features);
   const idelta_bf16_product named = kind_named("environment variable IDELTA_BF16", bf16_product_name, environment);
   if (named == IDELTA_BF16_PRODUCT_AUTO) return fastest(isa, features);
   return {named == IDELTA_BF16_PRODUCT_ROUNDED, "asked for by IDELTA_BF16"};

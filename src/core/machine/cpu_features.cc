@@ -1,7 +1,8 @@
 #include "src/core/machine/cpu_features.h"
 
-#include <cstdlib>
 #include <string_view>
+
+#include "src/core/machine/environment.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -60,11 +61,8 @@ FeatureSet features_with(uint64_t states) {
   return set;
 }
 
-// Tiles fault unless Linux has been asked for room to save them in, once a process. IDELTA_AMX=refused stands for a
-// kernel that says no.
+// Tiles fault unless Linux has been asked for room to save them in, once a process.
 bool amx_permitted() {
-  const char* hook = std::getenv("IDELTA_AMX");
-  if (hook && std::string_view(hook) == "refused") return false;
 #if defined(__linux__)
   constexpr long kRequestPermission = 0x1023, kTileData = 18;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
@@ -101,12 +99,12 @@ std::string avx512_state(FeatureSet usable) {
   return text;
 }
 
-CpuFeatures detect() {
+CpuFeatures detect(bool (*permitted)()) {
   const uint64_t states = enabled_states();
   CpuFeatures cpu{.brand = brand(), .set = features_with(states), .avx512_state = {}, .amx_state = {}};
   cpu.avx512_state = avx512_state(cpu.set);
   const AmxOffer offer = amx_offer(states);
-  const AmxState amx = amx_state(offer, amx_permitted);
+  const AmxState amx = amx_state(offer, permitted);
   if (amx.usable) cpu.set |= kAmxBf16 | (offer.int8 ? kAmxInt8 : 0);
   cpu.amx_state = amx.text;
   return cpu;
@@ -114,7 +112,9 @@ CpuFeatures detect() {
 
 #else
 
-CpuFeatures detect() {
+bool amx_permitted() { return false; }
+
+CpuFeatures detect(bool (*)()) {
   constexpr const char* kElsewhere = "not on this architecture";
   return {.brand = "not x86-64", .set = 0, .avx512_state = kElsewhere, .amx_state = kElsewhere};
 }
@@ -133,7 +133,12 @@ AmxState amx_state(const AmxOffer& offer, bool (*permitted)()) {
 }
 
 const CpuFeatures& cpu_features() {
-  static const CpuFeatures features = detect();
+  if (const char* text = environment(kAmxVariable)) {
+    if (std::string_view(text) != "refused") refuse(kAmxVariable, text);
+    static const CpuFeatures without = detect([] { return false; });
+    return without;
+  }
+  static const CpuFeatures features = detect(amx_permitted);
   return features;
 }
 

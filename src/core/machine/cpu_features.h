@@ -14,7 +14,8 @@ struct CpuFeatures {
   std::string avx512_state, amx_state;  // a clause each: what is there, or what is missing
 };
 
-// Of this machine, found once.
+// Of this machine, found once; with IDELTA_AMX=refused as if Linux had refused permission. Throws Failure for another
+// value of that.
 const CpuFeatures& cpu_features();
 
 // What CPUID and XCR0 say of AMX: tile registers, their number formats, whether they are saved, and the highest

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <string_view>
 #include <utility>
 
 #include "src/core/base/error.h"
+#include "src/core/base/named.h"
 
 namespace idelta::core {
 namespace {
@@ -46,12 +46,6 @@ static_assert(sizeof(KernelTable) == kSlots * sizeof(Slot));
 const Isa* find(idelta_isa id) {
   const auto* isa = std::find_if(std::begin(kIsas), std::end(kIsas), [&](const Isa& i) { return i.id == id; });
   return isa == std::end(kIsas) ? nullptr : isa;
-}
-
-std::string known_names() {
-  std::string names;
-  for (const Isa& isa : kIsas) names += std::string(names.empty() ? "" : ", ") + isa.name;
-  return names;
 }
 
 std::string missing(idelta_isa isa, const CpuFeatures& cpu) {
@@ -101,20 +95,13 @@ IsaChoice choose_isa(idelta_isa wish, const char* environment, const CpuFeatures
   for (const Isa& isa : kIsas) {
     if (supported(cpu.set, isa.id)) best = &isa;
   }
-  if (!environment || !*environment || std::string_view(environment) == "auto") {
-    return {best->id, "the best that CPU and operating system support"};
-  }
-  const auto* named = std::find_if(std::begin(kIsas), std::end(kIsas),
-                                   [&](const Isa& isa) { return std::string_view(environment) == isa.name; });
-  if (named == std::end(kIsas)) {
-    throw Failure(IDELTA_INVALID_ARGUMENT,
-                  "environment variable IDELTA_ISA = \"" + std::string(environment) + "\" is none of " + known_names());
-  }
-  if (!supported(cpu.set, named->id)) {
+  const idelta_isa named = environment ? kind_named("environment variable IDELTA_ISA", isa_name, environment) : wish;
+  if (named == IDELTA_ISA_AUTO) return {best->id, "the best that CPU and operating system support"};
+  if (!supported(cpu.set, named)) {
     throw Failure(IDELTA_UNSUPPORTED, "environment variable IDELTA_ISA = " + std::string(environment) + ": " +
-                                          missing(named->id, cpu) + "; unset it");
+                                          missing(named, cpu) + "; unset it");
   }
-  return {named->id, "asked for by IDELTA_ISA"};
+  return {named, "asked for by IDELTA_ISA"};
 }
 
 }  // namespace idelta::core

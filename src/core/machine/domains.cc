@@ -1,13 +1,13 @@
 #include "src/core/machine/domains.h"
 
 #include <atomic>
-#include <cstdlib>
+#include <filesystem>
 #include <limits>
 #include <memory>
-#include <string>
 #include <string_view>
 
 #include "src/core/base/error.h"
+#include "src/core/machine/environment.h"
 
 #if IDELTA_HAVE_HWLOC
 #include <hwloc.h>
@@ -17,11 +17,10 @@ namespace idelta::core {
 namespace {
 
 bool binding_wanted() {
-  const char* text = std::getenv("IDELTA_BIND");
+  const char* const text = environment(kBindVariable);
   if (!text || std::string_view(text) == "0") return false;
-  if (std::string_view(text) == "1") return true;
-  throw Failure(IDELTA_INVALID_ARGUMENT,
-                "environment variable IDELTA_BIND = \"" + std::string(text) + "\" is neither 0 nor 1");
+  if (std::string_view(text) != "1") refuse(kBindVariable, text);
+  return true;
 }
 
 #if IDELTA_HAVE_HWLOC
@@ -32,8 +31,10 @@ struct Destroy {
 };
 using Machine = std::unique_ptr<hwloc_topology, Destroy>;
 
-// Without what this process must not run on.
+// Without what this process must not run on. Null where there is no /sys: hwloc would print a line that it misses it.
 Machine load_machine() {
+  std::error_code none;
+  if (!std::filesystem::exists("/sys/devices/system/cpu", none)) return nullptr;
   hwloc_topology_t loaded = nullptr;
   if (hwloc_topology_init(&loaded) != 0) return nullptr;
   Machine machine(loaded);

@@ -1,5 +1,5 @@
-// The machine's domains (topology.h) and binding to them: only with the environment variable IDELTA_BIND=1, which
-// needs hwloc; otherwise the machine is one domain and threads go where the system puts them.
+// The machine's domains (topology.h) and binding threads to them: only with IDELTA_BIND=1, which needs hwloc; otherwise
+// the machine is one domain and threads go where the system puts them. hwloc is asked for nothing else.
 #ifndef IDELTA_CORE_MACHINE_DOMAINS_H
 #define IDELTA_CORE_MACHINE_DOMAINS_H
 

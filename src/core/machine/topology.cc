@@ -1,24 +1,26 @@
 #include "src/core/machine/topology.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <string_view>
 #include <thread>
 
-#include "src/core/base/error.h"
+#include "src/core/machine/environment.h"
 
 #if defined(__linux__)
 #include <sched.h>
 #endif
-#if IDELTA_HAVE_HWLOC
-#include <hwloc.h>
+#if defined(__unix__)
+#include <unistd.h>
 #endif
 
 namespace idelta::core {
-namespace {
+
+// ---- sysfs ---------------------------------------------------------------------------------------------------------
 
 std::string first_line(const std::string& path) {
   std::ifstream file(path);
@@ -26,6 +28,17 @@ std::string first_line(const std::string& path) {
   std::getline(file, line);
   return line;
 }
+
+std::string cpu_folder(const std::string& root, int cpu) {
+  return root + "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/";
+}
+
+std::string core_of(const std::string& root, int cpu) {
+  const std::string siblings = first_line(cpu_folder(root, cpu) + "topology/thread_siblings_list");
+  return siblings.empty() ? std::to_string(cpu) : siblings;
+}
+
+namespace {
 
 // ---- Caches --------------------------------------------------------------------------------------------------------
 
@@ -53,51 +66,52 @@ int64_t count_list(const std::string& text) {
   return count;
 }
 
-void set_level(CacheSizes& sizes, int64_t level, int64_t bytes, int64_t sharers) {
-  if (bytes <= 0) return;
+bool set_level(CacheSizes& sizes, int64_t level, int64_t bytes, int64_t cores) {
+  if (bytes <= 0) return false;
   if (level == 1) sizes.l1 = bytes;
-  if (level == 2) sizes.l2 = bytes / std::max<int64_t>(1, sharers);
-  if (level == 3) sizes.l3 = std::min(bytes / std::max<int64_t>(1, sharers), kMaxL3PerCore);
+  if (level == 2) sizes.l2 = bytes / cores;
+  if (level == 3) sizes.l3 = std::min(bytes / cores, kMaxL3PerCore);
+  return true;
 }
 
-bool from_sysfs(CacheSizes& sizes) {
+bool from_sysfs(const std::string& root, CacheSizes& sizes) {
+  const int64_t cpus_a_core = count_list(core_of(root, 0));
   bool found = false;
   for (int index = 0; index < 8; ++index) {
-    const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/";
+    const std::string folder = cpu_folder(root, 0) + "cache/index" + std::to_string(index) + "/";
     if (first_line(folder + "type") == "Instruction") continue;
-    const int64_t level = parse_size(first_line(folder + "level")), bytes = parse_size(first_line(folder + "size"));
-    if (bytes <= 0) continue;
-    set_level(sizes, level, bytes, count_list(first_line(folder + "shared_cpu_list")));
-    found = true;
+    const int64_t sharers = count_list(first_line(folder + "shared_cpu_list"));
+    found |= set_level(sizes, parse_size(first_line(folder + "level")), parse_size(first_line(folder + "size")),
+                       std::max<int64_t>(1, sharers / std::max<int64_t>(1, cpus_a_core)));
   }
   return found;
 }
 
-#if IDELTA_HAVE_HWLOC
-bool from_hwloc(CacheSizes& sizes) {
-  hwloc_topology_t topology;
-  if (hwloc_topology_init(&topology) != 0) return false;
-  bool found = false;
-  if (hwloc_topology_load(topology) == 0) {
-    for (hwloc_obj_t object = hwloc_get_obj_by_type(topology, HWLOC_OBJ_PU, 0); object; object = object->parent) {
-      if (!hwloc_obj_type_is_dcache(object->type)) continue;
-      const int sharers = hwloc_get_nbobjs_inside_cpuset_by_type(topology, object->cpuset, HWLOC_OBJ_CORE);
-      set_level(sizes, object->attr->cache.depth, static_cast<int64_t>(object->attr->cache.size), sharers);
-      found = true;
-    }
-  }
-  hwloc_topology_destroy(topology);
-  return found;
-}
+// The C library asks CPUID, which helps where there is no sysfs. It does not know how many cores share the L3, which
+// stays 0.
+bool from_libc([[maybe_unused]] CacheSizes& sizes) {
+#if defined(_SC_LEVEL1_DCACHE_SIZE)
+  const bool l1 = set_level(sizes, 1, sysconf(_SC_LEVEL1_DCACHE_SIZE), 1);
+  return set_level(sizes, 2, sysconf(_SC_LEVEL2_CACHE_SIZE), 1) || l1;
 #else
-bool from_hwloc(CacheSizes&) { return false; }
+  return false;
 #endif
+}
 
-CacheReport detect_caches_once() {
-  CacheSizes sizes;
-  if (from_hwloc(sizes)) return {sizes, "hwloc"};
-  if (from_sysfs(sizes)) return {sizes, "sysfs"};
-  return {CacheSizes{}, "defaults"};
+// "L1,L2,L3".
+CacheSizes parse_caches(const char* text) {
+  std::string_view rest(text);
+  int64_t sizes[3] = {};
+  for (int64_t& size : sizes) {
+    constexpr int64_t kMost = int64_t{1} << 40;  // blocks are counted in products of such sizes
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), size);
+    const bool last = &size == &sizes[2];
+    if (error != std::errc() || size < (last ? 0 : 1) || size > kMost) refuse(kCachesVariable, text);
+    rest.remove_prefix(static_cast<size_t>(end - rest.data()));
+    if (last ? !rest.empty() : !rest.starts_with(',')) refuse(kCachesVariable, text);
+    if (!last) rest.remove_prefix(1);
+  }
+  return {sizes[0], sizes[1], sizes[2]};
 }
 
 // ---- Threads -------------------------------------------------------------------------------------------------------
@@ -125,19 +139,16 @@ double least_quota(const std::string& mount, std::string path) {
 
 }  // namespace
 
+CacheReport caches_of_machine(const std::string& root) {
+  CacheSizes sizes;
+  if (from_sysfs(root, sizes)) return {sizes, "sysfs"};
+  if (from_libc(sizes)) return {sizes, "the C library"};
+  return {CacheSizes{}, "defaults"};
+}
+
 CacheReport detect_caches() {
-  if (const char* text = std::getenv("IDELTA_CACHES")) {
-    CacheSizes sizes;
-    char comma1 = 0, comma2 = 0;
-    std::istringstream in(text);
-    if (!(in >> sizes.l1 >> comma1 >> sizes.l2 >> comma2 >> sizes.l3) || comma1 != ',' || comma2 != ',' ||
-        sizes.l1 <= 0 || sizes.l2 <= 0 || sizes.l3 < 0 || in.peek() != std::istringstream::traits_type::eof()) {
-      throw Failure(IDELTA_INVALID_ARGUMENT, "environment variable IDELTA_CACHES = \"" + std::string(text) +
-                                                 "\" is not three sizes in bytes, as \"32768,1048576,0\"");
-    }
-    return {sizes, "IDELTA_CACHES"};
-  }
-  static const CacheReport report = detect_caches_once();
+  if (const char* text = environment(kCachesVariable)) return {parse_caches(text), kCachesVariable.name};
+  static const CacheReport report = caches_of_machine("");
   return report;
 }
 
@@ -175,10 +186,7 @@ ThreadLimits detect_thread_limits() {
     limits.affinity = CPU_COUNT(&mask);
     std::set<std::string> cores;
     for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-      if (!CPU_ISSET(cpu, &mask)) continue;
-      const std::string siblings =
-          first_line("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list");
-      cores.insert(siblings.empty() ? std::to_string(cpu) : siblings);
+      if (CPU_ISSET(cpu, &mask)) cores.insert(core_of("", cpu));
     }
     limits.cores = static_cast<int64_t>(cores.size());
   }

@@ -14,12 +14,15 @@ struct CacheSizes {
 
 struct CacheReport {
   CacheSizes sizes;
-  std::string source;  // "hwloc", "sysfs", "IDELTA_CACHES" or "defaults"
+  std::string source;  // "sysfs", "the C library", "IDELTA_CACHES" or "defaults"
 };
 
 // Per core. An L3 is divided by the cores that share it and never believed beyond 4 MiB a core: virtual machines report
-// hundreds of MiB for two cores. IDELTA_CACHES="l1,l2,l3" (bytes) replaces all, for tests; throws Failure if malformed.
+// hundreds of MiB for two cores. IDELTA_CACHES replaces all; throws Failure if it is malformed.
 CacheReport detect_caches();
+
+// Without IDELTA_CACHES, and with /sys in the folder `root`.
+CacheReport caches_of_machine(const std::string& root);
 
 struct ThreadLimits {
   int64_t affinity = 1;    // CPUs this process may run on
@@ -33,12 +36,23 @@ ThreadLimits detect_thread_limits();
 // CPU quota of the cgroup that `root`/proc/self/cgroup names, v1 or v2, the least over its ancestors; 0: no limit.
 double cgroup_quota(const std::string& root);
 
-// Cores that share an L3.
+// Cores that share an L3 and a NUMA node.
 struct Domain {
-  int64_t node;  // NUMA node
+  int64_t node;
   int64_t cores;
 };
 using Topology = std::vector<Domain>;  // those of one node stand together
+
+// ---- sysfs ---------------------------------------------------------------------------------------------------------
+
+// The first line of a file; empty if it cannot be read.
+std::string first_line(const std::string& path);
+
+// The folder of a CPU, with / at its end; `root` holds /sys.
+std::string cpu_folder(const std::string& root, int cpu);
+
+// The CPUs that run on the same core as this one, such as "0,64"; the CPU itself where sysfs does not say.
+std::string core_of(const std::string& root, int cpu);
 
 }  // namespace idelta::core
 
