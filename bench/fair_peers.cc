@@ -17,6 +17,7 @@
 #include <string>
 
 #include "bench/compare.h"
+#include "src/core/machine/environment.h"
 
 namespace idelta::bench {
 
@@ -38,7 +39,7 @@ Level level_of_core(const std::string& core) {
 // its best: nobody would run OpenBLAS without vectors.
 Level wanted_level() {
 #if defined(__x86_64__)
-  const char* isa = std::getenv("IDELTA_ISA");
+  const char* isa = environment(kIsaVariable);
   const bool held_down = isa != nullptr && std::strcmp(isa, idelta_isa_name(IDELTA_ISA_AVX2)) == 0;
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
@@ -61,7 +62,7 @@ bool core_is_fair() {
 
 // True if the variable was not set and now is.
 bool set_unless_given(const char* name, const std::string& value) {
-  if (std::getenv(name) != nullptr) return false;
+  if (environment(name) != nullptr) return false;
   setenv(name, value.c_str(), 1);
   return true;
 }
@@ -84,7 +85,7 @@ double pause_seconds() {
 // threads.
 bool bound_spinning() {
   constexpr double kSpinSeconds = 1e-3;
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr) return false;  // the user has decided
+  if (environment("OMP_WAIT_POLICY") != nullptr) return false;  // the user has decided
   bool changed = set_unless_given("GOMP_SPINCOUNT", std::to_string(int64_t(kSpinSeconds / pause_seconds())));
   changed |= set_unless_given("KMP_BLOCKTIME", "1");
   changed |= set_unless_given("OPENBLAS_THREAD_TIMEOUT", "21");  // 2^21 cycles
@@ -95,7 +96,7 @@ bool bound_spinning() {
 
 void ensure_fair_peers(char** argv) {
   bool changed = bound_spinning();
-  if (!core_is_fair() && std::getenv("OPENBLAS_CORETYPE") == nullptr) {
+  if (!core_is_fair() && environment("OPENBLAS_CORETYPE") == nullptr) {
     const char* better = best_core(wanted_level());
     std::fprintf(stderr, "OpenBLAS chose its %s kernels; starting again with OPENBLAS_CORETYPE=%s, fair on this CPU.\n",
                  openblas_get_corename(), better);
@@ -112,7 +113,7 @@ void ensure_fair_peers(char** argv) {
 
 std::string unfairness() {
   if (core_is_fair()) return "";
-  const char* given = std::getenv("OPENBLAS_CORETYPE");
+  const char* given = environment("OPENBLAS_CORETYPE");
   return std::string("UNFAIR: OpenBLAS runs its ") + openblas_get_corename() +
          " kernels (OPENBLAS_CORETYPE=" + (given == nullptr ? "" : given) + ") where " + best_core(wanted_level()) +
          " would be right: its ratios say nothing. Unset OPENBLAS_CORETYPE.\n";

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bench/certificates.h"
@@ -21,6 +22,7 @@
 #include "bench/settings.h"
 #include "bench/traffic.h"
 #include "bench/verdict.h"
+#include "src/core/machine/environment.h"
 
 namespace idelta::bench {
 
@@ -48,13 +50,19 @@ void use_small_pages() {
   if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0) std::perror("idelta_bench: huge pages stay on");
 }
 
+// Whether stdout understands escape sequences and is to be sent some (no-color.org).
+bool colours() {
+  const char* const terminal = environment("TERM");
+  return isatty(STDOUT_FILENO) && terminal && std::string_view(terminal) != "dumb" && !environment("NO_COLOR");
+}
+
 void initialize_google_benchmark(const Settings& settings, char* program) {
   std::vector<std::string> texts = settings.for_google;
   std::vector<char*> arguments = {program};
   for (std::string& text : texts) arguments.push_back(text.data());
   int count = int(arguments.size());
   benchmark::Initialize(&count, arguments.data());
-  if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) std::exit(1);
+  if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) std::exit(kExitUsage);
   benchmark::AddCustomContext("openblas", openblas_description());
   benchmark::AddCustomContext("idelta", idelta_version());
   benchmark::AddCustomContext("mode", settings.cold ? "cold" : "warm");
@@ -63,7 +71,7 @@ void initialize_google_benchmark(const Settings& settings, char* program) {
 
 void run_benchmarks(bool writes_json) {
   using Console = benchmark::ConsoleReporter;
-  PlainNames<Console> console(isatty(STDOUT_FILENO) ? Console::OO_Color : Console::OO_None);
+  PlainNames<Console> console(colours() ? Console::OO_Color : Console::OO_None);
   PlainNames<benchmark::JSONReporter> json;
   // Google Benchmark takes a file reporter only together with --benchmark_out. What is registered is filtered already.
   benchmark::RunSpecifiedBenchmarks(&console, writes_json ? &json : nullptr, ".");
@@ -92,7 +100,8 @@ int measure(const Settings& settings, char* program) {
     std::fprintf(stderr, "idelta_bench: %s; only predict remains\n", layers.why_none().c_str());
   }
   if (layers.empty() && networks.empty()) {
-    throw std::runtime_error("no benchmark's name matches --benchmark_filter; see --help");
+    std::fprintf(stderr, "idelta_bench: no benchmark's name matches --benchmark_filter; see --help\n");
+    return kExitUsage;
   }
   for (const std::vector<Benchmark>& benchmarks : {layers.benchmarks(), networks.benchmarks()}) {
     for (const auto& [name, unit, report] : benchmarks) {
@@ -155,6 +164,7 @@ int main(int argc, char** argv) {
     return idelta::bench::run(argc, argv);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "idelta_bench: %s\n", error.what());
-    return 1;
+    const auto* ours = dynamic_cast<const idelta::Error*>(&error);  // of an environment variable
+    return ours && ours->status() == IDELTA_INVALID_ARGUMENT ? idelta::bench::kExitUsage : 1;
   }
 }

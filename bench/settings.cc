@@ -25,8 +25,8 @@ Google Benchmark's --benchmark_filter, --benchmark_list_tests and --benchmark_ou
   idelta_bench --model hard_tanh.safetensors --m 128,512                  (also with --certificates)
   idelta_bench --model compressed.safetensors --benchmark_filter='^predict/'
 Formats lr8 to lr256, D of that rank: lr32 and lr64 run unless the filter says lr; then it chooses among all.
-IDELTA_ISA=avx2 holds every side to AVX2. The exit code is 1 if any result was wrong. bench/README.md says how things
-are measured and what the columns are.)";
+IDELTA_ISA=avx2 holds every side to AVX2. Exit codes: 1 a wrong result or a failure, 2 wrong usage. bench/README.md says
+how things are measured and what the columns are.)";
 
 // The usual grid stops where a point begins to take seconds.
 const std::vector<int64_t> kUsualN = {64, 256, 512, 794, 1024}, kUsualM = {1, 4, 16, 64, 128, 512, 4096};
@@ -210,7 +210,7 @@ Settings settings_from(int argc, char** argv) {
     settings.for_google = app.remaining();
     check_flags(settings, flags);
   } catch (const CLI::ParseError& error) {
-    std::exit(app.exit(error));
+    std::exit(app.exit(error) == 0 ? 0 : kExitUsage);
   }
   if (settings.verdict.empty()) complete(settings, flags);
   return settings;

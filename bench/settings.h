@@ -10,6 +10,8 @@
 
 namespace idelta::bench {
 
+inline constexpr int kExitUsage = 2;
+
 struct Settings {
   std::vector<Shape> shapes;  // n 0: the model's
   std::vector<int> threads;
@@ -34,7 +36,7 @@ struct Settings {
   std::string out_path(const std::string& name, const char* ending) const;  // in --out, of this part
 };
 
-// Exits with CLI11's code after --help or a wrong flag. Prints the seed of random shapes.
+// Exits after --help, or with kExitUsage after a wrong flag. Prints the seed of random shapes.
 Settings settings_from(int argc, char** argv);
 
 // The problems of a run, those of one pass, thread count and layer together.

@@ -17,6 +17,7 @@
 
 #include "bench/implementation.h"
 #include "bench/implementations/loops.h"
+#include "src/core/machine/environment.h"
 
 namespace idelta::bench {
 
@@ -190,9 +191,9 @@ std::string onednn_isa_name() {
 }
 
 void limit_onednn_isa() {
-  const char* isa = std::getenv("IDELTA_ISA");
+  const char* isa = environment(kIsaVariable);
   if (isa != nullptr && std::strcmp(isa, idelta_isa_name(IDELTA_ISA_AVX2)) == 0 &&
-      std::getenv("DNNL_MAX_CPU_ISA") == nullptr) {
+      environment("DNNL_MAX_CPU_ISA") == nullptr) {
     dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
   }
 }

@@ -3,7 +3,6 @@
 #define IDELTA_CLI_BENCH_FLAGS_H
 
 #include <CLI/CLI.hpp>
-#include <climits>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -11,6 +10,9 @@
 #include "names.h"
 
 namespace idelta::cli {
+
+// Of compare(); copies of a layer still fit a small machine's memory.
+inline constexpr int64_t kMostSize = 1 << 15, kMostThreads = 1024;
 
 struct BenchFlags {
   std::vector<int64_t> n = {794}, m = {1, 16, 128, 512};
@@ -22,12 +24,14 @@ struct BenchFlags {
 
 inline CLI::App* add_bench_parser(CLI::App& app, BenchFlags& flags) {
   CLI::App* verb = app.add_subcommand("bench", "forward and backward against OpenBLAS on this machine");
-  const auto list = [&](const char* name, std::vector<int64_t>& values, const char* text, const char* what) {
-    verb->add_option(name, values, what)->option_text(text)->delimiter(',')->check(whole_number_from(1, INT_MAX));
+  const auto list = [&](const char* name, std::vector<int64_t>& values, int64_t most, const char* text,
+                        const char* what) {
+    verb->add_option(name, values, what)->option_text(text)->delimiter(',')->check(whole_number_from(1, most));
   };
-  list("--n", flags.n, "N,... [794]", "widths");
-  list("--m", flags.m, "M,... [1,16,128,512]", "rows a call");
-  list("--threads", flags.threads, "T,...", "numbers of threads; unless said 1 and what idelta info gives");
+  list("--n", flags.n, kMostSize, "N,... [794]", "widths");
+  list("--m", flags.m, kMostSize, "M,... [1,16,128,512]", "rows a call");
+  list("--threads", flags.threads, kMostThreads, "T,...",
+       "numbers of threads; unless said 1 and what idelta info gives");
   verb->add_option("--isa", flags.isa, idelta_isa_names() + std::string("; avx2 holds OpenBLAS to it, too"))
       ->option_text("NAME [auto]");
   verb->add_option("--seconds", flags.seconds, "about how long to measure")

@@ -180,8 +180,7 @@ int run(const Flags& flags) {
 
 Verb add_eval(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* verb =
-      app.add_subcommand("eval", "accuracy of every layer on the test set, and how near it is to the identity");
+  CLI::App* verb = app.add_subcommand("eval", "accuracy of every layer on the test set, and how near each is to I");
   add_model_argument(*verb, flags->model);
   add_data_flag(*verb, flags->data);
   verb->add_option("--rank", flags->rank, "with every D truncated to this rank, compared with D as it is")

@@ -10,6 +10,7 @@
 
 #include "files.h"
 #include "inputs.h"
+#include "interrupt.h"
 #include "names.h"
 #include "output.h"
 #include "table.h"
@@ -181,9 +182,12 @@ int run(const Flags& flags) {
       flags.images.empty() ? one_of_each_class(data) : parse_indices(flags.images, data.count);
   const Images images = judged(flags.model, [&] { return nn::decompose(network, data, indices); });
 
-  nn::write_contribution_sheet(outputs.sheet, network.options(), images);
   Json document = as_json(flags, network, images);
-  write_text(outputs.report, json_text(document));
+  {
+    const SignalsHeld held;
+    nn::write_contribution_sheet(outputs.sheet, network.options(), images);
+    write_text(outputs.report, json_text(document));
+  }
   if (flags.json) {
     document["files"] = {outputs.sheet, outputs.report};
     print_json(document);

@@ -9,6 +9,8 @@
 
 #include "files/output_file.h"
 #include "files/path_error.h"
+#include "interrupt.h"
+#include "src/core/machine/environment.h"
 #include "table.h"
 #include "verbs.h"
 
@@ -22,7 +24,7 @@ std::vector<fs::path> shelters(const std::string& path) {
   std::error_code none;
   std::vector<fs::path> found = {folder.empty() ? "." : folder, "."};
   if (const fs::path temporary = fs::temp_directory_path(none); !none) found.push_back(temporary);
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') found.emplace_back(home);
+  if (const char* home = environment("HOME")) found.emplace_back(home);
   return found;
 }
 
@@ -51,6 +53,7 @@ void write_text(const std::string& path, std::string_view text) {
 }
 
 void save_or_rescue(const std::string& path, const std::function<void(const std::string& path)>& save) {
+  const SignalsHeld held;
   try {
     save(path);
   } catch (const files::PathError& error) {

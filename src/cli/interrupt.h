@@ -1,11 +1,16 @@
-// Ctrl-C while something worth saving is under way: the first one asks, the second one ends the program at once.
+// Signals that ask the program to end: SIGINT (Ctrl-C), SIGTERM (kill), SIGHUP (the terminal went away). Those that the
+// parent has set to ignore (nohup, a shell's background jobs) stay ignored.
+//
+// Where nothing below is alive they have their usual effect: the program ends at once, and a shell sees 128 + signal.
 #ifndef IDELTA_CLI_INTERRUPT_H
 #define IDELTA_CLI_INTERRUPT_H
 
+#include <csignal>
+
 namespace idelta::cli {
 
-// While one of these lives, the first SIGINT or SIGTERM is only noted, and said on stderr; the next has its usual
-// effect.
+// For work that is worth saving: the first signal is only noted, and said on stderr; the next one, whichever it is,
+// ends the program at once. Meanwhile nobody's having stopped to read our output (SIGPIPE) ends it.
 class InterruptGuard {
  public:
   InterruptGuard();
@@ -15,6 +20,21 @@ class InterruptGuard {
 
   // The signal that came, 0 if none did.
   int signal() const;
+
+ private:
+  void (*pipe_before_)(int);
+};
+
+// For writing a file that is to be whole or not there: signals wait until the end.
+class SignalsHeld {
+ public:
+  SignalsHeld();
+  ~SignalsHeld();
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+
+ private:
+  sigset_t before_;
 };
 
 }  // namespace idelta::cli

@@ -9,7 +9,10 @@
 
 #include "help.h"
 #include "idelta/idelta.h"
+#include "interrupt.h"
 #include "output.h"
+#include "src/core/machine/environment.h"
+#include "table.h"
 #include "verbs.h"
 
 namespace idelta::cli {
@@ -25,10 +28,25 @@ constexpr const char* kFooter =
     "  idelta compress model.safetensors --data fashion-mnist --out compressed.safetensors\n"
     "  idelta predict compressed.safetensors --data fashion-mnist --guarantee label\n"
     "\n"
-    "Exit codes: 0 done; 1 run-time error; 2 wrong usage; 3 a data set or model file is missing, damaged\n"
-    "or does not fit; 130 interrupted (train first saves its model); 143 terminated (likewise).\n"
-    "Environment: IDELTA_ISA and IDELTA_THREADS lower what is chosen; IDELTA_SPIN_US and IDELTA_BIND say how\n"
-    "threads wait and where they run (idelta.h); IDELTA_DATA is a folder of data sets.";
+    "Exit codes:\n"
+    "  0    done\n"
+    "  1    a failure while running: no memory, a full disk, numbers that overflow\n"
+    "  2    wrong usage: an option or an environment variable that cannot be\n"
+    "  3    a data set or model file is missing, damaged or does not fit\n"
+    "  128 + a signal's number: 129 the terminal went away, 130 Ctrl-C, 143 killed, 141 nobody reads on.\n"
+    "       On the first three train saves its model first; a second signal ends it at once.\n"
+    "\n"
+    "Environment (empty means unset):\n";
+
+std::string footer() {
+  Listing listing;
+  for (const Variable& variable : kVariables) {
+    listing.add(variable.name, variable.meaning);
+    listing.add("", variable.values);
+  }
+  listing.add("NO_COLOR, TERM", "a value of NO_COLOR, or TERM=dumb: progress in plain lines");
+  return kFooter + listing.text();
+}
 
 int fail(int code, std::string sentence) {
   // One line, whatever the library said.
@@ -70,7 +88,7 @@ CLI::Validator not_empty() {
 int run(int argc, char** argv) {
   CLI::App app(kDescription, "idelta");
   app.formatter(std::make_shared<HelpFormatter>());
-  app.footer(kFooter);
+  app.footer(footer());
   app.set_version_flag("--version", std::string("idelta ") + idelta_version(), "the version of the library");
   app.set_help_flag("-h,--help", "this text");
   app.require_subcommand(1);
@@ -93,7 +111,7 @@ int run(int argc, char** argv) {
   for (const Verb& verb : verbs) {
     if (!verb.parser->parsed()) continue;
     const int code = verb.run();
-    finish_output();
+    if (code < kSignalled) finish_output();  // the terminal may be what went away
     return code;
   }
   return kExitUsage;
@@ -107,6 +125,8 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit on file sizes then fails like any other
   try {
     return run(argc, argv);
+  } catch (const NobodyReads&) {
+    return kSignalled + SIGPIPE;  // as where the signal is not ignored
   } catch (const UsageError& error) {
     return fail(kExitUsage, error.what());
   } catch (const FileError& error) {

@@ -9,9 +9,13 @@
 
 namespace idelta::cli {
 
+namespace {
+int first_error = 0;  // of stdout
+}
+
 void print(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
-  std::fflush(stdout);
+  const bool printed = std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
+  if (!printed && first_error == 0) first_error = errno;
 }
 
 std::string json_text(const nlohmann::ordered_json& document) {
@@ -23,8 +27,9 @@ void print_json(const nlohmann::ordered_json& document) { print(json_text(docume
 void warn(const std::string& sentence) { std::fprintf(stderr, "idelta: warning: %s\n", sentence.c_str()); }
 
 void finish_output() {
-  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return;
-  throw std::runtime_error(std::string("cannot write to standard output: ") + std::strerror(errno));
+  if (first_error == 0) return;
+  if (first_error == EPIPE) throw NobodyReads();
+  throw std::runtime_error(std::string("cannot write to standard output: ") + std::strerror(first_error));
 }
 
 }  // namespace idelta::cli

@@ -17,7 +17,10 @@ std::string json_text(const nlohmann::ordered_json& document);
 // "idelta: warning: ..." on stderr.
 void warn(const std::string& sentence);
 
-// Throws if anything printed to stdout did not arrive (a full disk).
+// The reader of stdout has gone (`idelta eval ... | head -1`): no error worth a sentence.
+struct NobodyReads {};
+
+// Throws if anything printed to stdout did not arrive: NobodyReads, or an error (a full disk).
 void finish_output();
 
 }  // namespace idelta::cli

@@ -7,11 +7,19 @@
 #include <cmath>
 #include <cstdio>
 #include <iterator>
+#include <string_view>
 
+#include "src/core/machine/environment.h"
 #include "table.h"
 
 namespace idelta::cli {
 namespace {
+
+// Whether what reads stderr understands escape sequences, and is to be sent some (no-color.org).
+bool redraws() {
+  const char* const terminal = environment("TERM");
+  return isatty(STDERR_FILENO) && terminal && std::string_view(terminal) != "dumb" && !environment("NO_COLOR");
+}
 
 constexpr int64_t kDefaultWidth = 100, kLeastRail = 10, kMostRail = 40;
 constexpr auto kRedrawEvery = std::chrono::milliseconds(100);
@@ -45,10 +53,7 @@ double done(const nn::Progress& p) { return p.batches > 0 ? double(p.batch) / do
 
 }  // namespace
 
-TrainingProgress::TrainingProgress(bool quiet)
-    : mode_(quiet                   ? Mode::kQuiet
-            : isatty(STDERR_FILENO) ? Mode::kBar
-                                    : Mode::kLines) {}
+TrainingProgress::TrainingProgress(bool quiet) : mode_(quiet ? Mode::kQuiet : redraws() ? Mode::kBar : Mode::kLines) {}
 
 TrainingProgress::~TrainingProgress() {
   if (bar_is_open_) put("\n");
@@ -92,8 +97,7 @@ void TrainingProgress::finish_epoch(const nn::Progress& p) {
   bar_is_open_ = false;
 }
 
-StepProgress::StepProgress(std::string what, bool quiet)
-    : what_(std::move(what)), visible_(!quiet && isatty(STDERR_FILENO)) {}
+StepProgress::StepProgress(std::string what, bool quiet) : what_(std::move(what)), visible_(!quiet && redraws()) {}
 
 StepProgress::~StepProgress() {
   if (visible_) put(kClearLine);

@@ -1,4 +1,5 @@
-// Progress of long work on stderr: a bar on a terminal, plain lines elsewhere, nothing when quiet.
+// Progress of long work on stderr: a bar on a terminal, plain lines elsewhere (also with TERM=dumb or NO_COLOR),
+// nothing when quiet.
 #ifndef IDELTA_CLI_PROGRESS_H
 #define IDELTA_CLI_PROGRESS_H
 

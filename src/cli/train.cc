@@ -1,4 +1,4 @@
-// idelta train: the identity network from D = 0, trained, saved, tested. Ctrl-C saves what there is.
+// idelta train: the identity network from D = 0, trained, saved, tested. a signal saves what there is.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -200,7 +200,7 @@ int interrupted(const Flags& flags, const Outcome& outcome, const Json& document
       stderr, "idelta: interrupted in epoch %lld of %lld after batch %lld of %lld; the model so far is saved: %s\n",
       (long long)(p.epoch + 1), (long long)p.epochs, (long long)p.batch, (long long)p.batches, flags.out.c_str());
   if (flags.json) print_json(document);
-  return 128 + outcome.signal;
+  return kSignalled + outcome.signal;
 }
 
 // With the names that flags hold as text.

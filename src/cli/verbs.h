@@ -9,7 +9,7 @@
 namespace idelta::cli {
 
 // Listed in `idelta --help`; scripts may rely on them. A verb ended by a signal returns 128 + its number.
-enum ExitCode : int { kExitOk = 0, kExitFailure = 1, kExitUsage = 2, kExitBadFile = 3 };
+enum ExitCode : int { kExitOk = 0, kExitFailure = 1, kExitUsage = 2, kExitBadFile = 3, kSignalled = 128 };
 
 // An option that the program cannot take: exit code 2. The sentence names the option, its value and the mend.
 struct UsageError : std::runtime_error {
