@@ -1,4 +1,5 @@
 // idelta_sidmm and idelta_sidmv: y = alpha (a x + x op(D)) + beta y on an unpacked D.
+#include <cmath>
 #include <cstdlib>
 #include <string>
 
@@ -113,6 +114,31 @@ TEST_F(SidmmTest, IsForwardBitForBit) {
   ASSERT_OK(idelta_forward(context.get(), delta.get(), &args));
   ASSERT_OK(idelta_sidmm(context.get(), 0, 31, 90, 1, 0.5f, x.data(), 90, D.data(), 90, 0, y.data(), 90));
   EXPECT_EQ(packed_y.element_bits(), y.element_bits());
+}
+
+// One row is forward's too; and with n beyond what is packed at once.
+TEST_F(SidmmTest, OneRowHasTheBitsOfForward) {
+  Random random(5);
+  for (const int64_t n : {1, 63, 64, 65, 130, 200}) {
+    for (const bool transposed : {false, true}) {
+      const Matrix x(1, n), D(n, n), y(1, n), packed_y(1, n);
+      fill_uniform(x, random), fill_delta(D, random);
+      const DeltaPtr delta = pack(context, D, delta_options(-2.0f, IDELTA_PASS_BOTH, transposed));
+      const idelta_forward_args args = forward_args(x, packed_y);
+      ASSERT_OK(idelta_forward(context.get(), delta.get(), &args));
+      ASSERT_OK(idelta_sidmv(context.get(), transposed ? 1 : 0, n, 1, -2.0f, x.data(), 1, D.data(), n, 0, y.data(), 1));
+      EXPECT_EQ(packed_y.element_bits(), y.element_bits()) << n;
+    }
+  }
+}
+
+// BLAS's zero scalars are alpha and beta. identity_scale is none: 0 times NaN is NaN, as in idelta_forward.
+TEST_F(SidmmTest, IdentityScaleZeroStillReadsX) {
+  const Matrix x(1, 5), D(5, 5), y(1, 5), row(1, 5);  // x all NaN
+  fill(D, [] { return 0.0f; });
+  ASSERT_OK(idelta_sidmm(context.get(), 0, 1, 5, 1, 0, x.data(), 5, D.data(), 5, 0, y.data(), 5));
+  ASSERT_OK(idelta_sidmv(context.get(), 0, 5, 1, 0, x.data(), 1, D.data(), 5, 0, row.data(), 1));
+  for (int64_t j = 0; j < 5; ++j) EXPECT_TRUE(std::isnan(y(0, j)) && std::isnan(row(0, j)));
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // The C ABI, second part: the passes, their workspaces, and sidmm.
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "idelta/idelta.h"
 #include "src/core/api/checks.h"
@@ -302,16 +301,9 @@ idelta_status idelta_sidmv(const idelta_context* context, int32_t transposed, in
       check_pointer(x, "x");
       check_matrix(D, "D", n, ldd, "ldd", n);
     }
-    const auto at = [n](int64_t i, int64_t inc) { return inc > 0 ? i * inc : (i - n + 1) * inc; };
-    std::vector<float> row(static_cast<size_t>(n)), out(static_cast<size_t>(n));
-    if (alpha != 0) {
-      for (int64_t i = 0; i < n; ++i) row[static_cast<size_t>(i)] = x[at(i, incx)];
-    }
-    if (beta != 0) {
-      for (int64_t i = 0; i < n; ++i) out[static_cast<size_t>(i)] = y[at(i, incy)];
-    }
-    sidmm(*context, {1, n, alpha, identity_scale, row.data(), n, {D, ldd, transposed != 0}, beta, out.data(), n});
-    for (int64_t i = 0; i < n; ++i) y[at(i, incy)] = out[static_cast<size_t>(i)];
+    const auto first = [n](int64_t inc) { return inc > 0 ? 0 : (1 - n) * inc; };  // as in BLAS
+    if (alpha != 0) x += first(incx);
+    sidmv(*context, {n, alpha, identity_scale, x, incx, {D, ldd, transposed != 0}, beta, y + first(incy), incy});
   });
 }
 

@@ -9,19 +9,84 @@ namespace idelta::core {
 namespace {
 
 // y = beta y: what alpha = 0 leaves, as BLAS has it.
-void scale(const SidmmArgs& args) {
-  for (int64_t i = 0; i < args.m; ++i) {
-    float* const y = args.y + i * args.ldy;
-    for (int64_t j = 0; j < args.n; ++j) y[j] = args.beta == 0 ? 0.0f : args.beta * y[j];
+void scale(float beta, float* y, int64_t n, int64_t inc) {
+  for (int64_t j = 0; j < n; ++j) y[j * inc] = beta == 0 ? 0.0f : beta * y[j * inc];
+}
+
+// One panel of a row's z = a x + x op(D), for x of stride 1. D is read once, so that packing it whole would only move
+// it through memory twice more: a few steps of it are packed on the stack and multiplied out of L1.
+void multiply_panel(const idelta_context& context, const SidmvArgs& args, const float* x, int64_t panel, float* z) {
+  constexpr int64_t kSteps = 4 * kLine;
+  alignas(kAlignment) float packed[kSteps * kWidest], sums[kWidest];
+  const auto& kernel = context.kernels.f32_forward;
+  const auto& pack = args.D.transposed ? context.kernels.f32_pack_panel_transposed : context.kernels.f32_pack_panel;
+  const int64_t n = args.n, nr = kernel.nr, j = panel * nr, cols = std::min(nr, n - j);
+  for (int64_t k = 0; k < n; k += kSteps) {
+    const int64_t steps = std::min(kSteps, n - k);
+    pack({.rows = steps,
+          .cols = cols,
+          .src = args.D.transposed ? args.D.data + j * args.D.ld + k : args.D.data + k * args.D.ld + j,
+          .ld = args.D.ld,
+          .width = nr,
+          .dst = packed});
+    const Sums waiting{sums, nr, nr};
+    kernel({.rows = 1,
+            .cols = cols,
+            .k = steps,
+            .x = x + k,
+            .ldx = n,
+            .panels = words_of(packed),
+            .start = k > 0 ? waiting : Sums{},
+            .suspend = k + steps < n ? waiting : Sums{},
+            .epilogue = {.residual = x + j,
+                         .ld_residual = n,
+                         .identity_scale = args.identity_scale,
+                         .activation = kIdentityActivation,
+                         .y = z,
+                         .ldy = nr}});
   }
+}
+
+// y = alpha z + beta y for the columns of a panel.
+void add_panel(const idelta_context& context, const SidmvArgs& args, int64_t panel, const float* z) {
+  alignas(kAlignment) float sums[kWidest];
+  const int64_t nr = context.kernels.f32_forward.nr, cols = std::min(nr, args.n - panel * nr), inc = args.incy;
+  float* const y = args.y + panel * nr * inc;
+  for (int64_t j = 0; j < cols && args.beta != 0; ++j) sums[j] = y[j * inc];
+  context.kernels.f32_scale_add({.count = cols, .alpha = args.alpha, .z = z, .beta = args.beta, .y = sums});
+  for (int64_t j = 0; j < cols; ++j) y[j * inc] = sums[j];
 }
 
 }  // namespace
 
+void sidmv(const idelta_context& context, const SidmvArgs& args) {
+  if (args.alpha == 0) return scale(args.beta, args.y, args.n, args.incy);
+  const float* x = args.x;
+  if (args.incx != 1) {  // this thread's own memory, which is kept
+    float* const copy = OfferedWorkspace().take(args.n);
+    for (int64_t i = 0; i < args.n; ++i) copy[i] = args.x[i * args.incx];
+    x = copy;
+  }
+  const int64_t panels = ceil_div(args.n, context.kernels.f32_forward.nr);
+  const double work = packing_work(args.n * args.n);
+  const int64_t tasks = std::min(panels, useful_threads(context.parallel.threads(), work));
+  context.parallel.run(tasks, work, [&](int64_t task) {
+    alignas(kAlignment) float z[kWidest];
+    const Range mine = part_of(panels, tasks, task);
+    for (int64_t panel = mine.begin; panel < mine.end; ++panel) {
+      multiply_panel(context, args, x, panel, z);
+      add_panel(context, args, panel, z);
+    }
+  });
+}
+
 // Packs op(D) for this call only. Straight into y if nothing is to be scaled or added; else through z, a block of rows
 // at a time.
 void sidmm(const idelta_context& context, const SidmmArgs& args) {
-  if (args.alpha == 0) return scale(args);
+  if (args.alpha == 0) {
+    for (int64_t i = 0; i < args.m; ++i) scale(args.beta, args.y + i * args.ldy, args.n, 1);
+    return;
+  }
   const int64_t n = args.n;
   const ChainKernel& kernel = context.kernels.f32_forward;
   Panels panels(n, n, PanelShape::of(kernel));

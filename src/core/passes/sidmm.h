@@ -1,4 +1,4 @@
-// sidmm: y = alpha (a x + x op(D)) + beta y on an unpacked D.
+// sidmm and sidmv: y = alpha (a x + x op(D)) + beta y on an unpacked D.
 #ifndef IDELTA_CORE_PASSES_SIDMM_H
 #define IDELTA_CORE_PASSES_SIDMM_H
 
@@ -18,7 +18,20 @@ struct SidmmArgs {
   int64_t ldy;
 };
 
-// Throws std::bad_alloc.
+// One row, whose elements are incx and incy apart from the first one on, which x and y point to.
+struct SidmvArgs {
+  int64_t n;
+  float alpha, identity_scale;
+  const float* x;
+  int64_t incx;
+  MatrixView D;  // op(D)
+  float beta;
+  float* y;
+  int64_t incy;
+};
+
+// Throw std::bad_alloc.
+void sidmv(const idelta_context& context, const SidmvArgs& args);
 void sidmm(const idelta_context& context, const SidmmArgs& args);
 
 }  // namespace idelta::core
