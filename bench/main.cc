@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
-#include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -22,6 +22,7 @@
 #include "bench/settings.h"
 #include "bench/traffic.h"
 #include "bench/verdict.h"
+#include "files/rescue.h"
 #include "src/core/machine/environment.h"
 
 namespace idelta::bench {
@@ -69,12 +70,41 @@ void initialize_google_benchmark(const Settings& settings, char* program) {
   benchmark::AddCustomContext("unfairness", unfairness());
 }
 
-void run_benchmarks(bool writes_json) {
+// One run, told to two reporters.
+class Both : public benchmark::BenchmarkReporter {
+ public:
+  Both(benchmark::BenchmarkReporter& first, benchmark::BenchmarkReporter& second) : first_(first), second_(second) {}
+  bool ReportContext(const Context& context) override {
+    const bool goes_on = first_.ReportContext(context);
+    return second_.ReportContext(context) && goes_on;
+  }
+  void ReportRuns(const std::vector<Run>& runs) override {
+    first_.ReportRuns(runs);
+    second_.ReportRuns(runs);
+  }
+  void Finalize() override {
+    first_.Finalize();
+    second_.Finalize();
+  }
+
+ private:
+  benchmark::BenchmarkReporter &first_, &second_;
+};
+
+// The JSON of the run.
+std::string run_benchmarks() {
   using Console = benchmark::ConsoleReporter;
   PlainNames<Console> console(colours() ? Console::OO_Color : Console::OO_None);
   PlainNames<benchmark::JSONReporter> json;
-  // Google Benchmark takes a file reporter only together with --benchmark_out. What is registered is filtered already.
-  benchmark::RunSpecifiedBenchmarks(&console, writes_json ? &json : nullptr, ".");
+  std::ostringstream json_text;
+  json.SetOutputStream(&json_text);
+  Both both(console, json);
+  benchmark::RunSpecifiedBenchmarks(&both, nullptr, ".");  // what is registered is filtered already
+  return json_text.str();
+}
+
+void write_result(const std::string& path, const std::string& text) {
+  files::save_or_rescue(path, [&](const std::string& place) { files::write_text(place, text); });
 }
 
 std::string report_of(const Settings& settings, const LayerRun& layers, const NetworkRun& networks) {
@@ -111,15 +141,14 @@ int measure(const Settings& settings, char* program) {
   }
   if (settings.list) return 0;
   std::fputs(context_for(IDELTA_ISA_AUTO, 0).describe().c_str(), stderr);
-  run_benchmarks(settings.writes_json());
+  const std::string json = run_benchmarks();
   const std::string report = report_of(settings, layers, networks);
   std::printf("\n%s", report.c_str());
   if (!settings.out.empty()) {
     write_rows(settings.out_path("points", ".csv"), verdict_rows(layers.points(), settings.cold));
-    const std::string path = settings.out_path("table", ".txt");
-    std::ofstream file(path);
-    if (!(file << report).flush()) throw std::runtime_error("cannot write " + path);
+    write_result(settings.out_path("table", ".txt"), report);
   }
+  if (!settings.json.empty()) write_result(settings.json, json);
   const bool failed = layers.failed() || networks.failed();
   if (failed) std::fprintf(stderr, "idelta_bench: a result was wrong, see above\n");
   return failed ? 1 : 0;

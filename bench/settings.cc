@@ -4,10 +4,12 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <random>
+#include <string_view>
 
 #include "bench/implementations/idelta.h"
+#include "files/output_file.h"
+#include "files/rescue.h"
 
 namespace idelta::bench {
 
@@ -164,6 +166,24 @@ void check_flags(const Settings& settings, const Flags& flags) {
   }
 }
 
+// Google Benchmark itself would write its file bit by bit, into whatever is there.
+void take_outputs(Settings& settings) {
+  constexpr std::string_view kFlag = "--benchmark_out=";
+  std::erase_if(settings.for_google, [&](const std::string& text) {
+    if (!text.starts_with(kFlag)) return false;
+    settings.json = text.substr(kFlag.size());
+    files::check_output(settings.json);
+    return true;
+  });
+  if (settings.out.empty()) return;
+  files::make_folder(settings.out);
+  settings.json = settings.out_path("results", ".json");
+  for (const std::string& path :
+       {settings.json, settings.out_path("table", ".txt"), settings.out_path("points", ".csv")}) {
+    files::check_output(path);
+  }
+}
+
 void complete(Settings& settings, const Flags& flags) {
   settings.cold = flags.mode == "cold";
   if (!flags.part.empty()) {
@@ -181,15 +201,10 @@ void complete(Settings& settings, const Flags& flags) {
   if (flags.beyond && !has_argument(settings.for_google, "--benchmark_filter=")) {
     settings.for_google.push_back(kBeyondFilter);
   }
-  if (settings.out.empty()) return;
-  std::filesystem::create_directories(settings.out);
-  settings.for_google.push_back("--benchmark_out=" + settings.out_path("results", ".json"));
-  settings.for_google.push_back("--benchmark_out_format=json");
+  take_outputs(settings);
 }
 
 }  // namespace
-
-bool Settings::writes_json() const { return has_argument(for_google, "--benchmark_out="); }
 
 std::string Settings::out_path(const std::string& name, const char* ending) const {
   const std::string of = parts == 1 ? "" : "-" + std::to_string(part + 1) + "-of-" + std::to_string(parts);

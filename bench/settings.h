@@ -30,9 +30,9 @@ struct Settings {
   std::string verdict;  // folder of runs that are done
 
   std::string out;                      // folder for results.json, table.txt and points.csv; empty: none of them
+  std::string json;                     // file of --out or --benchmark_out; empty: none
   std::vector<std::string> for_google;  // arguments for Google Benchmark
 
-  bool writes_json() const;                                                 // --out or --benchmark_out
   std::string out_path(const std::string& name, const char* ending) const;  // in --out, of this part
 };
 

@@ -8,3 +8,10 @@ foreach(script IN LISTS scripts)
     COMMAND "${IDELTA_BASH}" "${CMAKE_CURRENT_LIST_DIR}/cli/${script}" $<TARGET_FILE:idelta_cli>)
   set_tests_properties(cli.${theme} PROPERTIES TIMEOUT ${timeout})
 endforeach()
+
+# The files of idelta_bench, in the same way.
+if(TARGET idelta_bench)
+  add_test(NAME bench_outputs
+    COMMAND "${IDELTA_BASH}" "${CMAKE_CURRENT_LIST_DIR}/bench/outputs.sh" $<TARGET_FILE:idelta_bench>)
+  set_tests_properties(bench_outputs PROPERTIES TIMEOUT ${timeout})
+endif()

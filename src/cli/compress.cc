@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "files.h"
+#include "files/rescue.h"
 #include "inputs.h"
 #include "names.h"
 #include "output.h"

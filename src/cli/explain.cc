@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "files.h"
+#include "files/rescue.h"
 #include "inputs.h"
 #include "interrupt.h"
 #include "names.h"
@@ -186,7 +187,7 @@ int run(const Flags& flags) {
   {
     const SignalsHeld held;
     nn::write_contribution_sheet(outputs.sheet, network.options(), images);
-    write_text(outputs.report, json_text(document));
+    files::write_text(outputs.report, json_text(document));
   }
   if (flags.json) {
     document["files"] = {outputs.sheet, outputs.report};

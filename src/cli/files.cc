@@ -2,15 +2,13 @@
 
 #include <sys/resource.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <system_error>
-#include <vector>
 
 #include "files/output_file.h"
 #include "files/path_error.h"
+#include "files/rescue.h"
 #include "interrupt.h"
-#include "src/core/machine/environment.h"
 #include "table.h"
 #include "verbs.h"
 
@@ -18,64 +16,25 @@ namespace idelta::cli {
 namespace fs = std::filesystem;
 namespace {
 
-// Where a file goes whose own place is lost, in this order.
-std::vector<fs::path> shelters(const std::string& path) {
-  const fs::path folder = fs::path(path).parent_path();
-  std::error_code none;
-  std::vector<fs::path> found = {folder.empty() ? "." : folder, "."};
-  if (const fs::path temporary = fs::temp_directory_path(none); !none) found.push_back(temporary);
-  if (const char* home = environment("HOME")) found.emplace_back(home);
-  return found;
-}
-
-// Saves under the name of `path` in a new folder of `shelter`, and returns where; empty if that cannot be.
-std::string rescue(const fs::path& shelter, const std::string& path,
-                   const std::function<void(const std::string&)>& save) {
-  std::string folder = (shelter / "idelta-rescued-XXXXXX").string();
-  if (mkdtemp(folder.data()) == nullptr) return "";
-  const std::string place = (fs::path(folder) / fs::path(path).filename()).string();
+// What is wrong with the path of an option is the user's to mend.
+template <class Check>
+void as_usage(const std::string& option, const Check& check) {
   try {
-    save(place);
-    return place;
-  } catch (const files::PathError&) {
-    std::error_code ignored;  // a folder that stays is empty
-    fs::remove(folder, ignored);
-    return "";
+    check();
+  } catch (const files::PathError& error) {
+    throw UsageError(option + ": " + error.what());
   }
 }
 
 }  // namespace
 
-void write_text(const std::string& path, std::string_view text) {
-  files::OutputFile file(path);
-  file.write(text.data(), text.size());
-  file.commit();
-}
-
 void save_or_rescue(const std::string& path, const std::function<void(const std::string& path)>& save) {
   const SignalsHeld held;
-  try {
-    save(path);
-  } catch (const files::PathError& error) {
-    for (const fs::path& shelter : shelters(path)) {
-      const std::string place = rescue(shelter, path, save);
-      if (!place.empty()) throw std::runtime_error(std::string(error.what()) + "; SAVED INSTEAD as " + place);
-    }
-    throw std::runtime_error(std::string(error.what()) +
-                             "; nor can it be saved beside it, in the working directory, among temporary files or at "
-                             "home: it is lost");
-  }
+  files::save_or_rescue(path, save);
 }
 
 void prepare_folder(const std::string& option, const std::string& folder) {
-  const fs::path path = folder.empty() ? fs::path(".") : fs::path(folder);
-  std::error_code error, unknown;
-  fs::create_directories(path, error);
-  const fs::file_status status = fs::status(path, unknown);
-  if (fs::is_directory(status)) return;
-  const std::string why =
-      fs::exists(status) ? "is no folder; name another" : files::trouble(path.string(), error.value());
-  throw UsageError(option + ": " + path.string() + " " + why);
+  as_usage(option, [&] { files::make_folder(folder); });
 }
 
 void prepare_file(const std::string& option, const std::string& path, const std::string& example) {
@@ -86,11 +45,7 @@ void prepare_file(const std::string& option, const std::string& path, const std:
   }
   // A link may lead to a folder that is missing, which is not ours to make.
   if (!fs::is_symlink(place, unknown)) prepare_folder(option, place.parent_path().string());
-  try {
-    files::check_output(path);
-  } catch (const files::PathError& error) {
-    throw UsageError(option + ": " + error.what());
-  }
+  as_usage(option, [&] { files::check_output(path); });
 }
 
 void require_room(const std::string& option, const std::string& path, int64_t bytes) {
@@ -100,9 +55,8 @@ void require_room(const std::string& option, const std::string& path, int64_t by
     throw UsageError(option + ": " + path + " will have " + grouped(bytes) + " bytes, but files are limited to " +
                      grouped(static_cast<int64_t>(limit.rlim_cur)) + " here; raise that (ulimit -f)");
   }
-  const fs::path folder = fs::path(path).parent_path();
   std::error_code unknown;
-  const fs::space_info space = fs::space(folder.empty() ? "." : folder, unknown);
+  const fs::space_info space = fs::space(fs::weakly_canonical(path, unknown).parent_path(), unknown);
   if (!unknown && space.available < needed) {
     throw UsageError(option + ": " + path + " will have " + grouped(bytes) + " bytes, but its disk has room for " +
                      grouped(static_cast<int64_t>(space.available)) + "; free some, or name a file elsewhere");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "files.h"
+#include "files/rescue.h"
 #include "inputs.h"
 #include "output.h"
 #include "table.h"
@@ -262,7 +263,8 @@ int run(const Flags& flags) {
   labels_of(nn::head(data, asked.options.batch));
   const nn::Predictions predictions = labels_of(data);
   if (!flags.out.empty()) {
-    save_or_rescue(flags.out, [csv = csv_of(asked, predictions, data)](const auto& path) { write_text(path, csv); });
+    save_or_rescue(flags.out,
+                   [csv = csv_of(asked, predictions, data)](const auto& path) { files::write_text(path, csv); });
   }
   if (flags.json) {
     print_json(as_json(flags, asked, predictions, data));

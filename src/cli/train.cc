@@ -10,6 +10,7 @@
 #include <string>
 
 #include "files.h"
+#include "files/rescue.h"
 #include "inputs.h"
 #include "interrupt.h"
 #include "names.h"
