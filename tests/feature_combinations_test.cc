@@ -14,8 +14,8 @@
 
 #include "kernels/amx/multiply.h"
 #include "kernels/scalar/vector.h"
-#include "src/core/machine/bf16_product.h"
 #include "src/core/context.h"
+#include "src/core/machine/bf16_product.h"
 #include "src/core/machine/dispatch.h"
 #include "support/low_rank.h"
 #include "support/runs.h"
