@@ -1,6 +1,5 @@
 // Every argument that can be wrong, one table a call: the status, that the message names the argument and its value,
 // and that no output was touched.
-#include <cctype>
 #include <cstring>
 #include <functional>
 #include <limits>
@@ -8,6 +7,7 @@
 #include <vector>
 
 #include "support/fixture.h"
+#include "support/words.h"
 
 namespace idelta_test {
 namespace {
@@ -15,16 +15,6 @@ namespace {
 const float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr auto kNoFormat = static_cast<idelta_format>(7);
 const float kInfinity = std::numeric_limits<float>::infinity();
-
-// Whether `text` holds `word` with no letter, digit or underscore at either end.
-bool has_word(const std::string& text, const std::string& word) {
-  const auto joins = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
-  for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
-    const size_t end = at + word.size();
-    if ((at == 0 || !joins(text[at - 1])) && (end == text.size() || !joins(text[end]))) return true;
-  }
-  return false;
-}
 
 // A way to spoil a call, and the words that its message must have.
 template <class Call>
@@ -274,104 +264,6 @@ TEST_F(ErrorsTest, WidthsBeyondMemory) {
     EXPECT_TRUE(status == IDELTA_OUT_OF_MEMORY || status == IDELTA_INVALID_ARGUMENT) << width << ": " << status;
     EXPECT_EQ(nullptr, made);
     EXPECT_STRNE("", idelta_last_error());
-  }
-}
-
-// Calls with few arguments: a status each, and the word their message must have.
-TEST_F(ErrorsTest, TheRestNamesItsArgument) {
-  const idelta_context* c = context.get();
-  idelta_delta* d = delta.get();
-  idelta_delta_info_t info = IDELTA_DELTA_INFO_INIT, wrong_info = info;
-  wrong_info.struct_size = 1;
-  idelta_low_rank_proof proof = IDELTA_LOW_RANK_PROOF_INIT, wrong = proof;
-  wrong.struct_size = 1;
-  size_t bytes = 12345;
-  int64_t floats = 12345;
-  double norm = 12345;
-  Matrix bad = D.copy();
-  bad(2, 1) = std::numeric_limits<float>::infinity();
-  const float* X = x.data();
-  float* Y = out.data();
-  const auto sidmm = [&](const idelta_context* with, int64_t rows, int64_t width, const float* from, int64_t ldx,
-                         const float* delta_matrix, int64_t ldd, float* to, int64_t ldy) {
-    return idelta_sidmm(with, 0, rows, width, 1, 1, from, ldx, delta_matrix, ldd, 0, to, ldy);
-  };
-  const auto sidmv = [&](const idelta_context* with, int64_t width, const float* from, int64_t incx,
-                         const float* delta_matrix, int64_t ldd, float* to, int64_t incy) {
-    return idelta_sidmv(with, 0, width, 1, 1, from, incx, delta_matrix, ldd, 0, to, incy);
-  };
-  struct Row {
-    std::vector<std::string> words;
-    std::function<idelta_status()> call;
-  };
-  const Row rows[] = {
-      {{"context"}, [&] { return idelta_delta_unpack(nullptr, d, Y, n); }},
-      {{"delta"}, [&] { return idelta_delta_unpack(c, nullptr, Y, n); }},
-      {{"D"}, [&] { return idelta_delta_unpack(c, d, nullptr, n); }},
-      {{"ldd", "10"}, [&] { return idelta_delta_unpack(c, d, Y, 10); }},
-      {{"context"}, [&] { return idelta_panels_floats(nullptr, n, &floats); }},
-      {{"n", "0"}, [&] { return idelta_panels_floats(c, 0, &floats); }},
-      {{"floats"}, [&] { return idelta_panels_floats(c, n, nullptr); }},
-      {{"context"}, [&] { return idelta_panels_pack(nullptr, n, X, n, Y); }},
-      {{"n", "-1"}, [&] { return idelta_panels_pack(c, -1, X, n, Y); }},
-      {{"rows"}, [&] { return idelta_panels_pack(c, n, nullptr, n, Y); }},
-      {{"ld", "10"}, [&] { return idelta_panels_pack(c, n, X, 10, Y); }},
-      {{"panels"}, [&] { return idelta_panels_pack(c, n, X, n, nullptr); }},
-      {{"context"}, [&] { return idelta_panels_unpack(nullptr, n, X, Y, n); }},
-      {{"n", "0"}, [&] { return idelta_panels_unpack(c, 0, X, Y, n); }},
-      {{"panels"}, [&] { return idelta_panels_unpack(c, n, nullptr, Y, n); }},
-      {{"rows"}, [&] { return idelta_panels_unpack(c, n, X, nullptr, n); }},
-      {{"ld", "10"}, [&] { return idelta_panels_unpack(c, n, X, Y, 10); }},
-      {{"context"}, [&] { return idelta_delta_repack(nullptr, d, X, n); }},
-      {{"delta"}, [&] { return idelta_delta_repack(c, nullptr, X, n); }},
-      {{"D"}, [&] { return idelta_delta_repack(c, d, nullptr, n); }},
-      {{"ldd", "10"}, [&] { return idelta_delta_repack(c, d, X, 10); }},
-      {{"context"}, [&] { return idelta_delta_info(nullptr, d, &info); }},
-      {{"delta"}, [&] { return idelta_delta_info(c, nullptr, &info); }},
-      {{"info"}, [&] { return idelta_delta_info(c, d, nullptr); }},
-      {{"struct_size", "1"}, [&] { return idelta_delta_info(c, d, &wrong_info); }},
-      {{"context"}, [&] { return idelta_spectral_norm_bound(nullptr, n, D.data(), n, 1, &norm); }},
-      {{"n", "0"}, [&] { return idelta_spectral_norm_bound(c, 0, D.data(), n, 1, &norm); }},
-      {{"D"}, [&] { return idelta_spectral_norm_bound(c, n, nullptr, n, 1, &norm); }},
-      {{"ldd", "10"}, [&] { return idelta_spectral_norm_bound(c, n, D.data(), 10, 1, &norm); }},
-      {{"identity_scale", "nan"}, [&] { return idelta_spectral_norm_bound(c, n, D.data(), n, NAN, &norm); }},
-      {{"D[2, 1]", "inf"}, [&] { return idelta_spectral_norm_bound(c, n, bad.data(), bad.ld(), 1, &norm); }},
-      {{"bound"}, [&] { return idelta_spectral_norm_bound(c, n, D.data(), n, 1, nullptr); }},
-      {{"context"}, [&] { return idelta_low_rank_measure(nullptr, n, X, n, 0, nullptr, 0, nullptr, 0, &proof); }},
-      {{"proof"}, [&] { return idelta_low_rank_measure(c, n, X, n, 0, nullptr, 0, nullptr, 0, nullptr); }},
-      {{"struct_size", "1"}, [&] { return idelta_low_rank_measure(c, n, X, n, 0, nullptr, 0, nullptr, 0, &wrong); }},
-      {{"context"}, [&] { return idelta_forward_workspace_bytes(nullptr, d, 1, &bytes); }},
-      {{"delta"}, [&] { return idelta_forward_workspace_bytes(c, nullptr, 1, &bytes); }},
-      {{"m", "-2"}, [&] { return idelta_forward_workspace_bytes(c, d, -2, &bytes); }},
-      {{"bytes"}, [&] { return idelta_forward_workspace_bytes(c, d, 1, nullptr); }},
-      {{"m", "-2"}, [&] { return idelta_backward_data_workspace_bytes(c, d, -2, &bytes); }},
-      {{"n", "0"}, [&] { return idelta_backward_weights_workspace_bytes(c, 1, 0, &bytes); }},
-      {{"m", "-2"}, [&] { return idelta_update_workspace_bytes(c, d, -2, &bytes); }},
-      {{"context"}, [&] { return sidmm(nullptr, m, n, X, n, D.data(), n, Y, n); }},
-      {{"m", "-1"}, [&] { return sidmm(c, -1, n, X, n, D.data(), n, Y, n); }},
-      {{"n", "0"}, [&] { return sidmm(c, m, 0, X, n, D.data(), n, Y, n); }},
-      {{"x"}, [&] { return sidmm(c, m, n, nullptr, n, D.data(), n, Y, n); }},
-      {{"ldx", "10"}, [&] { return sidmm(c, m, n, X, 10, D.data(), n, Y, n); }},
-      {{"D"}, [&] { return sidmm(c, m, n, X, n, nullptr, n, Y, n); }},
-      {{"ldd", "10"}, [&] { return sidmm(c, m, n, X, n, D.data(), 10, Y, n); }},
-      {{"y"}, [&] { return sidmm(c, m, n, X, n, D.data(), n, nullptr, n); }},
-      {{"ldy", "10"}, [&] { return sidmm(c, m, n, X, n, D.data(), n, Y, 10); }},
-      {{"context"}, [&] { return sidmv(nullptr, n, X, 1, D.data(), n, Y, 1); }},
-      {{"n", "-1"}, [&] { return sidmv(c, -1, X, 1, D.data(), n, Y, 1); }},
-      {{"x"}, [&] { return sidmv(c, n, nullptr, 1, D.data(), n, Y, 1); }},
-      {{"incx", "0"}, [&] { return sidmv(c, n, X, 0, D.data(), n, Y, 1); }},
-      {{"D"}, [&] { return sidmv(c, n, X, 1, nullptr, n, Y, 1); }},
-      {{"ldd", "10"}, [&] { return sidmv(c, n, X, 1, D.data(), 10, Y, 1); }},
-      {{"y"}, [&] { return sidmv(c, n, X, 1, D.data(), n, nullptr, 1); }},
-      {{"incy", "0"}, [&] { return sidmv(c, n, X, 1, D.data(), n, Y, 0); }},
-  };
-  for (const Row& row : rows) {
-    EXPECT_EQ(IDELTA_INVALID_ARGUMENT, row.call()) << row.words.back();
-    for (const std::string& word : row.words) {
-      EXPECT_TRUE(has_word(idelta_last_error(), word)) << '"' << word << "\" is not in: " << idelta_last_error();
-    }
-    EXPECT_TRUE(out.untouched());
-    EXPECT_EQ(12345u, bytes);
   }
 }
 

@@ -6,6 +6,7 @@ find_package(ZLIB REQUIRED)
 idelta_add_isa_suite(nn_training)
 target_link_libraries(nn_training_test PRIVATE idelta::nn ZLIB::ZLIB)
 idelta_add_isa_suite(nn_guarantee)
+target_sources(nn_guarantee_test PRIVATE nn_guarantee_terms_test.cc)
 target_include_directories(nn_guarantee_test PRIVATE "${PROJECT_SOURCE_DIR}/src")
 target_link_libraries(nn_guarantee_test PRIVATE idelta::nn ZLIB::ZLIB)
 

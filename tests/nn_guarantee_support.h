@@ -266,4 +266,9 @@ inline void set_made_form(nn::Network& network, const std::vector<LayerParts>& p
   network.set_forms(std::make_shared<const nn::Forms>(network.context(), n, a, std::vector{form}, std::move(layers)));
 }
 
+inline std::shared_ptr<const nn::Forms> compressed(const nn::Network& network,
+                                                   const nn::CompressOptions& options = {}) {
+  return nn::compress(network, options, patterns(60, 5));
+}
+
 }  // namespace idelta_test

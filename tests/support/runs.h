@@ -21,90 +21,116 @@ struct Problem {
   uint32_t mxcsr = kDefaultMxcsr;  // of the calling thread
 };
 
+// What run_every_pass() runs, pass by pass.
+class EveryPass {
+ public:
+  EveryPass(const ContextPtr& context, const Problem& p) : context_(context), p_(p) {
+    Random random(static_cast<uint64_t>(m * 1000 + n));
+    fill_uniform(x, random, p.x_magnitude), fill_delta(D, random), fill_uniform(bias, random), fill_uniform(dy, random);
+    for (const Matrix* zeros : {&state[0], &state[1], &bias_state[0], &bias_state[1]}) {
+      fill(*zeros, [] { return 0.0f; });
+    }
+    optimizer.kind = IDELTA_OPTIMIZER_ADAMW;
+    optimizer.learning_rate = 0.01f;
+    optimizer.weight_decay = 0.1f;
+  }
+
+  Bits run() {
+    const DeltaPtr delta = pack(context_, D, delta_options(p_.identity_scale));
+    const DeltaPtr delta_of_panels = pack(context_, D, delta_options(p_.identity_scale));
+    const Matrix D_panels = in_panels(D), state_panels[2] = {in_panels(state[0]), in_panels(state[1])};
+    gradients(delta);
+    update_rows(delta);
+    update_panels(delta_of_panels, D_panels, state_panels);
+    forward_and_back(delta_of_panels);
+    keep("forward of stepped D", y), keep("backward_data of stepped D", dx);
+    return all_;
+  }
+
+ private:
+  void keep(const char* name, const Matrix& output) { all_[name] = output.element_bits(); }
+
+  void forward_and_back(const DeltaPtr& delta) const {
+    idelta_forward_args forward = forward_args(x, y, p_.activation);
+    forward.bias = bias.data();
+    forward.contribution = contribution.data();
+    forward.ldc = n;
+    EXPECT_OK(idelta_forward(context_.get(), delta.get(), &forward));
+    idelta_backward_data_args backward_data = backward_data_args(dy, y, dx, p_.activation);
+    backward_data.dz = dz.data();
+    backward_data.lddz = n;
+    EXPECT_OK(idelta_backward_data(context_.get(), delta.get(), &backward_data));
+  }
+
+  void gradients(const DeltaPtr& delta) {
+    forward_and_back(delta);
+    const idelta_backward_weights_args backward_weights = backward_weights_args(x, dz, dD, db.data());
+    EXPECT_OK(idelta_backward_weights(context_.get(), &backward_weights));
+    keep("forward y", y), keep("forward contribution", contribution);
+    keep("backward_data dz", dz), keep("backward_data dx", dx);
+    keep("backward_weights dD", dD), keep("backward_weights db", db);
+  }
+
+  void three_steps(const DeltaPtr& delta, idelta_update_args& update) {
+    for (optimizer.step = 1; optimizer.step <= 3; ++optimizer.step) {
+      EXPECT_OK(idelta_update(context_.get(), delta.get(), &update));
+    }
+  }
+  Matrix unpacked(const DeltaPtr& delta) const {
+    Matrix rows(n, n);
+    EXPECT_OK(idelta_delta_unpack(context_.get(), delta.get(), rows.data(), n));
+    return rows;
+  }
+
+  void update_rows(const DeltaPtr& delta) {
+    idelta_update_args update = update_args(x, dz, optimizer, D);
+    update.bias = bias.data();
+    for (int i = 0; i < 2; ++i) {
+      update.state[i] = state[i].data();
+      update.bias_state[i] = bias_state[i].data();
+    }
+    three_steps(delta, update);
+    keep("update D", D), keep("update bias", bias), keep("update bias_state[1]", bias_state[1]);
+    keep("update state[0]", state[0]), keep("update state[1]", state[1]), keep("update delta", unpacked(delta));
+  }
+
+  void update_panels(const DeltaPtr& delta, const Matrix& D_panels, const Matrix (&state_panels)[2]) {
+    idelta_update_args update = update_args(x, dz, optimizer, D_panels);
+    for (int i = 0; i < 2; ++i) update.state[i] = state_panels[i].data();
+    update.order = IDELTA_ORDER_PANELS;
+    three_steps(delta, update);
+    keep("update panels D", in_rows(D_panels)), keep("update panels delta", unpacked(delta));
+    keep("update panels state[0]", in_rows(state_panels[0])), keep("update panels state[1]", in_rows(state_panels[1]));
+  }
+
+  Matrix in_panels(const Matrix& rows) const {
+    int64_t floats = 0;
+    EXPECT_OK(idelta_panels_floats(context_.get(), n, &floats));
+    Matrix panels(1, floats);
+    EXPECT_OK(idelta_panels_pack(context_.get(), n, rows.data(), n, panels.data()));
+    return panels;
+  }
+  Matrix in_rows(const Matrix& panels) const {
+    Matrix rows(n, n);
+    EXPECT_OK(idelta_panels_unpack(context_.get(), n, panels.data(), rows.data(), n));
+    return rows;
+  }
+
+  const ContextPtr& context_;
+  const Problem& p_;
+  const int64_t m = p_.m, n = p_.n;
+  const Matrix x{m, n}, D{n, n}, bias{1, n}, y{m, n}, contribution{m, n}, dy{m, n}, dz{m, n}, dx{m, n}, dD{n, n},
+      db{1, n}, state[2] = {Matrix(n, n), Matrix(n, n)}, bias_state[2] = {Matrix(1, n), Matrix(1, n)};
+  idelta_optimizer optimizer = IDELTA_OPTIMIZER_INIT;
+  Bits all_;
+};
+
 // forward, backward_data, backward_weights and three AdamW updates, in rows and in panels; keys name the pass and its
 // output.
 inline Bits run_every_pass(const ContextPtr& context, const Problem& p) {
-  const int64_t m = p.m, n = p.n;
-  Random random(static_cast<uint64_t>(m * 1000 + n));
-  const Matrix x(m, n), D(n, n), bias(1, n), y(m, n), contribution(m, n), dy(m, n), dz(m, n), dx(m, n), dD(n, n),
-      db(1, n), state[2] = {Matrix(n, n), Matrix(n, n)}, bias_state[2] = {Matrix(1, n), Matrix(1, n)}, unpacked(n, n);
-  fill_uniform(x, random, p.x_magnitude), fill_delta(D, random), fill_uniform(bias, random), fill_uniform(dy, random);
-  for (int i = 0; i < 2; ++i) {
-    fill(state[i], [] { return 0.0f; });
-    fill(bias_state[i], [] { return 0.0f; });
-  }
+  EveryPass every(context, p);
   const ScopedMxcsr mode(p.mxcsr);
-  Bits all;
-  const DeltaPtr delta = pack(context, D, delta_options(p.identity_scale));
-  const DeltaPtr delta_of_panels = pack(context, D, delta_options(p.identity_scale));
-  int64_t floats = 0;
-  EXPECT_OK(idelta_panels_floats(context.get(), n, &floats));
-  const Matrix D_panels(1, floats), state_panels[2] = {Matrix(1, floats), Matrix(1, floats)};
-  EXPECT_OK(idelta_panels_pack(context.get(), n, D.data(), n, D_panels.data()));
-  for (const Matrix& zeros : state_panels) fill(zeros, [] { return 0.0f; });
-  idelta_forward_args forward = forward_args(x, y, p.activation);
-  forward.bias = bias.data();
-  forward.contribution = contribution.data();
-  forward.ldc = n;
-  EXPECT_OK(idelta_forward(context.get(), delta.get(), &forward));
-  idelta_backward_data_args backward_data = backward_data_args(dy, y, dx, p.activation);
-  backward_data.dz = dz.data();
-  backward_data.lddz = n;
-  EXPECT_OK(idelta_backward_data(context.get(), delta.get(), &backward_data));
-  const idelta_backward_weights_args backward_weights = backward_weights_args(x, dz, dD, db.data());
-  EXPECT_OK(idelta_backward_weights(context.get(), &backward_weights));
-
-  idelta_optimizer optimizer = IDELTA_OPTIMIZER_INIT;
-  optimizer.kind = IDELTA_OPTIMIZER_ADAMW;
-  optimizer.learning_rate = 0.01f;
-  optimizer.weight_decay = 0.1f;
-  idelta_update_args update = update_args(x, dz, optimizer, D);
-  update.bias = bias.data();
-  for (int i = 0; i < 2; ++i) {
-    update.state[i] = state[i].data();
-    update.bias_state[i] = bias_state[i].data();
-  }
-  const auto three_steps_of = [&](const DeltaPtr& stepped) {
-    for (optimizer.step = 1; optimizer.step <= 3; ++optimizer.step) {
-      EXPECT_OK(idelta_update(context.get(), stepped.get(), &update));
-    }
-  };
-  three_steps_of(delta);
-  EXPECT_OK(idelta_delta_unpack(context.get(), delta.get(), unpacked.data(), n));
-
-  update.bias = nullptr;
-  update.D = D_panels.data();
-  for (int i = 0; i < 2; ++i) update.state[i] = state_panels[i].data();
-  update.order = IDELTA_ORDER_PANELS;
-  three_steps_of(delta_of_panels);
-  const auto in_rows = [&](const Matrix& panels) {
-    const Matrix rows(n, n);
-    EXPECT_OK(idelta_panels_unpack(context.get(), n, panels.data(), rows.data(), n));
-    return rows.element_bits();
-  };
-
-  all["forward y"] = y.element_bits();
-  all["forward contribution"] = contribution.element_bits();
-  all["backward_data dz"] = dz.element_bits();
-  all["backward_data dx"] = dx.element_bits();
-  all["backward_weights dD"] = dD.element_bits();
-  all["backward_weights db"] = db.element_bits();
-  all["update D"] = D.element_bits();
-  all["update bias"] = bias.element_bits();
-  all["update state[0]"] = state[0].element_bits();
-  all["update state[1]"] = state[1].element_bits();
-  all["update bias_state[1]"] = bias_state[1].element_bits();
-  all["update delta"] = unpacked.element_bits();
-  all["update panels D"] = in_rows(D_panels);
-  all["update panels state[0]"] = in_rows(state_panels[0]);
-  all["update panels state[1]"] = in_rows(state_panels[1]);
-  EXPECT_OK(idelta_delta_unpack(context.get(), delta_of_panels.get(), unpacked.data(), n));
-  all["update panels delta"] = unpacked.element_bits();
-  EXPECT_OK(idelta_forward(context.get(), delta_of_panels.get(), &forward));
-  EXPECT_OK(idelta_backward_data(context.get(), delta_of_panels.get(), &backward_data));
-  all["forward of stepped D"] = y.element_bits();
-  all["backward_data of stepped D"] = dx.element_bits();
-  return all;
+  return every.run();
 }
 
 // Names every output that differs, and where.
