@@ -108,7 +108,9 @@ void step_lines(const OptimizerStep& given, const Constants& constants) {
     if (s.packs.copy) s.packs.copy += s.packs.pairs ? kLine / 2 * nr : kLine * nr;
     if (s.packs.transposed) s.packs.transposed += next;
   }
-  if (s.packs.streams) V::finish_streams();
+  if constexpr (kStreams<V>) {
+    if (s.packs.streams) finish_streams(V::zero());
+  }
 }
 
 // A kernel slot.

@@ -40,11 +40,7 @@ struct Vector {
     if (mask.all) return store(p);
     _mm256_maskstore_ps(p, mask.lanes, v);
   }
-  static void finish_streams() { _mm_sfence(); }
 };
-
-// Past the caches, to a place of whole vectors; V::finish_streams() comes before another thread may read it.
-inline void stream(Vector a, idelta::Word* p) { _mm256_stream_ps(reinterpret_cast<float*>(p), a.v); }
 
 inline Vector operator+(Vector a, Vector b) { return {_mm256_add_ps(a.v, b.v)}; }
 inline Vector operator-(Vector a, Vector b) { return {_mm256_sub_ps(a.v, b.v)}; }

@@ -30,11 +30,11 @@ struct Vector {
   void store(float* p) const { _mm512_storeu_ps(p, v); }
   void store(idelta::Word* p) const { _mm512_storeu_si512(p, _mm512_castps_si512(v)); }
   void store(float* p, Mask mask) const { _mm512_mask_storeu_ps(p, mask, v); }
-  static void finish_streams() { _mm_sfence(); }
 };
 
-// Past the caches, to a place of whole vectors; V::finish_streams() comes before another thread may read it.
+// Past the caches, to a place of whole vectors; finish_streams() comes before another thread may read it.
 inline void stream(Vector a, idelta::Word* p) { _mm512_stream_ps(reinterpret_cast<float*>(p), a.v); }
+inline void finish_streams(Vector) { _mm_sfence(); }
 
 inline Vector operator+(Vector a, Vector b) { return {_mm512_add_ps(a.v, b.v)}; }
 inline Vector operator-(Vector a, Vector b) { return {_mm512_sub_ps(a.v, b.v)}; }

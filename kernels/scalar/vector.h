@@ -28,7 +28,6 @@ struct Vector {
   void store(float* p, Mask mask) const {
     if (mask) *p = v;
   }
-  static void finish_streams() {}
 };
 
 inline uint32_t bits(Vector a) {
@@ -41,8 +40,6 @@ inline Vector from_bits(uint32_t u) {
   memcpy(&a.v, &u, sizeof u);
   return a;
 }
-
-inline void stream(Vector a, idelta::Word* p) { a.store(p); }
 
 inline Vector operator+(Vector a, Vector b) { return {a.v + b.v}; }
 inline Vector operator-(Vector a, Vector b) { return {a.v - b.v}; }
