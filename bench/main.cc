@@ -15,6 +15,7 @@
 
 #include "bench/certificates.h"
 #include "bench/compare.h"
+#include "bench/cost_model.h"
 #include "bench/implementations/idelta.h"
 #include "bench/layer_run.h"
 #include "bench/network_run.h"
@@ -176,6 +177,10 @@ int report_certificates(const Settings& settings) {
 int run(int argc, char** argv) {
   const Settings settings = settings_from(argc, argv);
   if (settings.certificates) return report_certificates(settings);
+  if (settings.cost_model) {
+    std::fputs(describe_cost_model().c_str(), stdout);
+    return 0;
+  }
   if (!settings.verdict.empty()) {
     std::fputs(to_verdict(read_rows(settings.verdict)).c_str(), stdout);
     return 0;

@@ -95,6 +95,7 @@ void add_size_flags(CLI::App& app, Settings& settings, Flags& flags) {
 }
 
 void add_model_flags(CLI::App& app, Settings& settings) {
+  app.add_flag("--cost-model", settings.cost_model, "the members of the cost model: measured here, and built in");
   auto* model = app.add_option("--model", settings.model,
                                "D, activations and gradients of this model instead of random numbers, and the ratio to "
                                "those");

@@ -26,6 +26,7 @@ struct Settings {
   // Instead of measuring times:
   bool list = false;          // only the names
   bool certificates = false;  // of the model's layers
+  bool cost_model = false;    // what the library's cost model holds, measured on this machine
   int64_t certificate_rows = 0;
   std::string verdict;  // folder of runs that are done
 

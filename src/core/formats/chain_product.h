@@ -44,6 +44,16 @@ struct ChainTiles {
   const Panels& panels;
   int64_t kc;  // reduction steps at a time, 1 or more
 
+  // Whether the panels come from beyond L2.
+  bool streams() const { return static_cast<int64_t>(panels.bytes()) > context.caches.l2; }
+  // Calls of the kernel for so many rows and panels.
+  int64_t tiles(int64_t rows, int64_t columns) const {
+    return ceil_div(rows, kernel.mr) * columns * ceil_div(panels.k(), kc);
+  }
+  // The rows that the same task makes next, fetched by so many tiles.
+  static FetchAhead rows_after(const RowBlock& block, const Rows& rows, int64_t width, int64_t tiles) {
+    return {rows.src + block.next.begin * rows.ld, rows.ld, block.next.size(), width, tiles};
+  }
   // partial: where sums wait between blocks of the reduction, if there are several. ahead: what is fetched meanwhile;
   // if nothing, the panels themselves where that pays.
   void multiply(const RowBlock& block, Range columns, float* partial, FetchAhead ahead = {}) const;

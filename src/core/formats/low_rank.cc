@@ -62,7 +62,7 @@ struct LowRankProduct {
   // write, and the second the rows that come next: m = 4096, n = 794, rank 32 forward 1.28 times as fast, backward_data
   // 1.2 times (Zen 4, 2026-11). Row errors come between them: t is there, and y, which may be x, is not.
   void multiply(const RowBlock& block, Range /*all of second*/, float* partial) const {
-    const int64_t n = first.k(), rank = first.cols();
+    const int64_t m = block.rows.size(), n = first.k(), rank = first.cols();
     float* const t = partial + plan.sums;
     float* const zeros = t + plan.t_floats();
     std::fill_n(zeros, rank, 0.0f);
@@ -77,7 +77,9 @@ struct LowRankProduct {
                        .ldy = plan.ldt};
     into_t.start = {};
     const ChainTiles to_t{context, context.kernels.f32_forward, first, plan.kc};
-    to_t.multiply(into_t, {0, first.count()}, partial, far ? outputs_of(block) : FetchAhead());
+    to_t.multiply(
+        into_t, {0, first.count()}, partial,
+        far ? FetchAhead(block.epilogue.y, block.epilogue.ldy, m, n, to_t.tiles(m, first.count())) : FetchAhead());
 
     if (call.errors.wanted()) {
       call.errors.write(context.kernels, block.rows, block.at, block.ld, n, t, plan.ldt, rank);
@@ -86,19 +88,8 @@ struct LowRankProduct {
     RowBlock from_t = block;
     from_t.at = t, from_t.ld = plan.ldt;
     const ChainTiles to_y{context, context.kernels.f32_forward, second, plan.second_kc};
-    to_y.multiply(from_t, {0, second.count()}, partial, far ? rows_after(block) : FetchAhead());
-  }
-
- private:
-  FetchAhead outputs_of(const RowBlock& block) const {
-    const int64_t rows = block.rows.size(), tiles = first.count() * ceil_div(rows, context.kernels.f32_forward.mr);
-    return {block.epilogue.y, block.epilogue.ldy, rows, second.cols(), tiles * ceil_div(first.k(), plan.kc)};
-  }
-  FetchAhead rows_after(const RowBlock& block) const {
-    const Rows& rows = call.rows;
-    const int64_t tiles = second.count() * ceil_div(block.rows.size(), context.kernels.f32_forward.mr);
-    return {rows.src + block.next.begin * rows.ld, rows.ld, block.next.size(), first.k(),
-            tiles * ceil_div(second.k(), plan.second_kc)};
+    to_y.multiply(from_t, {0, second.count()}, partial,
+                  far ? ChainTiles::rows_after(block, call.rows, n, to_y.tiles(m, second.count())) : FetchAhead());
   }
 };
 

@@ -24,10 +24,7 @@ double multiply_steps(const CostModel& model, const MultiplyShape& shape, int64_
   const auto words = static_cast<double>(shape.words);
   const double panel_bytes = words * static_cast<double>(shape.tile.nr) * kWord;
   const auto tiles = static_cast<double>(ceil_div(rows, shape.tile.mr));
-  const double height = static_cast<double>(rows) / tiles;
-  // One tile takes several panels at once, which gives it chains enough.
-  const double tile = (tiles == 1 ? height : std::max(height, model.least_rows)) + model.tile_rows;
-  const double multiplying = words * tiles * tile;
+  const double multiplying = words * tiles * (static_cast<double>(rows) / tiles + model.tile_rows);
   const double rate = panel_rate(model, shape, panel_bytes * static_cast<double>(panels),
                                  panel_bytes * static_cast<double>(all_panels));
   const double streaming =

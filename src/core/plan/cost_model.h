@@ -25,8 +25,6 @@ struct CostModel {
   double other_core_bytes = 4;
   // Rows that would take as long as what a tile costs for each word besides its own rows: loading the panel.
   double tile_rows = 0.5;
-  // The rows below which a tile of one panel takes no less time: its chains wait for themselves.
-  double least_rows = 4;
   // Steps that it takes to start all threads and to wait for them.
   double join_steps = 2500;
   // The least multiply-adds that are worth a thread.
