@@ -23,7 +23,7 @@ foreach(consumer IN ITEMS install find_package c pkg_config subproject debug)
       "-DIDELTA_BINARY_DIR=${PROJECT_BINARY_DIR}"
       "-DIDELTA_VERSION=${PROJECT_VERSION}"
       "-DIDELTA_HAS_NN=$<TARGET_EXISTS:idelta_nn>"
-      "-DINSTALLED=${consumers_dir}/root/opt/idelta"
+      "-DINSTALLED=${consumers_dir}/destdir/opt/idelta"
       "-DWORK_DIR=${consumers_dir}/${consumer}"
       "-DGENERATOR=${CMAKE_GENERATOR}"
       "-DC_COMPILER=${CMAKE_C_COMPILER}"
