@@ -50,6 +50,8 @@ foreach(file IN LISTS files)
     endforeach()
   endif()
 
+  string(REGEX REPLACE "[][;]" " " text "${text}")  # brackets keep CMake from cutting a list
+
   # The folders that lead to a name such as plan/partition.h may be left out.
   string(REGEX MATCHALL "${named}" names "${text}")
   list(REMOVE_DUPLICATES names)
