@@ -64,7 +64,7 @@ TEST(WeightsPlan, CellsAndBlocksCoverEverythingOnce) {
     for (const int64_t threads : {1, 2, 3, 7, 13}) {
       for (const int64_t n : {1, 33, 300, 794, 2000}) {
         const WeightsPlan p = plan(kWide, kUsual, 5000, n, sink, threads);
-        std::vector<int> seen(static_cast<size_t>(p.panels() * p.panels()));
+        std::vector<int> seen(static_cast<size_t>(p.panels * p.panels));
         for (int64_t task = 0; task < p.tasks(); ++task) {
           const Cell cell = p.cell(task);
           ASSERT_LE(cell.rows.size(), p.most_row_panels());
@@ -74,7 +74,7 @@ TEST(WeightsPlan, CellsAndBlocksCoverEverythingOnce) {
             ASSERT_TRUE(block.end == cell.rows.end || block.end % WeightsPlan::kBlockPanels == 0);
             for (int64_t q = block.begin; q < block.end; ++q) {
               for (int64_t j = cell.panels.begin; j < cell.panels.end; ++j) {
-                ++seen[static_cast<size_t>(q * p.panels() + j)];
+                ++seen[static_cast<size_t>(q * p.panels + j)];
               }
             }
             rest.begin = block.end;

@@ -107,8 +107,8 @@ struct GradientMemory {
   explicit GradientMemory(const WeightsPlan& plan)
       : whole(plan.batch_blocks() > 1),
         nr(plan.nr),
-        rows((whole ? plan.panels() : WeightsPlan::kBlockPanels) * nr),
-        floats((whole ? plan.panels() : plan.tasks()) * rows * nr) {}
+        rows((whole ? plan.panels : WeightsPlan::kBlockPanels) * nr),
+        floats((whole ? plan.panels : plan.tasks()) * rows * nr) {}
 
   int64_t offset(int64_t task, Range block, int64_t panel) const {
     return whole ? (panel * rows + block.begin * nr) * nr : task * rows * nr;

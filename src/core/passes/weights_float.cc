@@ -17,7 +17,7 @@ struct Strided {
 // There is room for both, whether they are packed or used as they lie. A last panel of dz that is cut is always packed.
 int64_t block_width(const WeightsPlan& plan) { return WeightsPlan::kBlockPanels * plan.nr; }
 
-int64_t x_floats(const WeightsPlan& plan) { return plan.most_batch_rows() * plan.packed_blocks() * block_width(plan); }
+int64_t x_floats(const WeightsPlan& plan) { return plan.most_batch_rows() * plan.packed_blocks * block_width(plan); }
 
 int64_t task_floats(const KernelTable& /*kernels*/, const WeightsPlan& plan) {
   return x_floats(plan) + plan.most_batch_rows() * plan.most_panels() * plan.nr;
@@ -33,7 +33,7 @@ float* packed_panel(const WeightsTask& task, int64_t panel) {
   return task.memory + x_floats(task.plan) + (panel - task.cell.panels.begin) * task.batch_rows() * task.plan.nr;
 }
 
-int64_t first_packed_panel(const WeightsPlan& plan) { return plan.packs_dz ? 0 : plan.n / plan.nr; }
+int64_t first_packed_panel(const WeightsPlan& plan) { return plan.packs_dz ? 0 : plan.whole_panels; }
 
 void pack_dz(const WeightsTask& task, Range rows) {
   const WeightsPlan& plan = task.plan;
@@ -80,7 +80,7 @@ Strided panel_of_dz(const WeightsTask& task, int64_t panel) {
 
 // The panels that a tile is given at once: those that lie one beside the other if dD goes by rows, else one.
 Range first_group(const WeightsPlan& plan, Range panels) {
-  const int64_t alike = plan.packs_dz ? plan.panels() : plan.n / plan.nr;
+  const int64_t alike = plan.packs_dz ? plan.panels : plan.whole_panels;
   const bool together = plan.along_rows && panels.begin < alike;
   return {panels.begin, together ? std::min(panels.end, alike) : std::min(panels.begin + 1, panels.end)};
 }

@@ -60,6 +60,11 @@ struct Cut {
     // (Zen 5, 2026-11).
     plan.kernel_steps =
         problem.sink != Sink::kMemory && plan.batch_blocks() == 1 && problem.m <= kernels.f32_optimizer_step.few_rows;
+    if (plan.kernel_steps) {  // a cell may begin and end within a block
+      constexpr int64_t kPanels = WeightsPlan::kBlockPanels;
+      plan.packed_blocks =
+          std::min(ceil_div(plan.panels, kPanels), ceil_div(plan.most_row_panels() + kPanels - 1, kPanels));
+    }
     const int64_t tile = plan.kernel_steps ? kernels.f32_optimizer_step.mr : kernels.f32_weights.mr;
     const bool narrow = tile < kModel.narrow_tile_rows;
     plan.packs_x = many_pages(problem.ldx) || (narrow && crowd(problem.ldx));
@@ -77,12 +82,6 @@ Cell WeightsPlan::cell(int64_t task) const {
   return cuts_columns ? Cell{cell.panels, cell.rows} : cell;
 }
 
-// A cell may begin and end within a block.
-int64_t WeightsPlan::packed_blocks() const {
-  if (!kernel_steps) return 1;
-  return std::min(ceil_div(panels(), kBlockPanels), ceil_div(most_row_panels() + kBlockPanels - 1, kBlockPanels));
-}
-
 WeightsPlan plan_weights(const KernelTable& kernels, const CacheSizes& caches, const Placement& placement,
                          int64_t threads, const WeightsProblem& problem) {
   const auto m = static_cast<double>(problem.m), n = static_cast<double>(problem.n);
@@ -95,6 +94,8 @@ WeightsPlan plan_weights(const KernelTable& kernels, const CacheSizes& caches, c
   WeightsPlan plan{.m = problem.m,
                    .n = problem.n,
                    .nr = nr,
+                   .panels = panels,
+                   .whole_panels = panels * nr == problem.n ? panels : panels - 1,
                    .planes = planes,
                    .work = work,
                    .cuts_columns = problem.sink == Sink::kStepPanels,

@@ -53,20 +53,22 @@ struct WeightsPlan {
   static constexpr int64_t kBlockPanels = 3, kRunPanels = 16;
 
   int64_t m, n, nr;
-  int64_t planes;       // 0: multiplied in fp32
-  double work;          // in multiply-adds of fp32
-  bool cuts_columns;    // the threads' panels are of D's columns first, as parameters in panels lie
-  Partition partition;  // of panels by panels
+  int64_t panels, whole_panels;  // all, and those with nr columns: a call of n = 64, m = 1 has no time to divide again
+  int64_t planes;                // 0: multiplied in fp32
+  double work;                   // in multiply-adds of fp32
+  bool cuts_columns;             // the threads' panels are of D's columns first, as parameters in panels lie
+  Partition partition;           // of panels by panels
   int64_t mb = 0;
-  int64_t tile_rows = 0;       // the most rows of dD that are multiplied at once
-  bool along_rows = false;     // dD is written along its rows, one tile at a time; else panel by panel
-  bool packs_x = false;        // always if rounded
-  bool packs_dz = false;       // likewise; of fp32 a last panel that is cut is packed all the same
-  bool kernel_steps = false;   // f32_optimizer_step multiplies its few rows itself
+  int64_t tile_rows = 0;      // the most rows of dD that are multiplied at once
+  bool along_rows = false;    // dD is written along its rows, one tile at a time; else panel by panel
+  bool packs_x = false;       // always if rounded
+  bool packs_dz = false;      // likewise; of fp32 a last panel that is cut is packed all the same
+  bool kernel_steps = false;  // f32_optimizer_step multiplies its few rows itself
+  // Blocks whose x is packed at the same time: all of a task where few rows are walked down the panels.
+  int64_t packed_blocks = 1;
   bool streams_packs = false;  // packs of D are too large for L3 to keep
 
   int64_t tasks() const { return partition.tasks(); }
-  int64_t panels() const { return ceil_div(n, nr); }
   int64_t batch_blocks() const { return m <= mb ? 1 : ceil_div(m, mb); }
   Range batch_block(int64_t index) const { return {index * mb, std::min((index + 1) * mb, m)}; }
 
@@ -86,8 +88,6 @@ struct WeightsPlan {
   int64_t most_batch_rows() const { return std::min(mb, m); }
   int64_t most_row_panels() const { return cuts_columns ? partition.most_panels() : partition.most_rows(); }
   int64_t most_panels() const { return cuts_columns ? partition.most_rows() : partition.most_panels(); }
-  // Blocks whose x is packed at the same time: all where few rows are walked down the panels.
-  int64_t packed_blocks() const;
 };
 
 WeightsPlan plan_weights(const KernelTable& kernels, const CacheSizes& caches, const Placement& placement,
