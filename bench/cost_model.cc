@@ -68,13 +68,10 @@ double bytes_a_second_from_other_core(int threads) {
 }
 
 double seconds_of_forward(idelta_isa isa, int threads, int64_t n, int64_t m) {
-  const Context& context = context_for(isa, threads);
   const std::vector<float> D(size_t(n * n), 0.01f), x(size_t(n * m), 1.0f);
   std::vector<float> y(x.size());
-  const Delta delta = context.pack(n, D.data(), n);
-  idelta_forward_args args = IDELTA_FORWARD_ARGS_INIT;
-  args.m = m, args.x = x.data(), args.ldx = n, args.y = y.data(), args.ldy = n;
-  return median_seconds([&] { context.forward(delta, args); });
+  const Delta delta(context_for(isa, threads), n, D.data(), n);
+  return median_seconds([&] { delta.forward({.m = m, .x = x.data(), .ldx = n, .y = y.data(), .ldy = n}); });
 }
 
 }  // namespace
