@@ -21,21 +21,9 @@ int64_t even_block(int64_t total, int64_t bytes, int64_t budget, int64_t unit) {
 
 int64_t even_tile(int64_t rows, int64_t mr) { return rows <= mr ? rows : ceil_div(rows, ceil_div(rows, mr)); }
 
-// B is read once for every mc rows, the sums are written and read for every kc steps but the first: of the cuts whose
-// slice of rows fills half of L2, the one that moves the least.
 ForwardBlocks forward_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t k) {
-  const int64_t longest = even_block(k, tile.nr * kFloat, caches.l2 / 8, kLine), budget = caches.l2 / 2;
-  ForwardBlocks best{even_block(m, longest * kFloat, budget, tile.mr), longest};
-  if (best.mc == m) return best;
-  constexpr int64_t kShortest = 128;
-  const auto moved = [&](const ForwardBlocks& b) { return ceil_div(m, b.mc) * k + 2 * (ceil_div(k, b.kc) - 1) * m; };
-  for (int64_t slices = ceil_div(k, longest) + 1; k / slices >= kShortest; ++slices) {
-    const int64_t kc = round_up(ceil_div(k, slices), kLine);
-    const ForwardBlocks shorter{even_block(m, kc * kFloat, budget, tile.mr), kc};
-    if (moved(shorter) < moved(best)) best = shorter;
-    if (shorter.mc == m) break;
-  }
-  return best;
+  const int64_t kc = even_block(k, tile.nr * kFloat, caches.l2 / 8, kLine);
+  return {even_block(m, kc * kFloat, caches.l2 / 4, tile.mr), kc};
 }
 
 bool far_outputs(const CacheSizes& caches, int64_t m, int64_t n) {
