@@ -116,7 +116,9 @@ std::string describe_cost_model() {
                   member.unit);
     text += line;
   }
-  return text;
+  return text +
+         "The members of x^T dz are shares of caches, which only trying others can judge: bench on the weight "
+         "passes.\n";
 }
 
 }  // namespace idelta::bench

@@ -1,5 +1,5 @@
-// What steers the cutting and blocking of forward and backward_data: what this family of machines takes for what, in
-// one place. `idelta_bench --cost-model` measures the members again and prints them beside these.
+// What steers the cutting and blocking of all passes: what this family of machines takes for what, in one place.
+// `idelta_bench --cost-model` measures the members again and prints them beside these.
 //
 // The unit of time is a step: one row times one word of a panel's reduction, two multiply-adds of AVX-512's vectors or
 // of AVX2's. Any core with two such units takes a cycle for it, so that the members hold on other machines, too.
@@ -29,6 +29,22 @@ struct CostModel {
   double join_steps = 2500;
   // The least multiply-adds that are worth a thread.
   double thread_multiply_adds = 2e5;
+
+  // x^T dz.
+  //
+  // Bytes of packed dz that stay in L3 until they have served all blocks of dD, of all tasks together, but at least so
+  // many a task. 64 MiB, which spare dD some passes, took 6 % longer (n = 794, m = 4096, Zen 5, 2026-11).
+  int64_t dz_bytes = int64_t{8} << 20, least_dz_bytes = int64_t{1} << 20;
+  // Numbers that a row of the batch takes up in L2: a block's columns of x, in lines that are cut, a panel of dz, and
+  // what passes through meanwhile. Half as many took n = 794, m = 4096 a tenth longer (AVX2, Zen 4, 2026-11).
+  int64_t row_numbers_in_l2 = 256;
+  // A pack of D that is larger is not in L3 when the next pass reads it: updates write it past the caches.
+  int64_t kept_pack_bytes = int64_t{6} << 20;
+  // Rows of dD: tiles of fewer use less than half of a line of x.
+  int64_t narrow_tile_rows = 8;
+  // Time of a task whose rows of dD others write, too, as a multiple: they take lines from each other, and fetch beyond
+  // their part (n = 794, m = 16 loses two thirds of its speed on two threads, Zen 5, 2026-11).
+  double shared_rows = 1.5;
 };
 inline constexpr CostModel kCostModel{};
 

@@ -6,7 +6,7 @@ namespace idelta::core {
 namespace {
 
 constexpr int64_t kFloat = sizeof(float), kHalf = kFloat / 2;
-constexpr WeightsCostModel kModel;
+constexpr int64_t kPage = 4096;  // bytes; a way of L1, too
 
 struct Cut {
   const CacheSizes& caches;
@@ -23,11 +23,11 @@ struct Cut {
   // served all blocks of dD: 64 MiB, which spare dD some passes, took 6 % longer (n = 794, m = 4096, Zen 5, 2026-11).
   int64_t batch_rows(int64_t bytes, int64_t unit) const {
     const int64_t dz = plan.most_panels() * plan.nr * bytes;
-    const int64_t in_l3 = std::max(kModel.dz_bytes / plan.tasks(), kModel.least_dz_bytes);
+    const int64_t in_l3 = std::max(kCostModel.dz_bytes / plan.tasks(), kCostModel.least_dz_bytes);
     const int64_t rows = !far()                    ? even_block(problem.m, 2 * n() * bytes, caches.l2 / 2, unit)
                          : dD_bytes() <= caches.l2 ? even_block(problem.m, dz, caches.l2, unit)
                                                    : even_block(problem.m, dz, in_l3, unit);
-    return std::min(rows, even_block(problem.m, kModel.row_numbers_in_l2 * bytes, caches.l2, unit));
+    return std::min(rows, even_block(problem.m, kCostModel.row_numbers_in_l2 * bytes, caches.l2, unit));
   }
 
   // All of dz stays so near that the order of tiles need not care for it: dD is written along its rows.
@@ -36,11 +36,11 @@ struct Cut {
   // A tile's columns, rows ld apart, are in two lines of a row. Rows that lie a multiple of some lines apart use
   // some sets of L1 only, and run out of them.
   bool crowd(int64_t ld) const {
-    const int64_t apart = std::min(ld * kFloat & -(ld * kFloat), kModel.page_bytes);
-    return apart >= kModel.page_bytes / 16 && 2 * problem.m * apart > caches.l1;
+    const int64_t apart = std::min(ld * kFloat & -(ld * kFloat), kPage);
+    return apart >= kPage / 16 && 2 * problem.m * apart > caches.l1;
   }
   // Each row is in pages of its own, more of them than the first level of the TLB holds.
-  bool many_pages(int64_t ld) const { return ld * kFloat >= 2 * kModel.page_bytes && problem.m > kLine / 2; }
+  bool many_pages(int64_t ld) const { return ld * kFloat >= 2 * kPage && problem.m > kLine / 2; }
 
   void rounded(const Kernel<Bf16Block>& kernel) const {
     plan.mb = batch_rows(plan.planes * kHalf, kPairLine);
@@ -66,7 +66,7 @@ struct Cut {
           std::min(ceil_div(plan.panels, kPanels), ceil_div(plan.most_row_panels() + kPanels - 1, kPanels));
     }
     const int64_t tile = plan.kernel_steps ? kernels.f32_optimizer_step.mr : kernels.f32_weights.mr;
-    const bool narrow = tile < kModel.narrow_tile_rows;
+    const bool narrow = tile < kCostModel.narrow_tile_rows;
     plan.packs_x = many_pages(problem.ldx) || (narrow && crowd(problem.ldx));
     // Packing dz aligns and gathers lines, and is cheap against n columns each.
     plan.packs_dz = far() || 2 * plan.mb * n() * kFloat > caches.l2 || (narrow && crowd(problem.lddz));
@@ -100,14 +100,14 @@ WeightsPlan plan_weights(const KernelTable& kernels, const CacheSizes& caches, c
                    .work = work,
                    .cuts_columns = problem.sink == Sink::kStepPanels,
                    .partition{placement, tasks, {panels, panels, weights_cost}},
-                   .streams_packs = problem.n * problem.n * kFloat > kModel.kept_pack_bytes};
+                   .streams_packs = problem.n * problem.n * kFloat > kCostModel.kept_pack_bytes};
   const Cut cut{caches, problem, plan};
   planes == 0 ? cut.floats(kernels) : cut.rounded(planes == 2 ? kernels.bf16x3_dot : kernels.bf16_dot);
   return plan;
 }
 
 double weights_cost(const Partition::Work& all, int64_t rows, int64_t panels) {
-  return static_cast<double>(rows) * static_cast<double>(panels) * (panels < all.panels ? kModel.shared_rows : 1.0);
+  return static_cast<double>(rows) * static_cast<double>(panels) * (panels < all.panels ? kCostModel.shared_rows : 1.0);
 }
 
 }  // namespace idelta::core

@@ -32,23 +32,6 @@ struct WeightsProblem {
   Sink sink;
 };
 
-// What steers the cut, with what it was measured on.
-struct WeightsCostModel {
-  int64_t page_bytes = 4096;  // a way of L1, too
-  // Packed dz that stays in L3 until it has served all blocks of dD, of all tasks together, but at least so much a
-  // task. 64 MiB, which spare dD some passes, took 6 % longer (n = 794, m = 4096, Zen 5, 2026-11).
-  int64_t dz_bytes = int64_t{8} << 20, least_dz_bytes = int64_t{1} << 20;
-  // Numbers that a row of the batch takes up in L2: a block's columns of x, in lines that are cut, a panel of dz, and
-  // what passes through meanwhile. Half as many took n = 794, m = 4096 a tenth longer (AVX2, Zen 4, 2026-11).
-  int64_t row_numbers_in_l2 = 256;
-  // A pack of D that is larger is not in L3 when the next pass reads it: updates write it past the caches.
-  int64_t kept_pack_bytes = int64_t{6} << 20;
-  int64_t narrow_tile_rows = 8;  // of dD: tiles of fewer use less than half of a line of x
-  // Time of a task whose rows of dD others write, too: they take lines from each other, and fetch beyond their part (n
-  // = 794, m = 16 loses two thirds of its speed on two threads, Zen 5, 2026-11).
-  double shared_rows = 1.5;
-};
-
 struct WeightsPlan {
   static constexpr int64_t kBlockPanels = 3, kRunPanels = 16;
 

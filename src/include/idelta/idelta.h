@@ -81,7 +81,8 @@ typedef struct idelta_context_options {
 #define IDELTA_CONTEXT_OPTIONS_INIT \
   { sizeof(idelta_context_options), IDELTA_ISA_AUTO, 0, NULL, NULL, -1, IDELTA_BF16_PRODUCT_AUTO }
 
-/* options may be null: all defaults. Free with idelta_context_destroy, after the deltas made with it. */
+/* options may be null: all defaults. An environment variable that is set but empty is unset; one with a value that is
+ * not allowed is INVALID_ARGUMENT. Free with idelta_context_destroy, after the deltas made with it. */
 IDELTA_API idelta_status idelta_context_create(const idelta_context_options* options, idelta_context** context);
 IDELTA_API void idelta_context_destroy(idelta_context* context);
 
@@ -365,13 +366,13 @@ IDELTA_API idelta_status idelta_update_workspace_bytes(const idelta_context* con
 /* ---- Stateless, BLAS-style, on an unpacked D ---------------------------------------------------------------
  * y = alpha (a x + x op(D)) + beta y,  op(D) = D, or D^T when transposed is not 0. y must not overlap x or D;
  * beta = 0 never reads y. As in BLAS, alpha = 0 never reads x or D, which may then be null: y = beta y, whatever NaN or
- * Inf they hold. */
+ * Inf they hold. identity_scale is no such scalar: with 0, x is read all the same. n is at least 1. */
 IDELTA_API idelta_status idelta_sidmm(const idelta_context* context, int32_t transposed, int64_t m, int64_t n,
                                       float alpha, float identity_scale, const float* x, int64_t ldx, const float* D,
                                       int64_t ldd, float beta, float* y, int64_t ldy);
 
 /* The same for one row: x and y are vectors of n elements, incx and incy apart (not 0; negative counts from the end,
- * as in BLAS). */
+ * as in BLAS). It allocates nothing after a thread's first call. */
 IDELTA_API idelta_status idelta_sidmv(const idelta_context* context, int32_t transposed, int64_t n, float alpha,
                                       float identity_scale, const float* x, int64_t incx, const float* D, int64_t ldd,
                                       float beta, float* y, int64_t incy);
