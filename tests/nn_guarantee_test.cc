@@ -10,8 +10,6 @@
 namespace idelta_test {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kUlp = 0x1p-23f;  // of 1
 
 // ---- Attacks on networks as they are --------------------------------------------------------------------------------
 
