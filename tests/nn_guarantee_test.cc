@@ -10,7 +10,6 @@
 namespace idelta_test {
 namespace {
 
-
 // ---- Attacks on networks as they are --------------------------------------------------------------------------------
 
 struct Attacked {
