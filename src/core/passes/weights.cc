@@ -178,6 +178,12 @@ void step_bias(const idelta_context& context, int64_t n, idelta_optimizer optimi
   context.kernels.f32_optimizer_step(step);
 }
 
+// values = beta values; beta = 0 never reads them.
+void scale(float beta, float* values, int64_t count) {
+  if (beta == 0) std::fill_n(values, count, 0.0f);
+  if (beta != 0 && beta != 1) std::transform(values, values + count, values, [&](float v) { return beta * v; });
+}
+
 void column_sums(const idelta_context& context, const WeightsOperands& o, float* sums) {
   context.kernels.f32_column_sums({.rows = o.m, .cols = o.n, .src = o.dz, .ld = o.lddz, .sums = sums});
 }
@@ -194,8 +200,11 @@ void backward_weights(const idelta_context& context, const WeightsOperands& oper
   const int64_t n = operands.n;
   const WeightsPlan plan = plan_for(context, operands, Sink::kMemory);
   float* const memory = offered.take(packed_floats(context, plan));  // refused before anything is written
-  if (db && beta == 0) std::fill_n(db, n, 0.0f);
-  if (db && beta != 0 && beta != 1) std::transform(db, db + n, db, [&](float sum) { return beta * sum; });
+  if (db) scale(beta, db, n);
+  if (operands.m == 0) {  // x and dz may be null, of which kernels would make addresses
+    for (int64_t i = 0; dD && i < n; ++i) scale(beta, dD + i * ldd, n);
+    return;
+  }
   if (!dD) return column_sums(context, operands, db);
   store(context, operands, plan, beta, dD, ldd, db, memory);
 }
