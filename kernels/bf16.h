@@ -1,6 +1,6 @@
-// Rounding to bf16, over any vector type V of an ISA's vector.h, in integer arithmetic: the same bits on every ISA,
-// whatever its own conversion does to denormals. A lane's bf16 is its high half, and the low one is anything until
-// high_half() clears it or the high halves of two vectors are paired.
+// Rounding to bf16 over any vector type V of an ISA's vector.h. Integer arithmetic gives the same bits on every ISA;
+// their own conversions differ for denormals. A lane's bf16 is its high half; the low half is undefined until
+// high_half() clears it or two vectors are paired.
 #ifndef IDELTA_KERNELS_BF16_H
 #define IDELTA_KERNELS_BF16_H
 
@@ -9,14 +9,14 @@
 
 namespace idelta {
 
-// To the nearest bf16, ties to even, as the fp32 that it is; beyond the largest one to Inf; NaN stays NaN, made quiet.
+// The nearest bf16 as fp32, ties to even. Beyond the largest bf16 it is Inf. NaN becomes a quiet NaN.
 template <class V>
 IDELTA_INLINE V bf16_rounded(V a) {
   return high_half(round_to_high_half(a));
 }
 
-// v = hi + lo + rest with |rest| <= 2^-16 |v|, the difference being exact (Sterbenz). What becomes Inf or NaN is all in
-// lo: it then meets the hi of finite numbers alone, and neither Inf - Inf nor Inf 0 makes a NaN of an Inf.
+// v = hi + lo + rest with |rest| <= 2^-16 |v|; v - hi is exact (Sterbenz). A v that rounds to Inf or NaN has hi = 0 and
+// is all in lo, which meets the hi of finite numbers only: neither Inf - Inf nor Inf 0 can turn an Inf into a NaN.
 template <class V>
 struct Bf16Split {
   V hi, lo;
@@ -28,7 +28,7 @@ struct Bf16Split {
   }
 };
 
-// What is stored of a: rounded, or a half of the split.
+// What is stored of a number: itself rounded, or a half of its split.
 enum class Bf16Part { kRounded, kHi, kLo };
 template <Bf16Part kPart, class V>
 IDELTA_INLINE V bf16_part(V a) {
@@ -37,15 +37,15 @@ IDELTA_INLINE V bf16_part(V a) {
   return kPart == Bf16Part::kHi ? split.hi : split.lo;
 }
 
-// Pairs of columns of a block, from high halves: pairs[i] lane j = columns 2 i and 2 i + 1 of rows[j]. An ISA may have
-// a better way.
+// Pairs columns of a block by their high halves: pairs[i] lane j = columns 2 i and 2 i + 1 of rows[j]. An ISA may
+// overload it.
 template <class V>
 IDELTA_INLINE void transpose_pairs(V (&rows)[V::lanes], V (&pairs)[V::lanes / 2]) {
   transpose(rows);
   IDELTA_UNROLL for (int i = 0; i < V::lanes / 2; ++i) pairs[i] = pair_high_halves(rows[2 * i], rows[2 * i + 1]);
 }
 
-// kWhole: src has all columns.
+// kWhole: src has all p.width columns.
 template <Bf16Part kPart, bool kWhole, class V>
 IDELTA_INLINE void round_panel(const RoundPanel& p, Word* words) {
   for (ptrdiff_t r = 0; r < p.rows; r += 2) {
@@ -59,7 +59,7 @@ IDELTA_INLINE void round_panel(const RoundPanel& p, Word* words) {
   }
 }
 
-// round.operator()<part>(dst) for each of what is asked for.
+// Calls round.operator()<part>(dst) for hi and, if wanted, lo.
 template <class Operands, class Round>
 IDELTA_INLINE void each_part(const Operands& to, const Round& round) {
   if (to.lo) {
@@ -78,7 +78,7 @@ void bf16_round_panel(const RoundPanel& given) {
   });
 }
 
-// Columns that are written for so many: whole lines of pairs.
+// cols rounded up to whole lines of pairs.
 IDELTA_INLINE constexpr ptrdiff_t padded(ptrdiff_t cols) { return (cols + kPairLine - 1) / kPairLine * kPairLine; }
 
 template <Bf16Part kPart, class V>
@@ -100,8 +100,8 @@ void bf16_round_rows(const RoundRows& given) {
   each_part(t, [&]<Bf16Part kPart>(uint16_t* dst) { round_rows<kPart, V>(t, dst); });
 }
 
-// Lines of pairs: rows of dst from row r and column c on, if there are any, from two vectors of rows of src by one of
-// columns. They are paired first, which leaves half as much to transpose. kWhole: all is there.
+// Writes V::lanes rows of V::lanes pairs at (r, c) of dst. Rows are paired before they are transposed, which halves
+// the transpose. kWhole: the block does not reach past the last row or column.
 template <Bf16Part kPart, bool kWhole, class V>
 IDELTA_TILE void round_block_transposed(const RoundRows& t, ptrdiff_t r, ptrdiff_t c, uint16_t* dst) {
   const auto mask = V::first(kWhole ? V::lanes : t.rows - r);

@@ -2,8 +2,7 @@
 #ifndef IDELTA_KERNELS_COMPILER_H
 #define IDELTA_KERNELS_COMPILER_H
 
-// NaN is told from numbers by x != x, and each sum has one order: promises of idelta.h. The build turns such flags off
-// for itself (CMakeLists.txt); this is for other builds of these files.
+// idelta.h promises NaN and one order of each sum. Our own build turns these flags off; this stops other builds.
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || \
     defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)
 #error \
@@ -22,20 +21,16 @@
 #define IDELTA_UNROLL_4 _Pragma("GCC unroll 4")
 #endif
 #define IDELTA_INLINE inline __attribute__((always_inline))
-// A whole tile: inlined into its caller's loop it would drag a hundred address computations in front of each row.
+// A whole tile: inlined, its address computations would move in front of each row of its caller's loop.
 #define IDELTA_TILE __attribute__((noinline))
 
 namespace idelta {
 
-// For the next call, to be read and written: prefetchw, which takes the line from a core that has it as well (two
-// threads' updates lost up to a quarter for want of it). Into L2 only, an update took a tenth longer, a fifth where
-// rows are a page apart (Zen 5, 2026-11).
+// Fetches a line that will be read and written. prefetchw takes it from other cores as well, which gains two threads'
+// updates up to a quarter (Zen 5, 2026-11).
 IDELTA_INLINE void fetch_next(const void* p) { __builtin_prefetch(p, 1, 3); }
 
-// To be read once and soon: to L1, past L2.
-IDELTA_INLINE void fetch_once(const void* p) { __builtin_prefetch(p, 0, 0); }
-
-// To the compiler, p could be anything now. Else it computes the addresses of all rows first, and runs out of
+// Hides the value of p from the compiler, which else computes the addresses of all rows first and runs out of
 // registers.
 template <class T>
 IDELTA_INLINE void forget(T*& p) {

@@ -1,4 +1,4 @@
-// What is done an element at a time, over any vector type V of an ISA's vector.h: column sums, squares of rows, y += z.
+// Column sums, squares of rows and y = alpha z + beta y, over any vector type V of an ISA's vector.h.
 #ifndef IDELTA_KERNELS_ELEMENTWISE_H
 #define IDELTA_KERNELS_ELEMENTWISE_H
 
@@ -7,7 +7,7 @@
 
 namespace idelta {
 
-// sums += rows of N vectors, the columns past `cols` left out.
+// sums += rows of N vectors, without the columns past `cols`.
 template <int N, class V>
 IDELTA_INLINE void add_rows(ptrdiff_t rows, ptrdiff_t cols, const float* src, ptrdiff_t ld, float* sums) {
   typename V::Mask mask[N];
@@ -22,7 +22,7 @@ IDELTA_INLINE void add_rows(ptrdiff_t rows, ptrdiff_t cols, const float* src, pt
   IDELTA_UNROLL for (int v = 0; v < N; ++v) sum[v].store(sums + v * V::lanes, mask[v]);
 }
 
-// One chain a column, rows ascending; some rows at a time, for they come from memory along them.
+// One chain a column, in ascending order of rows. kRows rows at a time, because rows are contiguous in memory.
 template <class V>
 void column_sums(const ColumnSums& given) {
   constexpr int kVectors = 4;
@@ -37,7 +37,7 @@ void column_sums(const ColumnSums& given) {
   }
 }
 
-// Of kRows rows side by side: one alone waits for its own sums.
+// kRows rows at once: a single row would wait for the latency of its own sums.
 template <class Squares, int kRows>
 IDELTA_INLINE void squares_of_rows(const RowSquares& s, ptrdiff_t row) {
   const float* const src = s.src + row * s.ld;

@@ -8,7 +8,7 @@
 
 namespace idelta {
 
-// One vector, at row i and from column j on; `linear` is what the activation begins with.
+// One vector at row i and column j. `linear` is the piecewise linear part of the activation.
 template <class V>
 IDELTA_INLINE void finish(const Epilogue& e, ptrdiff_t i, ptrdiff_t j, V sum, typename V::Mask mask,
                           const PiecewiseLinear<V>& linear) {
@@ -19,8 +19,7 @@ IDELTA_INLINE void finish(const Epilogue& e, ptrdiff_t i, ptrdiff_t j, V sum, ty
   (e.activation.tanh ? tanh_of(y) : y).store(e.y + i * e.ldy + j, mask);
 }
 
-// kWhole: all columns are there, and no store needs a mask. `e` is a copy: for all the compiler knows, a store to y
-// could change the original.
+// kWhole: all columns exist, and no store needs a mask. `e` is a copy because a store to y could alias the original.
 template <bool kWhole, class V, int MR, int N, class Activate>
 IDELTA_INLINE void store_tile(const V (&sum)[MR][N], Epilogue e, ptrdiff_t cols, const Activate& activate) {
   const V a = V::splat(e.identity_scale);
@@ -43,8 +42,7 @@ IDELTA_INLINE void store_tile(const V (&sum)[MR][N], Epilogue e, ptrdiff_t cols,
   }
 }
 
-// Without tanh, for which no registers are left. Every operation takes its share of a tile's time at small n, so slopes
-// of 1 are not multiplied by.
+// All but tanh, for which no registers are left. At small n every operation counts: a slope of 1 is not multiplied by.
 template <bool kWhole, class V, int MR, int N>
 IDELTA_INLINE void finish_tile(const V (&sum)[MR][N], const Epilogue& e, ptrdiff_t cols) {
   const PiecewiseLinear<V> linear(e.activation);
@@ -55,7 +53,7 @@ IDELTA_INLINE void finish_tile(const V (&sum)[MR][N], const Epilogue& e, ptrdiff
   }
 }
 
-// tanh in place on what finish_tile stored.
+// tanh in place of what finish_tile stored.
 template <class V>
 void tanh_tile(const Epilogue& e, ptrdiff_t rows, ptrdiff_t cols) {
   for (ptrdiff_t j = 0; j < cols; j += V::lanes) {

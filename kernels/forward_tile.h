@@ -7,14 +7,14 @@
 
 namespace idelta {
 
-// All whole words of a tile, with a line fetched every kEvery of them. Unrolled by hand: as GCC 12 does it on request,
-// widened sums spill (a quarter of the speed from m = 64 on, AVX-512).
+// All whole words of a tile's reduction. Every kEvery words a line of t.fetch is fetched. Unrolled by hand: where GCC
+// 12 unrolls, widened sums spill (a quarter of the speed from m = 64 on, AVX-512).
 template <int kEvery, class Product, int NP, int NV, int NR, class V, int MR>
 IDELTA_INLINE void multiply_words(V (&sum)[MR][NP * NV], LhsRows<typename Product::X, MR>& x, const Word*& d,
                                   const ProductTile<typename Product::X>& t) {
   constexpr ptrdiff_t nr = NR * V::lanes;
   constexpr int steps = Product::kSteps;
-  const Word* fetch = t.fetch.at ? t.fetch.at : t.panels;  // whatever is in cache
+  const Word* fetch = t.fetch.at ? t.fetch.at : t.panels;  // nothing to fetch: a line that is in cache
   ptrdiff_t words = t.k / steps;
   for (; words >= kFetchEvery; words -= kFetchEvery) {
     IDELTA_UNROLL for (ptrdiff_t w = 0; w < kFetchEvery; ++w, x.advance(steps), d += nr) {
@@ -31,11 +31,11 @@ IDELTA_INLINE void multiply_words(V (&sum)[MR][NP * NV], LhsRows<typename Produc
   }
 }
 
-// MR rows by NP panels of NV vectors, of rows of NR vectors.
+// MR rows by NP panels, of which NV of NR vectors are used.
 template <class Product, class V, int MR, int NP, int NV, int NR>
 IDELTA_TILE void forward_tile(const ProductTile<typename Product::X>& t) {
   constexpr int N = NP * NV;
-  // MR * N sums, N vectors of D and one of x live at once; one more would spill.
+  // MR * N sums, N vectors of D and one of x live at once.
   static_assert(MR * N + N + 1 <= V::registers);
   V sum[MR][N];
   if (t.start.at) {

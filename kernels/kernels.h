@@ -3,7 +3,7 @@
 //
 // D is packed in panels, zero-padded past column n:
 //
-//   panel: nr columns of D (or D^T), one row of nr after the other
+//   panel: nr columns of D (or D^T) as contiguous rows of nr
 //
 //     k 0: [j0 .. j0+nr)
 //     k 1: [j0 .. j0+nr)
@@ -11,14 +11,14 @@
 //
 // or in bf16, zero-padded to kPairLine steps of k as well:
 //
-//   panel: nr columns, two steps of k in a 32-bit word, the even one in its low half: what AMX tiles hold, what
-//   vdpbf16ps reads, and one shift or mask away from fp32
+//   panel: nr columns, two steps of k in a 32-bit word, the even one in its low half. AMX tiles and vdpbf16ps take
+//   this layout, and one shift or mask widens it to fp32.
 //
 //     k 0, 1: [j0 .. j0+nr)
 //     k 2, 3: [j0 .. j0+nr)
 //     ...
 //
-// x is read as it lies, a row tile of up to mr rows at once; src/core copies it first only where it must.
+// x is read in place, a row tile of up to mr rows at once; src/core copies it first only where it must.
 //
 // Numerics: every output is one chain of fused multiply-adds in ascending order of the reduction index, so tile shape,
 // cache blocks, threads and ISA do not change a bit.
@@ -36,10 +36,10 @@ inline constexpr ptrdiff_t kLine = 16;      // floats in a cache line
 inline constexpr ptrdiff_t kPairLine = 32;  // bf16 numbers in one
 inline constexpr ptrdiff_t kWidest = 64;    // nr of any ISA
 
-// Four bytes of a packed operand: a float, or two bf16 numbers, the even step of a pair in the low half. What may be
-// either is only ever looked at through this type, which may alias both.
+// Four bytes of a packed operand: a float, or a pair of bf16 numbers, the even step in the low half. Memory that may
+// hold either is accessed through this type only, which may alias both.
 typedef uint32_t Word __attribute__((may_alias));  // NOLINT(modernize-use-using): a using drops the attribute
-// What an array holds: the attribute gets lost where a type is a template's argument.
+// Tags for what an array holds: a template argument would lose the attribute of Word.
 struct Floats {
   using Number = float;
 };
@@ -62,8 +62,8 @@ struct ActivationGradient {
   bool tanh = false;
 };
 
-// What becomes of sums s of rows and columns: contribution = s + b, y = act(a x + contribution). All pointers are at
-// the first row and column.
+// What is made of sums s: contribution = s + b, y = act(a x + contribution). All pointers are at the first row and
+// column.
 struct Epilogue {
   const float* residual;  // x in fp32; may be y
   ptrdiff_t ld_residual;
@@ -83,8 +83,8 @@ struct Epilogue {
     y += rows * ldy + columns;
     if (contribution) contribution += rows * ldc + columns;
   }
-  // A copy that has moved on. Field by field, for one of the whole waits until its fields' stores are through: 10 ns of
-  // bf16_dot at n = 64, m = 1 (Zen 5, 2026-11).
+  // A copy moved on. Copying the whole struct would wait for the stores of its fields: 10 ns at n = 64, m = 1 (Zen 5,
+  // 2026-11).
   IDELTA_INLINE Epilogue from(ptrdiff_t row, ptrdiff_t column) const {
     Epilogue e{residual, ld_residual, identity_scale, bias, activation, y, ldy, contribution, ldc, fetch_y};
     e.advance(row, column);
@@ -92,8 +92,8 @@ struct Epilogue {
   }
 };
 
-// What a tile brings to L2 for whoever comes next: a line every kFetchEvery words of its reduction, or dense: with
-// every word; `step` elements after the one before. at = null: nothing.
+// What a tile prefetches to L2 for the next one: a line `step` elements further on every kFetchEvery words of its
+// reduction, or if dense with every word. at = null: nothing.
 inline constexpr ptrdiff_t kFetchEvery = 4;
 struct Fetch {
   const Word* at;
@@ -101,20 +101,18 @@ struct Fetch {
   bool dense;
 };
 
-// Where sums wait: element (row i, column c of panel p) is at[p * panel_stride + i * ld + c]. Panels are whole, also
-// past the last column: what lies there may be read and written. at = null: nowhere.
+// Sums in memory: row i, column c of panel p is at[p * panel_stride + i * ld + c]. Panels are whole: columns past the
+// last one may be read and written. at = null: none.
 struct Sums {
   float* at = nullptr;
   ptrdiff_t ld = 0, panel_stride = 0;
 
-  // A copy that has moved on.
   IDELTA_INLINE Sums from(ptrdiff_t row, ptrdiff_t panel) const {
     return {at ? at + row * ld + panel * panel_stride : nullptr, ld, panel_stride};
   }
 };
 
-// y = act(a x + x D + b) for one row tile and a run of panels. For panels of bf16 `panels` are their words, which
-// panel_stride counts.
+// y = act(a x + x D + b) for one row tile and consecutive panels.
 template <class X>
 struct ProductTile {
   ptrdiff_t rows;               // 1 .. mr
@@ -123,9 +121,9 @@ struct ProductTile {
   const typename X::Number* x;  // from the first reduction step on
   ptrdiff_t ldx;
   const Word* panels;      // D from the first reduction step on
-  ptrdiff_t panel_stride;  // elements from one panel to the next
-  Sums start;              // sums that the chains go on from; nowhere: zero
-  Sums suspend;            // where sums are left, without the epilogue; nowhere: finish
+  ptrdiff_t panel_stride;  // words from one panel to the next
+  Sums start;              // the chains continue from these; none: from zero
+  Sums suspend;            // sums are stored here without the epilogue; none: the tile is finished
   Fetch fetch;
   Epilogue epilogue;
 };
@@ -136,7 +134,7 @@ struct WeightsTile {
   ptrdiff_t rows;    // 1 .. mr
   ptrdiff_t cols;    // from the first column of a panel on; may span panels
   ptrdiff_t m;       // reduction steps
-  const float* lhs;  // x from this tile's first column on, packed or as it lies
+  const float* lhs;  // x from this tile's first column on, packed or in place
   ptrdiff_t lhs_stride;
   const float* rhs;  // dz likewise; all nr columns of a panel are read
   ptrdiff_t rhs_stride;
@@ -144,7 +142,7 @@ struct WeightsTile {
   float beta;
   float* out;
   ptrdiff_t ldo;
-  bool fetch_out;  // its lines are fetched while multiplying
+  bool fetch_out;  // out is not in cache: fetch its lines while multiplying
 };
 
 // dst = src (rows x cols), or src * act'(y) if y is given. dst may be src.
@@ -168,12 +166,11 @@ struct PackPanel {
   ptrdiff_t width;
   float* dst;
   ptrdiff_t panel_stride;  // elements from one panel of dst to the next
-  ptrdiff_t ahead;         // elements from src to what is packed next, whose lines are fetched to L1 only; 0: nothing
 };
 
-// hi (and, if wanted, lo) <- rows x cols of src, and zeros up to width, rounded to bf16 and paired: word [r / 2][c]
-// holds row r in its low half and row r + 1 (0 if there is none) in its high half. lo is what hi leaves, rounded in
-// turn; what rounds to Inf or NaN has hi = 0.
+// hi = rows x cols of src, zero up to width, rounded to bf16 and paired: word [r / 2][c] holds row r in its low half
+// and row r + 1 (0 if there is none) in its high half. lo, if wanted, is src - hi, rounded. What rounds to Inf or NaN
+// has hi = 0.
 struct RoundPanel {
   ptrdiff_t rows, cols;
   const float* src;
@@ -183,8 +180,7 @@ struct RoundPanel {
   Word* lo;  // or null
 };
 
-// Rows of src rounded likewise, in their own order, with zeros up to the next multiple of kPairLine. Transposed:
-// src[c][r].
+// The same by rows: hi[r][c] = src[r][c] (transposed: src[c][r]), zero up to the next multiple of kPairLine.
 struct RoundRows {
   ptrdiff_t rows, cols;
   const float* src;
@@ -194,7 +190,7 @@ struct RoundRows {
   ptrdiff_t ldr;
 };
 
-// y = act(a x + x D + b) for a block of rows and a run of bf16 panels, with x rounded to bf16 as well:
+// y = act(a x + x D + b) for a block of rows and consecutive bf16 panels, with x rounded to bf16 as well:
 //   bf16_dot     x D ~ x_hi D_hi
 //   bf16x3_dot   x D ~ x_hi D_hi + x_hi D_lo + x_lo D_hi
 // Products are exact and summed in fp32 with subnormals flushed. The order within a sum is the ISA's own, but an
@@ -206,9 +202,9 @@ struct Bf16Block {
   ptrdiff_t ldx;
   const Word *panels_hi, *panels_lo;
   ptrdiff_t panel_stride;  // words from one panel to the next
-  Sums start;              // sums that the products are added to; nowhere: zero
+  Sums start;              // the products are added to these; none: to zero
   float* partial;          // memory for sums between blocks of k: rows, rounded up to 32, x nr
-  bool fetch_panels;       // they come from beyond L2, and few rows wait for them
+  bool fetch_panels;       // panels are not in L2, and there are few row tiles to hide their latency
   Epilogue epilogue;
 };
 
@@ -220,9 +216,9 @@ struct ColumnSums {
   float* sums;
 };
 
-// squares[i] = sum of src[i][c]^2 over the columns c, in fp64, where every square is exact. Lane l of kLine sums the
-// columns c = l mod kLine in ascending order, then lane l takes lane l + 8, l + 4, l + 2 and l + 1: the same bits on
-// every ISA.
+// squares[i] = sum of src[i][c]^2 over the columns c in fp64, where every square is exact. Lane l of kLine sums the
+// columns c = l mod kLine in ascending order; then lane l adds lane l + 8, l + 4, l + 2 and l + 1. Every ISA gives the
+// same bits.
 struct RowSquares {
   ptrdiff_t rows, cols;
   const float* src;
@@ -250,9 +246,9 @@ struct GradientTile {
   ptrdiff_t rhs_stride = 0;
 };
 
-// The packs of parameters w and of w^T from the first parameter on, in rows of nr that are zero past the last one and
-// stay so, or null: fp32 numbers, or words of bf16 pairs as in RoundPanel, with lo so many words behind hi (0: none).
-// Every nr rows of w are a panel of w^T.
+// The packs of w and of w^T, from the first parameter on; null: none. Rows of nr fp32 numbers, or words of bf16 pairs
+// as in RoundPanel, with lo low_plane words after hi (0: no lo). Padding is zero and stays so. Every nr rows of w are a
+// panel of w^T.
 struct OptimizerPacks {
   Word *copy, *transposed;
   ptrdiff_t transposed_panel_stride;
@@ -264,7 +260,7 @@ struct OptimizerPacks {
 
 inline constexpr int kMostStates = 2, kMostConstants = 9;
 
-// One optimiser step on parameters w, up to a panel wide, by a rule of optimizer_rules.h; and the new w into its packs.
+// One optimiser step on parameters w, up to a panel wide, by a rule of optimizer_rules.h. The packs get the new w.
 struct OptimizerStep {
   int kind;  // idelta_optimizer_kind
   float constants[kMostConstants];
@@ -274,42 +270,40 @@ struct OptimizerStep {
   ptrdiff_t ldw;
   float* state[kMostStates];
   ptrdiff_t ld_state;
-  bool contiguous;  // the rows of w and of state follow one another
+  bool contiguous;  // rows of w and of state are contiguous in memory
   OptimizerPacks packs;
   bool* nonzero;  // [rows / kLine][cols / kLine]: whether that part of w is not all zero; null: there are no packs
-  // Numbers from w, state and transposed of the last nr rows to those of the next call, which are fetched meanwhile; or
-  // 0.
+  // Distance from the last nr rows of w and state to the rows of the next call, which are prefetched; 0: none.
   ptrdiff_t w_ahead, state_ahead;
 };
 
-// A kernel and the shape that it brings. What packs for it reads the shape here, so that no kernel can meet the panels
-// of another table's.
+// A kernel and its shape. Packing reads the shape here, so that no kernel gets panels made for another.
 template <class Args, class Result = void>
 struct Kernel {
   ptrdiff_t mr = 0, nr = 0;      // register tile: rows, and columns of a panel, a multiple of kLine; 0: it has no tile
-  ptrdiff_t kr = 1;              // reduction steps that a word of its panels holds: 1 of fp32, 2 of bf16
-  ptrdiff_t rows_past_last = 0;  // it may read rows of its left operand past the last one: fewer than that
+  ptrdiff_t kr = 1;              // reduction steps in a word of its panels: 1 of fp32, 2 of bf16
+  ptrdiff_t rows_past_last = 0;  // it may read fewer than so many rows past the last one of its left operand
   ptrdiff_t few_rows = 0;        // see f32_weights and f32_optimizer_step
   Result (*run)(const Args&) = nullptr;
 
   Result operator()(const Args& args) const { return run(args); }
 };
 
-// What a set of CPU features provides: Kernels and nothing else, so that src/core can overlay tables slot by slot, on
-// the scalar one, in ascending order. A slot without a kernel means: the one below.
+// The kernels of a set of CPU features. src/core overlays the tables on the scalar one in ascending order; an empty
+// slot keeps the kernel of the table below.
 //
-// f32_forward, f32_weights and f32_optimizer_step have one nr, for parameters may lie in panels; it is a multiple of
-// that of bf16_dot and bf16x3_dot, whose panels make up theirs in x^T dz.
+// f32_forward, f32_weights and f32_optimizer_step share one nr, because parameters may be in panels. It is a multiple
+// of the nr of bf16_dot and bf16x3_dot, so that their panels make up dD's.
 struct KernelTable {
   Kernel<ForwardTile> f32_forward;
-  // few_rows: of the tiles to stream dD with, so few that registers are left for several panels.
+  // few_rows: rows of a tile that leaves registers for several panels, for a dD that is not in cache.
   Kernel<WeightsTile> f32_weights;
   Kernel<CopyRows> f32_copy_rows;
   Kernel<PackPanel, bool> f32_pack_panel;             // true if anything packed is not zero
   Kernel<PackPanel, bool> f32_pack_panel_transposed;  // likewise
   Kernel<ColumnSums> f32_column_sums;
-  // mr: rows of its tiles, or of those together that share lines of x. few_rows: of the batch, so many it multiplies
-  // itself about as fast as f32_weights.
+  // mr: rows of a tile, or of the tiles that share a line of x. few_rows: up to so many rows of the batch it multiplies
+  // about as fast as f32_weights.
   Kernel<OptimizerStep> f32_optimizer_step;
   Kernel<RoundPanel> bf16_round_panel;
   Kernel<RoundRows> bf16_round_rows;

@@ -1,6 +1,6 @@
-// One optimiser step over any vector type V of an ISA's vector.h: kLine rows of parameters after the other, each in
-// squares of kLine columns. A square is stepped in tiles of MR rows of NV vectors and goes into the packs while it is
-// in registers, if it is one such tile, else from L1.
+// One optimiser step over any vector type V of an ISA's vector.h, in squares of kLine rows and columns of parameters. A
+// square is stepped in tiles of MR rows of NV vectors. It is packed from registers if it is a single tile, else from
+// L1.
 #ifndef IDELTA_KERNELS_OPTIMIZER_H
 #define IDELTA_KERNELS_OPTIMIZER_H
 
@@ -10,9 +10,8 @@
 
 namespace idelta {
 
-// What steps the kLine rows of s, or fewer, and kLine columns from c on, and packs them; whether any is not zero.
-//
-// In one tile, a block of the packs: through L1 m = 1 took a tenth to a fifth longer (AVX-512).
+// Steps and packs the square at column c in one tile; returns whether any parameter is not zero. Packing it through L1
+// would take a tenth to a fifth longer at m = 1 (AVX-512).
 template <class Rule, class V, ptrdiff_t nr>
 struct StepInRegisters {
   template <bool kWhole>
@@ -32,7 +31,7 @@ struct StepInRegisters {
   }
 };
 
-// In several tiles, which multiply faster; or, of a batch of up to four rows, as many as 16 registers hold, in none.
+// The same in several tiles. Batches of up to four rows, as many as 16 registers hold, go by rows instead.
 template <class Rule, class V, ptrdiff_t nr, int MR, int NV>
 struct StepInTiles {
   template <bool kWhole>
@@ -77,9 +76,8 @@ struct StepInTiles {
   }
 };
 
-// A line of rows after the other. What is fetched meanwhile is the next one where all is contiguous: a panel of rows
-// ahead took up to 13 % longer at few rows of the batch, a line of columns ahead as long. Where state lies in rows it
-// is a panel: a line ahead took 4 to 9 % longer (Zen 5, 2026-11).
+// Goes by kLine rows and prefetches meanwhile: the next kLine rows where all is contiguous, else the next nr rows (each
+// up to 13 and 9 % faster than the other choice, Zen 5, 2026-11).
 template <class V, ptrdiff_t nr, class Step, class Constants>
 void step_lines(const OptimizerStep& given, const Constants& constants) {
   OptimizerStep s = given;  // for all the compiler knows, a store could change what was given

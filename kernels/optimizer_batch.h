@@ -1,5 +1,5 @@
-// The step of a square of kLine parameters for a batch of M rows, whose dz stays in registers: one row of parameters
-// after the other. A fifth faster than in tiles, each of which has 70 instructions beside its work (AVX2).
+// The step of a square of kLine parameters for a batch of M rows, by rows: dz stays in registers. A fifth faster than
+// tiles, which have 70 instructions of overhead each (AVX2).
 #ifndef IDELTA_KERNELS_OPTIMIZER_BATCH_H
 #define IDELTA_KERNELS_OPTIMIZER_BATCH_H
 
@@ -8,8 +8,7 @@
 
 namespace idelta {
 
-// Only where rows lie apart are the next ones fetched: where they are contiguous that took a tenth longer, for so
-// little is multiplied that the core gets there by itself (m = 1 to 4, Zen 5, 2026-11).
+// Contiguous rows are not prefetched: that would take a tenth longer (m = 1 to 4, Zen 5, 2026-11).
 template <class Rule, bool kWhole, int M, class V>
 IDELTA_TILE void step_batch(const OptimizerStep& s, const ConstantsOf<Rule, V>& constants, ptrdiff_t c) {
   constexpr int NV = kLine / V::lanes;

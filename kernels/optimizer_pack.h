@@ -1,4 +1,4 @@
-// Stepped parameters into the packs of w and of w^T (OptimizerPacks), lanes x lanes of them at a time.
+// Packs stepped parameters into w and w^T (OptimizerPacks), lanes x lanes of them at a time.
 #ifndef IDELTA_KERNELS_OPTIMIZER_PACK_H
 #define IDELTA_KERNELS_OPTIMIZER_PACK_H
 
@@ -13,7 +13,7 @@ namespace idelta {
 template <class V>
 inline constexpr bool kStreams = V::lanes == kLine;
 
-// The block from row r and column c on. kWhole: it has all rows and columns. nr: columns of a row of the packs.
+// The block at row r and column c. kWhole: it has all rows and columns. nr: the width of the packs.
 template <bool kWhole, class V, ptrdiff_t nr>
 struct PackBlock {
   const OptimizerStep& s;
@@ -57,7 +57,7 @@ struct PackBlock {
     }
   }
 
-  // Rows of a pack, up to `rows` of them from row and column `row` and `column` on, two in a word.
+  // Stores up to `rows` rows of a pack at (row, column), two rows in a word.
   template <bool kNear>
   IDELTA_INLINE void paired(const V (&block)[V::lanes], Word* words, ptrdiff_t row, ptrdiff_t column,
                             ptrdiff_t rows) const {
@@ -74,7 +74,7 @@ struct PackBlock {
     }
   }
 
-  // Up to `rows` rows of a pack; what comes after them has stayed zero.
+  // Stores up to `rows` rows of a pack; the others are padding and stay zero.
   template <How kHow, int N>
   IDELTA_INLINE void store(const V (&block)[N], Word* words, ptrdiff_t rows) const {
     IDELTA_UNROLL for (int i = 0; i < N; ++i, words += nr) {
@@ -87,7 +87,7 @@ struct PackBlock {
       if (kHow == kStoreAndFetch) fetch_next(words + s.packs.transposed_ahead);
     }
   }
-  // The same of the transposed pack.
+  // The same for the transposed pack.
   template <int N>
   IDELTA_INLINE void store_far(const V (&block)[N], Word* words, ptrdiff_t rows) const {
     if constexpr (kStreams<V>) {
@@ -98,8 +98,8 @@ struct PackBlock {
   }
 };
 
-// A square of kLine parameters that has been stepped, or what there is of it; the or of all. Without code for pairs
-// where there are none: that cost plain rows up to a fifth (AVX2).
+// Packs a stepped square and returns the or of all parameters. kPairs is a template argument because the code for
+// pairs, unused, costs fp32 up to a fifth (AVX2).
 template <bool kWhole, bool kPairs, class V, ptrdiff_t nr>
 IDELTA_TILE V pack_square(const OptimizerStep& s, ptrdiff_t c) {
   V seen = V::zero();

@@ -17,10 +17,10 @@
 
 namespace idelta {
 
-// Whose ranges src/core/api/names.cc checks.
+// src/core/api/names.cc checks their ranges.
 enum OptimizerSettings : unsigned { kUsesMomentum = 1, kUsesBeta2 = 2, kUsesEpsilon = 4, kUsesStep = 8 };
 
-// The numbers of a step: floats, or each in all lanes of a vector.
+// The numbers of a step, as floats or splat to vectors.
 template <int N, class T = float>
 struct OptimizerConstants {
   T at[N];

@@ -1,4 +1,4 @@
-// A tile of parameters in registers, up to MR rows of NV vectors: its gradient, then the step.
+// A tile of parameters in registers, up to MR rows of NV vectors: first its gradient, then the step.
 #ifndef IDELTA_KERNELS_OPTIMIZER_STEP_H
 #define IDELTA_KERNELS_OPTIMIZER_STEP_H
 
@@ -27,7 +27,7 @@ struct ConstantsOf {
 // Walks rows of parameters and their state, from row r and column c on.
 template <class Rule, class V>
 struct ParameterRows {
-  const ConstantsOf<Rule, V> constants;  // in registers, as are strides: a store could change those in memory
+  const ConstantsOf<Rule, V> constants;  // a copy, as are the strides, because stores could alias the originals
   const ptrdiff_t ldw, ld_state, w_ahead, state_ahead;
   float *w, *state[Rule::states + 1];  // one more: there are no empty arrays
 
@@ -41,7 +41,7 @@ struct ParameterRows {
     IDELTA_UNROLL for (int k = 0; k < Rule::states; ++k) state[k] = s.state[k] + r * s.ld_state + c;
   }
 
-  // The new parameters, stored, of gradient g.
+  // Steps one vector with gradient g; returns the new parameters.
   IDELTA_INLINE V step(V g, ptrdiff_t at, typename V::Mask mask) const {
     V kept[Rule::states + 1];
     IDELTA_UNROLL for (int k = 0; k < Rule::states; ++k) kept[k] = V::load(state[k] + at, mask);
@@ -50,7 +50,7 @@ struct ParameterRows {
     next.store(w + at, mask);
     return next;
   }
-  // What is stepped later; see OptimizerStep.
+  // Prefetches what is stepped later; see OptimizerStep.
   IDELTA_INLINE void fetch(ptrdiff_t at) const {
     fetch_next(w + at + w_ahead);
     IDELTA_UNROLL for (int k = 0; k < Rule::states; ++k) fetch_next(state[k] + at + state_ahead);
@@ -62,7 +62,7 @@ struct ParameterRows {
   }
 };
 
-// kWhole: the tile has all rows and columns, and nothing needs a mask.
+// kWhole: the tile has all rows and columns and needs no masks.
 template <class Rule, bool kWhole, class V, int MR, int NV>
 struct StepTile {
   const OptimizerStep& s;
@@ -71,7 +71,7 @@ struct StepTile {
   IDELTA_INLINE typename V::Mask mask(int v) const { return V::first(kWhole ? V::lanes : s.cols - c - v * V::lanes); }
   IDELTA_INLINE bool has(int i) const { return kWhole || r + i < s.rows; }
 
-  // The chain of f32_weights, to the bit.
+  // Gives the bits of f32_weights.
   IDELTA_INLINE void multiply(V (&sum)[MR][NV]) const {
     const GradientTile& given = s.gradient;
     IDELTA_UNROLL for (int i = 0; i < MR; ++i) IDELTA_UNROLL for (int v = 0; v < NV; ++v) sum[i][v] = V::zero();
@@ -95,7 +95,7 @@ struct StepTile {
     }
   }
 
-  // Parameters in place of their gradient.
+  // Replaces the gradient in `tile` by the new parameters.
   IDELTA_INLINE void step(const ConstantsOf<Rule, V>& constants, V (&tile)[MR][NV]) const {
     ParameterRows<Rule, V> row(s, constants, r, c);
     IDELTA_UNROLL for (int i = 0; i < MR; ++i, row.advance()) {

@@ -1,5 +1,5 @@
-// Copies, over any vector type V of an ISA's vector.h: rows of x (of dy with act' on the way), D and the operands of
-// backward_weights into panels.
+// Copies, over any vector type V of an ISA's vector.h: rows of x, dy act'(y), and D and the operands of
+// backward_weights to panels.
 #ifndef IDELTA_KERNELS_PACK_H
 #define IDELTA_KERNELS_PACK_H
 
@@ -9,7 +9,7 @@
 
 namespace idelta {
 
-// A row at a time: dst = of(src, place in the row).
+// dst = of(src, row, column, mask) for each vector.
 template <class V, class Of>
 IDELTA_INLINE void each_row(const CopyRows& c, const Of& of) {
   for (ptrdiff_t i = 0; i < c.rows; ++i) {
@@ -38,14 +38,13 @@ void copy_rows(const CopyRows& given) {
   }
 }
 
-// Whether to fetch ahead of the vector at this row or column: vectors narrower than a line fetch it once, not twice (up
-// to 3 %, AVX2).
+// Whether the vector at this row or column begins a cache line: two that share a line prefetch once (3 %, AVX2).
 template <class V>
 IDELTA_INLINE bool begins_line(ptrdiff_t at) {
   return V::lanes >= kLine || at % kLine == 0;
 }
 
-// Columns [c, c + N vectors) of a panel; the or of all. kWhole: src has all of them, and dst, too.
+// Packs columns [c, c + N vectors) of a panel; returns the or of all. kWhole: src and dst have all of them.
 template <bool kWhole, int N, class V>
 IDELTA_INLINE V pack_columns(const PackPanel& p, ptrdiff_t c) {
   typename V::Mask loaded[N], stored[N];
@@ -57,20 +56,19 @@ IDELTA_INLINE V pack_columns(const PackPanel& p, ptrdiff_t c) {
   }
   const float* src = p.src + c;
   float* dst = p.dst + c;
-  const ptrdiff_t rows = p.rows, ld = p.ld, width = p.width, ahead = p.ahead;  // a store could change what is in memory
+  const ptrdiff_t rows = p.rows, ld = p.ld, width = p.width;  // copies: stores could alias the originals
   for (ptrdiff_t r = 0; r < rows; ++r, src += ld, dst += width) {
     IDELTA_UNROLL for (int v = 0; v < N; ++v) {
       const V row = kWhole ? V::load(src + v * V::lanes) : V::load(src + v * V::lanes, loaded[v]);
       kWhole ? row.store(dst + v * V::lanes) : row.store(dst + v * V::lanes, stored[v]);
       seen[v] = seen[v] | row;
-      if (ahead != 0 && begins_line<V>(c + v * V::lanes)) fetch_once(src + v * V::lanes + ahead);
     }
   }
   for (int v = 1; v < N; ++v) seen[0] = seen[0] | seen[v];
   return seen[0];
 }
 
-// Two vectors at a time: lines come and go whole, and masks are made once.
+// Two vectors at a time, so that lines are read and written whole.
 template <class V>
 bool pack_panel(const PackPanel& given) {
   constexpr int N = 2;
@@ -86,7 +84,7 @@ bool pack_panel(const PackPanel& given) {
   return any_nonzero(seen);
 }
 
-// A block of lanes x lanes, transposed in registers: rows of dst from columns of src. kWhole: it has all of both.
+// Transposes a block of lanes x lanes in registers; returns the or of all. kWhole: src and dst have all of it.
 template <bool kWhole, class V>
 IDELTA_INLINE V transpose_block(const PackPanel& p, ptrdiff_t r, ptrdiff_t c) {
   const auto loaded = V::first(kWhole ? V::lanes : p.rows - r), stored = V::first(kWhole ? V::lanes : p.width - c);

@@ -2,8 +2,8 @@
 //
 //   sum[i][j] = sum[i][j] + lhs[p][i] * rhs[p][j],  p ascending, one fused multiply-add each
 //
-// forward_tile.h: lhs are rows of x or dz, rhs panels of D or D^T; weights_tile.h: lhs are columns of x, rhs columns of
-// dz. Both give many columns to as many panels at once as registers hold.
+// forward_tile.h: lhs are rows of x or dz, rhs panels of D or D^T. weights_tile.h: lhs are columns of x, rhs columns of
+// dz. A tile of few rows takes several panels at once.
 #ifndef IDELTA_KERNELS_TILE_H
 #define IDELTA_KERNELS_TILE_H
 
@@ -12,8 +12,8 @@
 
 namespace idelta {
 
-// MR rows of x, ld apart, at a reduction step. Every third row has a pointer of its own and the two after it are
-// reached by the scaled index that x86 addresses have, so that all of them fit the general registers.
+// MR rows of x, ld apart. Only every third row has a pointer; x86's scaled index reaches the two after it. So all
+// pointers fit into the general registers.
 template <class X, int MR>
 struct LhsRows {
   const typename X::Number* third[(MR + 2) / 3];
@@ -28,7 +28,7 @@ struct LhsRows {
   }
 };
 
-// MR columns of x, side by side.
+// MR adjacent columns of x.
 template <int MR>
 struct LhsColumns {
   const float* first;
@@ -38,8 +38,8 @@ struct LhsColumns {
   IDELTA_INLINE void advance(ptrdiff_t steps) { first += steps * stride; }
 };
 
-// What a word of rhs holds: kSteps reduction steps, each multiplied by a word of lhs. kFetches: whether tiles can be
-// asked for a Fetch that is not dense.
+// A product says what a word of rhs holds: kSteps reduction steps, each multiplied by a word of lhs. kFetches: whether
+// its tiles carry out a Fetch that is not dense.
 struct OneStep {
   static constexpr int kSteps = 1;
   template <class V>
@@ -68,7 +68,7 @@ struct WidenedProduct : MultiplyAdd {
   }
 };
 
-// A pair of bf16 that meets a pair of bf16. Fetching nothing would take 1 %.
+// A pair of bf16 times a pair of bf16. kFetches would cost 1 %.
 struct DotProduct : OneStep {
   using X = Pairs;
   static constexpr bool kFetches = false;
@@ -78,7 +78,7 @@ struct DotProduct : OneStep {
   }
 };
 
-// Step `part` of the words at rhs: MR broadcasts of lhs against NP panels of NV vectors.
+// Step `part` of the words at rhs: MR broadcasts of lhs times NP panels of NV vectors.
 template <class Product, class V, int MR, int NP, int NV, class Lhs>
 IDELTA_INLINE void multiply_step(V (&sum)[MR][NP * NV], const Lhs& lhs, int part, const Word* rhs,
                                  ptrdiff_t panel_stride) {
@@ -92,8 +92,7 @@ IDELTA_INLINE void multiply_step(V (&sum)[MR][NP * NV], const Lhs& lhs, int part
   }
 }
 
-// All steps. Every one but the first loads its words again, once the one before is through: kept in registers beside
-// what is made of them they would push sums out.
+// All steps of a word. Each step loads the words again: no registers are left to keep them beside their widened halves.
 template <class Product, class V, int MR, int NP, int NV, class Lhs>
 IDELTA_INLINE void multiply_word(V (&sum)[MR][NP * NV], const Lhs& lhs, const Word* rhs, ptrdiff_t panel_stride) {
   multiply_step<Product, V, MR, NP, NV>(sum, lhs, 0, rhs, panel_stride);
@@ -103,7 +102,7 @@ IDELTA_INLINE void multiply_word(V (&sum)[MR][NP * NV], const Lhs& lhs, const Wo
   }
 }
 
-// M steps for one row whose lhs are `stride` apart, with all of rhs at hand.
+// M steps of one row, with all of rhs in registers.
 template <class V, int M, int N>
 IDELTA_INLINE void multiply_row(V (&sum)[N], const float* lhs, ptrdiff_t stride, const V (&rhs)[M][N]) {
   IDELTA_UNROLL for (int p = 0; p < M; ++p) {
@@ -112,9 +111,8 @@ IDELTA_INLINE void multiply_row(V (&sum)[N], const float* lhs, ptrdiff_t stride,
   }
 }
 
-// Reduction steps between a prefetch and its use. Panels come from L2 or beyond, and the hardware's prefetcher alone
-// loses 5 to 8 % waiting for them (Emerald Rapids, n = 794, m = 512, 2026-11); 8 to 32 steps measure alike.
-// Fetching the next panel, or the next block of x, into L2 in steps that have no row to prefetch gained nothing.
+// Reduction steps between a prefetch of a panel to L1 and its use. The hardware's prefetcher alone loses 5 to 8 %
+// (Emerald Rapids, n = 794, m = 512, 2026-11); 8 to 32 steps measure alike.
 constexpr ptrdiff_t kAhead = 16;
 
 template <class V, int NP, int NV>
@@ -125,7 +123,7 @@ IDELTA_INLINE void prefetch_panels(const Word* rhs, ptrdiff_t panel_stride) {
   }
 }
 
-// The lines that a tile of MR x N vectors will store to, fetched while it multiplies.
+// Prefetches the lines that a tile of MR x N vectors will store to.
 template <class V, int MR, int N>
 IDELTA_INLINE void prefetch_rows(const float* out, ptrdiff_t ld) {
   constexpr ptrdiff_t width = N * V::lanes;
@@ -135,14 +133,14 @@ IDELTA_INLINE void prefetch_rows(const float* out, ptrdiff_t ld) {
   }
 }
 
-// How many panels of NV vectors MR rows can take at once: 4 at most, for more streams than that gain nothing.
+// Panels of NV vectors that a tile of MR rows takes at once: as many as registers allow, 4 at most.
 template <class V, int MR, int NV>
 constexpr int panels_that_fit() {
   constexpr int fit = (V::registers - 1) / ((MR + 1) * NV);
   return fit >= 4 ? 4 : fit >= 2 ? 2 : 1;
 }
 
-// Tile::run<NP> as long as there are so many panels (the last of them may be cut), then with half as many.
+// Runs the tile on NP panels at a time (the last may be cut), then on half as many.
 template <class Tile, int NP>
 IDELTA_INLINE void several_panels(typename Tile::Args& t, ptrdiff_t left) {
   for (; left > (NP - 1) * Tile::nr; left -= NP * Tile::nr) {
@@ -153,7 +151,7 @@ IDELTA_INLINE void several_panels(typename Tile::Args& t, ptrdiff_t left) {
   if constexpr (NP > 1) several_panels<Tile, NP / 2>(t, left);
 }
 
-// All columns of a row tile. A single panel, the usual case, is spared the copy of its arguments.
+// All columns of a row tile. A single panel, the usual case, needs no copy of its arguments.
 template <class Tile>
 void row_tile(const typename Tile::Args& t) {
   if (t.cols <= Tile::nr) return Tile::template run<1>(t);
@@ -161,7 +159,7 @@ void row_tile(const typename Tile::Args& t) {
   several_panels<Tile, Tile::most_panels>(rest, t.cols);
 }
 
-// A kernel slot: one instantiation a row count, so that edge rows cost what they are.
+// A kernel slot: one instantiation for each number of rows, so that tiles with few rows cost less.
 template <template <class, int, int> class Tile, class V, int NV, int... MR>
 void tile_of_any_rows(const typename Tile<V, 1, NV>::Args& t) {
   static constexpr void (*kByRows[])(const typename Tile<V, 1, NV>::Args&) = {row_tile<Tile<V, MR, NV>>...};

@@ -1,6 +1,5 @@
-// backward_weights of a batch of few rows: their part of dz stays in registers, or at worst in L1, while one row of dD
-// after the other is multiplied and stored; see tile.h. There is next to nothing to multiply, and dD is written as fast
-// as L2 and L3 take it; the register tiles of weights_tile.h, a call each, took up to twice as long.
+// backward_weights of a batch of few rows: dz stays in registers while dD is written by rows; see tile.h. Writing dD is
+// nearly all of the work, and the register tiles of weights_tile.h take up to twice as long.
 #ifndef IDELTA_KERNELS_WEIGHTS_BATCH_H
 #define IDELTA_KERNELS_WEIGHTS_BATCH_H
 
@@ -10,7 +9,7 @@
 
 namespace idelta {
 
-// t.rows rows of up to NP panels of NV vectors. kWhole: all columns are there, and nothing needs a mask.
+// t.rows rows of up to NP panels of NV vectors. kWhole: all columns exist, and nothing needs a mask.
 template <bool kWhole, class V, int M, int NP, int NV>
 IDELTA_INLINE void batch_columns(const WeightsTile& t) {
   constexpr int N = NP * NV;
@@ -56,8 +55,8 @@ void weights_batch(const WeightsTile& t, std::integer_sequence<int, M...>) {
   kByRows[t.m - 1](t);
 }
 
-// A kernel slot: batches of up to kBatch rows, and register tiles of MR rows for larger ones. One row more than 5
-// (AVX2) or 7 (AVX-512) runs out of registers, and takes up to a tenth longer than in tiles (Zen 5, 2026-11).
+// A kernel slot: batches of up to kBatch rows here, larger ones in register tiles of MR rows. More than 5 rows (AVX2)
+// or 7 (AVX-512) run out of registers and are slower than in tiles (Zen 5, 2026-11).
 template <class V, int NV, int kBatch, int... MR>
 void weights(const WeightsTile& t) {
   if (t.m < 1 || t.m > kBatch) return tile_of_any_rows<WeightsRows, V, NV, MR...>(t);

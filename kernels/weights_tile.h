@@ -6,7 +6,7 @@
 
 namespace idelta {
 
-// MR rows by NP panels of NV vectors. kWhole: all columns are there, and nothing needs a mask.
+// MR rows by NP panels of NV vectors. kWhole: all columns exist, and nothing needs a mask.
 template <bool kWhole, class V, int MR, int NP, int NV>
 IDELTA_TILE void weights_tile(const WeightsTile& t) {
   constexpr int N = NP * NV;

@@ -1,8 +1,8 @@
 // AMX's tile registers. multiply.h takes any engine with these members, so that its kernels can be tested on machines
 // without AMX (tests/support/tile_engine.h).
 //
-// Inline assembly rather than intrinsics: GCC 12's have no memory clobber, so that stores to a packed buffer move past
-// the tile load that reads it, and take register numbers as literal tokens only.
+// Inline assembly rather than intrinsics: GCC 12's have no memory clobber, so that stores to a packed buffer may move
+// past the tile load that reads it; and they take register numbers as literal tokens only.
 #ifndef IDELTA_KERNELS_AMX_ENGINE_H
 #define IDELTA_KERNELS_AMX_ENGINE_H
 
@@ -13,9 +13,8 @@ namespace {
 
 class HardwareTiles {
  public:
-  // The tile registers of this thread from construction to destruction: register t has rows[t] rows of 64 bytes. What
-  // the caller had configured is configured again afterwards; its tiles' contents are lost, as in any call (System V
-  // ABI: all of AMX's state is the caller's to save).
+  // Owns the tile registers of this thread: register t has rows[t] rows of 64 bytes. The destructor restores the
+  // caller's configuration, but not its tiles: the System V ABI lets any call overwrite them.
   explicit HardwareTiles(const uint8_t (&rows)[8]) {
     __asm__ volatile("sttilecfg %0" : "=m"(before_));
     Configuration mine{.palette = 1};

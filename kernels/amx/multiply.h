@@ -1,14 +1,13 @@
 // bf16_dot and bf16x3_dot in tiles, over any engine (engine.h) and any vector type V for the epilogue:
 //
-//   y = act(a x + x D + b)      x: rows of bf16, 32 numbers a tile row       D: bf16 panels, which are tiles as they
-//   lie
+//   y = act(a x + x D + b)      x: rows of bf16, 32 numbers a tile row       D: bf16 panels, which hold tiles
 //
-// Registers: sums 0 to 3, two rows of two tiles of 16 x 16; x in 4 and 5; D in 6 and 7. Four loads feed four products.
+// Registers: sums in 0 to 3, two rows of two tiles of 16 x 16; x in 4 and 5; D in 6 and 7. Four loads feed four
+// products.
 //
-// A panel's slice of kSlice steps stays in L1 while the tiles of x pass through, from L2; between slices the sums wait
-// in `partial`. A finished tile of sums is stored there as well, and its epilogue is done some rows at a time between
-// the products of the next tile: the vector units have nothing else to do then, and nothing waits for the store.
-// (Sapphire Rapids, a naive kernel: 2000 to 2450 GFLOP/s with both operands in L2, 3400 in L1; epilogue in line 1050.)
+// A slice of a panel, kSlice steps, stays in L1 while the tiles of x come from L2. Between slices the sums are kept in
+// `partial`. A finished tile of sums is stored there as well. Its epilogue is done a few rows at a time between the
+// products of the next tile, when the vector units are idle.
 #ifndef IDELTA_KERNELS_AMX_MULTIPLY_H
 #define IDELTA_KERNELS_AMX_MULTIPLY_H
 
@@ -18,10 +17,10 @@
 
 namespace idelta::amx {
 
-constexpr ptrdiff_t kTileRows = 16, kColumns = 32;  // of a row of tiles, of a panel
+constexpr ptrdiff_t kTileRows = 16, kColumns = 32;  // rows of a tile, columns of a panel
 constexpr ptrdiff_t kSlice = 12 * kPairLine;        // 24 KiB of a panel
 
-// Up to 32 rows by one panel of sums whose epilogue is still to be done, from row `next` on.
+// Up to 32 rows by one panel of sums. Their epilogue is done up to row next_.
 template <class V>
 class Pending {
  public:
@@ -53,8 +52,8 @@ class Pending {
   ptrdiff_t rows_ = 0, cols_ = 0, next_ = 0;
 };
 
-// sums += x D for one step of kPairLine, of kTall rows of tiles; D's low part first, and its high part while x's high
-// part is still there.
+// sums += x D for one line of kPairLine steps; kTall: for two rows of tiles. D's high part comes last, while x's high
+// part is still loaded.
 template <bool kSplit, bool kTall, class Engine>
 IDELTA_INLINE void multiply_line(const Engine& tiles, const Bf16Block& b, ptrdiff_t row, ptrdiff_t panel, ptrdiff_t k) {
   const ptrdiff_t ldx = b.ldx * static_cast<ptrdiff_t>(sizeof(uint16_t)), ldd = kColumns * 4;
@@ -86,7 +85,7 @@ IDELTA_INLINE void multiply_line(const Engine& tiles, const Bf16Block& b, ptrdif
   dots();
 }
 
-// Sums of kTall rows of tiles from memory, kColumns floats a row, rows ld apart; and back, one row after the other.
+// Loads sums from rows ld apart; stores them in contiguous rows of kColumns floats.
 template <bool kTall, class Engine>
 IDELTA_INLINE void load_sums(const Engine& tiles, const float* sums, ptrdiff_t ld) {
   tiles.template load<0>(sums, ld * 4);
@@ -104,8 +103,8 @@ IDELTA_INLINE void store_sums(const Engine& tiles, float* sums) {
   tiles.template store<3>(sums + kTileRows * kColumns + kColumns / 2, kColumns * 4);
 }
 
-// What the sums of rows [row, row + 16 or 32) of one panel begin with. A last tile of several has rows that are not
-// there: it must not read them of b.start, so that the others are copied to `sums` first.
+// Loads the start of the sums of rows [row, row + 16 or 32) of one panel. The last of several tiles may reach past the
+// rows of b.start, which it must not read: it loads a copy in `sums`.
 template <bool kTall, class V, class Engine>
 IDELTA_INLINE void start_sums(const Engine& tiles, const Bf16Block& b, ptrdiff_t row, ptrdiff_t panel, float* sums,
                               Pending<V>& pending) {
@@ -119,7 +118,7 @@ IDELTA_INLINE void start_sums(const Engine& tiles, const Bf16Block& b, ptrdiff_t
   const Sums start = b.start.from(row, panel);
   const ptrdiff_t rows = b.rows - row, all = kTall ? 2 * kTileRows : kTileRows;
   if (b.rows < 2 * kTileRows || rows >= all) return load_sums<kTall>(tiles, start.at, start.ld);
-  pending.all();  // `sums` may be what it reads
+  pending.all();  // it may read `sums`
   for (ptrdiff_t r = 0; r < rows; ++r) {
     for (ptrdiff_t c = 0; c < kColumns; c += V::lanes) {
       V::load(start.at + r * start.ld + c).store(sums + r * kColumns + c);
@@ -147,19 +146,19 @@ void multiply_tile(const Engine& tiles, const Bf16Block& b, ptrdiff_t row, ptrdi
     multiply_line<kSplit, kTall>(tiles, b, row, panel, p);
     pending.step(share);
   }
-  pending.all();  // `sums` may be what it reads
+  pending.all();  // it may read `sums`
   store_sums<kTall>(tiles, sums);
 }
 
 template <bool kSplit, class Engine, class V>
 void multiply(const Bf16Block& b) {
-  // Rows that are not there are not loaded if one tile holds all. Else a last tile reads past them, into memory that
-  // src/core keeps for it, and what comes of them is not stored.
+  // If one tile holds all rows, it has no others. Else the last tile reads past the last row, into memory that src/core
+  // reserves for that, and does not store the results.
   const bool whole = b.rows >= 2 * kTileRows;
   const auto first = static_cast<uint8_t>(b.rows > kTileRows ? kTileRows : b.rows);
   const auto second = static_cast<uint8_t>(whole ? kTileRows : b.rows > kTileRows ? b.rows - kTileRows : 1);
   const Engine tiles({first, first, second, second, first, second, kTileRows, kTileRows});
-  // One tile streams D, and has no use for slices.
+  // A single row tile reads every panel once: slices would gain nothing.
   const ptrdiff_t lines = b.k / kPairLine, slices = whole ? (b.k + kSlice - 1) / kSlice : 1;
   const ptrdiff_t slice = slices > 1 ? (lines + slices - 1) / slices * kPairLine : b.k;
 

@@ -15,7 +15,7 @@ struct Vector {
   static constexpr int registers = 16;
   __m256 v;
 
-  // The first `count` lanes; none if count <= 0. Masked moves are slow on some CPUs: only where not all are meant.
+  // The first `count` lanes; none if count <= 0. `all` avoids masked moves, which are slow on some CPUs.
   struct Mask {
     __m256i lanes;
     bool all;
@@ -48,13 +48,13 @@ inline Vector operator*(Vector a, Vector b) { return {_mm256_mul_ps(a.v, b.v)}; 
 inline Vector operator/(Vector a, Vector b) { return {_mm256_div_ps(a.v, b.v)}; }
 inline Vector operator|(Vector a, Vector b) { return {_mm256_or_ps(a.v, b.v)}; }
 inline Vector fma(Vector a, Vector b, Vector c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
-// sum = a b + sum, in place: left to itself, GCC 12 lets sums wander between registers until one of them spills.
+// sum = a b + sum in place. Without assembly GCC 12 moves sums between registers until one spills.
 inline void accumulate(Vector& sum, Vector a, Vector b) {
   __asm__("vfmadd231ps %2, %1, %0" : "+x"(sum.v) : "x"(a.v), "x"(b.v));
 }
-// Nothing: to the compiler, p comes out of sum.
+// Does nothing, but tells the compiler that p depends on sum.
 inline void order_after(Vector& sum, const idelta::Word*& p) { __asm__("" : "+x"(sum.v), "+r"(p)); }
-// a, of which Clang knows nothing: see gradient_of().
+// a, opaque to Clang: see gradient_of().
 inline Vector opaque(Vector a) {
 #if defined(__clang__)
   __asm__("" : "+x"(a.v));

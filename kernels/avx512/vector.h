@@ -32,7 +32,7 @@ struct Vector {
   void store(float* p, Mask mask) const { _mm512_mask_storeu_ps(p, mask, v); }
 };
 
-// Past the caches, to a place of whole vectors; finish_streams() comes before another thread may read it.
+// Stores past the caches; p is aligned to whole vectors. Call finish_streams() before another thread reads it.
 inline void stream(Vector a, idelta::Word* p) { _mm512_stream_ps(reinterpret_cast<float*>(p), a.v); }
 inline void finish_streams(Vector) { _mm_sfence(); }
 
@@ -41,13 +41,13 @@ inline Vector operator-(Vector a, Vector b) { return {_mm512_sub_ps(a.v, b.v)}; 
 inline Vector operator*(Vector a, Vector b) { return {_mm512_mul_ps(a.v, b.v)}; }
 inline Vector operator/(Vector a, Vector b) { return {_mm512_div_ps(a.v, b.v)}; }
 inline Vector fma(Vector a, Vector b, Vector c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
-// sum = a b + sum, in place: left to itself, GCC 12 lets sums wander between registers until one of them spills.
+// sum = a b + sum in place. Without assembly GCC 12 moves sums between registers until one spills.
 inline void accumulate(Vector& sum, Vector a, Vector b) {
   __asm__("vfmadd231ps %2, %1, %0" : "+v"(sum.v) : "v"(a.v), "v"(b.v));
 }
-// Nothing: to the compiler, p comes out of sum.
+// Does nothing, but tells the compiler that p depends on sum.
 inline void order_after(Vector& sum, const idelta::Word*& p) { __asm__("" : "+v"(sum.v), "+r"(p)); }
-// a, of which Clang knows nothing: see gradient_of().
+// a, opaque to Clang: see gradient_of().
 inline Vector opaque(Vector a) {
 #if defined(__clang__)
   __asm__("" : "+v"(a.v));
@@ -155,7 +155,7 @@ inline __attribute__((always_inline)) void transpose(Vector (&rows)[16]) {
   }
 }
 
-// bf16.h: two rows are brought together before anything is transposed, half the shuffles.
+// For bf16.h. Rows are paired before they are transposed, which halves the shuffles.
 inline __attribute__((always_inline)) void transpose_pairs(Vector (&rows)[16], Vector (&pairs)[8]) {
   const __m512i high_halves = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33,  //
                                                31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);

@@ -1,6 +1,5 @@
-// What AVX-512 BF16 adds to AVX-512: one kernel; src/core/machine/bf16_product.cc says where it is used.
-//
-// 14 x 32 as for fp32: a word of x and a word of D each hold a pair.
+// What AVX-512 BF16 adds to AVX-512: one kernel; src/core/machine/bf16_product.cc says where it is used. The tile is
+// that of fp32: a word of x and a word of D each hold a pair.
 #include "kernels/avx512/vector.h"
 
 namespace {
@@ -23,9 +22,9 @@ constexpr auto row_tile = tile_of_any_rows<DotForwardRows, Vector, 2, 1, 2, 3, 4
 
 void dot(const Bf16Block& b) {
   const ptrdiff_t tiles = (b.rows + kRows - 1) / kRows, height = (b.rows + tiles - 1) / tiles;
-  // One tile streams D, as many panels at once as it likes; several share each panel while it is in cache.
+  // A single row tile takes several panels at once. Several tiles share each panel while it is in cache.
   const ptrdiff_t width = tiles == 1 ? b.cols : kColumns;
-  const ptrdiff_t words = b.k / 2, share = b.panel_stride / tiles;  // of the next panel, fetched by a tile
+  const ptrdiff_t words = b.k / 2, share = b.panel_stride / tiles;  // each tile fetches that of the next panel
   for (ptrdiff_t j = 0; j < b.cols; j += width) {
     const Word* const panel = b.panels_hi + j / kColumns * b.panel_stride;
     const Word* next = panel + b.panel_stride;

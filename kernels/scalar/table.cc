@@ -1,5 +1,5 @@
-// The reference: complete, obvious, and bit for bit what every other ISA must return. The tiles are plain loops; what
-// is element-wise is shared with the other ISAs through a "register" of one float.
+// The reference: every other ISA must return the same bits. The tiles are plain loops; element-wise kernels are shared
+// with the other ISAs through a "register" of one float.
 #include "kernels/bf16.h"
 #include "kernels/elementwise.h"
 #include "kernels/epilogue.h"
@@ -22,7 +22,6 @@ float start_of(const Sums& sums, ptrdiff_t i, ptrdiff_t j) {
 
 float widened(uint32_t half) { return from_bits(half << 16).v; }
 
-// Reduction step p of a panel's column.
 struct F32Panel {
   const Word* rows;
   float at(ptrdiff_t p, ptrdiff_t column) const { return __builtin_bit_cast(float, rows[p * kColumns + column]); }
@@ -52,7 +51,7 @@ void forward(const ForwardTile& t) {
   }
 }
 
-// The order of vdpbf16ps: of a pair the odd step first, a fused multiply-add each.
+// The order of vdpbf16ps: the odd step of a pair first, then the even one, each a fused multiply-add.
 template <bool kSplit>
 void dot(const Bf16Block& b) {
   for (ptrdiff_t i = 0; i < b.rows; ++i) {

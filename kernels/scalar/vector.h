@@ -30,16 +30,8 @@ struct Vector {
   }
 };
 
-inline uint32_t bits(Vector a) {
-  uint32_t u;
-  memcpy(&u, &a.v, sizeof u);
-  return u;
-}
-inline Vector from_bits(uint32_t u) {
-  Vector a;
-  memcpy(&a.v, &u, sizeof u);
-  return a;
-}
+inline uint32_t bits(Vector a) { return __builtin_bit_cast(uint32_t, a.v); }
+inline Vector from_bits(uint32_t u) { return {__builtin_bit_cast(float, u)}; }
 
 inline Vector operator+(Vector a, Vector b) { return {a.v + b.v}; }
 inline Vector operator-(Vector a, Vector b) { return {a.v - b.v}; }
@@ -48,7 +40,7 @@ inline Vector operator/(Vector a, Vector b) { return {a.v / b.v}; }
 inline Vector operator|(Vector a, Vector b) { return from_bits(bits(a) | bits(b)); }
 inline Vector fma(Vector a, Vector b, Vector c) { return {__builtin_fmaf(a.v, b.v, c.v)}; }
 inline Vector fnma(Vector a, Vector b, Vector c) { return {__builtin_fmaf(-a.v, b.v, c.v)}; }
-// a, of which Clang knows nothing: see gradient_of(). Elsewhere than on x86 denormals are numbers like others.
+// a, opaque to Clang: see gradient_of(). Only x86 treats denormals as zero.
 inline Vector opaque(Vector a) {
 #if defined(__clang__) && defined(__x86_64__)
   __asm__("" : "+x"(a.v));

@@ -45,8 +45,7 @@ void pack_dz(const WeightsTask& task, Range rows) {
                                .ld = task.operands.lddz,
                                .width = plan.nr,
                                .dst = packed_panel(task, panels.begin) + rows.begin * plan.nr,
-                               .panel_stride = task.batch_rows() * plan.nr,
-                               .ahead = 0});
+                               .panel_stride = task.batch_rows() * plan.nr});
 }
 
 // Some rows at a time, so that their pages are looked up once for all columns.
@@ -62,8 +61,7 @@ void pack_x(const WeightsTask& task, Range block) {
                                  .ld = task.operands.ldx,
                                  .width = width,
                                  .dst = packed_block(task, block.begin) + row * width,
-                                 .panel_stride = 0,
-                                 .ahead = 0});
+                                 .panel_stride = 0});
   }
 }
 
