@@ -1,4 +1,4 @@
-// BF16 rounded: D and x in bf16, multiplied by vdpbf16ps or AMX's tiles; x's part of a x stays fp32.
+// BF16 rounded: D and x in bf16, multiplied by vdpbf16ps or AMX's tiles. a x uses x in fp32.
 #include "src/core/formats/panel_operator.h"
 #include "src/core/formats/rounded_product.h"
 
@@ -16,7 +16,7 @@ class RoundedOperator final : public PanelOperator {
   void multiply(const idelta_context& context, Multiplication& call) const override {
     multiply_rounded(context, context.kernels.bf16_dot, panels(), call);
   }
-  // vdpbf16ps takes the two steps of a pair in the other order: the last step passes through one rounding more.
+  // vdpbf16ps takes the odd step of a pair first, so that the last step passes through one rounding more.
   ErrorTerms error(const idelta_context& context, const Norms& norms) const override {
     const Roundings roundings = context.isa == IDELTA_ISA_AMX ? tile_roundings(k(), 1) : chain_roundings(k(), 3);
     return {.stored = norms.stored,

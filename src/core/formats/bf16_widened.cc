@@ -1,4 +1,4 @@
-// BF16 widened: D in bf16, which registers widen to fp32; the bits of F32 on the rounded D.
+// BF16 widened: D in bf16, widened to fp32 in registers. Gives the bits of F32 with the rounded D.
 #include "src/core/formats/chain_product.h"
 #include "src/core/formats/panel_operator.h"
 

@@ -1,4 +1,4 @@
-// BF16X3: D and x as sums of two bf16 numbers, three of the four products, in AMX's tiles; elsewhere F32 is faster.
+// BF16X3: D and x are sums of two bf16 numbers; AMX's tiles make three of the four products. Elsewhere F32 is faster.
 #include "src/core/formats/f32.h"
 #include "src/core/formats/panel_operator.h"
 #include "src/core/formats/rounded_product.h"

@@ -1,5 +1,5 @@
-// Certificates: proved upper bounds of what a packed delta errs by (idelta_delta_info_t.certificate), from the measured
-// difference between D and what is stored of it.
+// Certificates: proved upper bounds of a packed delta's error (idelta_delta_info_t.certificate), from the measured
+// difference between D and what is stored.
 #ifndef IDELTA_CORE_FORMATS_CERTIFICATE_H
 #define IDELTA_CORE_FORMATS_CERTIFICATE_H
 
@@ -9,16 +9,16 @@
 
 namespace idelta::core {
 
-// Upper bounds of spectral norms that an operator and the one of the other direction have in common.
+// Upper bounds of spectral norms, the same for both directions of a delta.
 struct Norms {
   double stored;  // of D - D~: what storing drops
   double values;  // of D~; LOW_RANK: of U
   double second;  // of the second of two bf16 numbers; LOW_RANK: of V; else 0
-  // LOW_RANK's forward direction, when D is there: of U^T U - I, and of U^T (D - U V), what U still reaches of it.
+  // LOW_RANK's forward direction, if measured against D: of U^T U - I and of U^T (D - U V).
   double departure = std::numeric_limits<double>::infinity(), overlap = 0;
 };
 
-// What an operator errs by for a row x, before the last rounding: multiples of ||x||_2.
+// The error of an operator for a row x before the last rounding, in multiples of ||x||_2.
 struct ErrorTerms {
   double stored = 0;        // || x (B - B~) ||_2
   double rounded_rows = 0;  // || (x - x~) B~ ||_2, where x is rounded, too
@@ -28,14 +28,14 @@ struct ErrorTerms {
 // Of ||x||_2, for every row of finite x at the unscaled range of fp32, before activation and with b = 0.
 double certificate(const ErrorTerms& terms, float identity_scale);
 
-// How an operator rounds the sum of an element.
+// The roundings in the sum of one element.
 struct Roundings {
-  std::vector<double> of_step;  // relative, of the term of a reduction step, the last one of a x + sum among them
+  std::vector<double> of_step;  // relative error of a step's term, including the rounding of a x + sum
   double of_norm;               // of all sums of a row together, relative to ||x|| ||B||
 };
 // A chain of multiply-adds over k steps, the last term of which passes through `least` roundings.
 Roundings chain_roundings(int64_t k, int64_t least);
-// AMX's tiles: of each `products` products, 16 terms at most in a chain, then one addition a step of 32.
+// AMX's tiles, for each of `products` products: chains of at most 16 terms, then one addition for 32 steps.
 Roundings tile_roundings(int64_t k, int64_t products);
 
 // ErrorTerms::sums of B~ (k x cols, dense) whose norm is at most `norm`, for rows at most size_of_rows ||x||.
@@ -48,8 +48,7 @@ double error_of_two_sums(double first_sums, double first_norm, double second_sum
 // Rounding to bf16: relative to the number, and to what it is rounded to.
 inline constexpr double kBf16Rounding = 1.0 / 257, kBf16HalfUlp = 0x1p-8;
 
-// What SGEMM with W = a I + D, rounded to fp32, may err by in the worst case: the bound that certifies F32, applied to
-// W, rounded down.
+// The worst-case error of SGEMM with W = a I + D rounded to fp32: F32's bound applied to W, rounded down.
 double sgemm_error(int64_t n, const std::vector<float>& D, float identity_scale);
 
 }  // namespace idelta::core

@@ -5,7 +5,7 @@
 namespace idelta::core {
 namespace {
 
-// How many panels one row tile is given at once when B is streamed: more streams than that gain nothing.
+// Panels that a single row tile gets at once. More gain nothing.
 constexpr int64_t kWidePanels = 4;
 
 struct ChainShape {
@@ -49,7 +49,7 @@ struct ChainProduct {
     if (call.errors.wanted())
       call.errors.write(tiles.context.kernels, block.rows, block.at, block.ld, tiles.panels.k());
   }
-  // Panels that stay in L2 leave room for the rows that come next: 4 % at n = 256, m = 4096 (Zen 4, 2026-11).
+  // Where the panels stay in L2, the next rows are prefetched: 4 % at n = 256, m = 4096 (Zen 4, 2026-11).
   void multiply(const RowBlock& block, Range panels, float* partial) const {
     const int64_t k = tiles.panels.k();
     if (block.next.size() == 0 || k < kShortRows || tiles.streams()) return tiles.multiply(block, panels, partial);
@@ -63,11 +63,10 @@ struct ChainProduct {
 void ChainTiles::multiply(const RowBlock& block, Range columns, float* partial, FetchAhead ahead) const {
   const int64_t k = panels.k(), nr = panels.nr(), m = block.rows.size();
   const int64_t height = even_tile(m, kernel.mr), count = m <= height ? 1 : ceil_div(m, height);
-  // One tile streams B: as many panels at once as the kernel likes. Several share each panel while it is in L2, and
-  // bring the next one there.
+  // A single row tile takes several panels at once. Several tiles share each panel in L2 and prefetch the next one.
   const int64_t together = count == 1 ? kWidePanels : 1;
   const bool fetches = !ahead.given() && count > 1 && streams();
-  for (int64_t step = 0; step == 0 || step < k; step += kc) {  // once without a reduction: a residual and a bias
+  for (int64_t step = 0; step == 0 || step < k; step += kc) {  // once even if k = 0: a x + b is left
     const Range reduction{step, std::min(step + kc, k)};
     const int64_t words = panels.words_of(reduction.size());
     for (Range group = panels.first_alike(columns, together), next; group.size() > 0; group = next) {

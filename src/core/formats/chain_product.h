@@ -1,4 +1,4 @@
-// Multiplying rows in fp32 with panels, one chain of multiply-adds an element: F32, BF16 widened, both halves of
+// Multiplies rows in fp32 with panels, one chain of multiply-adds for each element: F32, BF16 widened, both halves of
 // LOW_RANK.
 #ifndef IDELTA_CORE_FORMATS_CHAIN_PRODUCT_H
 #define IDELTA_CORE_FORMATS_CHAIN_PRODUCT_H
@@ -12,19 +12,19 @@ namespace idelta::core {
 
 using ChainKernel = Kernel<ForwardTile>;
 
-// Memory that tiles bring to L2 for whoever comes next, a line with each word of their reduction.
+// Memory that tiles prefetch to L2, a line with each word of their reduction.
 class FetchAhead {
  public:
   FetchAhead() = default;
-  // So many words, by so many tiles.
+  // `words` words, shared among `tiles` tiles.
   FetchAhead(const Word* at, int64_t words, int64_t tiles) : at_(at), share_(ceil_div(words, tiles)) {}
-  // Rows of `width`, with what lies between them, unless that is more than they are.
+  // Rows of `width` floats and the gaps between them; nothing if the gaps are larger than the rows.
   FetchAhead(const float* first, int64_t ld, int64_t rows, int64_t width, int64_t tiles) {
     if (first && rows > 0 && ld < 2 * width) *this = {words_of(first), rows * ld, tiles};
   }
 
   bool given() const { return at_; }
-  // What the next tile fetches, in so many words of its reduction.
+  // The share of the next tile, whose reduction has `words` words.
   Fetch share(int64_t words) {
     if (!at_) return {};
     const Word* const at = at_;
@@ -44,33 +44,32 @@ struct ChainTiles {
   const Panels& panels;
   int64_t kc;  // reduction steps at a time, 1 or more
 
-  // Whether the panels come from beyond L2.
+  // Whether the panels do not fit into L2.
   bool streams() const { return static_cast<int64_t>(panels.bytes()) > context.caches.l2; }
-  // Calls of the kernel for so many rows and panels.
+  // The number of calls of the kernel for `rows` rows and `columns` panels.
   int64_t tiles(int64_t rows, int64_t columns) const {
     return ceil_div(rows, kernel.mr) * columns * ceil_div(panels.k(), kc);
   }
-  // The rows that the same task makes next, fetched by so many tiles.
+  // The rows that the same task takes next, prefetched by `tiles` tiles.
   static FetchAhead rows_after(const RowBlock& block, const Rows& rows, int64_t width, int64_t tiles) {
     return {rows.src + block.next.begin * rows.ld, rows.ld, block.next.size(), width, tiles};
   }
-  // partial: where sums wait between blocks of the reduction, if there are several. ahead: what is fetched meanwhile;
-  // if nothing, the panels themselves where that pays.
+  // partial: memory for sums between blocks of the reduction. ahead: what is prefetched; by default the next panels
+  // where that pays.
   void multiply(const RowBlock& block, Range columns, float* partial, FetchAhead ahead = {}) const;
 
  private:
-  struct Part {  // of the product of a block
+  struct Part {
     int64_t row, rows;
     Range group, reduction;  // panels, steps
   };
   void multiply_tile(const RowBlock& block, const Part& part, const Sums& waiting, const Fetch& fetch) const;
 };
 
-// Of multiply_chains(), for m >= 1 rows and any B of k x cols.
+// The workspace of multiply_chains() for m >= 1 rows and any B of k x cols.
 size_t chains_workspace_bytes(const idelta_context& context, const ChainKernel& kernel, int64_t m, int64_t k,
                               int64_t cols);
 
-// A whole call.
 void multiply_chains(const idelta_context& context, const ChainKernel& kernel, const Panels& panels,
                      Multiplication& call);
 

@@ -37,7 +37,6 @@ uint64_t checksum_of(const Header& h) {
   return sum;
 }
 
-// In fp64.
 struct EntryNorms {
   double frobenius = 0, one = 0, inf = 0, max = 0;
 };
@@ -70,13 +69,13 @@ EntryNorms entry_norms(const std::vector<float>& D, int64_t n) {
   throw Failure(IDELTA_TOLERANCE_NOT_MET, text);
 }
 
-// The tolerance as a number; D: a function that gives it dense, in x out.
+// The tolerance as a number. D() returns D dense, in x out.
 template <class Dense>
 double limit_of(const Header& h, const Dense& D) {
   return h.tolerance == IDELTA_TOLERANCE_SGEMM ? sgemm_error(h.n, D(), h.identity_scale) : h.tolerance;
 }
 
-// In x out, whichever direction is packed.
+// D in x out, whichever direction is packed.
 std::vector<float> unpacked(const idelta_context& context, const Packed& packed, int64_t n) {
   std::vector<float> D(static_cast<size_t>(n * n));
   packed.any().unpack(context, D.data(), n);
@@ -88,7 +87,7 @@ struct Choice {
   Packed packed;
 };
 
-// The first of `formats` whose certificate is within the tolerance; a refusal changes nothing.
+// The first of `formats` whose certificate is within the tolerance.
 Choice pack_first_within(const idelta_context& context, const Header& h, std::span<const Format* const> formats,
                          const MatrixView& D) {
   const double limit = limit_of(h, [&] { return dense(D, h.n, h.n); });
@@ -123,7 +122,7 @@ Header header_of(const idelta_context& context, int64_t n, const idelta_delta_op
           .tolerance = options.tolerance};
 }
 
-// Of given factors, whose rank is not chosen.
+// For given factors, whose rank is not chosen.
 void check_tolerance(const idelta_context& context, const Header& h, const Packed& packed) {
   if (h.tolerance == 0) return;
   const double limit = limit_of(h, [&] { return unpacked(context, packed, h.n); });
@@ -153,7 +152,7 @@ idelta_delta* pack_delta(const idelta_context& context, int64_t n, const float* 
                                      {D, ldd, h.transposed}));
 }
 
-// A repack refactorises another D: to the same rank.
+// The header keeps the rank: a repack factorises another D to the same rank.
 idelta_delta* pack_delta_factors(const idelta_context& context, int64_t n, int64_t r, const MatrixView& U,
                                  const MatrixView& V, const idelta_delta_options& options) {
   Header h = header_of(context, n, options);

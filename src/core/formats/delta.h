@@ -1,4 +1,4 @@
-// A packed delta: the operators of the directions that were asked for, and the header that every call checks.
+// A packed delta: the operators of the requested directions, and the header that every call checks.
 #ifndef IDELTA_CORE_FORMATS_DELTA_H
 #define IDELTA_CORE_FORMATS_DELTA_H
 
@@ -13,12 +13,12 @@
 
 namespace idelta::core {
 
-// A delta's row bound, made by the first forward that wants it. Many threads may ask at once; whoever changes the delta
-// has it alone.
+// A delta's row bound, made by the first forward that needs it. Many threads may call get() at once; a delta that is
+// being changed has no other users.
 class KnownRowBound {
  public:
-  // make() runs unlocked: on the caller's threads it may meet another forward of the same delta. The first result
-  // stays; all are the same bits.
+  // make() runs unlocked, because on the caller's threads it may run another forward of the same delta. All results
+  // have the same bits; the first is kept.
   template <class Make>
   RowBound get(const Make& make) {
     if (const std::optional<RowBound> known = now()) return *known;
@@ -42,8 +42,7 @@ class KnownRowBound {
 }  // namespace idelta::core
 
 struct idelta_delta {
-  // Checked on entry of every call: tells a live delta of this library from anything else, and this ISA's from
-  // another's.
+  // Checked on entry of every call: whether this is a live delta of this library, packed for this ISA.
   struct Header {
     uint64_t magic;
     uint32_t version;
@@ -53,17 +52,17 @@ struct idelta_delta {
     idelta_passes passes;
     int64_t n;
     int64_t nr;    // panel width of F32
-    int64_t rank;  // asked for; 0: not said
+    int64_t rank;  // asked for; 0: left open
     float identity_scale;
-    bool transposed;   // as given: out x in
-    double tolerance;  // of every pack; 0: none, or IDELTA_TOLERANCE_SGEMM
+    bool transposed;   // D is given out x in
+    double tolerance;  // holds for repacks, too; 0: none, or IDELTA_TOLERANCE_SGEMM
   };
   Header header;
   uint64_t checksum;  // of the header
   idelta::core::Packed packed;
   mutable idelta::core::KnownRowBound row_bound;
 
-  ~idelta_delta();  // spoils the magic, so that use after destroy is an error while the memory lasts
+  ~idelta_delta();  // clears the magic, so that most uses after destroy are found
 };
 
 namespace idelta::core {
@@ -81,10 +80,10 @@ void unpack_delta(const idelta_context& context, const idelta_delta& delta, floa
 Factors unpack_delta_factors(const idelta_context& context, const idelta_delta& delta);
 idelta_delta_info_t delta_info(const idelta_context& context, const idelta_delta& delta);
 RowBound row_bound_of(const idelta_context& context, const idelta_delta& delta);  // of forward, which must be packed
-// Once D has been stepped: what was measured of it no longer holds.
+// Called once D has been stepped.
 void forget_measurements(idelta_delta& delta);
 
-// Throws Failure unless `delta` is whole, was packed for this context's ISA and way to multiply, and has this pass.
+// Throws Failure unless `delta` is intact, was packed for this context's ISA and bf16 product, and has this pass.
 void check_delta(const idelta_context& context, const idelta_delta* delta, idelta_passes pass);
 
 }  // namespace idelta::core

@@ -1,4 +1,5 @@
-// Products of unpacked matrices by the kernels of F32, for packing: the same bits on every ISA and at any thread count.
+// Products of unpacked matrices, for packing, by the kernels of F32: the same bits on every ISA with any number of
+// threads.
 #ifndef IDELTA_CORE_FORMATS_DENSE_PRODUCT_H
 #define IDELTA_CORE_FORMATS_DENSE_PRODUCT_H
 

@@ -16,7 +16,7 @@ class F32Operator final : public PanelOperator {
   ErrorTerms error(const idelta_context& context, const Norms& norms) const override;
 
   using PanelOperator::panels;
-  double sums(double norm) const;  // ErrorTerms::sums, if that is the norm of what is stored
+  double sums(double norm) const;  // ErrorTerms::sums of a stored matrix of this norm
 };
 
 extern const Format kF32;

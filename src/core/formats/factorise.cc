@@ -23,8 +23,8 @@ std::vector<float> random_signs(int64_t count) {
   return signs;
 }
 
-// What D is multiplied by first. All directions are the identity's: of few signs some rows would be alike, and what
-// they miss no power iteration brings back.
+// What D is multiplied by first. If all directions are wanted it is the identity: at small n a matrix of signs may be
+// singular, and no power iteration brings back a lost direction.
 std::vector<float> test_matrix(int64_t n, int64_t count) {
   if (count < n) return random_signs(n * count);
   std::vector<float> identity(static_cast<size_t>(n * n));
@@ -32,7 +32,7 @@ std::vector<float> test_matrix(int64_t n, int64_t count) {
   return identity;
 }
 
-// An orthonormal basis of what D maps the columns of X (n x count) to.
+// An orthonormal basis of the columns of D X; X is n x count.
 Thin range_of(const idelta_context& context, int64_t n, const std::vector<float>& D, const std::vector<float>& X,
               int64_t count) {
   std::vector<float> Y(static_cast<size_t>(n * count));
@@ -65,7 +65,7 @@ int64_t Subspace::numerical_rank() const {
   return std::count_if(sigma.begin(), sigma.end(), [&](double s) { return s > least; });
 }
 
-// Two power iterations: singular values that are nearly alike at the cut are told apart well enough.
+// Two power iterations separate singular values that are close to each other well enough.
 Subspace leading_subspace(const idelta_context& context, int64_t n, const std::vector<float>& given, int64_t count) {
   constexpr int kPowers = 2;
   const Scaled scaled(given);

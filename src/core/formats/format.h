@@ -1,5 +1,5 @@
-// A format in two types: an Operator holds, multiplies and judges one direction of a packed delta; a Format makes the
-// operators. One file a format beside this one; list.cc is all of them on one screen.
+// The two types of a format: an Operator holds, multiplies and certifies one direction of a packed delta; a Format
+// makes operators. Each format has a file beside this one; list.cc lists them.
 #ifndef IDELTA_CORE_FORMATS_FORMAT_H
 #define IDELTA_CORE_FORMATS_FORMAT_H
 
@@ -32,28 +32,27 @@ class Operator {
   virtual size_t workspace_bytes(const idelta_context& context, int64_t m) const = 0;  // of multiply() for m >= 1 rows
   virtual void multiply(const idelta_context& context, Multiplication& call) const = 0;
 
-  virtual void unpack(const idelta_context& context, float* B, int64_t ld) const = 0;  // B as it is multiplied
+  virtual void unpack(const idelta_context& context, float* B, int64_t ld) const = 0;  // the B that is multiplied
   virtual size_t bytes() const = 0;
-  virtual double zero_share() const = 0;      // of the multiplication, skipped because B is exactly zero there
+  virtual double zero_share() const = 0;      // of the multiplication that is skipped because B is zero
   virtual int64_t rank() const { return 0; }  // LOW_RANK's
 
-  // Spectral norms that do not depend on the direction, measured against the dense B (row-major, no gaps), or bounded
-  // from what is stored if B is null.
+  // Measured against the dense B (row-major, no gaps); if B is null, bounded from what is stored.
   virtual Norms norms(const idelta_context& context, const float* B) const = 0;
   virtual ErrorTerms error(const idelta_context& context, const Norms& norms) const = 0;
-  // The same of single rows of forward.
+  // The error of single rows of forward.
   virtual RowBound row_bound(const idelta_context& context, const Norms& norms, float identity_scale) const = 0;
 
-  // Packs another B of the same size into the same memory; false, and nothing is changed, where that cannot be.
+  // Packs another B of the same size into the same memory. Returns false, unchanged, if the format cannot.
   virtual bool repack(const idelta_context& /*context*/, const MatrixView& /*B*/) { return false; }
-  // The panels that an update may write with each step; null: it has to pack again.
+  // The panels that an update writes with each step; null: D is packed again.
   virtual Panels* steppable() { return nullptr; }
 
  private:
   int64_t k_, cols_;
 };
 
-// A packed delta's directions, as far as they were asked for, and what was measured of them against D.
+// The requested directions of a delta, and the norms measured against D.
 struct Packed {
   std::unique_ptr<Operator> forward, backward;
   std::optional<Norms> norms;  // none: nothing was measured
@@ -61,11 +60,10 @@ struct Packed {
   const Operator& any() const { return forward ? *forward : *backward; }
 };
 
-// What packing is asked for.
 struct PackOptions {
   idelta_passes passes;
   float identity_scale;
-  int64_t rank;      // LOW_RANK's at most; 0: not said
+  int64_t rank;      // LOW_RANK: at most; 0: left open
   double tolerance;  // of the certificates of the passes; 0: no demand
 };
 
@@ -73,16 +71,15 @@ struct Format {
   idelta_format id;
   const char* name;
   bool (*runs)(const idelta_context& context);
-  const Format* stands_in;  // where it does not run: another one, faster and no less accurate; null: it runs everywhere
-  bool exact;               // D~ is D to the bit, so that it may be the optimiser's master
+  const Format* stands_in;  // replaces it where it does not run, no less accurate; null: it runs everywhere
+  bool exact;               // stores the bits of D, so that it may be the optimiser's master
   bool trains;              // idelta_update can step it
-  int64_t
-      gradient_planes;  // bf16 numbers for each operand of x^T dz: 0 multiplies in fp32; -1: x^T dz has no such format
-  // Packs D, n x n. Where the tolerance has a say in how (LOW_RANK's rank), it has been heeded if it can be met.
+  int64_t gradient_planes;  // bf16 numbers an operand of x^T dz: 0: fp32; -1: not for x^T dz
+  // Packs D, n x n. LOW_RANK chooses its rank by the tolerance.
   Packed (*pack)(const idelta_context& context, int64_t n, const MatrixView& D, const PackOptions& options);
 };
 
-// What was measured of a pack against D, or what bounds it from what is stored.
+// The measured norms, or bounds from what is stored.
 Norms norms_of(const idelta_context& context, const Packed& packed);
 
 // The largest certificate of the passes that are packed.

@@ -1,5 +1,5 @@
-// Lanczos' iteration proposes t, and a Cholesky factorisation of t I - S that runs to completion proves it: a proposal
-// that is too low costs time, and nothing else.
+// Lanczos' iteration proposes t. A Cholesky factorisation of t I - S that completes proves it. A t that is too low
+// costs only time.
 //
 // The proof (Rump, Verification of positive definiteness, BIT 2006). Let T be t I - S as computed and R the computed
 // factor. Then |T - R^T R| <= gamma(n + 1) |R|^T |R| with u = 2^-53, in any order of the sums (Higham, Accuracy and
@@ -19,7 +19,7 @@ namespace idelta::core {
 namespace {
 
 double dot(const double* a, const double* b, int64_t count) {
-  double sums[8] = {};  // side by side, for speed: one chain waits for itself
+  double sums[8] = {};  // eight chains hide the latency of an addition
   int64_t j = 0;
   for (; j + 8 <= count; j += 8) {
     for (int64_t c = 0; c < 8; ++c) sums[c] += a[j + c] * b[j + c];
@@ -28,7 +28,7 @@ double dot(const double* a, const double* b, int64_t count) {
   return std::accumulate(sums, sums + 8, 0.0);
 }
 
-// A direction that no structure of S is likely to be orthogonal to, by arithmetic that is the same everywhere.
+// A fixed vector that is unlikely to be orthogonal to the leading eigenvector, with the same bits everywhere.
 std::vector<double> start_of(int64_t n) {
   constexpr double kGoldenRatio = 0.61803398874989485;
   std::vector<double> v(static_cast<size_t>(n));
@@ -41,8 +41,8 @@ std::vector<double> start_of(int64_t n) {
   return v;
 }
 
-// An estimate of S' largest eigenvalue by Lanczos' iteration, and a distance within which S has an eigenvalue, as a
-// rule the largest. Where eigenvalues crowd, the largest is nearer than that: kNear of the spectrum's width.
+// Lanczos' estimate of the largest eigenvalue of S. Within `distance` of it S has an eigenvalue, usually the largest.
+// Where eigenvalues crowd, kNear of the spectrum's width is a closer guess.
 struct Estimate {
   double largest, distance;
 };
@@ -74,9 +74,9 @@ Estimate lanczos(int64_t n, const std::vector<double>& S) {
   return {largest, std::min(kNear * width, beta * std::fabs(eigen.vectors.row(steps - 1)[0]))};
 }
 
-constexpr int64_t kTogether = 8;  // rows of the factor that are taken from a row at once: as many loads a store
+constexpr int64_t kTogether = 8;  // rows of the factor that are subtracted at once: 8 loads for each store
 
-// row -= sum_p rows[p][i] rows[p], from column i; rows lie n apart.
+// row -= sum_p rows[p][i] rows[p], from column i on; the row stride is n.
 void subtract(const double* __restrict rows, int64_t n, int64_t i, double* __restrict row) {
   double factor[kTogether];
   for (int64_t p = 0; p < kTogether; ++p) factor[p] = rows[p * n + i];
@@ -87,7 +87,7 @@ void subtract(const double* __restrict rows, int64_t n, int64_t i, double* __res
   }
 }
 
-// The rows [begin, end) of the factor, of which those before are taken out.
+// Rows [begin, end) of the factor; the rows before them are already subtracted.
 bool factor_rows(double* T, int64_t n, int64_t begin, int64_t end) {
   for (int64_t k = begin; k < end; ++k) {
     double* const row = T + k * n;
@@ -103,11 +103,11 @@ bool factor_rows(double* T, int64_t n, int64_t begin, int64_t end) {
   return true;
 }
 
-// Whether T (n x n; its upper triangle, which becomes the factor) = R^T R. Blocks of rows share what they are taken
-// from while it is in cache; the order of an element's sum is that of the rows.
+// Factorises T = R^T R (n x n, in its upper triangle); returns whether that completes. Each element's sum goes by rows
+// in order, whatever the number of threads.
 bool cholesky_completes(const idelta_context& context, int64_t n, double* T) {
   constexpr int64_t kBlock = 4 * kTogether;
-  constexpr double kCost = 8;  // of a multiply-add of fp64, in those of the kernels
+  constexpr double kCost = 8;  // of a multiply-add here, in multiply-adds of the kernels
   const int64_t tasks = context.parallel.threads();
   for (int64_t begin = 0; begin < n; begin += kBlock) {
     const int64_t end = std::min(begin + kBlock, n), left = n - end;

@@ -9,9 +9,9 @@
 
 namespace idelta::core {
 
-// From above, for S (n x n) symmetric with entries below 2^300. As a rule it is off by `near` (> 0), or what Lanczos'
-// iteration is off by if that is more, at most 0.4 % of the distance between the smallest and the largest eigenvalue.
-// The same bits at any thread count.
+// An upper bound for symmetric S (n x n) with entries below 2^300. It is usually too large by `near` (> 0), or by the
+// error of Lanczos' iteration if that is more, at most 0.4 % of the spectrum's width. The same bits with any number of
+// threads.
 double largest_eigenvalue_bound(const idelta_context& context, int64_t n, const std::vector<double>& S, double near);
 
 }  // namespace idelta::core

@@ -9,7 +9,7 @@ extern const Format kBf16Rounded, kBf16Widened, kBf16x3, kF32, kLowRank;
 
 namespace {
 
-// A format is a file beside this one and a line here. LOW_RANK is not AUTO's: what it costs depends on the rank.
+// To add a format: a file beside this one and a line here. AUTO leaves out LOW_RANK, whose cost depends on the rank.
 constexpr const Format* kFastestFirst[] = {
     &kBf16Rounded, &kBf16Widened, &kBf16x3, &kF32, &kLowRank,
 };

@@ -1,4 +1,4 @@
-// All formats: AUTO's order, and the format that does the work of the one asked for.
+// The list of all formats.
 #ifndef IDELTA_CORE_FORMATS_LIST_H
 #define IDELTA_CORE_FORMATS_LIST_H
 
@@ -8,15 +8,15 @@
 
 namespace idelta::core {
 
-// Fastest first, those of AUTO before those that are only taken by name.
+// Fastest first; those that AUTO never takes come last.
 std::span<const Format* const> all_formats();
 // What AUTO tries in turn; the last is F32.
 std::span<const Format* const> automatic_formats();
 
-// The format of this id that this context runs, or what stands in for it; null: there is no such id.
+// The format of this id that this context runs, or its stand-in; null: there is no such id.
 const Format* format_for(const idelta_context& context, idelta_format id);
 
-// "auto" too, and fit for all uses; null and false for none of ours.
+// Both know AUTO; null and false for an unknown id.
 const char* format_name(idelta_format id);
 bool multiplies_gradients(idelta_format id);  // x^T dz
 

@@ -16,8 +16,8 @@
 namespace idelta::core {
 namespace {
 
-// A task takes a block of rows at a time: t = rows U (block x r) stays in its cache, y = act(a x + t V + b) leaves at
-// once. Rows alone are cut: each of few rows costs some microseconds.
+// A task takes a block of rows at a time: t = rows U (block x r) stays in its cache for y = act(a x + t V + b). Work is
+// cut by rows only: few rows take only microseconds.
 struct Plan : RowsPlan {
   int64_t second_kc;
   int64_t sums;  // floats of `partial` before t
@@ -58,9 +58,9 @@ struct LowRankProduct {
   bool prepares() const { return false; }
   void prepare(const RowBlock&) const {}
 
-  // Both halves share what lies in memory: the first, whose tiles store little, fetches the rows that the second will
-  // write, and the second the rows that come next: m = 4096, n = 794, rank 32 forward 1.28 times as fast, backward_data
-  // 1.2 times (Zen 4, 2026-11). Row errors come between them: t is there, and y, which may be x, is not.
+  // The first half prefetches the rows that the second will write, and the second the next rows of x: forward of m =
+  // 4096, n = 794, rank 32 is 1.28 times as fast (Zen 4, 2026-11). Row errors are computed between the halves: they
+  // need t, and x, which y may overwrite.
   void multiply(const RowBlock& block, Range /*all of second*/, float* partial) const {
     const int64_t m = block.rows.size(), n = first.k(), rank = first.cols();
     float* const t = partial + plan.sums;
@@ -104,7 +104,7 @@ class LowRankOperator final : public Operator {
     return static_cast<size_t>(plan_for(context, m, k(), rank()).floats()) * sizeof(float);
   }
 
-  // y may be x: a block's t is there before any of its y, and the residual is read where y is written.
+  // y may be x: all of a block's t is computed before any y, and the residual is read just before y is written.
   void multiply(const idelta_context& context, Multiplication& call) const override {
     const Plan plan = plan_for(context, call.m, k(), rank());
     const CallRows rows(context, call, k(), cols(), context.kernels.f32_forward.nr,
@@ -121,12 +121,11 @@ class LowRankOperator final : public Operator {
   double zero_share() const override { return (first_.zero_share() + second_.zero_share()) / 2; }
   int64_t rank() const override { return first_.cols(); }
 
-  // What is left of B, as first second - B: that comes from a chain of r + 1 terms, of which the product's are off by
-  // the rounding of r + 1 partial products and B's by u of the result; and an entry by 2^-126 more for each of r + 2
-  // numbers that may be below the range of fp32.
+  // E = first second - B. It is computed by chains of r + 1 terms. Their error: r + 1 roundings of partial products, u
+  // of the result for B's term, and 2^-126 an entry for each of r + 2 numbers that may underflow.
   struct Rest {
     std::vector<float> computed;
-    double norm, error;  // of what is computed; and by how much that is off
+    double norm, error;  // norm of `computed`, and of its difference from E
   };
   Rest rest(const idelta_context& context, const float* B, const Norms& norms) const {
     Rest rest{times(context, -1, B), 0, 0};
@@ -143,7 +142,7 @@ class LowRankOperator final : public Operator {
     const Norms norms = norms_of_factors(context);
     return with_rest(context, norms, rest(context, B, norms));
   }
-  // The same for those who keep it, and what V reaches of the rest. Of the forward direction.
+  // For the forward direction: the norms as a proof that callers can store, with V's overlap.
   idelta_low_rank_proof proof(const idelta_context& context, const float* D) const {
     const Norms of_both = norms_of_factors(context);
     const Rest E = rest(context, D, of_both);
@@ -160,7 +159,7 @@ class LowRankOperator final : public Operator {
         overlap_bound(context, n, r, {columns, norms.second}, {transposed, E.norm}) + norms.second * E.error;
     return proof;
   }
-  // The same as if nothing were dropped.
+  // The norms as if nothing were dropped.
   Norms norms_of_factors(const idelta_context& context) const {
     const double of_first = spectral_bound(context, k(), rank(), unpacked(context, first_));
     const double of_second = spectral_bound(context, rank(), cols(), unpacked(context, second_));
@@ -172,7 +171,7 @@ class LowRankOperator final : public Operator {
             .sums = error_of_two_sums(first_.sums(of_first), of_first, second_.sums(of_second), of_second)};
   }
 
-  // Forward's alone is asked for: first is U.
+  // Called for forward only: first is U.
   RowBound row_bound(const idelta_context& context, const Norms& norms, float identity_scale) const override {
     const auto terms = [&](const F32Operator& factor, double norm) {
       return FactorTerms{norm, frobenius(unpacked(context, factor)), factor.sums(norm)};
@@ -206,7 +205,7 @@ class LowRankOperator final : public Operator {
     return transposed_ ? std::pair{norms.second, norms.values} : std::pair{norms.values, norms.second};
   }
 
-  // first second + scale B (B dense; null: without).
+  // first second + scale B, B dense or null.
   std::vector<float> times(const idelta_context& context, float scale, const float* B) const {
     const std::vector<float> rows = unpacked(context, first_), zeros(static_cast<size_t>(cols()));
     std::vector<float> out(static_cast<size_t>(k() * cols()));
@@ -226,7 +225,7 @@ class LowRankOperator final : public Operator {
   bool transposed_;
 };
 
-// The directions that are asked for, not measured yet.
+// The requested directions, not yet measured.
 Packed packed_of(const idelta_context& context, const Factors& factors, idelta_passes passes) {
   const MatrixView U{factors.U.data(), factors.rank}, V{factors.V.data(), factors.n};
   const int64_t n = factors.n, r = factors.rank;
@@ -256,7 +255,7 @@ Packed packed_and_measured(const idelta_context& context, Factors found, const s
   return packed;
 }
 
-// Singular values beyond those that are wanted, so that these are found well.
+// More singular values than wanted are computed, so that the wanted ones are accurate.
 constexpr int64_t kSpare = 16;
 
 Packed pack_by_rank(const idelta_context& context, int64_t n, const std::vector<float>& D, const PackOptions& options) {
@@ -265,8 +264,8 @@ Packed pack_by_rank(const idelta_context& context, int64_t n, const std::vector<
   return packed_and_measured(context, factors_of(context, n, D, subspace, rank), D, options.passes);
 }
 
-// Whether no rank up to `most` can drop as little as `limit`: even the best one leaves so much of D's squares to the
-// n - most directions that are left.
+// Whether no rank up to `most` can drop as little as `limit`: even the best leaves too large squares to the other
+// n - most directions.
 bool out_of_reach(const Subspace& subspace, double squares, int64_t most, double limit) {
   const auto found = static_cast<int64_t>(subspace.sigma.size());
   for (const double s : subspace.sigma) squares -= s * s;
@@ -274,19 +273,18 @@ bool out_of_reach(const Subspace& subspace, double squares, int64_t most, double
   return squares > static_cast<double>(subspace.U.rows - most) * limit * limit;
 }
 
-// What roundings alone leave of a tolerance at this rank, and at any larger one: less than nothing, if it is not to be
-// met.
+// The tolerance minus the roundings at this rank. If it is negative, no larger rank can meet the tolerance.
 double left_by_roundings(const idelta_context& context, const Factors& factors, const PackOptions& options) {
   Packed packed = packed_of(context, factors, options.passes);
   packed.norms = static_cast<const LowRankOperator&>(packed.any()).norms_of_factors(context);
   return options.tolerance - largest_certificate(context, packed, options.identity_scale);
 }
 
-// The least rank whose certificate is within the tolerance, or the best that was tried. A rank beyond n / 2 costs more
-// than dense F32 and is not tried unless it is asked for.
+// The least rank whose certificate is within the tolerance, or the best one tried. A rank beyond n / 2 costs more than
+// dense F32 and is tried only if it is asked for.
 Packed pack_by_tolerance(const idelta_context& context, int64_t n, const std::vector<float>& D,
                          const PackOptions& options) {
-  constexpr double kMargin = 0.97;  // of singular values; what the bound of the norm and roundings take
+  constexpr double kMargin = 0.97;  // the norm's bound and roundings take the rest of the tolerance
   const int64_t most = options.rank > 0 ? std::min(options.rank, n) : (n + 1) / 2;
   const double squares = std::pow(frobenius(D), 2);
   for (int64_t count = std::min<int64_t>(n, 64);; count = std::min(n, 2 * count)) {
@@ -332,8 +330,8 @@ void check_finite(const char* name, int64_t cols, const std::vector<float>& valu
                                              " is not finite; format low_rank needs finite entries");
 }
 
-// The product of what was given is made by chains of fp64 and rounded once. A chain of r terms errs by at most r 2^-53
-// |U| |V|, and the norm of that by columns of U and rows of V, which may be of very unlike sizes.
+// D = U V is computed by chains in fp64 and rounded once. A chain of r terms errs by at most r 2^-53 |U| |V|. Its norm
+// is bounded by columns of U and rows of V, because their sizes may differ widely.
 Packed pack_factors(const idelta_context& context, const Factors& given, const PackOptions& options) {
   const Thin U(given.n, given.rank, given.U), V(given.rank, given.n, given.V), columns = U.transpose();
   const std::vector<float> D = multiply(U, V).rounded();

@@ -13,20 +13,20 @@ namespace idelta::core {
 
 extern const Format kLowRank;
 
-// Throws Failure unless all of `values`, row-major without gaps, `cols` to a row, are finite; transposed: of how the
-// caller has them.
+// Throws Failure unless all of `values` (rows of `cols`, without gaps) are finite. transposed: the caller's indices are
+// (column, row).
 void check_finite(const char* name, int64_t cols, const std::vector<float>& values, bool transposed);
 
-// Of given factors, U (n x r) and V (r x n), finite, whatever U is like; measured against their product.
+// Packs finite factors U (n x r) and V (r x n), measured against their product. U need not be orthonormal.
 Packed pack_factors(const idelta_context& context, const Factors& given, const PackOptions& options);
 
-// What is measured of factors against D (n x n, row-major without gaps), and a pack of them that takes it on trust.
+// Measures factors against D (n x n, row-major without gaps); packs factors with such a proof, unchecked.
 idelta_low_rank_proof measured_against(const idelta_context& context, const Factors& factors,
                                        const std::vector<float>& D);
 Packed pack_measured(const idelta_context& context, const Factors& factors, const idelta_low_rank_proof& proof,
                      idelta_passes passes);
 
-// U and V of a pack, as they are multiplied; none for other formats.
+// U and V of a pack; none for other formats.
 std::optional<Factors> factors_in(const idelta_context& context, const Packed& packed);
 
 }  // namespace idelta::core

@@ -1,4 +1,4 @@
-// Matrices where they lie.
+// Views of matrices, and copies.
 #ifndef IDELTA_CORE_FORMATS_MATRIX_H
 #define IDELTA_CORE_FORMATS_MATRIX_H
 
@@ -29,15 +29,15 @@ inline std::vector<float> dense(const MatrixView& A, int64_t rows, int64_t cols)
   return all;
 }
 
-// Of a denormal, too, which the floating-point mode of calls reads as zero.
+// The value of a denormal, too, which the floating-point mode of calls reads as zero.
 inline double exact(float a) {
   const auto bits = std::bit_cast<uint32_t>(a);
   if ((bits & 0x7f800000u) != 0) return static_cast<double>(a);
   return std::copysign(0x1p-149 * static_cast<double>(bits & 0x7fffffu), static_cast<double>(a));
 }
 
-// A 2^-exponent, whose largest entry lies between 1 and 2, so that no product of such matrices overflows; exact but for
-// what falls below 2^-126. `zero`: fp32 reads all of A as zero.
+// A 2^-exponent, whose largest entry is in [1, 2), so that products do not overflow. Exact except for entries that fall
+// below 2^-126. zero: fp32 reads all of A as zero.
 struct Scaled {
   std::vector<float> values;
   int exponent = 0;

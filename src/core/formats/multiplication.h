@@ -15,7 +15,7 @@ namespace idelta::core {
 inline constexpr ActivationArgs kIdentityActivation = {1, -std::numeric_limits<float>::infinity(),
                                                        std::numeric_limits<float>::infinity(), false};
 
-// The rows that are multiplied: x as it is, or dz = dy act'(y).
+// The rows that are multiplied: x, or dz = dy act'(y).
 struct Rows {
   const float* src;  // m x k
   int64_t ld;
@@ -26,7 +26,7 @@ struct Rows {
   int64_t lddz = 0;
 };
 
-// The kernel's call that writes dz = dy act'(y) of rows [range), k wide, to dst.
+// The kernel's arguments that write dz = dy act'(y) of some rows, k wide, to dst.
 inline CopyRows gradient_step(const Rows& rows, Range range, int64_t k, float* dst, int64_t ldd) {
   return {.rows = range.size(),
           .cols = k,
@@ -39,21 +39,21 @@ inline CopyRows gradient_step(const Rows& rows, Range range, int64_t k, float* d
           .gradient = rows.gradient};
 }
 
-// Sums that the products are added to; in formats of fp32 each element's chain goes on from there.
+// Sums that the products are added to. In fp32 each element's chain continues from there.
 struct Start {
-  const float* at = nullptr;  // m rows of whole panels: they reach past column `cols`; null: zero
+  const float* at = nullptr;  // m rows of whole panels, which reach past column `cols`; null: zero
   int64_t ld = 0;
 };
 
 struct Multiplication {
   int64_t m;
   Rows rows;
-  // residual null: it is the rows that are multiplied, which then must be as wide as the result; fetch_y is filled in.
+  // residual null: the multiplied rows, which then must be as wide as the result. fetch_y is filled in later.
   Epilogue epilogue;
   Start start{};
   OfferedWorkspace workspace{};
-  int64_t strips = 0;  // of rows that a domain's threads are cut into; 0: as the cost model chooses
-  RowErrors errors{};  // forward's, if they are wanted; rows.y is null then
+  int64_t strips = 0;  // row strips of each domain; 0: the cost model chooses
+  RowErrors errors{};  // of forward; rows.y is null if they are wanted
 };
 
 }  // namespace idelta::core

@@ -1,7 +1,6 @@
-// multiply_rows: out = act(a residual + start + rows B + b), which is forward of x by D and backward_data of dz by D^T,
-// in every format. The walk goes down: how the work is cut; each task's blocks of rows; each block is prepared, and
-// multiplied. Formats differ in a Product: what preparing a block means beyond copying it, and how it is multiplied.
-// Inline, for a call of one row of 64 is a thousand instructions altogether.
+// multiply_rows: out = act(a residual + start + rows B + b), which is forward (x D) and backward_data (dz D^T) in every
+// format. The work is cut into tasks, and a task's rows into blocks. Each block is prepared and multiplied. A format
+// brings a Product, which does both. Inline, because a call with n = 64, m = 1 takes only a thousand instructions.
 #ifndef IDELTA_CORE_FORMATS_MULTIPLY_ROWS_H
 #define IDELTA_CORE_FORMATS_MULTIPLY_ROWS_H
 
@@ -14,11 +13,11 @@
 
 namespace idelta::core {
 
-// How the work is cut. By rows alone, a task prepares a block of its rows at a time and multiplies it with all panels.
-// By panels too, all rows are prepared first, by everybody, and a task multiplies blocks of its rows with its panels.
+// How the work is cut. If only by rows, a task prepares and multiplies one block of its rows at a time. If also by
+// panels, all threads prepare all rows first, then each task multiplies its rows with its panels.
 struct RowsPlan {
   Partition partition;
-  double multiply_adds;  // of fp32, that take as long
+  double multiply_adds;  // of fp32 that take as long
   int64_t rows;          // of a block
   int64_t kc;            // reduction steps at a time, 1 or more
   int64_t prepared = 0;  // floats of the rows that are prepared at once
@@ -26,19 +25,19 @@ struct RowsPlan {
 
   Range first_block(Range of) const { return {of.begin, std::min(of.begin + rows, of.end)}; }
   bool shared() const { return partition.cuts_panels(); }
-  int64_t prepared_stride() const { return shared() ? 0 : task_stride(prepared, partition.tasks()); }  // between tasks'
+  int64_t prepared_stride() const { return shared() ? 0 : task_stride(prepared, partition.tasks()); }
   int64_t all_prepared() const { return shared() ? prepared : prepared_stride() * partition.tasks(); }
   int64_t floats() const { return all_prepared() + partial * partition.tasks(); }
 };
 
-// Some rows where they are multiplied, and what becomes of their products.
+// Some rows of a call, where they are read from and what is done with their products.
 struct RowBlock {
   Range rows;       // of the call's
   const float* at;  // the first of them in fp32
   int64_t ld;
-  Epilogue epilogue;  // from the first of them on
+  Epilogue epilogue;  // at the first of them
   Sums start;         // likewise; nr columns a panel
-  float* prepared;    // RowsPlan::prepared floats, of rows from `first` on
+  float* prepared;    // RowsPlan::prepared floats, for rows from `first` on
   int64_t first;
   Range next;  // the rows that the same task prepares next
 
@@ -48,17 +47,16 @@ struct RowBlock {
   }
 };
 
-// Row stride of a copy: an odd number of lines, so that the rows of a tile spread over all sets of L1.
+// Row stride of a copy: an odd number of lines, so that rows of a tile use different sets of L1.
 inline int64_t copy_stride(int64_t k) { return (ceil_div(k, kLine) | 1) * kLine; }
 
 // When the rows of a call are copied before they are multiplied.
 struct CopyRule {
-  bool colliding;  // if their stride crowds L1: as they lie is worth 2 % at n = 512 and 10 % at n = 64 (Zen 5, 2026-11)
-  bool overwritten;  // if y overwrites them, for a row is read again after some of its outputs are written
+  bool colliding;    // if their stride makes them share sets of L1
+  bool overwritten;  // if y overwrites them: rows are read again after some outputs are written
 };
 
-// The rows of a call: as they are given, in dz = dy act'(y) if that is wanted, or in a copy. The one place where the
-// call's epilogue is completed.
+// The rows of a call: in place, in the caller's dz, or in a copy. Its constructor completes the call's epilogue.
 class CallRows {
  public:
   CallRows(const idelta_context& context, Multiplication& call, int64_t k, int64_t cols, int64_t nr,
@@ -78,7 +76,7 @@ class CallRows {
 
   bool prepares() const { return call_.rows.y || copied_; }
 
-  // Copies lie first in `prepared`.
+  // Copies are at the beginning of `prepared`.
   RowBlock block(Range rows, Range next, float* prepared) const {
     RowBlock block{.rows = rows,
                    .at = copied_ ? prepared : at_ + rows.begin * ld_,
@@ -113,13 +111,13 @@ class CallRows {
   const KernelTable& kernels_;
   const Multiplication& call_;
   int64_t k_, nr_;
-  const float* at_;  // as they are multiplied, unless copied
+  const float* at_;  // what is multiplied, unless copied
   int64_t ld_;
   bool copied_, own_residual_;
 };
 
-// A Product has prepares(call), whether its blocks need more than CallRows::prepare(), prepare(block), which does that,
-// and multiply(block, panels, partial).
+// A Product has prepares() (whether a block needs more than CallRows::prepare()), prepare(block), which does that, and
+// multiply(block, panels, partial).
 template <class Product>
 void multiply_rows(const idelta_context& context, const Product& product, const RowsPlan& plan, const CallRows& rows,
                    const Multiplication& call, int64_t k) {

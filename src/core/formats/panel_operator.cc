@@ -8,7 +8,7 @@
 namespace idelta::core {
 namespace {
 
-// The scalar ISA, for which n^3 takes seconds at n = 1000, goes without the tight bound.
+// The scalar ISA takes seconds for the tight bound at n = 1000 and does without.
 double norm_bound(const idelta_context& context, int64_t rows, int64_t cols, const std::vector<float>& A) {
   if (context.isa != IDELTA_ISA_SCALAR) return spectral_bound(context, rows, cols, A);
   return std::min(frobenius(A), absolute_spectral_bounds(rows, cols, A.data()).upper);
@@ -37,7 +37,7 @@ double PanelOperator::zero_share() const {
   return all == 0 ? 0 : 1.0 - static_cast<double>(used) / static_cast<double>(all);
 }
 
-// When B is no longer there: a rounding errs by at most half a unit in the last place of what it gives.
+// Without B: a rounding errs by at most half a unit in the last place of its result.
 Norms PanelOperator::norms(const idelta_context& context, const float* B) const {
   std::vector<float> values = this->values();
   const std::vector<float> low = low_values();

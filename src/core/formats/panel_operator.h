@@ -1,4 +1,4 @@
-// What the formats that hold a matrix in panels share: F32, BF16 widened and rounded, BF16X3.
+// The base of the formats that hold a matrix in panels: F32, BF16 widened and rounded, BF16X3.
 #ifndef IDELTA_CORE_FORMATS_PANEL_OPERATOR_H
 #define IDELTA_CORE_FORMATS_PANEL_OPERATOR_H
 
@@ -19,7 +19,7 @@ class PanelOperator : public Operator {
   void unpack(const idelta_context& context, float* B, int64_t ld) const override;
   size_t bytes() const override { return panels_.bytes(); }
   double zero_share() const override;
-  Norms norms(const idelta_context& context, const float* B) const override;  // where storing rounds
+  Norms norms(const idelta_context& context, const float* B) const override;  // for formats that round
   RowBound row_bound(const idelta_context& context, const Norms& norms, float identity_scale) const override;
   bool repack(const idelta_context& context, const MatrixView& B) override {
     pack_panels(context, panels_, B);
@@ -28,13 +28,13 @@ class PanelOperator : public Operator {
   Panels* steppable() override { return &panels_; }
 
  protected:
-  // B~ dense, and of two planes what the second holds.
+  // B~ dense, and its second plane, if there is one.
   std::vector<float> values() const { return all_of(&Panels::at); }
   std::vector<float> low_values() const {
     return panels_.low_plane() > 0 ? all_of(&Panels::low_at) : std::vector<float>();
   }
   const Panels& panels() const { return panels_; }
-  // Whether the error depends on ||B~||, and not on |B~| alone.
+  // Whether error() uses Norms::values.
   virtual bool needs_norm_of_values() const { return true; }
 
  private:
@@ -43,10 +43,10 @@ class PanelOperator : public Operator {
   Panels panels_;
 };
 
-// Norms of a pack against the D that went into it.
+// Norms of a pack, measured against D.
 Norms measured(const idelta_context& context, const Packed& packed, int64_t n, const MatrixView& D);
 
-// Format::pack of an Op that holds panels: its constructor takes (context, B, k, cols).
+// Format::pack for an Op whose constructor takes (context, B, k, cols).
 template <class Op, bool kMeasured>
 Packed pack_panel_operators(const idelta_context& context, int64_t n, const MatrixView& D, const PackOptions& options) {
   Packed packed;

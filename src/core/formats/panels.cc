@@ -11,7 +11,7 @@ int64_t plane_words(int64_t k, const PanelShape& shape) {
   return shape.kr == 1 ? k * shape.nr : round_up(k, kPairLine) / shape.kr * shape.nr;
 }
 
-// body(p) for every panel of a k x cols matrix, on the context's threads.
+// Calls body(p) for every panel of a k x cols matrix, on the context's threads.
 template <class Body>
 void each_panel(const idelta_context& context, int64_t k, int64_t cols, int64_t nr, const Body& body) {
   const int64_t panels = ceil_div(cols, nr);
@@ -38,7 +38,7 @@ Panels::Panels(int64_t k, int64_t cols, PanelShape shape)
       nonzero_(static_cast<size_t>(count_ * chunks_)),
       used_(static_cast<size_t>(count_)) {
   assert(shape.nr <= kWidest);
-  if (shape.kr != 1) std::fill_n(data_.get(), data_.size(), Word{0});  // the padding stays so
+  if (shape.kr != 1) std::fill_n(data_.get(), data_.size(), Word{0});  // the padding stays zero
 }
 
 namespace {
@@ -48,7 +48,7 @@ float half_of(uint32_t both, int64_t k) { return std::bit_cast<float>(k % 2 == 0
 float Panels::at(int64_t k, int64_t j) const {
   if (shape_.kr == 1) return std::bit_cast<float>(uint32_t{*place(k, j)});
   const float hi = half_of(*place(k, j), k);
-  return shape_.planes == 2 ? hi + low_at(k, j) : hi;  // exact: no finer than the last place of what was split
+  return shape_.planes == 2 ? hi + low_at(k, j) : hi;  // exact
 }
 
 float Panels::low_at(int64_t k, int64_t j) const { return half_of(place(k, j)[plane_], k); }
@@ -102,14 +102,12 @@ void rows_to_panels(const idelta_context& context, int64_t n, const float* rows,
 void panels_to_rows(const idelta_context& context, int64_t n, const float* panels, float* rows, int64_t ld) {
   const int64_t nr = context.kernels.f32_forward.nr;
   each_panel(context, n, n, nr, [&](int64_t p) {
-    CopyRows copy{};
-    copy.rows = n;
-    copy.cols = std::min(nr, n - p * nr);
-    copy.src = panels + p * n * nr;
-    copy.ld = nr;
-    copy.dst = rows + p * nr;
-    copy.ldd = ld;
-    context.kernels.f32_copy_rows(copy);
+    context.kernels.f32_copy_rows({.rows = n,
+                                   .cols = std::min(nr, n - p * nr),
+                                   .src = panels + p * n * nr,
+                                   .ld = nr,
+                                   .dst = rows + p * nr,
+                                   .ldd = ld});
   });
 }
 

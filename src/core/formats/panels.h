@@ -14,7 +14,7 @@
 
 namespace idelta::core {
 
-// How a kernel wants its panels.
+// The panels that a kernel takes.
 struct PanelShape {
   int64_t nr;      // columns of a panel
   int64_t kr;      // reduction steps a word: 1 of fp32, 2 of bf16
@@ -64,17 +64,17 @@ class Panels {
 
   // Packs one chunk: kLine rows of one panel; different chunks may be packed by different threads.
   void pack_chunk(const KernelTable& kernels, const MatrixView& b, int64_t panel, int64_t chunk);
-  // The same after its entries have been changed in place. Lines of flags belong to several threads, and few change.
+  // For entries that were changed in place. Threads share lines of flags, so that a flag is written only if it changes.
   void set_nonzero(int64_t panel, int64_t chunk, bool nonzero) {
     auto& flag = nonzero_[static_cast<size_t>(panel * chunks_ + chunk)];
     if (flag != nonzero) flag = nonzero;
   }
-  // Whether no chunk is all zero. True again after find_used().
+  // Whether no chunk is all zero; updated by find_used().
   bool full() const { return full_; }
-  // Reduction steps of a panel outside of which B is exactly zero; begins at a chunk. True again after find_used().
+  // Outside of these reduction steps the panel is zero; begins at a chunk; updated by find_used().
   Range used(int64_t panel) const { return used_[static_cast<size_t>(panel)]; }
-  // The first of these panels, at most so many, whose used steps are the same: what is skipped then depends on B alone,
-  // not on how the work was cut.
+  // The first of `panels`, at most `most`, with the same used steps: what is skipped depends on B alone, not on the
+  // cut.
   Range first_alike(Range panels, int64_t most) const {
     const int64_t last = std::min(panels.begin + most, panels.end);
     int64_t end = std::min(panels.begin + 1, last);
@@ -89,7 +89,7 @@ class Panels {
   }
 
   PanelShape shape_{1, 1, 1};
-  int shift_ = 0;  // 2^shift_ = kr; a division takes 10 ns where a whole call may take 190
+  int shift_ = 0;  // 2^shift_ = kr; a division would take 10 ns of a call's 190
   int64_t k_ = 0, cols_ = 0, count_ = 0, chunks_ = 0;
   int64_t plane_ = 0;  // words of a panel, or of its hi or lo half
   WordBuffer data_;
@@ -98,7 +98,7 @@ class Panels {
   bool full_ = true;
 };
 
-// An n x n matrix from rows of ld floats to panels of fp32 in memory of panel_floats(), and back.
+// Copies an n x n matrix from rows to fp32 panels of panel_floats() floats, and back.
 int64_t panel_floats(int64_t n, int64_t nr);
 void rows_to_panels(const idelta_context& context, int64_t n, const float* rows, int64_t ld, float* panels);
 void panels_to_rows(const idelta_context& context, int64_t n, const float* panels, float* rows, int64_t ld);

@@ -11,7 +11,7 @@ struct RoundedShape {
   int64_t planes;  // hi, or hi and lo
   int64_t m, k, cols;
 
-  // Of a rounded row, in bf16 numbers: an odd number of lines, so that the rows of a tile spread over all sets of L1.
+  // Row stride in bf16 numbers: an odd number of lines, so that rows of a tile use different sets of L1.
   int64_t stride() const { return (ceil_div(k, kPairLine) | 1) * kPairLine; }
 };
 
@@ -72,7 +72,7 @@ struct RoundedProduct {
                                      .ldr = size.stride()});
   }
 
-  // Panels in runs whose used steps are the same, in whole lines of bf16.
+  // Goes by panels with the same used steps, which are rounded to whole lines of bf16.
   void multiply(const RowBlock& block, Range columns, float* partial) const {
     for (Range run = panels.first_alike(columns, columns.size()); run.size() > 0;
          run = panels.first_alike({run.end, columns.end}, columns.size())) {
@@ -100,7 +100,7 @@ struct RoundedProduct {
   uint16_t* rounded(const RowBlock& block) const {
     return reinterpret_cast<uint16_t*>(block.prepared + plan.copies) + (block.rows.begin - block.first) * size.stride();
   }
-  // Whether so few tiles share a panel that the first, which waits for it, takes much of their time.
+  // Whether the panels are not in L2 and few tiles share each, so that waiting for it costs much.
   bool wait_for_panels(int64_t rows) const {
     constexpr int64_t kFewTiles = 8;
     const int64_t tiles = ceil_div(rows, kernel.mr);

@@ -1,4 +1,4 @@
-// Multiplying rows that are rounded to bf16, or split in two, with panels of bf16: BF16 rounded and BF16X3.
+// Multiplies rows that are rounded to bf16, or split in two, with panels of bf16: BF16 rounded and BF16X3.
 #ifndef IDELTA_CORE_FORMATS_ROUNDED_PRODUCT_H
 #define IDELTA_CORE_FORMATS_ROUNDED_PRODUCT_H
 
@@ -10,11 +10,10 @@ namespace idelta::core {
 
 using RoundedKernel = Kernel<Bf16Block>;
 
-// Of multiply_rounded(), for m >= 1 rows and any B of k x cols; planes: of the rows as of the panels.
+// The workspace of multiply_rounded() for m >= 1 rows and any B of k x cols. planes: bf16 numbers for each of fp32.
 size_t rounded_workspace_bytes(const idelta_context& context, const RoundedKernel& kernel, int64_t planes, int64_t m,
                                int64_t k, int64_t cols);
 
-// A whole call.
 void multiply_rounded(const idelta_context& context, const RoundedKernel& kernel, const Panels& panels,
                       Multiplication& call);
 

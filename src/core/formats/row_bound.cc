@@ -46,17 +46,17 @@ constexpr double kFlush = 0x1p-125, kFlushOfTiles = 0x1p-123;
 constexpr double kTooLarge = 0x1p126;  // a quarter of fp32's range
 constexpr double kRowsRounded = 1 + 3 * kBf16Rounding;
 
-// See `slack`: sums of n squares in fp64, and some forty operations of the bound.
+// RowBound::slack for sums of n squares in fp64 and some forty operations of the bound.
 double slack_of(int64_t n) { return 1 + 0x1p-40 + static_cast<double>(n) * 0x1p-51; }
 
-// The nearest above, of a number in the normal range of fp32.
+// Rounds up; `value` is in the normal range of fp32.
 float rounded_up(double value) {
   const auto nearest = static_cast<float>(value);
   if (static_cast<double>(nearest) >= value) return nearest;
   return std::bit_cast<float>(std::bit_cast<uint32_t>(nearest) + 1);
 }
 
-// Rounds down as much as slack rounds up: (2 - slack) slack <= 1. A division takes longer.
+// A factor <= 1 / slack: (2 - slack) slack <= 1. A division would take longer.
 double down(const RowBound& bound) { return 2 - bound.slack; }
 
 double dropped_part(const RowBound& bound, double x, double t_least, double t_most) {
@@ -138,7 +138,7 @@ void RowErrors::write(const KernelTable& kernels, Range rows, const float* x, in
     kernels.f32_row_squares({.rows = few, .cols = n, .src = x + row * ldx, .ld = ldx, .squares = of_x});
     if (t) kernels.f32_row_squares({.rows = few, .cols = rank, .src = t + row * ldt, .ld = ldt, .squares = of_t});
     for (int64_t i = 0; i < few; ++i) {
-      const int64_t place = (rows.begin + row + i) * stride;
+      const int64_t place = rows.begin + row + i;
       if (at) at[place] = (*bound)(of_x[i], of_t[i]);
       if (norms) norms[place] = bound->norm(of_x[i]);
     }

@@ -1,5 +1,5 @@
-// The error of one row of forward, bounded from the row's own norms: idelta_forward_args.row_error. The terms are those
-// of the certificate; row_bound.cc has what is proved beyond it.
+// Bounds the error of one row of forward by the row's own norms (idelta_forward_args.row_error). The terms are those of
+// the certificate; row_bound.cc proves the rest.
 #ifndef IDELTA_CORE_FORMATS_ROW_BOUND_H
 #define IDELTA_CORE_FORMATS_ROW_BOUND_H
 
@@ -15,7 +15,7 @@ namespace idelta::core {
 // Coefficients of ||x|| and of ||t^||, t^ the computed t = x U of LOW_RANK. Other formats have no t: its norm is 0.
 struct RowBound {
   double of_x = 0, of_t = 0, constant = 0;
-  double bias_of_x = 0, bias_of_t = 0;  // more of them where there is a bias
+  double bias_of_x = 0, bias_of_t = 0;  // added to them if there is a bias
 
   // LOW_RANK, with E = D - U V: ||x E|| is at most ||E|| ||x||, and less the more of x lies in the span of U.
   double dropped = 0;                                          // of ||E||
@@ -23,10 +23,10 @@ struct RowBound {
   double overlap = 0;                                          // of ||U^T E||
   double first_of_x = 0, first_constant = 0;                   // ||t^ - x U|| <= first_of_x ||x|| + first_constant
 
-  // No number that is made on the way is larger than reach_of_x ||x|| + reach_of_t ||t^|| + reach.
+  // No intermediate number exceeds reach_of_x ||x|| + reach_of_t ||t^|| + reach.
   double reach_of_x = 0, reach_of_t = 0, reach = 0;
 
-  double slack = 1;  // for the roundings of the bound itself and of the squares it is given
+  double slack = 1;  // for the roundings of the bound itself and of the squares
 
   // For calls with a bias of this norm.
   RowBound with_bias(double norm) const;
@@ -37,7 +37,7 @@ struct RowBound {
   float norm(double squares_of_x) const;
 };
 
-// Of a format that multiplies a dense D~ (n x n) of this Frobenius norm.
+// For a format that multiplies a dense D~ (n x n) of this Frobenius norm.
 RowBound row_bound_of_dense(int64_t n, const ErrorTerms& terms, double frobenius, float identity_scale);
 
 // U (n x rank) or V (rank x n) of LOW_RANK.
@@ -52,17 +52,10 @@ RowBound row_bound_of_factors(int64_t n, int64_t rank, const Norms& norms, const
 struct RowErrors {
   float* at = nullptr;
   float* norms = nullptr;
-  int64_t stride = 1;
   const RowBound* bound = nullptr;
 
   bool wanted() const { return at || norms; }
-  // Moves on by so many rows.
-  void advance(int64_t rows) {
-    if (at) at += rows * stride;
-    if (norms) norms += rows * stride;
-  }
-
-  // Of `rows`, which begin at x, and at t of `rank` columns.
+  // Writes those of `rows`, which are at x and, with `rank` columns, at t.
   void write(const KernelTable& kernels, Range rows, const float* x, int64_t ldx, int64_t n, const float* t = nullptr,
              int64_t ldt = 0, int64_t rank = 0) const;
 };

@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kSlack = 1 + 0x1p-20;  // for sums and roots in fp64
 
-// out = (B^T B) v for B = diag(weights) |A|; the squared norm of B v.
+// out = (B^T B) v for B = diag(weights) |A|. Returns the squared norm of B v.
 double apply_gram(int64_t rows, int64_t cols, const float* A, const double* weights, const std::vector<double>& v,
                   std::vector<double>& out) {
   std::fill(out.begin(), out.end(), 0.0);
@@ -23,7 +23,7 @@ double apply_gram(int64_t rows, int64_t cols, const float* A, const double* weig
   for (int64_t i = 0; i < rows; ++i) {
     const float* const a = A + i * cols;
     const double weight = weights ? weights[i] : 1.0;
-    double sums[8] = {};  // side by side, for speed: one chain waits for itself
+    double sums[8] = {};  // eight chains hide the latency of an addition
     int64_t j = 0;
     for (; j + 8 <= cols; j += 8) {
       for (int64_t c = 0; c < 8; ++c)
@@ -38,7 +38,7 @@ double apply_gram(int64_t rows, int64_t cols, const float* A, const double* weig
   return squares;
 }
 
-// Terms of a product's chains in fp32, which the rounding grows with. Longer ones gain less than 2 ms of 30 at n = 794.
+// Length of a chain in fp32. Longer ones round more, and gain less than 2 ms of 30 at n = 794.
 constexpr int64_t kChunk = 64;
 
 // A A^T, or A^T A if that is smaller.

@@ -13,7 +13,7 @@ double squared_norm_of_column(const Thin& A, int64_t j) {
   return squares;
 }
 
-// Takes column j's direction out of those after it; along rows, as A lies.
+// Makes the columns after j orthogonal to column j. Goes by rows, which are contiguous.
 void project_out(Thin& A, int64_t j, std::vector<double>& dots) {
   std::fill(dots.begin(), dots.end(), 0.0);
   for (int64_t i = 0; i < A.rows; ++i) {
@@ -36,7 +36,7 @@ void keep_columns(Thin& A, const std::vector<int64_t>& kept) {
 }
 
 void gram_schmidt(Thin& A) {
-  constexpr double kDependent = 1e-26;  // of the squared norm: what is left is rounding
+  constexpr double kDependent = 1e-26;  // of the squared norm: less is rounding
   std::vector<double> before(static_cast<size_t>(A.cols)), dots(before);
   for (int64_t j = 0; j < A.cols; ++j) before[static_cast<size_t>(j)] = squared_norm_of_column(A, j);
   std::vector<int64_t> kept;
@@ -65,7 +65,7 @@ struct Rotation {
   }
 };
 
-// The one that makes entry (p, q) zero (Golub & Van Loan, Matrix Computations, 8.5).
+// Makes entry (p, q) zero (Golub & Van Loan, Matrix Computations, 8.5).
 Rotation rotation_for(const Thin& A, int64_t p, int64_t q) {
   const double tau = (A.row(q)[q] - A.row(p)[p]) / (2 * A.row(p)[q]);
   const double t = (tau >= 0 ? 1.0 : -1.0) / (std::fabs(tau) + std::sqrt(1 + tau * tau));

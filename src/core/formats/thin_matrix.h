@@ -1,4 +1,4 @@
-// Dense algebra in fp64 for packing. Sums have a fixed order, and no library chooses it.
+// Dense algebra in fp64 for packing, with a fixed order of sums.
 #ifndef IDELTA_CORE_FORMATS_THIN_MATRIX_H
 #define IDELTA_CORE_FORMATS_THIN_MATRIX_H
 
@@ -26,8 +26,8 @@ struct Thin {
 
 Thin multiply(const Thin& A, const Thin& B);
 
-// Replaces the columns by an orthonormal basis of what they span, one after the other (modified Gram-Schmidt, twice);
-// those that depend on the ones before them are left out.
+// Replaces the columns by an orthonormal basis of their span (modified Gram-Schmidt, twice). Columns that depend on
+// earlier ones are left out.
 void orthonormalise(Thin& A);
 
 // Eigenvectors of a symmetric matrix as columns, by descending eigenvalue (cyclic Jacobi).
