@@ -41,9 +41,8 @@ std::string bytes(int64_t size) {
   return std::to_string(size) + " B";
 }
 
-// As long as waking takes on a virtual machine, where it is slowest. forward, n = 794, 2 threads against 1 (EPYC Turin,
-// 2026-11): m = 8 back to back 1.7 times as fast, after gaps of 60 us 1.65 times (spinning for 50 us: 1.0), from 100 us
-// on 1.0; m = 32 1.8, 1.85 and 1.6. No stream of calls measured was slower than on one thread, with any time.
+// As long as waking takes on a virtual machine, where it is slowest. Calls 60 us apart are then 1.65 times as fast on
+// two threads as on one (50 us: 1.0; n = 794, m = 8, EPYC Turin, 2026-11).
 constexpr int64_t kSpinUs = 100;
 
 struct SpinChoice {

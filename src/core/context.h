@@ -1,4 +1,4 @@
-// What a context decides once: kernels, caches, threads.
+// A context: kernels, caches and threads, chosen once.
 #ifndef IDELTA_CORE_CONTEXT_H
 #define IDELTA_CORE_CONTEXT_H
 
@@ -23,7 +23,7 @@ struct idelta_context {
 
 namespace idelta::core {
 
-// On this machine, or on one with other features, of which tests make some. Throws Failure.
+// Tests give other features than this machine's. Throws Failure.
 idelta_context* create_context(const idelta_context_options& options, const CpuFeatures& cpu = cpu_features());
 
 }  // namespace idelta::core

@@ -1,4 +1,4 @@
-// What the C ABI checks of its arguments, once; below it there are only asserts.
+// The checks of the C ABI's arguments. Code below it only asserts.
 #ifndef IDELTA_CORE_API_CHECKS_H
 #define IDELTA_CORE_API_CHECKS_H
 
@@ -27,7 +27,7 @@ inline void check_rows(int64_t m) {
   if (m < 0) invalid("m = " + std::to_string(m) + " is negative");
 }
 
-// n, and that n x n and m x n can be counted.
+// Checks n, and that n x n and m x n are countable.
 inline void check_width(int64_t n, int64_t m = 0) {
   constexpr int64_t kMost = int64_t{1} << 24;  // n^2 elements and their bytes stay far inside 63 bits
   if (n < 1 || n > kMost) invalid("n = " + std::to_string(n) + " is not in 1 .. " + std::to_string(kMost));
@@ -35,7 +35,7 @@ inline void check_width(int64_t n, int64_t m = 0) {
     invalid("m = " + std::to_string(m) + " rows of n = " + std::to_string(n) + " are too many");
 }
 
-// A matrix of `rows` x n with row stride ld; nothing is asked of it if it has no rows.
+// A matrix of `rows` x n with row stride ld; not checked if it has no rows.
 inline void check_matrix(const void* data, const char* name, int64_t rows, int64_t ld, const char* ld_name, int64_t n,
                          const char* n_name = "n") {
   if (rows == 0) return;
@@ -52,7 +52,7 @@ inline void check_format(idelta_format format, const char* name) {
   }
 }
 
-// Of x^T dz, which is made anew by every call: a factorisation has no place there.
+// The format of x^T dz, which every call makes anew, so that a factorisation would not pay.
 inline void check_gradient_format(idelta_format format, const char* name) {
   check_format(format, name);
   if (!multiplies_gradients(format)) {
@@ -62,17 +62,6 @@ inline void check_gradient_format(idelta_format format, const char* name) {
 
 inline void check_finite(float value, const char* name) {
   if (!std::isfinite(value)) invalid(std::string(name) + " = " + std::to_string(value) + " is not finite");
-}
-
-// Every entry of `rows` x n.
-inline void check_finite(const float* data, const char* name, int64_t rows, int64_t ld, int64_t n) {
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < n; ++j) {
-      if (std::isfinite(data[i * ld + j])) continue;
-      const std::string entry = std::string(name) + "[" + std::to_string(i) + ", " + std::to_string(j) + "]";
-      invalid(entry + " = " + std::to_string(data[i * ld + j]) + " is not finite; no bound holds for that");
-    }
-  }
 }
 
 }  // namespace idelta::core

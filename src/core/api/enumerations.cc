@@ -1,4 +1,4 @@
-// The C ABI, third part: names of kinds, in both directions, and whether settings can be used.
+// The C ABI: kinds to names and back, and checks of settings.
 #include "idelta/idelta.h"
 #include "src/core/api/checks.h"
 #include "src/core/api/guard.h"
@@ -21,7 +21,7 @@ idelta_status by_name(const char* call, const char* what, const char* (*name_of)
   });
 }
 
-// One text a kind, made once.
+// The list of a kind's names, made once.
 template <class Kind>
 const char* names(const char* (*name_of)(Kind)) {
   try {

@@ -1,4 +1,4 @@
-// The wall of the C ABI: what fails below it becomes a status and a sentence.
+// The wall of the C ABI: an exception from below becomes a status and a sentence.
 #ifndef IDELTA_CORE_API_GUARD_H
 #define IDELTA_CORE_API_GUARD_H
 
@@ -9,13 +9,12 @@
 
 namespace idelta::core {
 
-// The sentence of idelta_last_error(), a string a thread.
+// The sentence of idelta_last_error(), one for each thread.
 std::string& last_error();
 
-idelta_status record_failure(const char* call) noexcept;  // of the exception being handled
+idelta_status record_failure(const char* call) noexcept;  // for the exception that is being handled
 
-// Runs body in the library's floating-point mode; its failure becomes the status returned and "<call>: <what>" in
-// last_error().
+// Runs body in the library's floating-point mode. An exception becomes a status and "<call>: <what>" in last_error().
 template <class Body>
 idelta_status guarded(const char* call, Body&& body) noexcept {
   const FloatMode mode;

@@ -1,4 +1,4 @@
-// The C ABI, first part: version, errors, contexts, deltas.
+// The C ABI: version, errors, contexts, deltas.
 #include <algorithm>
 #include <cmath>
 
@@ -41,7 +41,7 @@ idelta_delta_options checked(const idelta_delta_options* options, int64_t n) {
   return o;
 }
 
-// Of a delta that is packed from D.
+// The options of a delta that is packed from D.
 idelta_delta_options checked_for_packing(const idelta_delta_options* options, int64_t n) {
   const idelta_delta_options o = checked(options, n);
   if (o.format == IDELTA_FORMAT_LOW_RANK && o.rank == 0 && o.tolerance == 0) {
@@ -50,7 +50,7 @@ idelta_delta_options checked_for_packing(const idelta_delta_options* options, in
   return o;
 }
 
-// Of a delta that is packed from factors.
+// The options of a delta that is packed from factors.
 idelta_delta_options checked_for_factors(const idelta_delta_options* options, int64_t n) {
   const idelta_delta_options o = checked(options, n);
   if (o.format != IDELTA_FORMAT_AUTO && o.format != IDELTA_FORMAT_LOW_RANK) {
@@ -219,7 +219,7 @@ idelta_status idelta_delta_info(const idelta_context* context, const idelta_delt
   return guarded(__func__, [&] {
     check_context(context);
     check_delta(*context, delta, {});
-    const Given known(info, "info");  // of a size that can be filled
+    const Given known(info, "info");  // checks its size
     give(delta_info(*context, *delta), info);
   });
 }
@@ -232,7 +232,7 @@ idelta_status idelta_spectral_norm_bound(const idelta_context* context, int64_t 
     check_width(n);
     check_matrix(D, "D", n, ldd, "ldd", n);
     check_finite(identity_scale, "identity_scale");
-    check_finite(D, "D", n, ldd, n);
+    check_finite("D", {D, ldd}, n, n, "no bound holds for that");
     *bound = spectral_bound(*context, n, n, dense({D, ldd}, n, n), identity_scale);
   });
 }

@@ -20,7 +20,7 @@ void check_slope(const idelta_activation& a) {
   }
 }
 
-// The settings that a rule says it uses.
+// Checks the settings that a rule uses.
 void check_settings(const idelta_optimizer& o, unsigned uses) {
   if (uses & kUsesMomentum) check_unit(o.momentum, "optimizer->momentum");
   if (uses & kUsesBeta2) check_unit(o.beta2, "optimizer->beta2");
@@ -32,7 +32,7 @@ void check_settings(const idelta_optimizer& o, unsigned uses) {
   }
 }
 
-// Each in the order of its enumeration.
+// In the order of the enumeration.
 constexpr ActivationKind kActivations[] = {
     {IDELTA_ACTIVATION_IDENTITY, "identity", nullptr},
     {IDELTA_ACTIVATION_RELU, "relu", nullptr},
@@ -57,7 +57,7 @@ static_assert(in_order(kActivations) && in_order(kOptimizers));
 
 template <class Kind>
 auto find(const auto& rows, Kind kind) {
-  const auto index = static_cast<size_t>(kind);  // what is negative becomes large
+  const auto index = static_cast<size_t>(kind);  // a negative one becomes large
   return index < std::size(rows) ? &rows[index] : nullptr;
 }
 

@@ -1,12 +1,6 @@
-// The names of the enumerations of idelta.h, and what the settings of each activation and optimiser must be: the one
-// list of each, from which the C calls, libidelta_nn, the program, benchmarks and tests take theirs.
-//
-// Kinds are numbered from 0 on without a gap, so that a function from kind to name lists them all.
+// The one list of activations and of optimisers: their names and what their settings must be.
 #ifndef IDELTA_CORE_API_NAMES_H
 #define IDELTA_CORE_API_NAMES_H
-
-#include <string>
-#include <string_view>
 
 #include "idelta/idelta.h"
 #include "src/core/base/named.h"
@@ -27,15 +21,15 @@ struct OptimizerKind {
   unsigned settings;     // that it uses, beyond what all of them share
 };
 
-// Null for none of ours.
+// Null for an unknown kind.
 const ActivationKind* find_activation(idelta_activation_kind kind);
 const OptimizerKind* find_optimizer(idelta_optimizer_kind kind);
 
-// Null for none of ours; formats/list.h, machine/dispatch.h and machine/bf16_product.h have the other names.
+// Likewise. formats/list.h, machine/dispatch.h and machine/bf16_product.h have the other names.
 const char* activation_name(idelta_activation_kind kind);
 const char* optimizer_name(idelta_optimizer_kind kind);
 
-// Kind and all settings. Throws Failure.
+// Check the kind and all settings. Throw Failure.
 void check_activation(const idelta_activation& activation);
 void check_optimizer(const idelta_optimizer& optimizer);
 

@@ -1,4 +1,4 @@
-// The C ABI, second part: the passes, their workspaces, and sidmm.
+// The C ABI: the passes, their workspaces, and sidmm.
 #include <algorithm>
 #include <cmath>
 
@@ -17,7 +17,7 @@ using namespace idelta::core;
 
 namespace {
 
-// y may be x itself, but not lie askew over it.
+// out may be in, but with the same row stride.
 void check_in_place(const float* in, int64_t ld_in, const char* in_name, const float* out, int64_t ld_out,
                     const char* out_name) {
   if (in == out && ld_in != ld_out) {
@@ -32,7 +32,7 @@ void check_order(idelta_order order) {
   }
 }
 
-// D in fp32, or a delta that can take its place; and a format that can be stepped.
+// Checks that the format can be stepped, and that D is given or the delta is exact and can be the master.
 void check_master(const idelta_update_args& a, const idelta_delta& delta) {
   const int64_t n = delta.header.n;
   const Format& format = *delta.header.format;
@@ -57,7 +57,7 @@ void check_states(const idelta_update_args& a, int32_t count) {
   }
 }
 
-// Of x^T dz, which has no certificate by which AUTO could choose.
+// bf16 numbers of each operand of x^T dz. It has no certificate by which AUTO could choose: AUTO is fp32.
 int64_t gradient_planes(const idelta_context& context, idelta_format given, const char* name) {
   check_gradient_format(given, name);
   return given == IDELTA_FORMAT_AUTO ? 0 : format_for(context, given)->gradient_planes;
@@ -84,7 +84,7 @@ size_t bytes_of(const idelta_context& context, const Operator& op, int64_t m) {
   return m == 0 ? 0 : op.workspace_bytes(context, m);
 }
 
-// Apart, so that other calls need no room for it.
+// Not inlined, so that other calls need no stack for it.
 [[gnu::noinline]] void multiply_with_row_errors(const idelta_context& context, const idelta_delta& delta,
                                                 const idelta_forward_args& a, Multiplication& call) {
   for (const float* other : {a.x, a.bias, static_cast<const float*>(a.y), static_cast<const float*>(a.contribution)}) {
@@ -165,7 +165,7 @@ idelta_status idelta_backward_data(const idelta_context* context, const idelta_d
     check_in_place(a.dy, a.lddy, "dy", a.dx, a.lddx, "dx");
     check_in_place(a.dy, a.lddy, "dy", a.dz, a.lddz, "dz");
 
-    // Without an activation dz is dy: y then stands in for itself with a gradient of 1.
+    // Without an activation dz is a copy of dy: any y will do with a gradient of 1.
     const float* y = linear ? (a.dz ? a.dy : nullptr) : a.y;
     Multiplication call{.m = m,
                         .rows = {.src = a.dy,

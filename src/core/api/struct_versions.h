@@ -1,7 +1,7 @@
-// What struct_size promises: a struct of an earlier header is filled up from INIT to today's.
+// Structs of earlier headers, told by struct_size, are filled up from INIT.
 //
-// To add a field: put it at the end of its struct in idelta.h and its default into INIT; below, its offset into the
-// struct's `older` and the new size into the struct's assert.
+// To add a field: put it at the end of its struct in idelta.h and its default into INIT. Below, add its offset to the
+// struct's `older` and the new size to the struct's assert.
 #ifndef IDELTA_CORE_API_STRUCT_VERSIONS_H
 #define IDELTA_CORE_API_STRUCT_VERSIONS_H
 
@@ -15,8 +15,7 @@
 
 namespace idelta::core {
 
-// Of a struct that begins with struct_size: its INIT, that macro's name, and the sizes that earlier headers gave it,
-// oldest first.
+// Of a struct that begins with struct_size: its INIT, that macro's name, and its earlier sizes, oldest first.
 template <class Struct, size_t kOlder>
 struct Versions {
   Struct init;
@@ -55,7 +54,7 @@ template <>
 inline constexpr Versions<idelta_low_rank_proof, 0> versions_of<idelta_low_rank_proof> = {
     IDELTA_LOW_RANK_PROOF_INIT, "IDELTA_LOW_RANK_PROOF_INIT", {}};
 
-// All sizes that a struct has had, today's last.
+// All sizes of a struct so far, today's last.
 template <class Struct>
 constexpr auto sizes_of() {
   constexpr size_t kOlder = versions_of<Struct>.older.size();
@@ -67,8 +66,8 @@ constexpr auto sizes_of() {
 template <class Struct, size_t... kSizes>
 constexpr bool kHadSizes = sizeof(void*) != 8 || sizes_of<Struct>() == std::array<size_t, sizeof...(kSizes)>{kSizes...};
 
-// On machines of 64 bits, for ever: a list only grows. A field in the tail padding of the struct before it would have a
-// smaller offset than that struct's size, and an older caller's padding would be read as its value.
+// Sizes on 64-bit machines; a list only grows. They also show that no field was put into tail padding, which an older
+// caller leaves undefined.
 static_assert(kHadSizes<idelta_context_options, 40>);
 static_assert(kHadSizes<idelta_delta_options, 32, 40>);
 static_assert(kHadSizes<idelta_delta_info_t, 104, 112>);
@@ -89,8 +88,7 @@ constexpr bool is_older_size(size_t size) {
 
 [[noreturn]] void refuse_struct(const char* name, size_t given, size_t own, const char* init);
 
-// A caller's struct, as it lies if it has today's size; an older one is copied and filled up. Any other size is
-// refused.
+// A caller's struct: used in place if it has today's size, copied and filled up if it is older, else refused.
 template <class Struct>
 class Given {
  public:
@@ -113,11 +111,11 @@ class Given {
  private:
   const Struct* used_;
   union {
-    Struct filled_;  // only where the caller's is older: nothing is written on the way of every call
+    Struct filled_;  // only if the caller's is older: other calls write nothing
   };
 };
 
-// The other direction: as much of `value` as the caller's struct has room for. struct_size stays the caller's.
+// Copies as much of `value` as the caller's struct has room for; its struct_size stays.
 template <class Struct>
 void give(const Struct& value, Struct* to) {
   std::memcpy(reinterpret_cast<char*>(to) + sizeof(size_t), reinterpret_cast<const char*>(&value) + sizeof(size_t),

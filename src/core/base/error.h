@@ -1,4 +1,4 @@
-// Failures below the C ABI are exceptions; api/guard.h turns them into a status and a sentence.
+// Failures are exceptions; api/guard.h turns them into a status and a sentence.
 #ifndef IDELTA_CORE_BASE_ERROR_H
 #define IDELTA_CORE_BASE_ERROR_H
 

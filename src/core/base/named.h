@@ -1,5 +1,5 @@
-// Kinds by their names. Kinds are numbered from 0 on without a gap, so that a function from kind to name, which gives
-// null for none of them, lists them all.
+// Kinds by their names. Kinds are numbered from 0 without a gap, so that a function from kind to name, which returns
+// null after the last, lists them all.
 #ifndef IDELTA_CORE_BASE_NAMED_H
 #define IDELTA_CORE_BASE_NAMED_H
 
@@ -10,7 +10,7 @@
 
 namespace idelta::core {
 
-// "identity, relu, ...": all of a kind.
+// "identity, relu, ..."
 template <class Kind>
 std::string listed(const char* (*name_of)(Kind)) {
   std::string names;
@@ -20,7 +20,7 @@ std::string listed(const char* (*name_of)(Kind)) {
   return names;
 }
 
-// Throws Failure if none of them has that name; `what` says of what.
+// Throws Failure, which says what kind is meant, if none has that name.
 template <class Kind>
 Kind kind_named(const char* what, const char* (*name_of)(Kind), std::string_view wanted) {
   for (int kind = 0; const char* name = name_of(static_cast<Kind>(kind)); ++kind) {

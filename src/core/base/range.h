@@ -15,7 +15,7 @@ struct Range {
   friend bool operator==(const Range&, const Range&) = default;
 };
 
-// Part `index` of [0, total) cut into `parts` that differ by at most one.
+// Part `index` of [0, total), cut into `parts` whose sizes differ by at most one.
 inline Range part_of(int64_t total, int64_t parts, int64_t index) {
   const int64_t size = total / parts, larger = total % parts;
   const int64_t begin = index * size + (index < larger ? index : larger);

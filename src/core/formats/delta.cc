@@ -131,8 +131,8 @@ void check_tolerance(const idelta_context& context, const Header& h, const Packe
 }
 
 void check_finite_factors(const Factors& factors) {
-  check_finite("U", std::max<int64_t>(factors.rank, 1), factors.U, /*transposed=*/false);
-  check_finite("V", factors.n, factors.V, /*transposed=*/false);
+  check_finite("U", {factors.U.data(), factors.rank}, factors.n, factors.rank, kNeedsFinite);
+  check_finite("V", {factors.V.data(), factors.n}, factors.rank, factors.n, kNeedsFinite);
 }
 
 idelta_delta* new_delta(Header header, Choice choice) {
@@ -167,9 +167,8 @@ idelta_delta* pack_delta_factors(const idelta_context& context, int64_t n, int64
 
 idelta_low_rank_proof measure_factors(const idelta_context& context, const MatrixView& D, const Factors& factors) {
   check_finite_factors(factors);
-  const std::vector<float> dense_D = dense(D, factors.n, factors.n);
-  check_finite("D", factors.n, dense_D, /*transposed=*/false);
-  return measured_against(context, factors, dense_D);
+  check_finite("D", D, factors.n, factors.n, kNeedsFinite);
+  return measured_against(context, factors, dense(D, factors.n, factors.n));
 }
 
 idelta_delta* pack_delta_measured(const idelta_context& context, const Factors& factors,

@@ -313,29 +313,19 @@ double norm(const double* values, int64_t count) {
 }
 
 Packed pack_low_rank(const idelta_context& context, int64_t n, const MatrixView& view, const PackOptions& options) {
+  check_finite("D", {view.data, view.ld}, n, n, kNeedsFinite);
   const std::vector<float> D = dense(view, n, n);
-  check_finite("D", n, D, view.transposed);
   return options.tolerance > 0 ? pack_by_tolerance(context, n, D, options) : pack_by_rank(context, n, D, options);
 }
 
 }  // namespace
-
-void check_finite(const char* name, int64_t cols, const std::vector<float>& values, bool transposed) {
-  const auto found = std::find_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
-  if (found == values.end()) return;
-  int64_t row = (found - values.begin()) / cols, column = (found - values.begin()) % cols;
-  if (transposed) std::swap(row, column);
-  throw Failure(IDELTA_INVALID_ARGUMENT, std::string(name) + "[" + std::to_string(row) + ", " + std::to_string(column) +
-                                             "] = " + std::to_string(*found) +
-                                             " is not finite; format low_rank needs finite entries");
-}
 
 // D = U V is computed by chains in fp64 and rounded once. A chain of r terms errs by at most r 2^-53 |U| |V|. Its norm
 // is bounded by columns of U and rows of V, because their sizes may differ widely.
 Packed pack_factors(const idelta_context& context, const Factors& given, const PackOptions& options) {
   const Thin U(given.n, given.rank, given.U), V(given.rank, given.n, given.V), columns = U.transpose();
   const std::vector<float> D = multiply(U, V).rounded();
-  check_finite("U V", given.n, D, /*transposed=*/false);
+  check_finite("U V", {D.data(), given.n}, given.n, given.n, kNeedsFinite);
   Packed packed = packed_and_measured(context, orthonormal_factors(given), D, options.passes);
   double terms = 0;
   for (int64_t j = 0; j < given.rank; ++j) terms += norm(columns.row(j), given.n) * norm(V.row(j), given.n);

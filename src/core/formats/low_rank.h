@@ -13,9 +13,7 @@ namespace idelta::core {
 
 extern const Format kLowRank;
 
-// Throws Failure unless all of `values` (rows of `cols`, without gaps) are finite. transposed: the caller's indices are
-// (column, row).
-void check_finite(const char* name, int64_t cols, const std::vector<float>& values, bool transposed);
+inline constexpr const char* kNeedsFinite = "format low_rank needs finite entries";
 
 // Packs finite factors U (n x r) and V (r x n), measured against their product. U need not be orthonormal.
 Packed pack_factors(const idelta_context& context, const Factors& given, const PackOptions& options);

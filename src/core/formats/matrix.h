@@ -6,7 +6,10 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <string>
 #include <vector>
+
+#include "src/core/base/error.h"
 
 namespace idelta::core {
 
@@ -27,6 +30,17 @@ inline std::vector<float> dense(const MatrixView& A, int64_t rows, int64_t cols)
     for (int64_t j = 0; j < cols; ++j) all[static_cast<size_t>(i * cols + j)] = A.at(i, j);
   }
   return all;
+}
+
+// Throws Failure unless all entries are finite. `need` says who needs that.
+inline void check_finite(const char* name, const MatrixView& A, int64_t rows, int64_t cols, const char* need) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < cols; ++j) {
+      if (std::isfinite(A.at(i, j))) continue;
+      throw Failure(IDELTA_INVALID_ARGUMENT, std::string(name) + "[" + std::to_string(i) + ", " + std::to_string(j) +
+                                                 "] = " + std::to_string(A.at(i, j)) + " is not finite; " + need);
+    }
+  }
 }
 
 // The value of a denormal, too, which the floating-point mode of calls reads as zero.

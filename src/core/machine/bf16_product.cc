@@ -5,8 +5,8 @@
 namespace idelta::core {
 namespace {
 
-// CPUs that have tiles run vdpbf16ps at half the speed of fp32's multiply-adds (Sapphire Rapids); those that have no
-// tiles gain 1.8 to 2 times by it (Zen 4 and 5, 2026-11).
+// vdpbf16ps runs at half the speed of fp32 multiply-adds on CPUs with tiles (Sapphire Rapids), and is 1.8 to 2 times as
+// fast as widening on CPUs without (Zen 4 and 5, 2026-11).
 Bf16ProductChoice fastest(idelta_isa isa, FeatureSet features) {
   if (isa == IDELTA_ISA_AMX) return {true, "AMX's tiles multiply bf16 with bf16"};
   if (isa < IDELTA_ISA_AVX512 || !has(features, kAvx512Bf16)) return {false, "no vdpbf16ps here"};

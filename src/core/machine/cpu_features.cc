@@ -33,7 +33,7 @@ struct Registers {
   }
 };
 
-// Zeros for a leaf or a subleaf of 7 that the CPU does not have.
+// Zeros for a leaf, or a subleaf of 7, that the CPU does not have.
 Registers cpuid(unsigned leaf, unsigned subleaf = 0) {
   Registers r;
   if (leaf == 7 && subleaf > 0 && cpuid(7).eax < subleaf) return r;
@@ -43,8 +43,7 @@ Registers cpuid(unsigned leaf, unsigned subleaf = 0) {
 
 bool all_set(uint64_t value, uint64_t bits) { return (value & bits) == bits; }
 
-// Extended control register 0: which register states the operating system saves. Only where OSXSAVE says it may be
-// read.
+// Extended control register 0: the register states that the operating system saves. OSXSAVE says whether it is there.
 uint64_t enabled_states() {
   if (!(cpuid(1).ecx & bit_OSXSAVE)) return 0;
   unsigned low, high;
@@ -52,7 +51,7 @@ uint64_t enabled_states() {
   return uint64_t{high} << 32 | low;
 }
 
-// What CPUID offers, where the operating system saves `states`.
+// The features that CPUID offers if the operating system saves `states`.
 FeatureSet features_with(uint64_t states) {
   FeatureSet set = 0;
   for (const CpuidBits& f : kCpuid) {
@@ -61,7 +60,7 @@ FeatureSet features_with(uint64_t states) {
   return set;
 }
 
-// Tiles fault unless Linux has been asked for room to save them in, once a process.
+// A process must ask Linux once for permission to use tiles.
 bool amx_permitted() {
 #if defined(__linux__)
   constexpr long kRequestPermission = 0x1023, kTileData = 18;
@@ -105,7 +104,7 @@ CpuFeatures detect(bool (*permitted)()) {
   cpu.avx512_state = avx512_state(cpu.set);
   const AmxOffer offer = amx_offer(states);
   const AmxState amx = amx_state(offer, permitted);
-  if (amx.usable) cpu.set |= kAmxBf16 | (offer.int8 ? kAmxInt8 : 0);
+  if (amx.usable) cpu.set |= kAmxBf16;
   cpu.amx_state = amx.text;
   return cpu;
 }

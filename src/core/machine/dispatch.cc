@@ -11,7 +11,7 @@
 namespace idelta::core {
 namespace {
 
-// Ascending; also those that are not built for this architecture.
+// Ascending, including those that are not built for this architecture.
 struct Isa {
   idelta_isa id;
   const char* name;
@@ -19,7 +19,7 @@ struct Isa {
 constexpr Isa kIsas[] = {
     {IDELTA_ISA_SCALAR, "scalar"}, {IDELTA_ISA_AVX2, "avx2"}, {IDELTA_ISA_AVX512, "avx512"}, {IDELTA_ISA_AMX, "amx"}};
 
-// A kernel whatever its arguments.
+// Any kernel, without its type.
 struct Slot {
   std::array<ptrdiff_t, 5> shape;
   void (*run)();
@@ -27,7 +27,7 @@ struct Slot {
 constexpr size_t kSlots = sizeof(KernelTable) / sizeof(Slot);
 using Slots = std::array<Slot, kSlots>;
 
-// A table is so many kernels, each of the size of a slot, and nothing else: no line below can forget one.
+// Proves that a table is kSlots kernels and nothing else, so that overlaid() cannot miss one.
 struct AnyKernel {
   template <class Args, class Result>
   // NOLINTNEXTLINE(google-explicit-constructor): it stands for any of them

@@ -10,7 +10,7 @@
 
 namespace idelta::core {
 
-// The tables of all rows up to an ISA whose needs these features meet, laid over each other: a pure function.
+// The tables of all rows up to an ISA whose needs these features meet, overlaid. A pure function.
 KernelTable overlaid(FeatureSet features, idelta_isa up_to);
 
 bool supported(FeatureSet features, idelta_isa isa);
@@ -23,7 +23,7 @@ struct IsaChoice {
 // The ISA for a wish (AUTO or forced) and the value of IDELTA_ISA (null: unset) on a CPU. Throws Failure.
 IsaChoice choose_isa(idelta_isa wish, const char* environment, const CpuFeatures& cpu);
 
-const char* isa_name(idelta_isa isa);  // null for none of ours
+const char* isa_name(idelta_isa isa);  // null for an unknown one
 
 }  // namespace idelta::core
 

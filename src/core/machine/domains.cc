@@ -31,7 +31,7 @@ struct Destroy {
 };
 using Machine = std::unique_ptr<hwloc_topology, Destroy>;
 
-// Without what this process must not run on. Null where there is no /sys: hwloc would print a line that it misses it.
+// The CPUs that this process may run on. Null without /sys, about which hwloc would print a line.
 Machine load_machine() {
   std::error_code none;
   if (!std::filesystem::exists("/sys/devices/system/cpu", none)) return nullptr;
@@ -46,7 +46,7 @@ Machine load_machine() {
   return machine;
 }
 
-// What a domain is: an L3, or a NUMA node if that is smaller.
+// A domain is an L3, or a NUMA node if that is smaller.
 hwloc_obj_type_t domain_type(hwloc_topology_t machine) {
   const int caches = hwloc_get_nbobjs_by_type(machine, HWLOC_OBJ_L3CACHE);
   return caches >= hwloc_get_nbobjs_by_type(machine, HWLOC_OBJ_NUMANODE) ? HWLOC_OBJ_L3CACHE : HWLOC_OBJ_NUMANODE;
@@ -64,7 +64,7 @@ int64_t node_of(hwloc_topology_t machine, hwloc_obj_t domain) {
   return 0;
 }
 
-// Calls visit(domain) for those that have cores.
+// Calls visit(domain) for each domain that has cores.
 template <class Visit>
 void for_each_domain(hwloc_topology_t machine, Visit&& visit) {
   hwloc_obj_t domain = nullptr;
@@ -73,8 +73,8 @@ void for_each_domain(hwloc_topology_t machine, Visit&& visit) {
   }
 }
 
-// What threads are bound to: the machine as the first context that wanted it found it. Never freed, for threads may
-// outlive any order of destruction.
+// The topology that threads are bound by, from the first context that binds. Never freed, because threads may outlive
+// static destruction.
 std::atomic<hwloc_topology_t> binding{nullptr};
 
 #endif

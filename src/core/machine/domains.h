@@ -1,5 +1,5 @@
-// The machine's domains (topology.h) and binding threads to them: only with IDELTA_BIND=1, which needs hwloc; otherwise
-// the machine is one domain and threads go where the system puts them. hwloc is asked for nothing else.
+// The machine's domains (topology.h) and binding threads to them, only with IDELTA_BIND=1, which needs hwloc. Without
+// it the machine is one domain, and threads are not bound.
 #ifndef IDELTA_CORE_MACHINE_DOMAINS_H
 #define IDELTA_CORE_MACHINE_DOMAINS_H
 
@@ -9,7 +9,7 @@
 
 namespace idelta::core {
 
-// Those among whose cores this process may choose. Throws Failure if IDELTA_BIND is unreadable or cannot be had.
+// The domains that this process may run on. Throws Failure if IDELTA_BIND has another value or hwloc is missing.
 Topology detect_domains();
 
 // Binds the thread of this lane to its core's domain, if a context has been made with IDELTA_BIND=1 before.

@@ -1,5 +1,5 @@
-// The environment variables that idelta reads, and the one way to read them. A variable that is set but empty is unset;
-// a value that is none of the allowed ones is an error that names variable, value and what is allowed.
+// The environment variables that idelta reads, and the one way to read them. An empty variable is unset. A value that
+// is not allowed is an error that names the variable, the value and the allowed ones.
 //
 // To add a variable: its line here and in kVariables; `idelta --help` and the errors take their words from it.
 #ifndef IDELTA_CORE_MACHINE_ENVIRONMENT_H
@@ -13,7 +13,7 @@ namespace idelta {
 
 struct Variable {
   const char* name;
-  const char* values;   // what it may be, as it stands behind "is not"
+  const char* values;   // the allowed ones, as they follow "is not"
   const char* meaning;  // a line of at most 70 columns
 };
 
@@ -37,7 +37,7 @@ inline constexpr Variable kDataVariable = {"IDELTA_DATA", "a folder of data sets
 inline constexpr Variable kVariables[] = {kIsaVariable,  kAmxVariable,  kBf16Variable,   kThreadsVariable,
                                           kSpinVariable, kBindVariable, kCachesVariable, kDataVariable};
 
-// The value of a variable, ours or another's; null where it is unset or empty.
+// The value of any variable; null if it is unset or empty.
 inline const char* environment(const char* name) {
   const char* const text = std::getenv(name);
   return text && *text ? text : nullptr;
@@ -46,10 +46,10 @@ inline const char* environment(const Variable& variable) { return environment(va
 
 namespace core {
 
-// Throws the Failure that says that a variable cannot have this value.
+// Throws the Failure for a value that is not allowed.
 [[noreturn]] void refuse(const Variable& variable, const char* text);
 
-// The value as a whole number from `least` to INT32_MAX; empty where it is unset. Throws Failure.
+// The value as a whole number from `least` to INT32_MAX; none if it is unset. Throws Failure.
 std::optional<int32_t> environment_number(const Variable& variable, int32_t least);
 
 }  // namespace core

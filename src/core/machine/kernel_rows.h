@@ -1,5 +1,5 @@
-// The CPU features that kernels need, where CPUID tells of them, and the tables that they bring. To add one: its bit, a
-// line of kCpuid, the declaration of its table and a line of kKernelRows.
+// CPU features, where CPUID reports them, and the kernel tables that need them. To add one: its bit, a line of kCpuid,
+// the declaration of its table and a line of kKernelRows.
 #ifndef IDELTA_CORE_MACHINE_KERNEL_ROWS_H
 #define IDELTA_CORE_MACHINE_KERNEL_ROWS_H
 
@@ -29,22 +29,20 @@ extern const KernelTable kTable;
 
 namespace core {
 
-// A set of features: the sum of their bits.
+// A set of features, one bit each.
 using FeatureSet = uint32_t;
 inline constexpr FeatureSet kAvx2 = 1u << 0;
 inline constexpr FeatureSet kFma = 1u << 1;
 inline constexpr FeatureSet kAvx512 = 1u << 2;  // F, BW, DQ, VL
 inline constexpr FeatureSet kAvx512Bf16 = 1u << 3;
 inline constexpr FeatureSet kAvx512Vnni = 1u << 4;
-inline constexpr FeatureSet kAvxVnni = 1u << 5;
-inline constexpr FeatureSet kTilesOffered = 1u << 6;  // the CPU has AMX's tiles, whether or not they can be used
-inline constexpr FeatureSet kAmxBf16 = 1u << 7;       // in tiles that this process may use
-inline constexpr FeatureSet kAmxInt8 = 1u << 8;       // likewise
+inline constexpr FeatureSet kTilesOffered = 1u << 5;  // the CPU has AMX's tiles, whether or not they can be used
+inline constexpr FeatureSet kAmxBf16 = 1u << 6;       // in tiles that this process may use
 
 constexpr bool has(FeatureSet features, FeatureSet needed) { return (features & needed) == needed; }
 
-// A feature is there if CPUID sets all of `bits` in a register and the operating system saves `states` (XCR0). AMX's
-// number formats need more: amx_state() in cpu_features.h.
+// A feature is there if CPUID sets all of `bits` in a register and the operating system saves `states` (XCR0). AMX
+// needs more: amx_state() in cpu_features.h.
 enum class Register { kEax, kEbx, kEcx, kEdx };
 struct CpuidBits {
   FeatureSet feature;
@@ -60,12 +58,10 @@ inline constexpr CpuidBits kCpuid[] = {
     {kAvx512, 7, 0, Register::kEbx, 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31, kZmmStates},
     {kAvx512Bf16, 7, 1, Register::kEax, 1u << 5, kZmmStates},
     {kAvx512Vnni, 7, 0, Register::kEcx, 1u << 11, kZmmStates},
-    {kAvxVnni, 7, 1, Register::kEax, 1u << 4, kYmmStates},
     {kTilesOffered, 7, 0, Register::kEdx, 1u << 24, 0},
 };
 
-// A table, the features that it needs, and the ISA that it is a part of. The first row of an ISA is its own: the ISA is
-// supported where that row's needs are met.
+// A table, the features that it needs, and its ISA. An ISA is supported if the needs of its first row are met.
 struct KernelRow {
   const char* name;
   idelta_isa isa;
@@ -74,7 +70,7 @@ struct KernelRow {
 };
 inline constexpr FeatureSet kAvx2Isa = kAvx2 | kFma, kAvx512Isa = kAvx2Isa | kAvx512;
 
-// Ascending: a kernel of a later row takes the place of an earlier one's.
+// Ascending: kernels of later rows replace those of earlier ones.
 inline constexpr KernelRow kKernelRows[] = {
     {"scalar", IDELTA_ISA_SCALAR, 0, &scalar::kTable},
 #if IDELTA_HAVE_AVX2  // x86-64, as are all that follow

@@ -87,8 +87,7 @@ bool from_sysfs(const std::string& root, CacheSizes& sizes) {
   return found;
 }
 
-// The C library asks CPUID, which helps where there is no sysfs. It does not know how many cores share the L3, which
-// stays 0.
+// For machines without sysfs. The C library does not know how many cores share the L3, which stays 0.
 bool from_libc([[maybe_unused]] CacheSizes& sizes) {
 #if defined(_SC_LEVEL1_DCACHE_SIZE)
   const bool l1 = set_level(sizes, 1, sysconf(_SC_LEVEL1_DCACHE_SIZE), 1);

@@ -1,4 +1,4 @@
-// What this process may count on: caches, threads, and the domains that share an L3.
+// The caches and threads that this process may use, and the domains that share an L3.
 #ifndef IDELTA_CORE_MACHINE_TOPOLOGY_H
 #define IDELTA_CORE_MACHINE_TOPOLOGY_H
 
@@ -17,8 +17,8 @@ struct CacheReport {
   std::string source;  // "sysfs", "the C library", "IDELTA_CACHES" or "defaults"
 };
 
-// Per core. An L3 is divided by the cores that share it and never believed beyond 4 MiB a core: virtual machines report
-// hundreds of MiB for two cores. IDELTA_CACHES replaces all; throws Failure if it is malformed.
+// Per core. An L3 is divided by the cores that share it and clamped to 4 MiB a core, because virtual machines report
+// hundreds of MiB for two cores. IDELTA_CACHES replaces all three. Throws Failure if it is malformed.
 CacheReport detect_caches();
 
 // Without IDELTA_CACHES, and with /sys in the folder `root`.
@@ -33,7 +33,7 @@ struct ThreadLimits {
 
 ThreadLimits detect_thread_limits();
 
-// CPU quota of the cgroup that `root`/proc/self/cgroup names, v1 or v2, the least over its ancestors; 0: no limit.
+// CPU quota of the cgroup that `root`/proc/self/cgroup names, v1 or v2, the least among its ancestors; 0: no limit.
 double cgroup_quota(const std::string& root);
 
 // Cores that share an L3 and a NUMA node.
@@ -41,7 +41,7 @@ struct Domain {
   int64_t node;
   int64_t cores;
 };
-using Topology = std::vector<Domain>;  // those of one node stand together
+using Topology = std::vector<Domain>;  // ordered by node
 
 // ---- sysfs ---------------------------------------------------------------------------------------------------------
 
@@ -51,7 +51,7 @@ std::string first_line(const std::string& path);
 // The folder of a CPU, with / at its end; `root` holds /sys.
 std::string cpu_folder(const std::string& root, int cpu);
 
-// The CPUs that run on the same core as this one, such as "0,64"; the CPU itself where sysfs does not say.
+// The CPUs on the same core as this one, such as "0,64"; the CPU itself if sysfs does not say.
 std::string core_of(const std::string& root, int cpu);
 
 }  // namespace idelta::core

@@ -1,4 +1,4 @@
-// The activations of idelta.h as the kernels take them, and dz = dy act'(y) by itself.
+// The activations of idelta.h in the kernels' form, and dz = dy act'(y) alone.
 #ifndef IDELTA_CORE_PASSES_ACTIVATION_H
 #define IDELTA_CORE_PASSES_ACTIVATION_H
 

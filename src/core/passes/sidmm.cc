@@ -8,13 +8,13 @@ namespace idelta::core {
 
 namespace {
 
-// y = beta y: what alpha = 0 leaves, as BLAS has it.
+// y = beta y, for alpha = 0. As in BLAS, beta = 0 does not read y.
 void scale(float beta, float* y, int64_t n, int64_t inc) {
   for (int64_t j = 0; j < n; ++j) y[j * inc] = beta == 0 ? 0.0f : beta * y[j * inc];
 }
 
-// One panel of a row's z = a x + x op(D), for x of stride 1. D is read once, so that packing it whole would only move
-// it through memory twice more: a few steps of it are packed on the stack and multiplied out of L1.
+// One panel of a row's z = a x + x op(D), for x of stride 1. D is read only once: a few steps at a time are packed on
+// the stack and multiplied from L1.
 void multiply_panel(const idelta_context& context, const SidmvArgs& args, const float* x, int64_t panel, float* z) {
   constexpr int64_t kSteps = 4 * kLine;
   alignas(kAlignment) float packed[kSteps * kWidest], sums[kWidest];
@@ -62,7 +62,7 @@ void add_panel(const idelta_context& context, const SidmvArgs& args, int64_t pan
 void sidmv(const idelta_context& context, const SidmvArgs& args) {
   if (args.alpha == 0) return scale(args.beta, args.y, args.n, args.incy);
   const float* x = args.x;
-  if (args.incx != 1) {  // this thread's own memory, which is kept
+  if (args.incx != 1) {
     float* const copy = OfferedWorkspace().take(args.n);
     for (int64_t i = 0; i < args.n; ++i) copy[i] = args.x[i * args.incx];
     x = copy;
@@ -80,8 +80,7 @@ void sidmv(const idelta_context& context, const SidmvArgs& args) {
   });
 }
 
-// Packs op(D) for this call only. Straight into y if nothing is to be scaled or added; else through z, a block of rows
-// at a time.
+// Packs op(D) for this call only. Writes y directly for alpha = 1, beta = 0, else through z, a block of rows at a time.
 void sidmm(const idelta_context& context, const SidmmArgs& args) {
   if (args.alpha == 0) {
     for (int64_t i = 0; i < args.m; ++i) scale(args.beta, args.y + i * args.ldy, args.n, 1);

@@ -3,7 +3,7 @@
 #define IDELTA_CORE_PASSES_SIDMM_H
 
 #include "src/core/context.h"
-#include "src/core/formats/delta.h"
+#include "src/core/formats/matrix.h"
 
 namespace idelta::core {
 
@@ -18,7 +18,7 @@ struct SidmmArgs {
   int64_t ldy;
 };
 
-// One row, whose elements are incx and incy apart from the first one on, which x and y point to.
+// One row. x and y point to its first elements; the others are incx and incy apart.
 struct SidmvArgs {
   int64_t n;
   float alpha, identity_scale;

@@ -43,18 +43,18 @@ Stepper::Stepper(const KernelTable& kernels, idelta_delta& delta, const Paramete
       streams_(streams),
       writes_packs_(std::max(forward_.nr(), backward_.nr()) == nr_),
       w_(parameters.D ? placed(parameters.D, parameters.order, parameters.ldd)
-                      : placed(reinterpret_cast<float*>(along().chunk(0, 0)), IDELTA_ORDER_PANELS, nr_)),
+                      : placed(reinterpret_cast<float*>(pack().chunk(0, 0)), IDELTA_ORDER_PANELS, nr_)),
       state_{placed(parameters.state[0], parameters.order, n_), placed(parameters.state[1], parameters.order, n_)} {
   assert(kernels.f32_forward.nr == nr_ && kernels.f32_weights.nr == nr_ && nr_ <= kMostLines * kLine);
 }
 
 OptimizerPacks Stepper::packs_at(const TileOfD& tile) const {
   if (!writes_packs_) return {};
-  const Panels& any = along().empty() ? across() : along();
+  const Panels& any = pack().empty() ? transposed_pack() : pack();
   const int64_t first = tile.row_panels.begin;
-  return {.copy = !along().empty() && parameters_.D ? along().chunk(tile.panel, first * (nr_ / kLine)) : nullptr,
-          .transposed = across().empty() ? nullptr : across_chunk(first, tile.panel),
-          .transposed_panel_stride = across().stride(),
+  return {.copy = !pack().empty() && parameters_.D ? pack().chunk(tile.panel, first * (nr_ / kLine)) : nullptr,
+          .transposed = transposed_pack().empty() ? nullptr : transposed_chunk(first, tile.panel),
+          .transposed_panel_stride = transposed_pack().stride(),
           .transposed_ahead = 0,
           .pairs = any.shape().kr == 2,
           .low_plane = any.low_plane(),
@@ -82,7 +82,7 @@ void Stepper::operator()(const TileOfD& tile, const GradientTile& gradient, cons
     s.w_ahead = w_.at(first * nr_, next->panel) - w_.at(last * nr_, tile.panel);
     if (state_[0].data) s.state_ahead = state_[0].at(first * nr_, next->panel) - state_[0].at(last * nr_, tile.panel);
     if (s.packs.transposed)
-      s.packs.transposed_ahead = across_chunk(first, next->panel) - across_chunk(last, tile.panel);
+      s.packs.transposed_ahead = transposed_chunk(first, next->panel) - transposed_chunk(last, tile.panel);
   }
   kernels_.f32_optimizer_step(s);
   if (writes_packs_) set_nonzero(tile, nonzero);
@@ -90,14 +90,14 @@ void Stepper::operator()(const TileOfD& tile, const GradientTile& gradient, cons
 
 void Stepper::finish() const {
   if (!writes_packs_) {
-    pack_again(along(), false);
-    pack_again(across(), true);
+    pack_again(pack(), false);
+    pack_again(transposed_pack(), true);
     return;
   }
-  for (Panels* panels : {&along(), &across()}) panels->find_used();
+  for (Panels* panels : {&pack(), &transposed_pack()}) panels->find_used();
 }
 
-// From D as it lies. A chunk's columns of D are in one panel of it.
+// Packs from D, in rows or panels: the columns of a chunk are in one panel of D.
 void Stepper::pack_again(Panels& panels, bool transposed) const {
   for (int64_t p = 0; p < panels.count(); ++p) {
     for (int64_t chunk = 0; chunk < panels.chunks(); ++chunk) {
@@ -112,21 +112,22 @@ void Stepper::pack_again(Panels& panels, bool transposed) const {
 // nonzero: [lines of rows][lines of columns].
 void Stepper::set_nonzero(const TileOfD& tile, const bool* nonzero) const {
   const int64_t lines = nr_ / kLine, first_row = tile.row_panels.begin * lines, first_column = tile.panel * lines;
-  const int64_t down = std::min(tile.row_panels.size() * lines, ceil_div(n_, kLine) - first_row);
-  const int64_t wide = std::min(lines, ceil_div(n_, kLine) - first_column);
-  // As a rule there is nothing to note, and that took 5 to 8 % of an update of one row.
-  if (along().full() && across().full() && std::find(nonzero, nonzero + down * wide, false) == nonzero + down * wide) {
+  const int64_t row_lines = std::min(tile.row_panels.size() * lines, ceil_div(n_, kLine) - first_row);
+  const int64_t column_lines = std::min(lines, ceil_div(n_, kLine) - first_column);
+  // The usual case, which would else take 5 to 8 % of an update of one row.
+  if (pack().full() && transposed_pack().full() &&
+      std::find(nonzero, nonzero + row_lines * column_lines, false) == nonzero + row_lines * column_lines) {
     return;
   }
-  for (int64_t i = 0; i < down && !along().empty(); ++i) {
-    const bool* const row = nonzero + i * wide;
-    along().set_nonzero(tile.panel, first_row + i, std::any_of(row, row + wide, [](bool b) { return b; }));
+  for (int64_t i = 0; i < row_lines && !pack().empty(); ++i) {
+    const bool* const row = nonzero + i * column_lines;
+    pack().set_nonzero(tile.panel, first_row + i, std::any_of(row, row + column_lines, [](bool b) { return b; }));
   }
-  for (int64_t q = 0; q < tile.row_panels.size() && !across().empty(); ++q) {
-    for (int64_t j = 0; j < wide; ++j) {
+  for (int64_t q = 0; q < tile.row_panels.size() && !transposed_pack().empty(); ++q) {
+    for (int64_t j = 0; j < column_lines; ++j) {
       bool any = false;
-      for (int64_t i = q * lines; i < std::min((q + 1) * lines, down); ++i) any |= nonzero[i * wide + j];
-      across().set_nonzero(tile.row_panels.begin + q, first_column + j, any);
+      for (int64_t i = q * lines; i < std::min((q + 1) * lines, row_lines); ++i) any |= nonzero[i * column_lines + j];
+      transposed_pack().set_nonzero(tile.row_panels.begin + q, first_column + j, any);
     }
   }
 }

@@ -1,5 +1,4 @@
-// update()'s last step: the optimiser on a block of D while its gradient is in cache, and the new D into the packed
-// forms.
+// The last step of update(): the optimiser steps a tile of D while its gradient is in cache, and packs the new D.
 #ifndef IDELTA_CORE_PASSES_STEPPER_H
 #define IDELTA_CORE_PASSES_STEPPER_H
 
@@ -11,15 +10,15 @@
 
 namespace idelta::core {
 
-// The rule and the numbers of a step; all else is for the caller to fill in.
+// A step with its rule and constants; the caller fills in the rest.
 OptimizerStep step_of(const idelta_optimizer& optimizer);
 
-// Whether D lies out x in: then the gradient is dz^T x.
+// Whether D is out x in, so that its gradient is dz^T x.
 bool steps_transposed(const idelta_delta& delta, const Parameters& parameters);
-// Whether D and state are read and written best down a panel, where all is contiguous, and not along rows.
+// Whether D and state are in panels, so that going by row panels is contiguous.
 bool steps_panels(const Parameters& parameters);
 
-// Rows of D, whole panels of the pack of its transpose, in one panel of its columns.
+// Some row panels of D (panels of the pack of its transpose) in one panel of its columns.
 struct TileOfD {
   Range row_panels;  // at most WeightsPlan::kRunPanels
   int64_t panel;
@@ -28,16 +27,15 @@ struct TileOfD {
 // Holds references; different tiles may be stepped by different threads.
 class Stepper {
  public:
-  // A delta whose format trains. streams: its packs are written past the caches.
+  // The delta's format must train. streams: packs are written past the caches.
   Stepper(const KernelTable& kernels, idelta_delta& delta, const Parameters& parameters, const OptimizerStep& step,
           bool streams);
 
-  // Few rows of the batch are bound by memory: 24 bytes an element (D, one state and the pack of the other direction,
-  // each read and written). What `next` needs is fetched meanwhile: rows of the other pack, and of a state that lies in
-  // rows, are too many streams for the hardware to foresee.
+  // Steps a tile, and prefetches what `next` needs: small batches are bound by memory (24 bytes an element), and the
+  // hardware does not follow so many streams.
   void operator()(const TileOfD& tile, const GradientTile& gradient, const std::optional<TileOfD>& next) const;
 
-  // Once all tiles are done.
+  // To be called once all tiles are done.
   void finish() const;
 
  private:
@@ -51,11 +49,11 @@ class Stepper {
   };
   Placed placed(float* data, idelta_order order, int64_t ld) const;
 
-  // The panels whose reduction goes along the rows of D as it lies, and those of its transpose.
-  Panels& along() const { return transposed_ ? backward_ : forward_; }
-  Panels& across() const { return transposed_ ? forward_ : backward_; }
-  Word* across_chunk(int64_t row_panel, int64_t panel) const {
-    return across().chunk(row_panel, panel * (nr_ / kLine));
+  // The pack of D in the caller's order, and that of its transpose.
+  Panels& pack() const { return transposed_ ? backward_ : forward_; }
+  Panels& transposed_pack() const { return transposed_ ? forward_ : backward_; }
+  Word* transposed_chunk(int64_t row_panel, int64_t panel) const {
+    return transposed_pack().chunk(row_panel, panel * (nr_ / kLine));
   }
 
   OptimizerPacks packs_at(const TileOfD& tile) const;
@@ -63,13 +61,13 @@ class Stepper {
   void pack_again(Panels& panels, bool transposed) const;
 
   const KernelTable& kernels_;
-  Panels none_;  // of a pass that is not packed
+  Panels none_;  // stands for a pass that is not packed
   Panels &forward_, &backward_;
   const Parameters& parameters_;
   OptimizerStep step_;
   int64_t n_, nr_;
   bool transposed_, streams_;
-  bool writes_packs_;  // their panels are as wide as the kernel's; else D is stepped alone, and packed again at the end
+  bool writes_packs_;  // the packs' panels are as wide as the kernel's; else D is packed again at the end
   Placed w_, state_[kMostStates];
 };
 

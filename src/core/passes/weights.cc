@@ -24,7 +24,7 @@ int64_t packed_floats(const idelta_context& context, const WeightsPlan& plan) {
   return plan.tasks() * task_floats(context, plan);
 }
 
-// The most that `floats` gives for any format.
+// The maximum of floats(plan) over all formats and sinks.
 template <class Floats>
 size_t most_bytes(const idelta_context& context, int64_t m, int64_t n, std::initializer_list<Sink> sinks,
                   const Floats& floats) {
@@ -37,13 +37,12 @@ size_t most_bytes(const idelta_context& context, int64_t m, int64_t n, std::init
   return static_cast<size_t>(most) * sizeof(float);
 }
 
-// Packs dz of a task's batch block, and adds its column sums to `sums`, if that is not null and this task is to do so:
-// a group of rows at a time, so that dz comes from memory once. Apart they took 2 to 9 % of backward_weights from m =
-// 512 on (Zen 5, 2026-11).
+// Packs dz of a task's batch block and adds its column sums to `sums`, unless null. Both go by groups of rows, so that
+// dz is read from memory once: 2 to 9 % of backward_weights from m = 512 on (Zen 5, 2026-11).
 void pack_dz(const WeightsTask& task, float* sums) {
   const WeightsWay& way = way_of(task.plan);
   const int64_t first = task.cell.panels.begin * task.plan.nr;
-  if (task.cell.rows.begin > 0) sums = nullptr;  // the tasks of the first rows of dD do
+  if (task.cell.rows.begin > 0) sums = nullptr;  // the tasks of the first rows of dD add them
   for (int64_t row = 0; row < task.batch_rows(); row += way.group) {
     const Range rows{row, std::min(row + way.group, task.batch_rows())};
     if (sums) {
@@ -57,7 +56,7 @@ void pack_dz(const WeightsTask& task, float* sums) {
   }
 }
 
-// use(task, index) for every task and block of the batch, once its dz is packed.
+// Calls use(task, index) for every task and block of the batch, once its dz is packed.
 template <class Use>
 void each_task(const idelta_context& context, const WeightsOperands& operands, const WeightsPlan& plan, float* sums,
                float* memory, const Use& use) {
@@ -72,7 +71,7 @@ void each_task(const idelta_context& context, const WeightsOperands& operands, c
   });
 }
 
-// use(block) for every block of a task's rows of dD, in order.
+// Calls use(block) for every block of a task's rows of dD, in order.
 template <class Use>
 void each_block(const WeightsTask& task, const Use& use) {
   for (Range rest = task.cell.rows; rest.size() > 0;) {
@@ -98,8 +97,8 @@ void store(const idelta_context& context, const WeightsOperands& operands, const
   });
 }
 
-// Memory of update() behind the packed operands: the gradient where it waits to be used, a block of one panel a task if
-// all of the batch is packed at once, else the whole of it in panels.
+// update()'s memory for the gradient, behind the packed operands. If the batch is one block, each task needs a block of
+// one panel; else the whole gradient is summed up in panels.
 struct GradientMemory {
   bool whole;
   int64_t nr, rows, floats;  // rows: from one panel to the next
@@ -115,8 +114,7 @@ struct GradientMemory {
   }
 };
 
-// Where the optimiser's kernel multiplies: each tile once it is known which comes next. Along the rows one panel of
-// them at a time: three read dz less often, but were up to a fifth slower at m = 64.
+// The optimiser's kernel multiplies. A tile is stepped once the next one is known, which it prefetches.
 void step_few_rows(const WeightsTask& task, const Stepper& stepper) {
   each_block(task, [&](Range block) { way_of(task.plan).pack_x(task, block); });
   std::optional<TileOfD> tile;
@@ -140,7 +138,7 @@ void step_few_rows(const WeightsTask& task, const Stepper& stepper) {
   go_on({});
 }
 
-// Goes through D, each part of it as soon as its gradient is known.
+// Steps each tile of D as soon as its gradient is complete.
 void step(const idelta_context& context, const WeightsOperands& operands, const WeightsPlan& plan,
           const Stepper& stepper, float* sums, float* memory) {
   const GradientMemory waiting(plan);
@@ -209,7 +207,7 @@ void backward_weights(const idelta_context& context, const WeightsOperands& oper
   store(context, operands, plan, beta, dD, ldd, db, memory);
 }
 
-// The bias' gradient comes first: what the others need depends on the format.
+// The bias' gradient comes first, because the size of the rest depends on the format.
 size_t update_workspace_bytes(const idelta_context& context, int64_t m, int64_t n) {
   return most_bytes(context, m, n, {Sink::kStepRows, Sink::kStepPanels}, [&](const WeightsPlan& plan) {
     return round_up(n, kLine) + packed_floats(context, plan) + GradientMemory(plan).floats;

@@ -1,20 +1,20 @@
-// x^T dz in fp32: one chain of multiply-adds an element, through the rows in order.
+// x^T dz in fp32: one chain of multiply-adds for each element, in order of the batch.
 #include "src/core/machine/memory.h"
 #include "src/core/passes/weights_task.h"
 
 namespace idelta::core {
 namespace {
 
-// A matrix, or columns of one, with the distance between its rows.
+// Columns of a matrix, and the distance between its rows.
 struct Strided {
   const float* data;
   int64_t stride;
 };
 
-// A task's memory, rows being those of its batch block:
-//   x:   block after block,  [row][block_width], zero-padded; one block, or all of the cell's
-//   dz:  panel after panel,  [row][nr], zero-padded
-// There is room for both, whether they are packed or used as they lie. A last panel of dz that is cut is always packed.
+// A task's memory, with the rows of its batch block:
+//   x:   blocks of [row][block_width], zero-padded; one block, or all of the cell's
+//   dz:  panels of [row][nr], zero-padded
+// There is room for both even if they are used in place. A last panel of dz that is cut is always packed.
 int64_t block_width(const WeightsPlan& plan) { return WeightsPlan::kBlockPanels * plan.nr; }
 
 int64_t x_floats(const WeightsPlan& plan) { return plan.most_batch_rows() * plan.packed_blocks * block_width(plan); }
@@ -48,7 +48,7 @@ void pack_dz(const WeightsTask& task, Range rows) {
                                .panel_stride = task.batch_rows() * plan.nr});
 }
 
-// Some rows at a time, so that their pages are looked up once for all columns.
+// A few rows at a time, for the TLB.
 void pack_x(const WeightsTask& task, Range block) {
   constexpr int64_t kRows = 16;
   const WeightsPlan& plan = task.plan;
@@ -76,7 +76,7 @@ Strided panel_of_dz(const WeightsTask& task, int64_t panel) {
   return {task.dz(0, panel * task.plan.nr), task.operands.lddz};
 }
 
-// The panels that a tile is given at once: those that lie one beside the other if dD goes by rows, else one.
+// The panels that a tile takes at once: all that are equally far apart if dD is written by rows, else one.
 Range first_group(const WeightsPlan& plan, Range panels) {
   const int64_t alike = plan.packs_dz ? plan.panels : plan.whole_panels;
   const bool together = plan.along_rows && panels.begin < alike;
@@ -84,8 +84,8 @@ Range first_group(const WeightsPlan& plan, Range panels) {
 }
 
 void multiply_tile(const WeightsTask& task, const WeightsProduct& product, Range offsets, Range panels) {
-  // dD with shorter rows is square enough to be in L1. Longer ones are fetched, unless dD is written along them: then
-  // the hardware has fetched them, and doing it again took 1 to 10 % (m = 128 to 1, Zen 5, 2026-11).
+  // dD with shorter rows is in L1. Longer rows are prefetched, except where dD is written by rows, which the hardware
+  // prefetches (1 to 10 % faster, m = 128 to 1, Zen 5, 2026-11).
   constexpr int64_t kLongRows = 96;
   const WeightsPlan& plan = task.plan;
   const Strided x = columns_of_x(task, product.rows.begin, offsets.begin), dz = panel_of_dz(task, panels.begin);
@@ -104,8 +104,8 @@ void multiply_tile(const WeightsTask& task, const WeightsProduct& product, Range
        .fetch_out = product.ldo >= kLongRows && !plan.along_rows});
 }
 
-// Every panel of dz serves all tiles of the block while it is in cache; but if all of dz is, one tile at a time writes
-// dD along its rows, as the way to memory likes it.
+// A panel of dz serves all tiles of the block while it is in cache. If all of dz is in cache, dD is written by rows,
+// one tile at a time, because contiguous writes are faster.
 void multiply(const WeightsTask& task, const WeightsProduct& product) {
   const WeightsPlan& plan = task.plan;
   const int64_t width = plan.columns(product.rows), tile = even_tile(width, plan.tile_rows);

@@ -1,13 +1,13 @@
-// x^T dz with x and dz rounded to bf16, or split in two: bf16_dot, or bf16x3_dot, of the rows of x^T and panels of dz.
+// x^T dz with x and dz rounded to bf16 or split in two: bf16_dot or bf16x3_dot of rows of x^T and panels of dz.
 #include "src/core/formats/multiplication.h"
 #include "src/core/passes/weights_task.h"
 
 namespace idelta::core {
 namespace {
 
-// A task's memory: hi, and lo if it is split, zero-padded to whole lines of pairs of rows of its batch block:
-//   dz:  panel after panel of the cell,    words [row / 2][kernel's nr]
-//   x:   column after column of a block,   [row], stride() each
+// A task's memory: hi, and lo if split, zero-padded to whole lines of pairs of rows of its batch block:
+//   dz:  the panels of the cell,   words [row / 2][kernel's nr]
+//   x:   the columns of a block,   [row], stride() apart
 struct Layout {
   const Kernel<Bf16Block>& kernel;
   const WeightsPlan& plan;
@@ -17,16 +17,16 @@ struct Layout {
 
   bool split() const { return plan.planes == 2; }
   int64_t steps() const { return round_up(plan.most_batch_rows(), kPairLine); }
-  // An odd number of lines, so that the rows of a tile spread over all sets of L1.
+  // An odd number of lines, so that rows of a tile use different sets of L1.
   int64_t stride() const { return (steps() / kPairLine | 1) * kPairLine; }
   int64_t panel_words() const { return steps() / 2 * kernel.nr; }
-  int64_t together() const { return plan.nr / kernel.nr; }  // the kernel's panels in one of dD
+  int64_t together() const { return plan.nr / kernel.nr; }  // kernel panels in a panel of dD
   int64_t block_columns() const { return WeightsPlan::kBlockPanels * plan.nr; }
 
   int64_t dz_words() const { return plan.most_panels() * together() * panel_words(); }          // of one plane
   int64_t x_words() const { return (block_columns() + kernel.rows_past_last) * stride() / 2; }  // likewise
   int64_t partial_floats() const { return round_up(block_columns(), kPairLine) * kernel.nr; }
-  int64_t zeros() const { return plan.most_panels() * plan.nr; }  // a row of dD, in its place where it is not read
+  int64_t zeros() const { return plan.most_panels() * plan.nr; }  // stand for a row of dD where dD is not read
   int64_t floats() const { return plan.planes * (dz_words() + x_words()) + partial_floats() + zeros(); }
 };
 
@@ -48,7 +48,7 @@ struct Packed {
 
 int64_t task_floats(const KernelTable& kernels, const WeightsPlan& plan) { return Layout(kernels, plan).floats(); }
 
-// A line of pairs of rows of all panels of dz, zero past the last row.
+// Packs up to kPairLine rows of all panels of dz, zero past the last row.
 void pack_dz(const WeightsTask& task, Range rows) {
   const Layout layout(task.kernels, task.plan);
   const Packed to(layout, task.memory);
@@ -69,7 +69,7 @@ void pack_dz(const WeightsTask& task, Range rows) {
   }
 }
 
-// The columns become rows, a line of pairs at a time.
+// Transposes x, kPairLine rows at a time.
 void pack_x(const WeightsTask& task, Range block) {
   const Layout layout(task.kernels, task.plan);
   const Packed to(layout, task.memory);
@@ -91,7 +91,7 @@ void multiply(const WeightsTask& task, const WeightsProduct& product) {
   const int64_t width = plan.columns(product.rows), ldo = product.ldo;
   const int64_t words = (product.panels.begin - task.cell.panels.begin) * layout.together() * layout.panel_words();
   if (product.beta == 0) std::fill_n(from.zeros, product.panels.size() * plan.nr, 0.0f);
-  // As in fp32: one tile at a time writes dD along its rows.
+  // As in fp32, dD may be written by rows, one tile at a time.
   const int64_t strip = plan.along_rows ? even_tile(width, plan.tile_rows) : width;
   for (int64_t first = 0; first < width; first += strip) {
     float* const out = product.out + first * ldo;

@@ -1,4 +1,4 @@
-// x^T dz in parts: what a task has at hand, and the two ways to multiply it.
+// The tasks of x^T dz, and the two ways to multiply.
 #ifndef IDELTA_CORE_PASSES_WEIGHTS_TASK_H
 #define IDELTA_CORE_PASSES_WEIGHTS_TASK_H
 
@@ -7,9 +7,8 @@
 
 namespace idelta::core {
 
-// A task, for one block of the batch. Tasks share nothing but x and dz. What all of them packed together came from
-// other cores' caches line by line: on two threads an update took a quarter longer (n = 512, m = 16 to 64, Zen 5,
-// 2026-11).
+// A task, for one block of the batch. Tasks share only x and dz: reading what other tasks packed would make an update
+// on two threads a quarter slower (n = 512, m = 16 to 64, Zen 5, 2026-11).
 struct WeightsTask {
   const KernelTable& kernels;
   const WeightsOperands& operands;
@@ -25,8 +24,7 @@ struct WeightsTask {
   }
 };
 
-// out = beta out + x^T dz for some rows and columns of dD, both in panels; out is at the first of both. beta = 0 never
-// reads it.
+// out = beta out + x^T dz for some row and column panels of dD; out is at the first of both. beta = 0 never reads it.
 struct WeightsProduct {
   Range rows, panels;  // rows: of one block
   float beta;
@@ -36,20 +34,19 @@ struct WeightsProduct {
 
 struct WeightsWay {
   int64_t (*task_floats)(const KernelTable& kernels, const WeightsPlan& plan);
-  // dz of the cell's columns, some rows of the task's batch block. Rows come in groups of so many, that are still in L1
-  // when they are packed after their column sums.
-  int64_t group;
+  int64_t group;  // rows that pack_dz takes, so few that they are still in L1 after their column sums
+  // Packs dz of the cell's columns, for some rows of the task's batch block.
   void (*pack_dz)(const WeightsTask& task, Range rows);
-  // x of the columns that a block of dD's rows needs, all rows of the task's batch block.
+  // Packs x of the columns that a block of dD's rows needs, for the task's batch block.
   void (*pack_x)(const WeightsTask& task, Range block);
-  // Of a block that is packed.
+  // Multiplies a packed block.
   void (*multiply)(const WeightsTask& task, const WeightsProduct& product);
 };
 extern const WeightsWay kFloatWeights, kRoundedWeights;
 
 inline const WeightsWay& way_of(const WeightsPlan& plan) { return plan.planes > 0 ? kRoundedWeights : kFloatWeights; }
 
-// Where the plan's kernel_steps: for the optimiser's kernel, of the tile of D from these panels of rows and columns on.
+// For plans that kernel_steps: the gradient of the tile of D at these row and column panels.
 GradientTile few_rows_gradient(const WeightsTask& task, int64_t row_panel, int64_t panel);
 
 }  // namespace idelta::core

@@ -9,7 +9,7 @@ namespace {
 
 constexpr double kWord = 4;  // bytes
 
-// Bytes a step at which a task gets its part of the matrix; 0: it stays in L2.
+// Bytes of its part of the matrix that a task gets in a step; 0: the part stays in L2.
 double panel_rate(const CostModel& model, const MultiplyShape& shape, double part_bytes, double all_bytes) {
   if (part_bytes <= static_cast<double>(shape.caches.l2) / 2) return 0;
   const auto threads = static_cast<double>(shape.threads);
@@ -31,8 +31,7 @@ double multiply_steps(const CostModel& model, const MultiplyShape& shape, int64_
       rate == 0 ? 0 : panel_bytes * static_cast<double>(ceil_div(rows, std::min(rows, shape.block_rows))) / rate;
   double steps = static_cast<double>(panels) * std::max(multiplying, streaming);
   if (panels == all_panels) return steps;
-  // With panels cut, every task reads rows that others have prepared, or that the layer before has left in their
-  // caches.
+  // If panels are cut, every task also reads rows from other cores' caches.
   steps += static_cast<double>(rows) * words * kWord / (shape.prepared ? model.other_core_bytes : model.l3_bytes);
   return shape.prepared ? steps + model.join_steps : steps;
 }

@@ -7,7 +7,7 @@
 namespace idelta::core {
 namespace {
 
-// [0, total) where `shares` of `all` begin and end.
+// The part of [0, total) that belongs to `shares` of `all` shares.
 Range share_of(int64_t total, Range shares, int64_t all) {
   return {total * shares.begin / all, total * shares.end / all};
 }
@@ -23,7 +23,7 @@ struct StripThreads {
     const int64_t larger = all % count, end = larger * most();
     return thread < end ? thread / most() : larger + (thread - end) / fewest();
   }
-  // Rows go with the threads, but evenly where that would leave a strip without any.
+  // Strips get rows in proportion to their threads; evenly, if some would get none.
   bool in_proportion(int64_t rows) const { return rows * fewest() >= all; }
   Range rows_of(int64_t strip, int64_t rows) const {
     return in_proportion(rows) ? share_of(rows, of(strip), all) : part_of(rows, count, strip);
@@ -82,12 +82,12 @@ Cell Partition::of_domain(Along along, Range threads) const {
           along == Along::kPanels ? share_of(work_.panels, threads, threads_) : panels};
 }
 
-// The number of strips, each of nearly as many of the threads, whose largest cell costs least; more where equal.
+// The number of strips whose largest cell costs least; of equal ones the largest number.
 Partition::Strips Partition::strips_for(int64_t threads, Size size) const {
   Strips best{0, -1, {}};
   for (int64_t count = std::min(threads, size.rows); count >= 1; --count) {
     const StripThreads strips{threads, count};
-    if (strips.most() > size.panels) break;  // a cell would be empty, and so with fewer strips
+    if (strips.most() > size.panels) break;  // this and fewer strips would leave a cell empty
     const Size wide{strips.most_rows(size.rows, strips.fewest()), ceil_div(size.panels, strips.fewest())};
     const Size high{strips.most_rows(size.rows, strips.most()), ceil_div(size.panels, strips.most())};
     const double cost = count == work_.strips ? 0

@@ -1,29 +1,21 @@
-// Which thread works on what part of a row x panel grid of work, over the caches and nodes of a machine: pure
-// functions, tested without one (tests/partition_test.cc).
+// Which thread works on which part of a row x panel grid, on a machine of several L3 caches and nodes: pure functions.
+// No result depends on this.
 //
-// A domain is the cores that share an L3; threads sit on cores in order, domain after domain and node after node. Each
-// domain gets a contiguous run of rows in proportion to its threads (or of panels, if there are few rows), hence so
-// does each NUMA node. In a domain the rows are cut into strips, and each strip's panels among the strip's threads:
+// A domain is the cores that share an L3. Threads are on cores in order of domains, and domains in order of nodes. Each
+// domain, and so each node, gets contiguous rows in proportion to its threads (or panels, if there are few rows). In a
+// domain the rows are cut into strips, and the panels of a strip among its threads:
 //
 //   node 0                     node 1                      16 threads, 2 nodes of 2 domains of 4 cores,
 //   domain 0     domain 1      domain 2     domain 3       many rows, 2 strips a domain
 //   | 0 | 1 |    | 4 | 5 |     | 8 | 9 |    |12 |13 |
-//   | 2 | 3 |    | 6 | 7 |     |10 |11 |    |14 |15 |      rows go down through domain 0, then 1, ...
+//   | 2 | 3 |    | 6 | 7 |     |10 |11 |    |14 |15 |      domain 0 has the first rows, domain 1 the next, ...
 //
-// What that is for, on machines of many cores and sockets:
-//   - Every part of D that a domain reads comes into its L3 once and serves all its strips; every row of x, of y, and
-//   of
-//     dD and the optimiser's state belongs to one node, call after call, and thus lies there if the program touched it
-//     first in a call of idelta's (or with the same cut).
-//   - With few rows the panels of D are cut over domains, in the order in which pack_panels() cuts them over threads:
-//     the pages of D then lie where they are read. With many rows each node reads all of D; its panels lie on all
-//     nodes, which costs the remote reads of one D a call against a whole node's arithmetic. A copy of D a node would
-//     save them; it is not made: idelta_update would have to write every copy, and no machine with two nodes was at
-//     hand.
-//   - Threads that wander make all of this void. IDELTA_BIND=1 binds the pool's threads to their domains (not the
-//     caller's, which is lane 0: the program's own); it is off by default because two processes that both bind would
-//     share the first cores and leave the rest idle. Without it the machine counts as one domain.
-// No result depends on any of this.
+// Each part of D that a domain reads comes into its L3 once and serves all its strips. Each row of x, y, dD and state
+// belongs to the same node in every call, and is in that node's memory if a call of idelta touched it first. If few
+// rows make the domains cut panels, they are cut as in pack_panels(), so that their pages are local, too.
+//
+// Without IDELTA_BIND=1, which binds the pool's threads, the machine counts as one domain. It is off by default because
+// two processes that both bind would share the first cores.
 #ifndef IDELTA_CORE_PLAN_PARTITION_H
 #define IDELTA_CORE_PLAN_PARTITION_H
 

@@ -18,9 +18,8 @@ struct Cut {
   // dD does not stay in L2 beside the operands.
   bool far() const { return dD_bytes() > caches.l2 / 2; }
 
-  // Rows of the batch that are packed at a time. A dD that is near costs little to read and write again for each of
-  // them; operands then stay in L2, and if dD fills that, dz does not go far beyond. Else dz stays in L3 until it has
-  // served all blocks of dD: 64 MiB, which spare dD some passes, took 6 % longer (n = 794, m = 4096, Zen 5, 2026-11).
+  // Rows of the batch that are packed at a time. If dD is in L2, more passes over it cost little: the operands stay in
+  // L2 beside it, or at least dz does. Else dz stays in L3 until it has served all blocks of dD.
   int64_t batch_rows(int64_t bytes, int64_t unit) const {
     const int64_t dz = plan.most_panels() * plan.nr * bytes;
     const int64_t in_l3 = std::max(kCostModel.dz_bytes / plan.tasks(), kCostModel.least_dz_bytes);
@@ -30,16 +29,16 @@ struct Cut {
     return std::min(rows, even_block(problem.m, kCostModel.row_numbers_in_l2 * bytes, caches.l2, unit));
   }
 
-  // All of dz stays so near that the order of tiles need not care for it: dD is written along its rows.
+  // If all of dz stays in cache, the order of tiles is free for it: dD is written by rows.
   bool along_rows() const { return problem.m * n() * kFloat <= (far() ? caches.l2 / 2 : caches.l1 / 2); }
 
-  // A tile's columns, rows ld apart, are in two lines of a row. Rows that lie a multiple of some lines apart use
-  // some sets of L1 only, and run out of them.
+  // A tile reads two lines of each row. Rows whose stride is a multiple of several lines use only some sets of L1,
+  // which may be too few.
   bool crowd(int64_t ld) const {
     const int64_t apart = std::min(ld * kFloat & -(ld * kFloat), kPage);
     return apart >= kPage / 16 && 2 * problem.m * apart > caches.l1;
   }
-  // Each row is in pages of its own, more of them than the first level of the TLB holds.
+  // Each row is in other pages, too many for the first level of the TLB.
   bool many_pages(int64_t ld) const { return ld * kFloat >= 2 * kPage && problem.m > kLine / 2; }
 
   void rounded(const Kernel<Bf16Block>& kernel) const {
@@ -52,12 +51,12 @@ struct Cut {
   void floats(const KernelTable& kernels) const {
     plan.mb = batch_rows(kFloat, kLine);
     plan.along_rows = along_rows();
-    // Where dD does not stay in L2, few rows are multiplied by low and wide tiles: 1.2 times the speed at n = 1024, m =
-    // 8 (AVX-512, Zen 4, 2026-11).
+    // If dD does not stay in L2, small batches use low and wide tiles: 1.2 times as fast at n = 1024, m = 8 (AVX-512,
+    // Zen 4, 2026-11).
     const bool low = plan.along_rows && far() && problem.sink == Sink::kMemory;
     plan.tile_rows = low ? kernels.f32_weights.few_rows : kernels.f32_weights.mr;
-    // Their products are over before packs and state have come from memory: half the time at m = 1, a tenth less at 32
-    // (Zen 5, 2026-11).
+    // A small batch is multiplied while packs and state come from memory: half the time at m = 1, a tenth less at m =
+    // 32 (Zen 5, 2026-11).
     plan.kernel_steps =
         problem.sink != Sink::kMemory && plan.batch_blocks() == 1 && problem.m <= kernels.f32_optimizer_step.few_rows;
     if (plan.kernel_steps) {  // a cell may begin and end within a block
@@ -68,7 +67,7 @@ struct Cut {
     const int64_t tile = plan.kernel_steps ? kernels.f32_optimizer_step.mr : kernels.f32_weights.mr;
     const bool narrow = tile < kCostModel.narrow_tile_rows;
     plan.packs_x = many_pages(problem.ldx) || (narrow && crowd(problem.ldx));
-    // Packing dz aligns and gathers lines, and is cheap against n columns each.
+    // Packing dz makes its panels aligned and contiguous, and each is used for n rows of dD.
     plan.packs_dz = far() || 2 * plan.mb * n() * kFloat > caches.l2 || (narrow && crowd(problem.lddz));
   }
 };
@@ -76,8 +75,8 @@ struct Cut {
 }  // namespace
 
 Cell WeightsPlan::cell(int64_t task) const {
-  // As parameters in panels lie: those of two threads in one run of memory are fetched by one ahead of time and taken
-  // from it by the other. Cut the other way n = 256, m = 16 took 1.9 times as long on two threads (Zen 5, 2026-11).
+  // Parameters in panels are contiguous by columns, so that each thread's are. Cut by rows n = 256, m = 16 takes 1.9
+  // times as long on two threads (Zen 5, 2026-11).
   const Cell cell = partition.cell(task);
   return cuts_columns ? Cell{cell.panels, cell.rows} : cell;
 }

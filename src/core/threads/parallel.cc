@@ -8,7 +8,7 @@ namespace idelta::core {
 
 void Parallel::run_tasks(int64_t tasks, double multiply_adds, void (*task)(void*, int64_t), void* arg) const {
   if (callers_) return callers_(user_, tasks, task, arg);
-  constexpr double kMultiplyAddsPerNs = 50;  // of a fast core; where it takes longer, WakePolicy sees so by the clock
+  constexpr double kMultiplyAddsPerNs = 50;  // of a fast core; WakePolicy measures slower ones
   process_pool().run({tasks, task, arg},
                      {.threads = threads_,
                       .spin = spin_,

@@ -12,15 +12,14 @@ namespace idelta::core {
 
 class Parallel {
  public:
-  // spin: how long threads without work wait for the next call before they sleep, ns.
+  // spin: how long idle threads wait for the next call before they sleep, ns.
   Parallel(int64_t threads, int64_t spin, idelta_parallel_for callers, void* user)
       : threads_(threads), spin_(spin), callers_(callers), user_(user) {}
 
   int64_t threads() const { return threads_; }
 
-  // body(0) ... body(tasks - 1), each once and in the library's floating-point mode; back when all are done. body must
-  // not throw. multiply_adds: how much work that is altogether (or work that takes as long), from which it follows
-  // whether sleeping threads are woken.
+  // Calls body(0) ... body(tasks - 1), each once and in the library's floating-point mode; returns when all are done.
+  // body must not throw. multiply_adds: the whole work, which decides whether sleeping threads are woken.
   template <class Body>
   void run(int64_t tasks, double multiply_adds, Body&& body) const {
     if (tasks == 1) return body(int64_t{0});

@@ -1,7 +1,5 @@
-// How a thread waits: a pause within a spin loop, and sleep until another thread wakes it.
-//
-// std::atomic::wait would do, but libstdc++ spins and yields in it by itself before it sleeps, and GCC 11's can miss a
-// wake; so Linux' futex is called directly.
+// How a thread waits: it spins, then sleeps until another thread wakes it. On Linux by futex rather than
+// std::atomic::wait: libstdc++'s spins and yields before it sleeps, and GCC 11's can miss a wake.
 #ifndef IDELTA_CORE_THREADS_SLEEPER_H
 #define IDELTA_CORE_THREADS_SLEEPER_H
 
@@ -46,11 +44,11 @@ bool spin_until(int64_t patience, Ready&& ready) {
   return false;
 }
 
-// Where one thread sleeps. Who makes its condition true must do so with a sequentially consistent store, then wake().
+// Where one thread sleeps. Another makes its condition true by a sequentially consistent store, then calls wake().
 class Sleeper {
  public:
-  // Back when woken, perhaps for nothing; or at once, and then true unless wake() came all the same, if ready() is true
-  // after wake() has begun to count.
+  // Returns when woken, perhaps spuriously. If ready() is true it returns at once: true, unless a wake() has counted
+  // this thread as asleep.
   template <class Ready>
   bool sleep(Ready&& ready) {
     asleep_ = 1;
@@ -59,7 +57,7 @@ class Sleeper {
     return false;
   }
 
-  // Whether there was somebody to wake; the system call is made for nobody else.
+  // Whether the thread was asleep; else no system call is made.
   bool wake() {
     if (asleep_ == 0 || asleep_.exchange(0) == 0) return false;
     notify();

@@ -14,7 +14,7 @@
 #include <csignal>
 #endif
 
-// OpenMP's, if the program uses it; this library does not.
+// OpenMP's, which the program may use.
 extern "C" int omp_in_parallel(void) __attribute__((weak));
 
 namespace idelta::core {
@@ -30,7 +30,7 @@ void run_alone(const Job& job) {
   for (int64_t i = 0; i < job.tasks; ++i) job.task(job.arg, i);
 }
 
-// The program's signal handlers run on the program's threads: those that are made meanwhile block all signals.
+// Threads that are made meanwhile block all signals: the program's handlers run on its own threads.
 class SignalsBlocked {
  public:
 #if defined(__unix__)
@@ -69,7 +69,7 @@ struct ThreadPool::Worker : Lane {
 
 void ThreadPool::run(const Job& job, const Effort& effort) {
   const int64_t threads = std::min({effort.threads, job.tasks, kMostThreads});
-  // A task that calls this finds the pool taken.
+  // Within a task, acquire() fails.
   if (threads <= 1 || inside_openmp_region() || !acquire()) return run_alone(job);
   const int64_t asleep = threads - 1 - awake_;  // or not made yet
   if (asleep <= 0) {
@@ -81,7 +81,7 @@ void ThreadPool::run(const Job& job, const Effort& effort) {
   const bool wake = policy_.worth_waking(begin, saving, effort.spin);
   if (wake || asleep < threads - 1) {
     run_shared(job, threads, effort.spin, wake);
-  } else {  // others may have the pool meanwhile
+  } else {  // other threads may use the pool meanwhile
     release();
     run_alone(job);
     if (!acquire()) return;
@@ -114,8 +114,7 @@ void ThreadPool::run_shared(const Job& job, int64_t threads, int64_t spin, bool 
   takes_part = true;
   take_part(call, 0);
   takes_part = false;
-  // Longer than it takes to run what is left of a task, most often; but where threads wait for a CPU, the one that this
-  // loop occupies may be the one they need.
+  // Usually long enough for the last tasks. Then sleep, because those threads may need the CPU of this loop.
   constexpr int64_t kPatience = 200'000;
   const auto finished = [this] { return unfinished_ == 0; };
   while (!spin_until(kPatience, finished)) caller_.sleep(finished);
@@ -130,7 +129,7 @@ void ThreadPool::take_part(const Call& call, int64_t lane) {
   if (finished > 0 && unfinished_.fetch_sub(finished) == finished) caller_.wake();
 }
 
-// The next unit for this lane, -1 if there is none. job_ may be read only by who holds one.
+// The next unit for this lane; -1: none is left. Only a thread that holds a unit may read job_.
 int64_t ThreadPool::claim(const Call& call, int64_t lane) {
   int64_t from = lane, left = 0;
   do {
@@ -166,7 +165,7 @@ void ThreadPool::work(Worker& me) {
   }
 }
 
-// The next call after `seen` that wants this thread; anything when the pool is stopping.
+// The next call after `seen` that this thread takes part in; any value if the pool is stopping.
 ThreadPool::Call ThreadPool::next_call(Worker& me, uint32_t seen) {
   Call call;
   const auto wanted = [&] {
@@ -207,21 +206,21 @@ void ThreadPool::grow(int64_t workers) {
       static_cast<void>(worker.release());
     }
   } catch (const std::exception&) {
-    // No memory, or no more threads for this process: those that there are do the work.
+    // No memory, or no more threads for this process: the existing ones do the work.
   }
 }
 
 void ThreadPool::stop() {
   if (takes_part) return;  // the program exits in the middle of a task: its threads end with it
   const std::lock_guard<std::mutex> lock(making_);
-  const bool idle = !busy_.exchange(true);  // and for ever
+  const bool idle = !busy_.exchange(true);  // never released
   stopping_ = true;
   const int64_t workers = workers_.exchange(0);
   for (int64_t lane = 1; lane <= workers; ++lane) wake_worker(lane);
   for (int64_t lane = 1; lane <= workers; ++lane) {
     auto* worker = static_cast<Worker*>(lanes_[static_cast<size_t>(lane)].load());
     worker->thread.join();
-    if (idle) delete worker;  // else the call of another thread, which is still on, may look at it
+    if (idle) delete worker;  // else a call that still runs may read it
   }
   awake_ = 0;
 }

@@ -1,17 +1,16 @@
 // The threads of the process, shared by all contexts.
 //
-// A call cuts its tasks into one contiguous share a thread. Each thread takes tasks from the front of its own share, so
-// that the same task goes to the same core call after call and finds its panels in that core's cache; when it has none
-// left it takes single ones from the back of the share that has most, so that a thread that comes late, or not at all,
-// costs little. No result depends on who ran a task.
+// A call gives each thread a contiguous share of its tasks. A thread takes tasks from the front of its own share, so
+// that in every call a task runs on the same core, whose cache has its panels. When its share is empty it takes single
+// tasks from the back of the largest share, so that late threads cost little. No result depends on who runs a task.
 //
 //   share, one cache line a thread:  | call 32 | next task 16 | end 16 |   claimed by compare and swap
 //
-// The call's number in it is what makes this safe without locks: a thread that wakes after its call is over cannot
-// claim anything of the next, and as long as it holds a task the call cannot end.
+// The call's number makes this safe without locks: a thread that wakes late cannot claim a task of a later call, and a
+// call cannot end while a thread holds one of its tasks.
 //
-// Threads are made when first wanted. With no tasks left they spin for the time that the context asked for
-// (idelta_context_options.spin_us) and then sleep; each wakes two others, so that waking many takes logarithmic time.
+// Threads are made when they are first needed. Idle threads spin for idelta_context_options.spin_us and then sleep.
+// Each wakes two others, so that waking takes logarithmic time.
 #ifndef IDELTA_CORE_THREADS_THREAD_POOL_H
 #define IDELTA_CORE_THREADS_THREAD_POOL_H
 
@@ -35,26 +34,26 @@ struct Job {
 
 class ThreadPool {
  public:
-  static constexpr int64_t kMostThreads = 1024;  // that work on one call
+  static constexpr int64_t kMostThreads = 1024;  // in one call
 
   struct Effort {
-    int64_t threads;   // at most so many work, the caller among them
+    int64_t threads;   // at most, with the caller
     int64_t spin;      // how long they wait for the next call before they sleep, ns
-    int64_t duration;  // what the job takes one thread, about, ns
+    int64_t duration;  // estimate of the job's time on one thread, ns
   };
 
-  // Without constructor and destructor code: usable before main and after the end of it.
+  // Constant initialisation: usable before and after main.
   constexpr ThreadPool() = default;
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  // Returns when all tasks are done. On the calling thread alone inside a task or an OpenMP region, while another
-  // thread has the pool, or when sleeping threads are not worth waking.
+  // Returns when all tasks are done. The calling thread works alone inside a task or an OpenMP region, while another
+  // thread has the pool, and if sleeping threads are not worth waking.
   void run(const Job& job, const Effort& effort);
 
-  // Ends all threads and waits for them; whoever calls later works alone. For the library's unloading.
+  // Ends all threads and waits for them, when the library is unloaded. Later calls run on the calling thread.
   void stop();
-  // In the child of a fork, whose only thread is the caller: forgets the threads, so that new ones can be made.
+  // For the child of a fork, which has one thread only: forgets the threads, so that new ones can be made.
   void forget_threads();
 
   int64_t awake() const { return awake_; }      // threads that spin or work, for tests
@@ -68,7 +67,7 @@ class ThreadPool {
   struct alignas(8) Call {
     uint32_t number = 0;
     uint16_t threads = 0;  // lanes that take part
-    uint16_t wake = 0;     // whether those of them that sleep are woken
+    uint16_t wake = 0;     // whether sleeping ones are woken
   };
   struct Lane {  // of one thread; 0 is the caller's
     alignas(64) std::atomic<Share> share{};
@@ -87,15 +86,15 @@ class ThreadPool {
   void take_part(const Call& call, int64_t lane);
   int64_t claim(const Call& call, int64_t lane);
 
-  // Lines that one side writes and another polls are kept apart.
+  // What one thread writes and others poll is in cache lines of its own.
   alignas(64) std::atomic<Call> call_{};
   std::atomic<int64_t> spin_{0}, published_{0};
   std::atomic<bool> stopping_{false};
   alignas(64) std::atomic<int64_t> unfinished_{0};  // units of the call
   alignas(64) Sleeper caller_;
   alignas(64) std::atomic<bool> busy_{false};  // a thread has the pool
-  Job job_{};                                  // it alone writes this and what follows
-  int64_t units_ = 0;                          // a share has 16 bits: tasks beyond that are claimed several at once
+  Job job_{};                                  // only that thread writes this and the next members
+  int64_t units_ = 0;                          // tasks, or groups of tasks if they exceed the 16 bits of a share
   uint32_t calls_ = 0;
   WakePolicy policy_;
   alignas(64) std::atomic<int64_t> awake_{0}, workers_{0};
