@@ -55,7 +55,7 @@ struct ActivationArgs {
   bool tanh = false;
 };
 
-// dz = dy * act'(y): dy where y lies strictly between low and high (NaN: no limit), else 0; times slope unless y > 0;
+// dz = dy * act'(y): dy where low < y < high (NaN: no limit), else 0; times slope unless y > 0;
 // times 1 - y^2 if tanh; NaN where y is.
 struct ActivationGradient {
   float slope = 1, low = 0, high = 0;
@@ -76,15 +76,15 @@ struct Epilogue {
   ptrdiff_t ldc;
   bool fetch_y;  // y is not in cache: fetch its lines while multiplying
 
-  // Moves on by so many rows and columns.
+  // Moves to the element at (rows, columns).
   IDELTA_INLINE void advance(ptrdiff_t rows, ptrdiff_t columns) {
     residual += rows * ld_residual + columns;
     if (bias) bias += columns;
     y += rows * ldy + columns;
     if (contribution) contribution += rows * ldc + columns;
   }
-  // A copy moved on. Copying the whole struct would wait for the stores of its fields: 10 ns at n = 64, m = 1 (Zen 5,
-  // 2026-11).
+  // A copy that starts at (row, column). Copying the whole struct would wait for the stores of its fields: 10 ns at n =
+  // 64, m = 1 (Zen 5, 2026-11).
   IDELTA_INLINE Epilogue from(ptrdiff_t row, ptrdiff_t column) const {
     Epilogue e{residual, ld_residual, identity_scale, bias, activation, y, ldy, contribution, ldc, fetch_y};
     e.advance(row, column);

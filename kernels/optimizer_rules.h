@@ -1,4 +1,4 @@
-// The optimisers of idelta_update: one rule each, and the list of them, from which names, checks and kernels are made.
+// The optimisers of idelta_update: one rule each, and the list that names, checks and kernels are made from.
 //
 //   kind, name      as in idelta/kinds.h, which has the formulas
 //   states          arrays of the parameters' size that it keeps

@@ -2,10 +2,8 @@
 #ifndef IDELTA_KERNELS_SCALAR_VECTOR_H
 #define IDELTA_KERNELS_SCALAR_VECTOR_H
 
-#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "kernels/kernels.h"
 
@@ -77,12 +75,11 @@ struct Squares {
     for (ptrdiff_t l = 0; l < count; ++l) sums[l] += static_cast<double>(p[l]) * static_cast<double>(p[l]);
   }
   double total() const {
-    double lanes[idelta::kLine];
-    memcpy(lanes, sums, sizeof lanes);
+    Squares lanes = *this;
     for (ptrdiff_t half = idelta::kLine / 2; half > 0; half /= 2) {
-      for (ptrdiff_t l = 0; l < half; ++l) lanes[l] += lanes[l + half];
+      for (ptrdiff_t l = 0; l < half; ++l) lanes.sums[l] += lanes.sums[l + half];
     }
-    return lanes[0];
+    return lanes.sums[0];
   }
 };
 

@@ -13,12 +13,12 @@ struct ActivationKind {
   void (*check)(const idelta_activation&);  // throws Failure unless its settings can be used
 };
 
-// From its rule: kernels/optimizer_rules.h.
+// From the rules of kernels/optimizer_rules.h.
 struct OptimizerKind {
   idelta_optimizer_kind kind;
   const char* name;
-  int32_t state_arrays;  // of D's and of the bias' size
-  unsigned settings;     // that it uses, beyond what all of them share
+  int32_t state_arrays;  // of the size of D, and of the bias
+  unsigned settings;     // OptimizerSettings that it uses
 };
 
 // Null for an unknown kind.

@@ -1,5 +1,4 @@
 // The C ABI: the passes, their workspaces, and sidmm.
-#include <algorithm>
 #include <cmath>
 
 #include "idelta/idelta.h"

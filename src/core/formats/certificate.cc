@@ -2,10 +2,10 @@
 //
 //   y^ - y = [x (B~ - B)] + [(x~ - x) B~] + [s - x~ B~] + [fl(a x + s) - (a x + s)]
 //
-// of which the norms are at most ErrorTerms::stored, rounded_rows and, the last two together, sums + u |a|: the last
+// whose norms are at most ErrorTerms::stored, rounded_rows and, for the last two together, sums + u |a|: the last
 // rounding's share of s is one rounding more of each of its terms, its share of a x is u |a| |x|.
 //
-// The sums, from above in two ways, of which the lesser counts. Elementwise: the term of step i passes through r_i
+// The sums are bounded in two ways, of which the smaller is used. Elementwise: the term of step i passes through r_i
 // roundings, so that |s - x~ B~| <= |x~| diag(gamma(r_i)) |B~|, whose norm is at most that of the matrix times |x~|.
 // Or by norms: the partial sums of an order of reduction are x P B~ with ||P||_2 <= 1. A chain rounds k of them. Tiles
 // go by steps of 32 rows of B~: in each, 33 roundings of sums of parts of x_i B~ (two chains of 16, then both), with

@@ -22,7 +22,7 @@ struct Norms {
 struct ErrorTerms {
   double stored = 0;        // || x (B - B~) ||_2
   double rounded_rows = 0;  // || (x - x~) B~ ||_2, where x is rounded, too
-  double sums = 0;          // the roundings of the sums of x~ B~, and the last one's share of them
+  double sums = 0;          // the roundings of the sums of x~ B~, and what the last rounding adds to them
 };
 
 // Of ||x||_2, for every row of finite x at the unscaled range of fp32, before activation and with b = 0.

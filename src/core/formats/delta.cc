@@ -194,8 +194,7 @@ void repack_delta(const idelta_context& context, idelta_delta& delta, const floa
     return;
   }
   if (h.format->exact) return;
-  const std::vector<float> given = dense(packed.forward ? view : view.transpose(), h.n, h.n);
-  packed.norms = packed.any().norms(context, given.data());
+  packed.norms = measured(context, packed, h.n, view);
 }
 
 void unpack_delta(const idelta_context& context, const idelta_delta& delta, float* D, int64_t ldd) {

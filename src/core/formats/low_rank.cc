@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <string>
 #include <utility>
 
 #include "src/core/base/error.h"
@@ -249,9 +247,7 @@ Packed packed_and_measured(const idelta_context& context, Factors found, const s
                            idelta_passes passes) {
   const Factors factors = checked_for_range(std::move(found));
   Packed packed = packed_of(context, factors, passes);
-  const int64_t n = factors.n;
-  const MatrixView view{D.data(), n};
-  packed.norms = packed.any().norms(context, packed.forward ? D.data() : dense(view.transpose(), n, n).data());
+  packed.norms = measured(context, packed, factors.n, {D.data(), factors.n});
   return packed;
 }
 

@@ -2,7 +2,6 @@
 #ifndef IDELTA_CORE_FORMATS_LOW_RANK_H
 #define IDELTA_CORE_FORMATS_LOW_RANK_H
 
-#include <cstdint>
 #include <optional>
 #include <vector>
 

@@ -47,8 +47,7 @@ struct RowBlock {
   }
 };
 
-// Row stride of a copy: an odd number of lines, so that rows of a tile use different sets of L1.
-inline int64_t copy_stride(int64_t k) { return (ceil_div(k, kLine) | 1) * kLine; }
+inline int64_t copy_stride(int64_t k) { return odd_lines(k, kLine); }
 
 // When the rows of a call are copied before they are multiplied.
 struct CopyRule {

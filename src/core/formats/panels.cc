@@ -11,6 +11,8 @@ int64_t plane_words(int64_t k, const PanelShape& shape) {
   return shape.kr == 1 ? k * shape.nr : round_up(k, kPairLine) / shape.kr * shape.nr;
 }
 
+float half_of(uint32_t both, int64_t k) { return std::bit_cast<float>(k % 2 == 0 ? both << 16 : both & 0xffff0000u); }
+
 // Calls body(p) for every panel of a k x cols matrix, on the context's threads.
 template <class Body>
 void each_panel(const idelta_context& context, int64_t k, int64_t cols, int64_t nr, const Body& body) {
@@ -40,10 +42,6 @@ Panels::Panels(int64_t k, int64_t cols, PanelShape shape)
   assert(shape.nr <= kWidest);
   if (shape.kr != 1) std::fill_n(data_.get(), data_.size(), Word{0});  // the padding stays zero
 }
-
-namespace {
-float half_of(uint32_t both, int64_t k) { return std::bit_cast<float>(k % 2 == 0 ? both << 16 : both & 0xffff0000u); }
-}  // namespace
 
 float Panels::at(int64_t k, int64_t j) const {
   if (shape_.kr == 1) return std::bit_cast<float>(uint32_t{*place(k, j)});

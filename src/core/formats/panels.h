@@ -24,7 +24,6 @@ struct PanelShape {
   static PanelShape of(const Kernel& kernel, int64_t planes = 1) {
     return {kernel.nr, kernel.kr, planes};
   }
-  friend bool operator==(const PanelShape&, const PanelShape&) = default;
 };
 
 // Panels of one k x cols matrix B: panel p holds columns [p nr, (p + 1) nr) for every reduction step.

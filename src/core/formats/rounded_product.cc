@@ -11,8 +11,7 @@ struct RoundedShape {
   int64_t planes;  // hi, or hi and lo
   int64_t m, k, cols;
 
-  // Row stride in bf16 numbers: an odd number of lines, so that rows of a tile use different sets of L1.
-  int64_t stride() const { return (ceil_div(k, kPairLine) | 1) * kPairLine; }
+  int64_t stride() const { return odd_lines(k, kPairLine); }  // of a row, in bf16 numbers
 };
 
 struct Plan : RowsPlan {

@@ -1,6 +1,6 @@
-// What is proved beyond certificate.cc. Of norms of rows and of spectral norms of matrices; D~ = U V for LOW_RANK.
+// What is proved beyond certificate.cc. Norms are those of rows, and spectral norms of matrices; D~ = U V for LOW_RANK.
 //
-// Bias. c = fl(s^ + b) comes between the sum s^ and z^ = fl(a x + c): with |d|, |d'| <= u
+// Bias. With the sum s^, c = fl(s^ + b), z^ = fl(a x + c) and |d|, |d'| <= u:
 //
 //   z^ - z = [s^ - x D] + d (s^ + b) + d' (a x + c),   |c| <= (1 + u) |s^ + b|
 //
@@ -11,17 +11,17 @@
 //
 //   z^ - z = - x E + (t^ - t) V + [s^ - t^ V, and the last rounding's share of s^] + [its share of a x] + [bias]
 //
-// with norms of at most ||x E||, tau ||x|| ||V||, sums of V times ||t^||, u |a| ||x||. And x E = (x - t U^T) E + t U^T
-// E,
+// with norms of at most ||x E||, tau ||x|| ||V||, sums of V times ||t^||, u |a| ||x||. From x E = (x - t U^T) E + t U^T
+// E follows
 //
 //   ||x - t U^T||^2 = ||x||^2 - 2 ||t||^2 + t (U^T U) t^T <= ||x||^2 - (1 - departure) ||t||^2,   for x U t^T = ||t||^2
 //   ||x E|| <= ||E|| sqrt(||x||^2 - (1 - departure) ||t||^2) + ||t|| overlap
 //
 // whose first part falls with ||t|| >= ||t^|| - tau ||x|| if departure < 1, and whose second grows with ||t|| <= ||t^||
-// + tau ||x||. It is worth having where most of x lies in the span of U, and never more than ||E|| ||x|| counts.
+// + tau ||x||. It helps where most of x is in the span of U. ||E|| ||x|| is used where it is smaller.
 //
-// Denormals. x stands for the row as it is read, denormals being zero: x E, t and all norms are of that. Against the
-// row as it is given, z changes by at most 2^-126 sqrt(n) (|a| + ||D||), ||D|| <= ||D~||_F + ||E||. D~'s, a's and b's
+// Denormals. x is the row that is read, in which denormals are zero; x E, t and all norms are of that row. Compared to
+// the given row, z changes by at most 2^-126 sqrt(n) (|a| + ||D||), ||D|| <= ||D~||_F + ||E||. D~'s, a's and b's
 // that are read as zero, and results that become zero, err by 2^-126 each time, relative to the other factor or
 // absolutely; later roundings at most double it. Of an element of a product with B (k x cols), a chain has k such
 // results, bf16 in tiles 4 k + 128 at most, and all formats four more for bias, a and b:

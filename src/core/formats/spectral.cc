@@ -80,8 +80,7 @@ double frobenius(const std::vector<float>& A) {
 
 // Collatz and Wielandt: for a nonnegative matrix M and any positive v, the largest (M v)_j / v_j bounds its spectral
 // radius from above, here that of B^T B; Rayleigh's quotient bounds it from below. Every step of the power iteration
-// gives a pair of bounds; they meet at the Perron vector. Sums of so many nonnegative fp64 terms, twice, and the slack
-// pays for their rounding.
+// gives a pair of bounds; they meet at the Perron vector. The slack pays for roundings.
 Bounds absolute_spectral_bounds(int64_t rows, int64_t cols, const float* A, const double* weights) {
   constexpr int kSteps = 8;
   constexpr double kClose = 1.01;  // more steps are not worth their time

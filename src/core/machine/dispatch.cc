@@ -30,7 +30,7 @@ using Slots = std::array<Slot, kSlots>;
 // Proves that a table is kSlots kernels and nothing else, so that overlaid() cannot miss one.
 struct AnyKernel {
   template <class Args, class Result>
-  // NOLINTNEXTLINE(google-explicit-constructor): it stands for any of them
+  // NOLINTNEXTLINE(google-explicit-constructor): it converts to any kernel
   operator Kernel<Args, Result>() const {
     static_assert(sizeof(Kernel<Args, Result>) == sizeof(Slot) && alignof(Kernel<Args, Result>) == alignof(Slot));
     return {};

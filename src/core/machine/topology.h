@@ -28,7 +28,7 @@ struct ThreadLimits {
   int64_t affinity = 1;    // CPUs this process may run on
   int64_t cores = 1;       // physical cores among them
   double quota = 0;        // CPUs that the cgroup grants; 0: no limit
-  int64_t usable() const;  // the least of them, at least 1
+  int64_t usable() const;  // the minimum of all, at least 1
 };
 
 ThreadLimits detect_thread_limits();

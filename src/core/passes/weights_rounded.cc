@@ -17,8 +17,7 @@ struct Layout {
 
   bool split() const { return plan.planes == 2; }
   int64_t steps() const { return round_up(plan.most_batch_rows(), kPairLine); }
-  // An odd number of lines, so that rows of a tile use different sets of L1.
-  int64_t stride() const { return (steps() / kPairLine | 1) * kPairLine; }
+  int64_t stride() const { return odd_lines(steps(), kPairLine); }
   int64_t panel_words() const { return steps() / 2 * kernel.nr; }
   int64_t together() const { return plan.nr / kernel.nr; }  // kernel panels in a panel of dD
   int64_t block_columns() const { return WeightsPlan::kBlockPanels * plan.nr; }

@@ -28,6 +28,9 @@ ForwardBlocks forward_blocks(const CacheSizes& caches, const TileShape& tile, in
 // Shorter rows need no prefetch.
 inline constexpr int64_t kShortRows = 256;
 
+// Row stride of a copy: an odd number of lines, so that rows of a tile use different sets of L1.
+constexpr int64_t odd_lines(int64_t numbers, int64_t line) { return (ceil_div(numbers, line) | 1) * line; }
+
 // Whether y will not be in L2 when it is stored. Else prefetching it would take a tenth of a tile's time at n = 64.
 bool far_outputs(const CacheSizes& caches, int64_t m, int64_t n);
 
@@ -38,7 +41,7 @@ int64_t rounded_rows(const CacheSizes& caches, int64_t mr, int64_t m, int64_t ro
 // L1 (4 % at n = 1024, m = 512, Zen 5).
 bool rows_collide(int64_t m, int64_t ld);
 
-// The multiply-adds that take as long as packing so many elements.
+// The number of multiply-adds that take as long as packing `elements` elements.
 constexpr double packing_work(int64_t elements) { return 16 * static_cast<double>(elements); }
 
 // The work of an update: multiplying, and stepping the parameters. Fitted to where two threads break even: n = 128, m =
@@ -47,7 +50,7 @@ constexpr double training_work(double multiply_adds, int64_t parameters) {
   return (multiply_adds + static_cast<double>(parameters)) / 1.5;
 }
 
-// Threads worth having for so many multiply-adds (or work that takes as long).
+// The number of threads that pay for this number of multiply-adds, or work that takes as long.
 int64_t useful_threads(int64_t threads, double multiply_adds);
 
 }  // namespace idelta::core

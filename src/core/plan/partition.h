@@ -27,13 +27,13 @@
 
 namespace idelta::core {
 
-// Where threads sit.
+// Which threads run on which domain.
 class Placement {
  public:
   explicit Placement(const Topology& topology);
 
   int64_t domains() const { return static_cast<int64_t>(first_.size()) - 1; }
-  // Of `threads` in all, those on this domain: one a core; if there are more threads than cores, in proportion.
+  // Of `threads` threads those on this domain: one for each core; with more threads than cores, in proportion.
   Range threads_on(int64_t domain, int64_t threads) const;
 
  private:
@@ -49,9 +49,9 @@ class Partition {
  public:
   struct Work {
     int64_t rows, panels;
-    double (*cost)(const Work& all, int64_t rows, int64_t panels);  // of a task that has so many, in any unit
+    double (*cost)(const Work& all, int64_t rows, int64_t panels);  // of a task, in any unit
     MultiplyShape shape{};                                          // for multiply_cost
-    int64_t strips = 0;                                             // of each domain, if they are not to be chosen
+    int64_t strips = 0;                                             // of each domain; 0: chosen by cost
   };
 
   // At most `threads` tasks.
@@ -59,7 +59,7 @@ class Partition {
 
   int64_t tasks() const { return threads_; }  // task i is thread i's; none is empty
   Cell cell(int64_t task) const;
-  bool cuts_panels() const { return cut_.cuts_panels; }  // some cell has not all of them
+  bool cuts_panels() const { return cut_.cuts_panels; }  // some cell has only a part of them
 
   // Upper bounds over all cells.
   int64_t most_rows() const { return cut_.most.rows; }
@@ -93,8 +93,7 @@ class Partition {
   Cut cut_;
 };
 
-// forward and backward_data, by the cost model: few rows are cut by panels, so that every task streams its own part of
-// D, many by rows.
+// For forward and backward_data. It cuts few rows by panels, so that each task reads only a part of D.
 double multiply_cost(const Partition::Work& all, int64_t rows, int64_t panels);
 
 }  // namespace idelta::core
