@@ -72,7 +72,7 @@ IDELTA_INLINE void each_part(const Operands& to, const Round& round) {
 
 template <class V>
 void bf16_round_panel(const RoundPanel& given) {
-  const RoundPanel p = given;  // for all the compiler knows, a store could change what was given
+  const RoundPanel p = given;  // a copy: stores could alias the original
   each_part(p, [&]<Bf16Part kPart>(Word* words) {
     p.cols >= p.width ? round_panel<kPart, true, V>(p, words) : round_panel<kPart, false, V>(p, words);
   });

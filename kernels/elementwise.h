@@ -27,7 +27,7 @@ template <class V>
 void column_sums(const ColumnSums& given) {
   constexpr int kVectors = 4;
   constexpr ptrdiff_t kRows = 16;
-  const ColumnSums s = given;  // for all the compiler knows, a store could change what was given
+  const ColumnSums s = given;  // a copy: stores could alias the original
   const float* src = s.src;
   for (ptrdiff_t r = 0; r < s.rows; r += kRows, src += kRows * s.ld) {
     const ptrdiff_t few = kRows < s.rows - r ? kRows : s.rows - r;

@@ -80,7 +80,7 @@ struct StepInTiles {
 // up to 13 and 9 % faster than the other choice, Zen 5, 2026-11).
 template <class V, ptrdiff_t nr, class Step, class Constants>
 void step_lines(const OptimizerStep& given, const Constants& constants) {
-  OptimizerStep s = given;  // for all the compiler knows, a store could change what was given
+  OptimizerStep s = given;  // a copy: stores could alias the original
   const ptrdiff_t lead = s.contiguous ? kLine : nr;
   s.rows = kLine;
   s.w_ahead = lead * s.ldw, s.state_ahead = lead * s.ld_state;

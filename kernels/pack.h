@@ -26,7 +26,7 @@ IDELTA_INLINE void each_row(const CopyRows& c, const Of& of) {
 template <class V>
 void copy_rows(const CopyRows& given) {
   using Mask = typename V::Mask;
-  const CopyRows c = given;  // for all the compiler knows, a store could change what was given
+  const CopyRows c = given;  // a copy: stores could alias the original
   const auto y = [&](ptrdiff_t i, ptrdiff_t j, Mask mask) { return V::load(c.y + i * c.ldy + j, mask); };
   if (!c.y) {
     each_row<V>(c, [](V v, ptrdiff_t, ptrdiff_t, Mask) { return v; });

@@ -30,8 +30,6 @@ class RoundedOperator final : public PanelOperator {
 extern const Format kBf16Rounded = {.id = IDELTA_FORMAT_BF16,
                                     .name = "bf16",
                                     .runs = [](const idelta_context& context) { return context.bf16_dot; },
-                                    .stands_in = nullptr,
-                                    .exact = false,
                                     .trains = true,
                                     .gradient_planes = 1,
                                     .pack = pack_panel_operators<RoundedOperator, true>};

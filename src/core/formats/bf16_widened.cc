@@ -28,10 +28,7 @@ class WidenedOperator final : public PanelOperator {
 extern const Format kBf16Widened = {.id = IDELTA_FORMAT_BF16,
                                     .name = "bf16",
                                     .runs = [](const idelta_context& context) { return !context.bf16_dot; },
-                                    .stands_in = nullptr,
-                                    .exact = false,
                                     .trains = true,
-                                    .gradient_planes = 0,
                                     .pack = pack_panel_operators<WidenedOperator, true>};
 
 }  // namespace idelta::core

@@ -35,7 +35,6 @@ extern const Format kBf16x3 = {
     .name = "bf16x3",
     .runs = [](const idelta_context& context) { return context.bf16_dot && context.isa == IDELTA_ISA_AMX; },
     .stands_in = &kF32,
-    .exact = false,
     .trains = true,
     .gradient_planes = 2,
     .pack = pack_panel_operators<SplitOperator, true>};

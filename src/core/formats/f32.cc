@@ -17,7 +17,7 @@ void F32Operator::multiply(const idelta_context& context, Multiplication& call) 
   multiply_chains(context, context.kernels.f32_forward, panels(), call);
 }
 
-// Nothing is dropped. The norm is not needed: the elementwise bound is always smaller.
+// Nothing is dropped, and only the elementwise bound is used.
 Norms F32Operator::norms(const idelta_context& /*context*/, const float* /*B*/) const {
   return {.stored = 0, .values = std::numeric_limits<double>::infinity(), .second = 0};
 }
@@ -33,10 +33,8 @@ ErrorTerms F32Operator::error(const idelta_context& /*context*/, const Norms& no
 const Format kF32 = {.id = IDELTA_FORMAT_F32,
                      .name = "f32",
                      .runs = [](const idelta_context&) { return true; },
-                     .stands_in = nullptr,
                      .exact = true,
                      .trains = true,
-                     .gradient_planes = 0,
                      .pack = pack_panel_operators<F32Operator, false>};
 
 }  // namespace idelta::core

@@ -70,10 +70,10 @@ struct Format {
   idelta_format id;
   const char* name;
   bool (*runs)(const idelta_context& context);
-  const Format* stands_in;  // replaces it where it does not run, no less accurate; null: it runs everywhere
-  bool exact;               // stores the bits of D, so that it may be the optimiser's master
-  bool trains;              // idelta_update can step it
-  int64_t gradient_planes;  // bf16 numbers an operand of x^T dz: 0: fp32; -1: not for x^T dz
+  const Format* stands_in = nullptr;  // replaces it where it does not run, no less accurate; null: it runs everywhere
+  bool exact = false;                 // stores the bits of D, so that it may be the optimiser's master
+  bool trains = false;                // idelta_update can step it
+  int64_t gradient_planes = 0;        // bf16 numbers an operand of x^T dz: 0: fp32; -1: not for x^T dz
   // Packs D, n x n. LOW_RANK chooses its rank by the tolerance.
   Packed (*pack)(const idelta_context& context, int64_t n, const MatrixView& D, const PackOptions& options);
 };

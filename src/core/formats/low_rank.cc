@@ -35,8 +35,7 @@ Plan plan_for(const idelta_context& context, int64_t m, int64_t n, int64_t rank)
              .multiply_adds = multiply_adds,
              .rows = rows,
              .kc = std::max<int64_t>(forward_blocks(context.caches, tile, 1, n).kc, 1),
-             .prepared = rows * copy_stride(n),
-             .partial = 0}};
+             .prepared = rows * copy_stride(n)}};
   plan.second_kc = std::max<int64_t>(forward_blocks(context.caches, tile, 1, rank).kc, 1);
   plan.ldt = copy_stride(rank);
   if (plan.kc < n) plan.sums = plan.rows * round_up(rank, tile.nr);
@@ -362,9 +361,6 @@ std::optional<Factors> factors_in(const idelta_context& context, const Packed& p
 const Format kLowRank = {.id = IDELTA_FORMAT_LOW_RANK,
                          .name = "low_rank",
                          .runs = [](const idelta_context&) { return true; },
-                         .stands_in = nullptr,
-                         .exact = false,
-                         .trains = false,
                          .gradient_planes = -1,
                          .pack = pack_low_rank};
 

@@ -81,7 +81,6 @@ class CallRows {
                    .at = copied_ ? prepared : at_ + rows.begin * ld_,
                    .ld = copied_ ? copy_stride(k_) : ld_,
                    .epilogue = call_.epilogue.from(rows.begin, 0),
-                   .start = {},
                    .prepared = prepared,
                    .first = rows.begin,
                    .next = next};

@@ -36,11 +36,8 @@ Plan plan_for(const idelta_context& context, const RoundedKernel& kernel, const 
                                        .prepared = true,
                                        .caches = context.caches},
                              .strips = strips});
-  Plan plan{{.partition = partition,
-             .multiply_adds = multiply_adds,
-             .rows = std::min(block_rows, partition.most_rows()),
-             .prepared = 0,
-             .partial = 0}};
+  Plan plan{
+      {.partition = partition, .multiply_adds = multiply_adds, .rows = std::min(block_rows, partition.most_rows())}};
   const int64_t rows = plan.shared() ? size.m : plan.rows;
   plan.copies = rows * copy_stride(size.k);
   plan.plane = (rows + kernel.rows_past_last) * size.stride();

@@ -16,28 +16,15 @@ namespace {
 #if defined(__x86_64__)
 
 struct Registers {
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-
-  unsigned at(Register which) const {
-    switch (which) {
-      case Register::kEax:
-        return eax;
-      case Register::kEbx:
-        return ebx;
-      case Register::kEcx:
-        return ecx;
-      case Register::kEdx:
-        return edx;
-    }
-    return 0;
-  }
+  unsigned values[4] = {};
+  unsigned operator[](Register which) const { return values[static_cast<int>(which)]; }
 };
 
 // Zeros for a leaf, or a subleaf of 7, that the CPU does not have.
 Registers cpuid(unsigned leaf, unsigned subleaf = 0) {
   Registers r;
-  if (leaf == 7 && subleaf > 0 && cpuid(7).eax < subleaf) return r;
-  __get_cpuid_count(leaf, subleaf, &r.eax, &r.ebx, &r.ecx, &r.edx);
+  if (leaf == 7 && subleaf > 0 && cpuid(7)[Register::kEax] < subleaf) return r;
+  __get_cpuid_count(leaf, subleaf, &r.values[0], &r.values[1], &r.values[2], &r.values[3]);
   return r;
 }
 
@@ -45,7 +32,7 @@ bool all_set(uint64_t value, uint64_t bits) { return (value & bits) == bits; }
 
 // Extended control register 0: the register states that the operating system saves. OSXSAVE says whether it is there.
 uint64_t enabled_states() {
-  if (!(cpuid(1).ecx & bit_OSXSAVE)) return 0;
+  if (!(cpuid(1)[Register::kEcx] & bit_OSXSAVE)) return 0;
   unsigned low, high;
   __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return uint64_t{high} << 32 | low;
@@ -55,7 +42,7 @@ uint64_t enabled_states() {
 FeatureSet features_with(uint64_t states) {
   FeatureSet set = 0;
   for (const CpuidBits& f : kCpuid) {
-    if (all_set(cpuid(f.leaf, f.subleaf).at(f.in), f.bits) && all_set(states, f.states)) set |= f.feature;
+    if (all_set(cpuid(f.leaf, f.subleaf)[f.in], f.bits) && all_set(states, f.states)) set |= f.feature;
   }
   return set;
 }
@@ -72,12 +59,12 @@ bool amx_permitted() {
 
 AmxOffer amx_offer(uint64_t states) {
   constexpr unsigned kBf16 = 1u << 22, kTile = 1u << 24, kInt8 = 1u << 25;
-  const unsigned offered = cpuid(7).edx;
+  const unsigned offered = cpuid(7)[Register::kEdx];
   return {.tiles = (offered & kTile) != 0,
           .bf16 = (offered & kBf16) != 0,
           .int8 = (offered & kInt8) != 0,
           .saved = all_set(states, kTileStates),
-          .palettes = cpuid(0x1d).eax};
+          .palettes = cpuid(0x1d)[Register::kEax]};
 }
 
 std::string brand() {

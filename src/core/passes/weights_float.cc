@@ -60,8 +60,7 @@ void pack_x(const WeightsTask& task, Range block) {
                                  .src = task.x(row, first),
                                  .ld = task.operands.ldx,
                                  .width = width,
-                                 .dst = packed_block(task, block.begin) + row * width,
-                                 .panel_stride = 0});
+                                 .dst = packed_block(task, block.begin) + row * width});
   }
 }
 

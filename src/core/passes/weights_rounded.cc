@@ -104,7 +104,6 @@ void multiply(const WeightsTask& task, const WeightsProduct& product) {
                    .panels_hi = from.dz_hi + words,
                    .panels_lo = layout.split() ? from.dz_lo + words : nullptr,
                    .panel_stride = layout.panel_words(),
-                   .start = {},
                    .partial = from.partial,
                    .epilogue = {.residual = product.beta == 0 ? from.zeros : out,
                                 .ld_residual = product.beta == 0 ? 0 : ldo,
