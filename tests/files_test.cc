@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -188,6 +189,27 @@ TEST_F(Output, LinkThatDanglesGetsItsFile) {
   const std::string lost = folder_ / "lost";
   fs::create_symlink("none/new", lost);
   expect_refused(lost, {lost, folder_ / "none", "does not exist"});
+}
+
+// With a list, the group's bits of the mode are the most that the list may give: without it the group would gain them.
+TEST_F(Output, AccessListIsKeptOrTheGroupLosesItsAccess) {
+  struct Entry {
+    uint16_t tag, permissions;
+    uint32_t id;
+  };
+  struct {
+    uint32_t version = 2;
+    Entry entries[5] = {{1, 6, ~0u}, {2, 4, 65534}, {4, 4, ~0u}, {16, 6, ~0u}, {32, 0, ~0u}};
+  } list;
+  constexpr const char* kName = "system.posix_acl_access";
+  write_bytes(path_, kOld);
+  if (setxattr(path_.c_str(), kName, &list, sizeof list, 0) != 0) GTEST_SKIP() << "a file system without access lists";
+  write(path_);
+  EXPECT_EQ(kNew, read_bytes(path_));
+  EXPECT_EQ(0660u, mode_of(path_));
+  decltype(list) kept;
+  ASSERT_EQ(static_cast<ssize_t>(sizeof list), getxattr(path_.c_str(), kName, &kept, sizeof kept));
+  EXPECT_EQ(0, std::memcmp(&list, &kept, sizeof list));
 }
 
 TEST_F(Output, ModeIsKeptAndNewFilesFollowTheUmask) {

@@ -5,6 +5,7 @@
 #include <linux/magic.h>
 #include <sys/resource.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <cstring>
 #include <filesystem>
 #include <system_error>
+#include <vector>
 
 #include "path_error.h"
 
@@ -153,11 +155,20 @@ void OutputFile::write(const void* bytes, size_t count) {
 }
 
 void OutputFile::keep_mode_and_owner() const {
+  constexpr const char* kAccessList = "system.posix_acl_access";
+  constexpr size_t kMostBytes = 65536;  // of an extended attribute, in Linux
   mode_t mode = old_.st_mode & (S_IRWXU | S_IRWXG | S_IRWXO);
-  if (fchown(descriptor_.get(), old_.st_uid, old_.st_gid) != 0 &&
-      fchown(descriptor_.get(), static_cast<uid_t>(-1), old_.st_gid) != 0) {
-    mode &= ~S_IRWXG;  // what the old group was allowed is not for another
+  const bool owned = fchown(descriptor_.get(), old_.st_uid, old_.st_gid) == 0 ||
+                     fchown(descriptor_.get(), static_cast<uid_t>(-1), old_.st_gid) == 0;
+  std::vector<char> list(kMostBytes);
+  const std::string old = name_in_proc(folder_) + "/" + name_;
+  const ssize_t bytes = getxattr(old.c_str(), kAccessList, list.data(), list.size());
+  if (owned && bytes > 0 &&
+      fsetxattr(descriptor_.get(), kAccessList, list.data(), static_cast<size_t>(bytes), 0) == 0) {
+    return;  // the mode follows from it
   }
+  // What the old group was allowed is not for another, and beside an access list its bits are not the group's.
+  if (!owned || bytes > 0) mode &= ~S_IRWXG;
   [[maybe_unused]] const int kept = fchmod(descriptor_.get(), mode);  // some file systems have no permissions
 }
 

@@ -28,7 +28,8 @@
  *   - Denormals are zero inside every call (x86-64): operands below 2^-126 are read as 0, results below it become 0,
  *     and rounding is to nearest, on every thread, whatever the caller's mode (MXCSR) is. That mode is as it was after
  *     the call, exception flags included. y errs by at most 2^-125 (n + 3 + sum_k (|x_k| + |D_kj|) + |a| + |x_j|) more
- *     for it. What is only copied keeps its denormals: packing and unpacking D, dz where act' is 1.
+ *     for it. What is only copied keeps its denormals: packing and unpacking D, dz where act' is 1 for any y of
+ *     that side (tanh multiplies).
  */
 #ifndef IDELTA_IDELTA_H
 #define IDELTA_IDELTA_H
