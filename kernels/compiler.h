@@ -5,8 +5,7 @@
 // idelta.h promises NaN and one order of each sum. Our own build turns these flags off; this stops other builds.
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || \
     defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)
-#error \
-    "idelta promises NaN, infinities and the order of sums: compile it with -fno-fast-math after -ffast-math or -Ofast"
+#error "idelta promises NaN, infinities and the order of sums: put -fno-fast-math behind your flags"
 #endif
 
 // Arrays of sums stay in registers only if every index is a constant after unrolling.

@@ -1,4 +1,4 @@
-// idelta train: the identity network from D = 0, trained, saved, tested. a signal saves what there is.
+// idelta train: the identity network from D = 0, trained, saved, tested. A signal saves what there is.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
