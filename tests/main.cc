@@ -9,6 +9,7 @@
 #include <string>
 
 #include "support/fixture.h"
+#include "support/sanitized.h"
 
 namespace idelta_test {
 namespace {
@@ -84,7 +85,7 @@ TEST(ForcedFormat, TookEffect) {
 idelta_isa forced_isa() { return the_forced_isa; }
 const ForcedFormat& forced_format() { return *the_forced_format; }
 [[gnu::weak]] bool emulates_amx() { return false; }
-bool reduced() { return forced_isa() == IDELTA_ISA_SCALAR || emulates_amx(); }
+bool reduced() { return forced_isa() == IDELTA_ISA_SCALAR || emulates_amx() || IDELTA_TEST_SANITIZED; }
 
 }  // namespace idelta_test
 

@@ -17,18 +17,14 @@
 #include "support/fixture.h"
 #include "support/low_rank.h"
 #include "support/runs.h"
+#include "support/sanitized.h"
 
 // ---- Counting allocations: these definitions stand before those of the C library, for the shared library as well.
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IDELTA_TEST_COUNTS_ALLOCATIONS 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define IDELTA_TEST_COUNTS_ALLOCATIONS 0
-#endif
-#endif
-#if !defined(IDELTA_TEST_COUNTS_ALLOCATIONS) && defined(__GLIBC__)
+#if defined(__GLIBC__) && !IDELTA_TEST_SANITIZED
 #define IDELTA_TEST_COUNTS_ALLOCATIONS 1
+#else
+#define IDELTA_TEST_COUNTS_ALLOCATIONS 0
 #endif
 
 #if IDELTA_TEST_COUNTS_ALLOCATIONS

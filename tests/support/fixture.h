@@ -35,7 +35,8 @@ inline bool stores_f32() { return forced_format().format == IDELTA_FORMAT_F32; }
 // Whether AMX's tiles are emulated in this program; main.cc says no, support/emulated_amx.cc otherwise.
 bool emulates_amx();
 
-// The scalar reference and emulated tiles call fma() element by element: suites that sweep sizes give them fewer.
+// The scalar reference and emulated tiles call fma() element by element, and sanitizers watch every access: suites that
+// sweep sizes give them fewer.
 bool reduced();
 
 struct Destroy {
