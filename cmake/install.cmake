@@ -32,6 +32,7 @@ if(TARGET idelta_nn)
   idelta_install_library(idelta_nn nn)
   idelta_foreign_targets(IDELTA_NN_NEEDS idelta_nn)
   install(FILES src/include/idelta/nn.hpp DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/idelta")
+  install(DIRECTORY src/include/idelta/nn DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/idelta")
 endif()
 
 if(TARGET idelta_cli)

@@ -9,9 +9,9 @@ set(ENV{DESTDIR} "${root}")
 run("${CMAKE_COMMAND}" --install "${IDELTA_BINARY_DIR}" --prefix "${prefix}")
 
 file(GLOB_RECURSE installed RELATIVE "${INSTALLED}" "${INSTALLED}/*")
-file(GLOB headers RELATIVE "${IDELTA_SOURCE_DIR}/src" "${IDELTA_SOURCE_DIR}/src/include/idelta/*")
+file(GLOB_RECURSE headers RELATIVE "${IDELTA_SOURCE_DIR}/src" "${IDELTA_SOURCE_DIR}/src/include/idelta/*")
 if(NOT IDELTA_HAS_NN)
-  list(REMOVE_ITEM headers include/idelta/nn.hpp)
+  list(FILTER headers EXCLUDE REGEX "/nn[./]")
 endif()
 foreach(wanted IN ITEMS ${headers} "lib.*/libidelta\\.so" "lib.*/libidelta\\.a" "lib.*/pkgconfig/idelta\\.pc"
     "lib.*/cmake/idelta/idelta-config\\.cmake" "lib.*/cmake/idelta/idelta-config-version\\.cmake")

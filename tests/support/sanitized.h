@@ -1,5 +1,5 @@
-// Whether a sanitizer watches this program: what it allocates is then counted by the sanitizer, and it runs ten times as
-// long.
+// Whether a sanitizer watches this program: what it allocates is then counted by the sanitizer, and it runs ten times
+// as long.
 #ifndef IDELTA_TESTS_SUPPORT_SANITIZED_H
 #define IDELTA_TESTS_SUPPORT_SANITIZED_H
 
