@@ -87,11 +87,15 @@ void check_folder(const Location& where) {
 
 }  // namespace
 
-Dataset load_dataset(const std::string& name_or_folder, Split split, int64_t most) {
+Dataset load_dataset(const std::string& name_or_place, Split split, int64_t most) {
+  return load_dataset(name_or_place, split, LoadOptions{.most = most});
+}
+
+Dataset load_dataset(const std::string& name_or_folder, Split split, const LoadOptions& options) {
   const Location where = locate(name_or_folder);
   check_folder(where);
   const std::string images = find_file(where, split, "images"), labels = find_file(where, split, "labels");
-  Dataset data = load_idx(images, labels, most);
+  Dataset data = load_idx(images, labels, options.most);
   data.name = name_or_folder;
   return data;
 }
@@ -154,12 +158,32 @@ std::vector<std::string> warnings(const Dataset& data, int64_t classes) {
 
 Dataset head(const Dataset& data, int64_t count) {
   if (count < 0) fail("head: count is ", count, "; give 0 or more");
-  Dataset first = {data.name, std::min(count, data.count), data.height, data.width, data.classes};
-  first.images_path = data.images_path;
-  first.labels_path = data.labels_path;
+  Dataset first = {.name = data.name,
+                   .count = std::min(count, data.count),
+                   .height = data.height,
+                   .width = data.width,
+                   .classes = data.classes,
+                   .images_path = data.images_path,
+                   .labels_path = data.labels_path,
+                   .feature_names = data.feature_names,
+                   .class_names = data.class_names,
+                   .label_name = data.label_name,
+                   .scaling = data.scaling,
+                   .notes = data.notes};
   first.images.assign(data.images.begin(), data.images.begin() + first.count * data.pixels());
   first.labels.assign(data.labels.begin(), data.labels.begin() + first.count);
   return first;
+}
+
+std::string feature_difference(const NetworkOptions& network, const std::vector<std::string>& feature_names) {
+  const std::vector<std::string>& known = network.feature_names;
+  if (known.empty() || feature_names.empty()) return "";
+  if (known.size() != feature_names.size()) {
+    return sentence("it has ", feature_names.size(), " features, not ", known.size());
+  }
+  const auto [wanted, found] = std::mismatch(known.begin(), known.end(), feature_names.begin());
+  if (wanted == known.end()) return "";
+  return sentence("feature ", wanted - known.begin() + 1, " is '", *found, "', not '", *wanted, "'");
 }
 
 }  // namespace idelta::nn
