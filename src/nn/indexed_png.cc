@@ -1,4 +1,5 @@
-// libpng's simplified interface picks the fewest bits a pixel; its row interface keeps eight, and lets zlib work hardest.
+// libpng's simplified interface picks the fewest bits a pixel; its row interface keeps eight, and lets zlib work
+// hardest.
 #include "indexed_png.h"
 
 #include <png.h>

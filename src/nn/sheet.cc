@@ -45,13 +45,6 @@ Colour grey(float v) {
   return {level, level, level};
 }
 
-// v in [-1, 1]: blue through white to red, linear on both sides.
-Colour diverging(float v) {
-  const float strength = std::min(std::fabs(v), 1.0f);
-  const auto mix = [strength](int full) { return static_cast<uint8_t>(std::lround(255 + strength * (full - 255))); };
-  return v < 0 ? Colour{mix(33), mix(102), mix(172)} : Colour{mix(178), mix(24), mix(43)};
-}
-
 template <class ColourOf>
 void draw(Picture& sheet, const Layout& at, const NetworkOptions& options, int64_t row, int64_t column,
           const std::vector<float>& values, const ColourOf& colour_of) {

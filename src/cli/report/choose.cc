@@ -44,8 +44,7 @@ std::vector<Chosen> pick_of(const std::string& how, const ReadOuts& read_outs, s
   const auto any = [](const nn::ReadOut&) { return true; };
   if (how == "misclassified") {
     return first_in(
-        read_outs, count, "misclassified, surest",
-        [](const nn::ReadOut& r) { return r.predictions.back() != r.label; },
+        read_outs, count, "misclassified, surest", [](const nn::ReadOut& r) { return r.predictions.back() != r.label; },
         [](const nn::ReadOut& a, const nn::ReadOut& b) { return a.final_likelihood > b.final_likelihood; });
   }
   if (how == "latest") {
@@ -53,9 +52,8 @@ std::vector<Chosen> pick_of(const std::string& how, const ReadOuts& read_outs, s
       return a.first_final_layer > b.first_final_layer;
     });
   }
-  return first_in(read_outs, count, "least certain", any, [](const nn::ReadOut& a, const nn::ReadOut& b) {
-    return a.final_margin < b.final_margin;
-  });
+  return first_in(read_outs, count, "least certain", any,
+                  [](const nn::ReadOut& a, const nn::ReadOut& b) { return a.final_margin < b.final_margin; });
 }
 
 }  // namespace
@@ -90,7 +88,8 @@ std::vector<Chosen> pick(const std::string& how, const nn::Dataset& data, const 
   std::vector<Chosen> chosen = of_each_class(data, class_names);
   for (const char* other : {"misclassified", "latest", "uncertain"}) {
     for (Chosen& image : pick_of(other, read_outs, 1)) {
-      const bool there = std::any_of(chosen.begin(), chosen.end(), [&](const Chosen& c) { return c.index == image.index; });
+      const bool there =
+          std::any_of(chosen.begin(), chosen.end(), [&](const Chosen& c) { return c.index == image.index; });
       if (!there) chosen.push_back(std::move(image));
     }
   }

@@ -59,10 +59,10 @@ Json lesion(const Json& document) {
            values.begin();
   };
   const auto largest_loss = most(lost), largest_step = most(written);
-  const std::string alt = format(
-      "Paired bars, a pair a layer. Most is lost without layer %d (%s), and layer %d writes most itself (%s).",
-      int(largest_loss) + 1, shown(lost[largest_loss], "number").c_str(), int(largest_step) + 1,
-      shown(written[largest_step], "number").c_str());
+  const std::string alt =
+      format("Paired bars, a pair a layer. Most is lost without layer %d (%s), and layer %d writes most itself (%s).",
+             int(largest_loss) + 1, shown(lost[largest_loss], "number").c_str(), int(largest_step) + 1,
+             shown(written[largest_step], "number").c_str());
   return {{"kind", "bars"},
           {"title", "What a layer writes, and what is lost without it"},
           {"x", {{"name", "layer"}, {"values", layer_numbers(document, false)}}},

@@ -86,15 +86,15 @@ Json decided(const Json& document) {
   const auto most = std::max_element(counts.begin(), counts.end(),
                                      [](const Json& a, const Json& b) { return a.get<double>() < b.get<double>(); }) -
                     counts.begin();
-  return {{"kind", "bars"},
-          {"title", "Where the decision falls"},
-          {"x", {{"name", "layer from which the prediction is the final one"},
-                 {"values", layer_numbers(document, false)}}},
-          {"y", {{"name", "test images"}, {"format", "percent"}, {"from", 0}}},
-          {"series", {series("decided", "network", shares)}},
-          {"alt", format("Bars of the share of test images whose prediction is final from a layer on; the most, %s, are "
-                         "decided in layer %d.",
-                         shown(shares[most], "percent").c_str(), int(most) + 1)}};
+  return {
+      {"kind", "bars"},
+      {"title", "Where the decision falls"},
+      {"x", {{"name", "layer from which the prediction is the final one"}, {"values", layer_numbers(document, false)}}},
+      {"y", {{"name", "test images"}, {"format", "percent"}, {"from", 0}}},
+      {"series", {series("decided", "network", shares)}},
+      {"alt", format("Bars of the share of test images whose prediction is final from a layer on; the most, %s, are "
+                     "decided in layer %d.",
+                     shown(shares[most], "percent").c_str(), int(most) + 1)}};
 }
 
 Json alignment(const Json& document, const char* side, const std::string& title) {

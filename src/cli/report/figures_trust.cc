@@ -36,8 +36,8 @@ Json controls(const Json& document) {
           {"x", {{"name", "layer"}, {"values", layer_numbers(document, false)}}},
           {"y", {{"name", "rank correlation with the trained maps"}, {"format", "number"}, {"from", -1}, {"to", 1}}},
           {"series", lines},
-          {"caption", "Mean of " + shown(all["images"], "count") + " test images, seed " +
-                          shown(all["seed"], "count") + "."},
+          {"caption",
+           "Mean of " + shown(all["images"], "count") + " test images, seed " + shown(all["seed"], "count") + "."},
           {"alt", "Line chart of the rank correlation of trained maps with those of networks with random D: at most " +
                       shown(std::max(largest(lines[0]["values"]), largest(lines[1]["values"])), "number") +
                       " in size, where 1 is the same order and 0 none."}};
@@ -53,9 +53,10 @@ Json randomised(const Json& document) {
           {"x", {{"name", "last layers made random"}, {"values", column(steps, "layers")}}},
           {"y", {{"name", "similarity to the trained maps"}, {"format", "number"}, {"from", -1}, {"to", 1}}},
           {"series", lines},
-          {"alt", "Line chart of how similar the final maps stay to the trained ones as more of the last layers are "
-                  "made random: the rank correlation falls from 1 to " +
-                      shown(steps.back()["rank_correlation"], "number") + " when all are."}};
+          {"alt",
+           "Line chart of how similar the final maps stay to the trained ones as more of the last layers are "
+           "made random: the rank correlation falls from 1 to " +
+               shown(steps.back()["rank_correlation"], "number") + " when all are."}};
 }
 
 const char* look_of(const std::string& ordering) {
@@ -79,9 +80,10 @@ void add_flipping(const Json& document, Json& figures) {
     figures["flipping_" + std::to_string(++number)] = {
         {"kind", "lines"},
         {"title", "Pixels replaced by the " + baseline},
-        {"x", {{"name", "share of pixels replaced, highest ranked first"},
-               {"values", flipping["fractions"]},
-               {"format", "percent"}}},
+        {"x",
+         {{"name", "share of pixels replaced, highest ranked first"},
+          {"values", flipping["fractions"]},
+          {"format", "percent"}}},
         {"y", {{"name", "mean score of the predicted class"}, {"format", "score"}, {"from", 0}, {"to", 1}}},
         {"series", lines},
         {"caption", "Area under each curve, lower is more faithful: " + areas[baseline].get<std::string>() + "."},

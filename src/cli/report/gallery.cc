@@ -52,7 +52,8 @@ std::string map_sprite(const Json& document, const Decompositions& decomposition
 // The side of a cell in pixels of the page: a whole multiple of the picture's.
 int64_t side(const Json& document) {
   constexpr int64_t kCell = 84;
-  const int64_t longer = std::max(document["network"]["height"].get<int64_t>(), document["network"]["width"].get<int64_t>());
+  const int64_t longer =
+      std::max(document["network"]["height"].get<int64_t>(), document["network"]["width"].get<int64_t>());
   return longer * std::max<int64_t>(1, kCell / longer);
 }
 
@@ -101,10 +102,8 @@ void add_maps(const Decompositions& decompositions, Json& document) {
     for (const std::vector<float>& step : image->steps) steps.push_back(largest(pixels_of(document, step)));
     rows.push_back({{"limit", own}, {"step_limits", steps}});
   }
-  document["maps"] = {{"limit", limit},
-                      {"beyond", double(beyond) / double(sizes.size())},
-                      {"columns", columns},
-                      {"rows", rows}};
+  document["maps"] = {
+      {"limit", limit}, {"beyond", double(beyond) / double(sizes.size())}, {"columns", columns}, {"rows", rows}};
 }
 
 std::string step_sprite(const Json& document, const Decompositions& decompositions, size_t rows) {
@@ -129,8 +128,10 @@ std::string sprite_styles(const Json& document, const Decompositions& decomposit
     class_maps.draw_signed(static_cast<int64_t>(r), 0, decompositions.class_maps[r].map,
                            document["images"][r]["class_map_largest"].get<double>());
   }
-  const int64_t height = document["network"]["height"].get<int64_t>(), width = document["network"]["width"].get<int64_t>();
-  std::string css = format(":root{--side:%lldpx;--ratio:%g}\n", (long long)side(document), double(height) / double(width));
+  const int64_t height = document["network"]["height"].get<int64_t>(),
+                width = document["network"]["width"].get<int64_t>();
+  std::string css =
+      format(":root{--side:%lldpx;--ratio:%g}\n", (long long)side(document), double(height) / double(width));
   const auto add = [&](const char* kind, const std::string& uri, size_t columns, size_t count) {
     css += format(".%s{--columns:%zu;--rows:%zu;background-image:url(", kind, columns, count) + uri + ")}\n";
   };
@@ -146,8 +147,8 @@ namespace {
 
 // The head of a row of the sheet: the input and what it is.
 std::string input_cell(size_t row, const std::string& name, const std::string& note, const std::string& limit) {
-  return "<th scope=\"row\">" + picture("inputs", row, 0, "Input: " + name) + "<span>" + escaped(name) + "</span><span>" +
-         escaped(note) + "</span><span class=\"own-limit\">±\u00a0" + limit + "</span></th>";
+  return "<th scope=\"row\">" + picture("inputs", row, 0, "Input: " + name) + "<span>" + escaped(name) +
+         "</span><span>" + escaped(note) + "</span><span class=\"own-limit\">±\u00a0" + limit + "</span></th>";
 }
 
 std::string map_cells(const Json& document, const Json& image, size_t row) {
@@ -158,8 +159,7 @@ std::string map_cells(const Json& document, const Json& image, size_t row) {
     const std::string name = document["data"]["class_names"][layer["prediction"].get<size_t>()].get<std::string>();
     const std::string score = shown(layer["likelihood"], "score");
     const bool right = layer["prediction"] == image["label"];
-    html += "<td>" +
-            picture("maps", row, c, format("Contribution map after layer %d", columns[c].get<int>())) +
+    html += "<td>" + picture("maps", row, c, format("Contribution map after layer %d", columns[c].get<int>())) +
             "<span class=\"" + (right ? "right" : "wrong") + "\">" + escaped(name) + "</span><span>" + score +
             (right ? "\u00a0<b class=\"mark\" title=\"right\">✓</b>" : "") + "</span></td>";
   }
@@ -183,10 +183,10 @@ std::string sheet(const Json& document) {
   }
   html += "</tbody><tbody class=\"controls\">\n";
   for (const Json& control : document["control_images"]) {
-    html += "<tr>" +
-            input_cell(row, control["name"].get<std::string>(), "control",
-                       shown(maps["rows"][row]["limit"], "number")) +
-            map_cells(document, control, row) + "</tr>\n";
+    html +=
+        "<tr>" +
+        input_cell(row, control["name"].get<std::string>(), "control", shown(maps["rows"][row]["limit"], "number")) +
+        map_cells(document, control, row) + "</tr>\n";
     ++row;
   }
   return html + "</tbody></table>\n";

@@ -9,7 +9,8 @@
 
 namespace idelta::cli::report {
 
-// Layers that the sheet has a column for: all, or kSheetColumns of them, evenly spaced, the first and the last included.
+// Layers that the sheet has a column for: all, or kSheetColumns of them, evenly spaced, the first and the last
+// included.
 inline constexpr int64_t kSheetColumns = 12;
 std::vector<int64_t> sheet_layers(int64_t layers);
 

@@ -54,8 +54,8 @@ void add_geometry(const Subject& subject, Json& document, Stopwatch& watch) {
   const nn::WeightGeometry weights =
       watch.measure("singular values", [&] { return nn::weight_geometry(subject.network, kAlignedVectors); });
   const nn::Dataset sample = nn::head(subject.train ? *subject.train : subject.test, kSample);
-  const std::vector<nn::FeatureReport> features = watch.measure(
-      "geometry of features", [&] { return nn::feature_reports(subject.network, subject.test, sample); });
+  const std::vector<nn::FeatureReport> features =
+      watch.measure("geometry of features", [&] { return nn::feature_reports(subject.network, subject.test, sample); });
   const auto add_features = [](Json& layer, const nn::FeatureReport& report) {
     layer["effective_rank_of_features"] = report.effective_rank;
     layer["separation"] = report.separation;

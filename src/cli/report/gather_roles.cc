@@ -17,9 +17,8 @@ struct Measured {
 
 Measured measure(const Subject& subject, const nn::Network& network, Stopwatch& watch) {
   Measured measured;
-  measured.probes = watch.measure("linear probes", [&] {
-    return nn::probe(network, nn::head(*subject.train, nn::kProbeImages), subject.test);
-  });
+  measured.probes = watch.measure(
+      "linear probes", [&] { return nn::probe(network, nn::head(*subject.train, nn::kProbeImages), subject.test); });
   const nn::Dataset some = nn::head(subject.test, network.layers() > kDeep ? kLesionImages : subject.test.count);
   measured.lesions = watch.measure("lesions", [&] { return nn::lesions(network, some); });
   measured.lesion_images = some.count;
@@ -48,8 +47,7 @@ std::vector<nn::Evidence> of_siblings(const Subject& subject, Stopwatch& watch) 
   std::vector<nn::Evidence> seeds;
   for (const std::string& path : subject.siblings) {
     const nn::Network network = nn::load_model(subject.network.context(), path);
-    const nn::Evaluation evaluation =
-        watch.measure("other seeds", [&] { return nn::evaluate(network, subject.test); });
+    const nn::Evaluation evaluation = watch.measure("other seeds", [&] { return nn::evaluate(network, subject.test); });
     const Measured measured = measure(subject, network, watch);
     seeds.push_back(nn::evidence(evaluation, measured.probes, measured.lesions));
   }
@@ -69,8 +67,7 @@ void add_roles(const Subject& subject, const nn::Evaluation& evaluation, Json& d
     document["layers"][l]["role"] = nn::role_name(roles[l].role);
     document["layers"][l]["role_sentence"] = roles[l].sentence;
   }
-  document["roles"] = {
-      {"seeds", seeds.size()}, {"rule", nn::role_rule()}, {"sentences", nn::role_sentences(roles)}};
+  document["roles"] = {{"seeds", seeds.size()}, {"rule", nn::role_rule()}, {"sentences", nn::role_sentences(roles)}};
 }
 
 }  // namespace idelta::cli::report

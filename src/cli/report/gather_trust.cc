@@ -37,8 +37,8 @@ std::vector<int64_t> first_images(const nn::Dataset& data, int64_t count) {
 void add_flipping(const Subject& subject, Json& document, Stopwatch& watch) {
   const nn::FlippingOptions options = {.images =
                                            subject.network.layers() > kDeep ? kDeepFlippedImages : kFlippedImages};
-  const nn::Flipping flipping = watch.measure(
-      "pixel flipping", [&] { return nn::pixel_flipping(subject.network, subject.test, options); });
+  const nn::Flipping flipping =
+      watch.measure("pixel flipping", [&] { return nn::pixel_flipping(subject.network, subject.test, options); });
   Json curves = Json::array();
   for (const nn::FlippingCurve& curve : flipping.curves) {
     curves.push_back({{"ordering", nn::ordering_name(curve.ordering)},
@@ -68,8 +68,7 @@ void add_trust(const Subject& subject, Json& document, Stopwatch& watch) {
     document["controls"] = {
         {"images", images.size()},
         {"seed", kSeed},
-        {"random_frobenius",
-         compared(nn::random_control(subject.network, kSeed, nn::MatchedNorm::kFrobenius))},
+        {"random_frobenius", compared(nn::random_control(subject.network, kSeed, nn::MatchedNorm::kFrobenius))},
         {"random_spectral", compared(nn::random_control(subject.network, kSeed, nn::MatchedNorm::kSpectral))}};
   });
   watch.measure("randomisation from the top", [&] {

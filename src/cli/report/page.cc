@@ -88,7 +88,8 @@ std::string figure_html(const Json& figures, const std::string& id) {
          "</figcaption>\n<div class=\"plot\" role=\"img\" aria-label=\"" + escaped(figure["alt"].get<std::string>()) +
          "\"></div>\n<div class=\"tools\"><details open><summary>show numbers</summary><div class=\"scroll\" "
          "tabindex=\"0\">" +
-         table_of(figure) + "</div></details><button type=\"button\" class=\"save\" hidden>save SVG</button></div>\n</figure>\n";
+         table_of(figure) +
+         "</div></details><button type=\"button\" class=\"save\" hidden>save SVG</button></div>\n</figure>\n";
 }
 
 // Five digits are more than a pixel of a chart shows.

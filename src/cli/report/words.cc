@@ -31,17 +31,17 @@ std::string line(const Subject& subject, const Json& document) {
   const int64_t layers = network["layers"].get<int64_t>();
   std::string text = format("%lld layer%s of width %lld, ", (long long)layers, layers == 1 ? "" : "s",
                             (long long)network["n"].get<int64_t>()) +
-                     activation_words(network["activation"].get<std::string>()) + ", " +
-                     data_words(subject.test.name);
+                     activation_words(network["activation"].get<std::string>()) + ", " + data_words(subject.test.name);
   if (network.contains("seed")) text += ", seed " + network["seed"].dump();
   return text;
 }
 
 Json about_roles(const Subject& subject, const Json& document) {
   if (!document.contains("roles")) {
-    return {subject.quick ? "Which layers extract and which classify was not judged: --quick leaves out lesions and probes."
-                          : "Which layers extract and which classify was not judged: that needs the training split, "
-                            "which is not there."};
+    return {subject.quick
+                ? "Which layers extract and which classify was not judged: --quick leaves out lesions and probes."
+                : "Which layers extract and which classify was not judged: that needs the training split, "
+                  "which is not there."};
   }
   Json sentences = document["roles"]["sentences"];
   const auto seeds = document["roles"]["seeds"].get<int64_t>();
@@ -54,11 +54,12 @@ Json about_roles(const Subject& subject, const Json& document) {
 
 std::string about_completeness(const Json& document) {
   const double ulp = document["summary"]["completeness_ulp"].get<double>();
-  return format("Input plus all steps, made of the kernel’s contribution and of what the activation changed, is each "
-                "layer’s output to within %s ulp of its largest entry; the scores of the layers telescope to %s. %s",
-                shown(ulp, "number").c_str(), shown(document["summary"]["telescoping_error"], "number").c_str(),
-                ulp < kMostUlp ? "Nothing is missing from the decomposition."
-                               : "THIS FAILS: it should be below 4, so the steps do not add up.");
+  return format(
+      "Input plus all steps, made of the kernel’s contribution and of what the activation changed, is each "
+      "layer’s output to within %s ulp of its largest entry; the scores of the layers telescope to %s. %s",
+      shown(ulp, "number").c_str(), shown(document["summary"]["telescoping_error"], "number").c_str(),
+      ulp < kMostUlp ? "Nothing is missing from the decomposition."
+                     : "THIS FAILS: it should be below 4, so the steps do not add up.");
 }
 
 double largest(const Json& list) {
@@ -73,22 +74,25 @@ double largest(const Json& list) {
 std::string about_untrained(const Json& document) {
   double most = 0;
   for (const Json& layer : document["control_images"][0]["layers"]) {
-    most = std::max({most, std::fabs(layer["map_least"].get<double>()), std::fabs(layer["map_greatest"].get<double>())});
+    most =
+        std::max({most, std::fabs(layer["map_least"].get<double>()), std::fabs(layer["map_greatest"].get<double>())});
   }
   return most == 0 ? "The maps of the untrained network are exactly zero: what the sheet shows was learned."
-                   : format("The maps of the untrained network are not zero but reach %s: the activation or the "
-                            "identity scale changes the input by itself, and the sheet shows that too.",
-                            shown(most, "number").c_str());
+                   : format(
+                         "The maps of the untrained network are not zero but reach %s: the activation or the "
+                         "identity scale changes the input by itself, and the sheet shows that too.",
+                         shown(most, "number").c_str());
 }
 
 std::string about_controls(const Json& document) {
   const Json& controls = document["controls"];
   const double most = std::max(largest(controls["random_frobenius"]), largest(controls["random_spectral"]));
-  return format("Maps of networks with random D of the same norm have a rank correlation of at most %s with the trained "
-                "ones. %s",
-                shown(most, "number").c_str(),
-                most < kMostCorrelation ? "So the maps depend on what was learned."
-                                        : "THIS FAILS: it should be below 0.2, so the maps look alike without learning.");
+  return format(
+      "Maps of networks with random D of the same norm have a rank correlation of at most %s with the trained "
+      "ones. %s",
+      shown(most, "number").c_str(),
+      most < kMostCorrelation ? "So the maps depend on what was learned."
+                              : "THIS FAILS: it should be below 0.2, so the maps look alike without learning.");
 }
 
 // Of one baseline: whether the pixels that a map names matter more than any.
@@ -100,7 +104,8 @@ std::string about_flipping(const Json& curves, const std::string& baseline) {
     }
   }
   std::string better, not_better;
-  const auto random = std::find_if(areas.begin(), areas.end(), [](const auto& a) { return a.first.starts_with("random"); });
+  const auto random =
+      std::find_if(areas.begin(), areas.end(), [](const auto& a) { return a.first.starts_with("random"); });
   if (random == areas.end()) return "";
   for (const auto& [name, area] : areas) {
     if (name == random->first) continue;
@@ -137,7 +142,8 @@ std::string about_sheet(const Json& document) {
   const size_t columns = document["maps"]["columns"].size(), layers = document["layers"].size();
   std::string text;
   if (columns < layers) {
-    text = format("The sheet shows %zu of the %zu layers, evenly spaced; the scrubber below has all. ", columns, layers);
+    text =
+        format("The sheet shows %zu of the %zu layers, evenly spaced; the scrubber below has all. ", columns, layers);
   }
   return text;
 }

@@ -1,0 +1,113 @@
+#include "report.h"
+
+#include <filesystem>
+#include <numeric>
+
+#include "beside.h"
+#include "cli/inputs.h"
+#include "cli/output.h"
+#include "cli/table.h"
+#include "files/rescue.h"
+#include "gallery.h"
+#include "page.h"
+
+namespace idelta::cli::report {
+namespace {
+
+struct Beside {
+  const char* name;
+  const char* meaning;
+};
+constexpr Beside kFiles[] = {
+    {"report.html", "this page, by itself"},
+    {"report.json", "every number of it; \"schema_version\" tells how to read it"},
+    {"layers.csv", "statistics, a row a layer"},
+    {"images.csv", "the chosen images, a row an image and layer"},
+    {"neurons.csv", "the input neurons of each layer that contribute most to the true class"},
+    {"contribution_maps.png", "the sheet as one picture"},
+};
+
+// The machine, on one line, without the words of the text for people.
+std::string cpu(const Context& context) {
+  const std::string text = context.describe();
+  const size_t at = text.find("CPU");
+  if (at == std::string::npos) return text.substr(0, text.find('\n'));
+  const size_t begin = text.find_first_not_of(' ', at + 3);
+  return text.substr(begin, text.find('\n', begin) - begin);
+}
+
+Json settings(const Subject& subject, const Request& request) {
+  const nn::Network& network = subject.network;
+  const nn::NetworkOptions& options = network.options();
+  Json rows = {{"command", request.command},
+               {"idelta", idelta_version()},
+               {"CPU", cpu(network.context()) + ", " + cli::describe(network.context())},
+               {"model", request.model},
+               {"data", cli::describe(subject.test, nn::Split::kTest)},
+               {"network", format("%lld layers, n = %lld inputs + %lld classes", (long long)options.layers,
+                                  (long long)options.pixels(), (long long)options.classes)}};
+  rows["activation"] = Json();
+  return rows;
+}
+
+}  // namespace
+
+Json Stopwatch::laps() const {
+  std::vector<std::pair<std::string, double>> sums;
+  for (const auto& [name, seconds] : laps_) {
+    const auto same = [&name = name](const auto& sum) { return sum.first == name; };
+    const auto found = std::find_if(sums.begin(), sums.end(), same);
+    if (found == sums.end()) sums.emplace_back(name, 0);
+    (found == sums.end() ? sums.back() : *found).second += seconds;
+  }
+  const double all = seconds();
+  Json list = Json::array();
+  for (const auto& [name, seconds] : sums) {
+    list.push_back({{"part", name}, {"seconds", seconds}, {"share", all > 0 ? seconds / all : 0}});
+  }
+  return list;
+}
+
+double Stopwatch::seconds() const {
+  return std::accumulate(laps_.begin(), laps_.end(), 0.0, [](double sum, const auto& lap) { return sum + lap.second; });
+}
+
+Report gather(const Subject& subject, const Request& request) {
+  Report report;
+  Json& document = report.document;
+  Stopwatch watch;
+  document = {{"verb", "explain"}, {"schema_version", kSchemaVersion}};
+  document["model"] = request.model;
+  document["forms"] = request.forms;
+  document["has_dense"] = subject.network.has_dense();
+  add_subject(subject, document);
+  add_layers(subject, document, watch);
+  report.decompositions = decompose(subject, watch);
+  add_images(subject, report.decompositions, document);
+  add_maps(report.decompositions, document);
+  add_trust(subject, document, watch);
+  Json files = Json::object();
+  for (const Beside& file : kFiles) files[file.name] = file.meaning;
+  document["made"] = {
+      {"settings", settings(subject, request)}, {"time", watch.laps()}, {"seconds", watch.seconds()}, {"files", files}};
+  add_sentences(subject, document);
+  return report;
+}
+
+std::vector<std::string> file_names() {
+  std::vector<std::string> names;
+  for (const Beside& file : kFiles) names.push_back(file.name);
+  return names;
+}
+
+void write(const std::string& folder, const Report& report, const nn::NetworkOptions& options) {
+  const auto path = [&](const char* name) { return (std::filesystem::path(folder) / name).string(); };
+  nn::write_contribution_sheet(path("contribution_maps.png"), options, report.decompositions.images);
+  files::write_text(path("layers.csv"), csv(report.document["layers"]));
+  files::write_text(path("images.csv"), images_csv(report.document));
+  files::write_text(path("neurons.csv"), csv(report.document["neurons"]));
+  files::write_text(path("report.json"), json_text(report.document));
+  files::write_text(path("report.html"), page(report.document, report.decompositions));
+}
+
+}  // namespace idelta::cli::report
