@@ -14,6 +14,7 @@
 #include "idelta/nn/data.hpp"
 #include "idelta/nn/decomposition.hpp"
 #include "idelta/nn/faithfulness.hpp"
+#include "idelta/nn/geometry.hpp"
 #include "idelta/nn/model_file.hpp"
 #include "idelta/nn/network.hpp"
 #include "idelta/nn/roles.hpp"
