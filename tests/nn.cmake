@@ -20,6 +20,7 @@ idelta_add_test_program(nn_test
   nn_model_test.cc
   nn_network_test.cc
   nn_predict_test.cc
+  nn_roles_test.cc
   nn_safetensors_test.cc
   nn_sheet_test.cc)
 target_include_directories(nn_test PRIVATE "${PROJECT_SOURCE_DIR}/src")
