@@ -13,9 +13,6 @@ namespace {
 // products.
 constexpr int64_t kGramRows = 512;
 
-// What the layers that are summed together may take.
-constexpr double kMostBytes = 256.0 * 1024 * 1024;
-
 // Moments of one layer while they are summed.
 class Sums {
  public:
@@ -73,18 +70,18 @@ class Sums {
   std::vector<float> block_;
 };
 
-int64_t layers_a_pass(const Network& network, Moments wanted) {
+int64_t layers_a_pass(const Network& network, Moments wanted, double most_bytes) {
   const auto n = static_cast<double>(network.n()), classes = static_cast<double>(network.options().classes);
   const double bytes = classes * n * sizeof(double) +
                        (wanted == Moments::kClassSumsAndGram ? n * n * (sizeof(double) + sizeof(float)) : 0);
-  return std::max<int64_t>(1, static_cast<int64_t>(std::min(kMostBytes / bytes, 1e9)));
+  return std::max<int64_t>(1, static_cast<int64_t>(std::min(most_bytes / bytes, 1e9)));
 }
 
 }  // namespace
 
 void each_layers_moments(const char* caller, const Network& network, const Dataset& data, int64_t batch, Moments wanted,
-                         const std::function<void(int64_t, const LayerMoments&)>& see) {
-  const int64_t group = layers_a_pass(network, wanted), count = network.layers() + 1;
+                         const std::function<void(int64_t, const LayerMoments&)>& see, double most_bytes) {
+  const int64_t group = layers_a_pass(network, wanted, most_bytes), count = network.layers() + 1;
   LayerWalk walk(network, false);
   for (int64_t first = 0; first < count; first += group) {
     const int64_t last = std::min(first + group, count) - 1;
