@@ -13,6 +13,7 @@ target_link_libraries(nn_guarantee_test PRIVATE idelta::nn ZLIB::ZLIB)
 idelta_add_test_program(nn_test
   files_test.cc
   nn_compress_test.cc
+  nn_controls_test.cc
   nn_decomposition_test.cc
   nn_gradient_test.cc
   nn_idx_test.cc
