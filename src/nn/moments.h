@@ -20,11 +20,12 @@ struct LayerMoments {
 enum class Moments { kClassSums, kClassSumsAndGram };
 
 // The moments of every layer of a set: see(0, ...) of the input h^0, then see(1, ...) to see(L, ...), in this order.
-// Class sums are summed in fp64 in the images' order. The Gram matrix is summed in F32 over blocks of kGramRows images
+// Class sums are summed in fp64 in the images' order. The Gram matrix is summed in F32 over blocks of 512 images
 // by the library's own kernel (backward_weights) and over the blocks in fp64: bits depend on nothing but the features.
-// As many layers as fit 256 MB are done in one pass over the set.
+// As many layers as fit `most_bytes`, at least one, are done in one pass over the set.
 void each_layers_moments(const char* caller, const Network& network, const Dataset& data, int64_t batch, Moments wanted,
-                         const std::function<void(int64_t, const LayerMoments&)>& see);
+                         const std::function<void(int64_t, const LayerMoments&)>& see,
+                         double most_bytes = 256.0 * 1024 * 1024);
 
 }  // namespace idelta::nn
 

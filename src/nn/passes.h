@@ -41,6 +41,9 @@ void each_chunk(const char* caller, const Network& network, const Dataset& data,
   }
 }
 
+// Throws NotFinite unless all values of h, rows x n in some layer of a chunk, are finite.
+void check_finite(const char* caller, const Network& network, const Dataset& data, const Chunk& chunk, const float* h);
+
 // One chunk in one layer: h^l, and where it came from.
 struct LayerChunk {
   int64_t layer;              // 0: the input, 1 .. L

@@ -137,11 +137,14 @@ ClassMap class_map(const Network& network, std::span<const float> image, int cla
 
 // ---- Neurons ----
 
-// Delta_i = z_i - a h_i = sum_j D_ji h_j + b_i of neuron i of a layer, with h the layer's input.
+// Delta_i = z_i - a h_i = sum_j D_ji h_j + b_i of neuron i of a layer, with h the layer's input and D as it is
+// multiplied: rounded in BF16, U V in LOW_RANK.
 struct NeuronSplit {
   std::vector<double> terms;  // n: D_ji h_j, exactly
   double bias = 0;
-  float contribution = 0;  // Delta_i as the kernel's accumulator held it: the sum of the above to its roundings
+  // Delta_i as the kernel's accumulator held it: the sum of the above to (n + 3) 2^-24 times the sum of their
+  // magnitudes in F32; formats that round h, too, err by that more.
+  float contribution = 0;
 };
 
 // image: P entries; layer in [0, L); neuron in [0, n).
