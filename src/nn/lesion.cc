@@ -2,13 +2,13 @@
 // h^{l-1} is carried along and a lesion costs only the layers above it: L / 2 passes for all of them.
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
-#include "check_data.h"
 #include "error.h"
 #include "finite.h"
 #include "idelta/nn.hpp"
 #include "loss.h"
-#include "one_layer.h"
+#include "passes.h"
 
 namespace idelta::nn {
 namespace {
@@ -18,18 +18,13 @@ struct Score {
   double logit = 0;    // of the label
   double centred = 0;  // less the mean over the classes
   bool correct = false;
+  bool finite = false;
 };
 
 class Lesions {
  public:
-  Lesions(const Network& network, const Dataset& data, int64_t batch)
-      : network_(network),
-        data_(data),
-        below_(static_cast<size_t>(batch * network.n())),
-        run_(below_.size()),
-        whole_(static_cast<size_t>(batch)),
-        before_(whole_.size()),
-        lesions_(static_cast<size_t>(network.layers())) {
+  Lesions(const Network& network, const Dataset& data)
+      : network_(network), data_(data), lesions_(static_cast<size_t>(network.layers())) {
     DeltaOptions options = kDeltaOptions;
     options.format = IDELTA_FORMAT_F32;
     options.passes = IDELTA_PASS_FORWARD;
@@ -38,19 +33,18 @@ class Lesions {
     nothing_ = std::make_unique<Delta>(network.context(), network.n(), zero.data(), network.n(), options);
   }
 
-  void see(int64_t first, int64_t rows) {
-    first_ = first;
-    rows_ = rows;
-    const int64_t pixels = data_.pixels();
-    network_.pad({data_.images.data() + first * pixels, static_cast<size_t>(rows * pixels)}, rows, below_.data());
-    rest(0, below_.data());
-    for (int64_t i = 0; i < rows; ++i) {
-      if (!finite(run_, i)) fail_not_finite("lesions", network_, data_, first + i);
-      whole_[i] = score(run_, i);
+  // Writes over the chunk's h.
+  void see(const Chunk& chunk) {
+    run_.resize(static_cast<size_t>(chunk.rows * network_.n()));
+    std::copy_n(chunk.h, run_.size(), run_.data());
+    rest(chunk, 0);
+    whole_ = scores(chunk, run_.data());
+    for (int64_t i = 0; i < chunk.rows; ++i) {
+      if (!whole_[i].finite) fail_not_finite("lesions", network_, data_, chunk.first + i);
     }
     for (int64_t l = 0; l < network_.layers(); ++l) {
-      lesion(l);
-      step(l);
+      lesion(chunk, l);
+      step(chunk, l);
     }
   }
 
@@ -68,76 +62,76 @@ class Lesions {
   }
 
  private:
-  // h^L from layer l and its input, in run_.
-  void rest(int64_t l, const float* input) {
-    if (l == network_.layers()) return;
-    one_layer(network_, l, rows_, input, run_.data());
-    for (++l; l < network_.layers(); ++l) one_layer(network_, l, rows_, run_.data(), run_.data());
+  // run_ holds h of layer l's input and becomes h^L.
+  void rest(const Chunk& chunk, int64_t l) {
+    for (; l < network_.layers(); ++l) forward_layer(network_, l, chunk.rows, run_.data(), run_.data());
   }
 
-  void lesion(int64_t l) {
-    one_layer(network_, l, *nothing_, nullptr, rows_, below_.data(), run_.data());
-    rest(l + 1, run_.data());
+  // chunk.h holds the input of layer l.
+  void lesion(const Chunk& chunk, int64_t l) {
+    nothing_->forward({.m = chunk.rows,
+                       .x = chunk.h,
+                       .ldx = network_.n(),
+                       .activation = network_.activation(l),
+                       .y = run_.data(),
+                       .ldy = network_.n()});
+    rest(chunk, l + 1);
+    const std::vector<Score> without = scores(chunk, run_.data());
     Lesion& sums = lesions_[l];
-    for (int64_t i = 0; i < rows_; ++i) {
-      if (!finite(run_, i)) {
+    for (int64_t i = 0; i < chunk.rows; ++i) {
+      if (!without[i].finite) {
         throw NotFinite(sentence("lesions: without layer ", l + 1,
-                                 " the output of the network is not finite for image ", first_ + i, " of ", data_.name,
-                                 "; train the network with a lower learning rate"));
+                                 " the output of the network is not finite for image ", chunk.first + i, " of ",
+                                 data_.name, "; train the network with a lower learning rate"));
       }
-      const Score lesioned = score(run_, i), whole = whole_[i];
-      sums.accuracy += lesioned.correct;
-      sums.gained += lesioned.correct && !whole.correct;
-      sums.lost += whole.correct && !lesioned.correct;
-      sums.logit_change += lesioned.logit - whole.logit;
-      sums.centred_logit_change += lesioned.centred - whole.centred;
+      sums.accuracy += without[i].correct;
+      sums.gained += without[i].correct && !whole_[i].correct;
+      sums.lost += whole_[i].correct && !without[i].correct;
+      sums.logit_change += without[i].logit - whole_[i].logit;
+      sums.centred_logit_change += without[i].centred - whole_[i].centred;
     }
   }
 
-  // below_ becomes h^{l+1}; what that adds to the label's class dimension is summed.
-  void step(int64_t l) {
-    for (int64_t i = 0; i < rows_; ++i) before_[i] = score(below_, i);
-    one_layer(network_, l, rows_, below_.data(), below_.data());
-    for (int64_t i = 0; i < rows_; ++i) {
-      const Score after = score(below_, i);
-      lesions_[l].direct_contribution += after.logit - before_[i].logit;
-      lesions_[l].centred_contribution += after.centred - before_[i].centred;
+  // chunk.h becomes the output of layer l; what that adds to the label's class dimension is summed.
+  void step(const Chunk& chunk, int64_t l) {
+    const std::vector<Score> before = scores(chunk, chunk.h);
+    forward_layer(network_, l, chunk.rows, chunk.h, chunk.h);
+    const std::vector<Score> after = scores(chunk, chunk.h);
+    for (int64_t i = 0; i < chunk.rows; ++i) {
+      lesions_[l].direct_contribution += after[i].logit - before[i].logit;
+      lesions_[l].centred_contribution += after[i].centred - before[i].centred;
     }
   }
 
-  std::span<const float> class_dimensions(const std::vector<float>& h, int64_t row) const {
+  std::vector<Score> scores(const Chunk& chunk, const float* h) const {
     const auto classes = static_cast<size_t>(network_.options().classes);
-    return {h.data() + (row + 1) * network_.n() - classes, classes};
-  }
-
-  bool finite(const std::vector<float>& h, int64_t row) const { return all_finite(class_dimensions(h, row)); }
-
-  Score score(const std::vector<float>& h, int64_t row) const {
-    const std::span<const float> values = class_dimensions(h, row);
-    const int64_t label = data_.labels[static_cast<size_t>(first_ + row)];
-    double sum = 0;
-    for (const float v : values) sum += v;
-    const double logit = values[static_cast<size_t>(label)];
-    return {logit, logit - sum / static_cast<double>(values.size()), argmax(values) == label};
+    std::vector<Score> all;
+    for (int64_t i = 0; i < chunk.rows; ++i) {
+      const std::span<const float> values(h + (i + 1) * network_.n() - classes, classes);
+      double sum = 0;
+      for (const float v : values) sum += v;
+      const size_t label = chunk.labels[i];
+      all.push_back({.logit = values[label],
+                     .centred = values[label] - sum / static_cast<double>(classes),
+                     .correct = argmax(values) == static_cast<int64_t>(label),
+                     .finite = all_finite(values)});
+    }
+    return all;
   }
 
   const Network& network_;
   const Dataset& data_;
-  std::unique_ptr<Delta> nothing_;     // D = 0, whose panels the kernel skips
-  std::vector<float> below_, run_;     // h^{l-1}; what runs to the end
-  std::vector<Score> whole_, before_;  // of each row: the whole network's, of h^{l-1}
-  std::vector<Lesion> lesions_;        // sums, until finish()
-  int64_t first_ = 0, rows_ = 0;       // the batch
+  std::unique_ptr<Delta> nothing_;  // D = 0, whose panels the kernel skips
+  std::vector<float> run_;          // what runs to the end
+  std::vector<Score> whole_;        // of the chunk's rows, nothing lesioned
+  std::vector<Lesion> lesions_;     // sums, until finish()
 };
 
 }  // namespace
 
 std::vector<Lesion> lesions(const Network& network, const Dataset& data, int64_t batch) {
-  check_data("lesions", data, network.options());
-  if (batch < 1) fail("lesions: batch is ", batch, "; give 1 or more");
-  batch = std::min(batch, data.count);
-  Lesions all(network, data, batch);
-  for (int64_t first = 0; first < data.count; first += batch) all.see(first, std::min(batch, data.count - first));
+  Lesions all(network, data);
+  each_chunk("lesions", network, data, batch, [&](const Chunk& chunk) { all.see(chunk); });
   return all.finish();
 }
 

@@ -26,7 +26,7 @@ enum class MatchedNorm { kFrobenius, kSpectral };
 const char* matched_norm_name(MatchedNorm norm);  // "Frobenius", "spectral"
 
 // Every D Gaussian with the norm of the trained D, every b Gaussian with the trained b's Euclidean norm. A layer's
-// numbers depend on the seed and on its index alone; the same seed gives the same bits on every machine.
+// random numbers depend on the seed and on its index alone.
 Network random_control(const Network& network, uint64_t seed, MatchedNorm norm = MatchedNorm::kFrobenius);
 
 // The trained network whose last `count` layers (0 to L) are those of random_control.
@@ -36,7 +36,7 @@ Network randomised_from_top(const Network& network, int64_t count, uint64_t seed
 // --- Similarity of maps.
 
 // Spearman's rank correlation of two maps of as many values, equal values sharing their average rank. Nothing if one of
-// them is constant: it has no order to compare. NaN is not allowed.
+// them is constant: it has no order to compare. Throws if a value is not finite.
 std::optional<double> rank_correlation(std::span<const float> a, std::span<const float> b);
 
 // Mean structural similarity (Wang, Bovik, Sheikh, Simoncelli 2004) of two height x width pictures whose values span
@@ -48,9 +48,8 @@ double ssim(std::span<const float> a, std::span<const float> b, int64_t height, 
 struct Similarity {
   std::optional<double> rank_correlation;           // of signed maps
   std::optional<double> absolute_rank_correlation;  // of |maps|
-  // Of the two maps, each divided by the root of its mean square over the compared images and the layer, so that size
-  // does not matter; the range is 2 max |value| of both over all compared images. Nothing if one of the maps is zero
-  // everywhere, or if the input is no picture (a side of 1).
+  // Of the two maps of an image, each divided by its largest magnitude, so that size does not matter (as Adebayo et al.
+  // 2018 do): the range is 2. Nothing if one of them is zero everywhere, or if the input is no picture (a side of 1).
   std::optional<double> ssim;
   int64_t images = 0;     // compared
   int64_t undefined = 0;  // of them: rank correlation of signed maps not defined

@@ -1,0 +1,1 @@
+#include "idelta/nn.hpp"
