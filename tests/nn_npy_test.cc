@@ -20,8 +20,10 @@ class Npy : public ::testing::Test {
   }
 
   void expect_array_error(const Bytes& bytes, std::initializer_list<std::string> parts) {
-    expect_error([&] { read(bytes); }, parts);
-    expect_error([&] { read(bytes); }, {folder_ / "array.npy"});
+    write_bytes(folder_ / "array.npy", bytes);
+    const auto again = [&] { nn::read_npy(folder_ / "array.npy", nn::kAllImages); };
+    expect_error(again, parts);
+    expect_error(again, {folder_ / "array.npy"});
   }
 
   TemporaryFolder folder_;
@@ -177,7 +179,8 @@ TEST_F(Npz, StoredAndDeflatedArraysAreRead) {
 
 TEST_F(Npz, DamageIsNamed) {
   for (const bool deflated : {false, true}) {
-    const Bytes whole = zip_bytes({{"x.npy", second_, deflated}});
+    const Bytes values(40, 7);
+    const Bytes whole = zip_bytes({{"x.npy", npy_bytes("|u1", "(40,)", values), deflated}});
     const auto read_array = [&](const Bytes& bytes) {
       write_bytes(folder_ / "a.npz", bytes);
       return nn::read_npz(folder_ / "a.npz", "x", nn::kAllImages);
@@ -191,7 +194,7 @@ TEST_F(Npz, DamageIsNamed) {
       Bytes damaged = whole;
       damaged[i] ^= 0x5a;
       try {
-        EXPECT_EQ(Bytes(1000, 7), std::get<Bytes>(read_array(damaged).values)) << "byte " << i;
+        EXPECT_EQ(values, std::get<Bytes>(read_array(damaged).values)) << "byte " << i;
       } catch (const std::exception& e) {
         EXPECT_NE(std::string::npos, std::string(e.what()).find(folder_ / "a.npz")) << e.what();
       }

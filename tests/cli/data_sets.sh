@@ -146,7 +146,7 @@ sed '1s/width/breadth/' trees.csv >other.csv
 expect 3 eval trees.safetensors --data other.csv
 one_error other.csv "feature 2 is 'breadth', not 'width'"
 expect 3 eval trees.safetensors --data data
-one_error trees.safetensors '8 x 8'
+one_error data/t10k-images-idx3-ubyte '64 inputs' 'trained with 4'
 sed '7s/[0-9.]*,/n.a.,/' trees.csv >hole.csv
 expect 3 train --data hole.csv "${quick[@]}"
 one_error hole.csv "line 7, column 1 ('length')" "'n.a.'"
