@@ -20,6 +20,8 @@ idelta_add_test_program(nn_test
   nn_class_map_test.cc
   nn_compress_test.cc
   nn_controls_test.cc
+  nn_csv_test.cc
+  nn_data_test.cc
   nn_decomposition_test.cc
   nn_geometry_test.cc
   nn_gradient_test.cc
@@ -27,6 +29,7 @@ idelta_add_test_program(nn_test
   nn_model_forms_test.cc
   nn_model_test.cc
   nn_network_test.cc
+  nn_npy_test.cc
   nn_pixel_flipping_test.cc
   nn_predict_test.cc
   nn_roles_test.cc

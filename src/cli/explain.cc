@@ -25,7 +25,8 @@ using Images = std::vector<nn::ImageDecomposition>;
 
 struct Flags {
   MachineFlags machine;
-  std::string model, data, out, images, pick = "mixed", study;
+  DataFlags data;
+  std::string model, out, images, pick = "mixed", study;
   bool quick = false, json = false;
 };
 
@@ -110,10 +111,10 @@ std::string as_text(const Flags& flags, const nn::Network& network, const Json& 
 }
 
 // The training split, if it is there: probes and centres are fitted on it.
-std::optional<nn::Dataset> load_training(const Flags& flags) {
+std::optional<nn::Dataset> load_training(const Flags& flags, const nn::NetworkOptions& options) {
   if (flags.quick) return std::nullopt;
   try {
-    return load_data(flags.data, nn::Split::kTrain, nn::kProbeImages);
+    return load_data(flags.data, nn::Split::kTrain, &options, nn::kProbeImages);
   } catch (const FileError&) {
     return std::nullopt;
   }
@@ -126,7 +127,9 @@ std::vector<std::string> class_names(const nn::Dataset& data, const nn::NetworkO
 }
 
 std::string command(const Flags& flags) {
-  std::string text = "idelta explain " + flags.model + " --data " + flags.data + " --out " + flags.out;
+  std::string text = "idelta explain " + flags.model + " --data " + flags.data.place + " --out " + flags.out;
+  if (!flags.data.label.empty()) text += " --label " + flags.data.label;
+  if (!flags.data.classes.empty()) text += " --classes " + flags.data.classes;
   if (!flags.images.empty()) text += " --images " + flags.images;
   if (flags.images.empty() && flags.pick != "mixed") text += " --pick " + flags.pick;
   if (!flags.study.empty()) text += " --study " + flags.study;
@@ -163,10 +166,10 @@ int run(const Flags& flags) {
   }
   const Context context = make_context(flags.machine);
   const nn::Network network = load_network(context, flags.model);
-  const nn::Dataset data = load_data(flags.data, nn::Split::kTest);
+  const nn::Dataset data = load_data(flags.data, nn::Split::kTest, &network.options());
   for (const std::string& path : files) keep_apart("--out", path, data);
   require_fit(flags.model, network, data);
-  const std::optional<nn::Dataset> training = load_training(flags);
+  const std::optional<nn::Dataset> training = load_training(flags, network.options());
   std::optional<nn::Study> study;
   if (!flags.study.empty()) study = nn::read_study(flags.study);
 
@@ -181,7 +184,7 @@ int run(const Flags& flags) {
                                      .quick = flags.quick,
                                      .siblings = siblings(flags, study, network.layers()),
                                      .study = study ? &*study : nullptr};
-    return report::gather(subject, {command(flags), flags.model, flags.data, forms_json(network)});
+    return report::gather(subject, {command(flags), flags.model, flags.data.place, forms_json(network)});
   });
   {
     const SignalsHeld held;
@@ -204,7 +207,7 @@ Verb add_explain(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App* verb = app.add_subcommand("explain", "a report of what each layer contributes: charts, maps, checks");
   add_model_argument(*verb, flags->model);
-  add_data_flag(*verb, flags->data);
+  add_data_flags(*verb, flags->data);
   verb->add_option("--out", flags->out, "folder for report.html and the numbers beside it")
       ->option_text("FOLDER")
       ->required();

@@ -46,6 +46,7 @@ Dataset load(const Place& place, Split split, const LoadOptions& options) {
     case PlaceKind::kCsvFile:
       return load_csv_file(place.folder.string(), split, options);
     case PlaceKind::kCsvPair:
+      // Both are wanted, whichever is read.
       return load_csv_pair(find_csv_file(place, Split::kTrain), find_csv_file(place, Split::kTest), split, options);
     case PlaceKind::kIdx:
       return load_idx_set(place, split, options);

@@ -26,9 +26,9 @@ std::vector<double> eigenvalues(std::vector<double>& matrix, int64_t size, bool 
 }
 
 // Means of the classes and of all, and the matrices that they define.
-class Spread {
+class FeatureSpread {
  public:
-  Spread(const LayerMoments& moments, int64_t n)
+  FeatureSpread(const LayerMoments& moments, int64_t n)
       : moments_(moments), n_(n), classes_(static_cast<int64_t>(moments.counts.size())) {
     for (const int64_t c : moments.counts) count_ += static_cast<double>(c);
     mean_.resize(static_cast<size_t>(n));
@@ -177,7 +177,7 @@ std::vector<FeatureReport> feature_reports(const Network& network, const Dataset
   std::vector<FeatureReport> reports(static_cast<size_t>(network.layers()) + 1);
   each_layers_moments("feature_reports", network, data, batch, Moments::kClassSumsAndGram,
                       [&](int64_t layer, const LayerMoments& moments) {
-                        const Spread spread(moments, n);
+                        const FeatureSpread spread(moments, n);
                         reports[layer].effective_rank = spread.effective_rank();
                         reports[layer].separation = spread.separation();
                       });

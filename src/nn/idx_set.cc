@@ -75,7 +75,8 @@ Dataset load_idx(const std::string& images_path, const std::string& labels_path,
 }
 
 Dataset load_idx_set(const Place& place, Split split, const LoadOptions& options) {
-  Dataset data = load(find_idx_file(place, split, "images"), find_idx_file(place, split, "labels"), options);
+  const std::string images = find_idx_file(place, split, "images"), labels = find_idx_file(place, split, "labels");
+  Dataset data = load(images, labels, options);
   if (place.prefix.starts_with(kEmnist)) transpose(data);
   if (place.prefix == kEmnistLetters) subtract_one(data);
   return data;
