@@ -15,3 +15,9 @@ if(TARGET idelta_bench)
     COMMAND "${IDELTA_BASH}" "${CMAKE_CURRENT_LIST_DIR}/bench/outputs.sh" $<TARGET_FILE:idelta_bench>)
   set_tests_properties(bench_outputs PROPERTIES TIMEOUT ${timeout})
 endif()
+
+# The page of `idelta explain`, in Chromium; what it looks like stays in the build folder.
+add_test(NAME report
+  COMMAND "${IDELTA_BASH}" "${CMAKE_CURRENT_LIST_DIR}/report/page.sh" $<TARGET_FILE:idelta_cli>
+    "${CMAKE_CURRENT_LIST_DIR}/report/check.js" "${CMAKE_CURRENT_BINARY_DIR}/report_screenshots")
+set_tests_properties(report PROPERTIES TIMEOUT ${timeout} SKIP_RETURN_CODE 77)

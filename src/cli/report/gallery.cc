@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "cli/table.h"
+#include "nn/sheet_columns.h"
 #include "sprites.h"
 
 namespace idelta::cli::report {
@@ -64,15 +65,6 @@ std::string picture(const char* kind, size_t row, size_t column, const std::stri
 
 }  // namespace
 
-std::vector<int64_t> sheet_layers(int64_t layers) {
-  std::vector<int64_t> shown;
-  const int64_t columns = std::min(layers, kSheetColumns);
-  for (int64_t c = 0; c < columns; ++c) {
-    shown.push_back(columns == 1 ? layers : 1 + (c * (layers - 1) + (columns - 1) / 2) / (columns - 1));
-  }
-  return shown;
-}
-
 std::vector<const nn::ImageDecomposition*> sheet_rows(const Decompositions& decompositions) {
   std::vector<const nn::ImageDecomposition*> rows;
   for (const nn::ImageDecomposition& image : decompositions.images) rows.push_back(&image);
@@ -81,7 +73,7 @@ std::vector<const nn::ImageDecomposition*> sheet_rows(const Decompositions& deco
 }
 
 void add_maps(const Decompositions& decompositions, Json& document) {
-  const std::vector<int64_t> columns = sheet_layers(document["network"]["layers"].get<int64_t>());
+  const std::vector<int64_t> columns = nn::sheet_columns(document["network"]["layers"].get<int64_t>());
   std::vector<float> sizes;
   for (const nn::ImageDecomposition& image : decompositions.images) {
     for (const int64_t layer : columns) {

@@ -9,11 +9,6 @@
 
 namespace idelta::cli::report {
 
-// Layers that the sheet has a column for: all, or kSheetColumns of them, evenly spaced, the first and the last
-// included.
-inline constexpr int64_t kSheetColumns = 12;
-std::vector<int64_t> sheet_layers(int64_t layers);
-
 // "maps" of the document: the scale of the sheet, of each of its rows (images, then controls) and of each step.
 //   limit          full colour on the sheet: nearly all |h^l - x| of the chosen images are below it
 //   beyond         the share that is not, and is drawn as the limit
