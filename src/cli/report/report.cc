@@ -1,14 +1,17 @@
 #include "report.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <numeric>
 
 #include "beside.h"
 #include "cli/inputs.h"
+#include "cli/names.h"
 #include "cli/output.h"
 #include "cli/table.h"
 #include "files/rescue.h"
 #include "gallery.h"
+#include "nn/npy.h"
 #include "page.h"
 
 namespace idelta::cli::report {
@@ -25,6 +28,13 @@ constexpr Beside kFiles[] = {
     {"images.csv", "the chosen images, a row an image and layer"},
     {"neurons.csv", "the input neurons of each layer that contribute most to the true class"},
     {"contribution_maps.png", "the sheet as one picture"},
+    {"inputs.npy", "float32, images x inputs"},
+    {"contribution_maps.npy", "h^l - x: float32, images x layers x inputs"},
+    {"contributions.npy", "Δ^l of the kernel: float32, images x layers x n"},
+    {"activation_changes.npy", "κ^l of the activation: float32, images x layers x n"},
+    {"steps.npy", "h^l - h^(l-1): float32, images x layers x n"},
+    {"class_likelihoods.npy", "scores: float32, images x layers x classes"},
+    {"class_maps.npy", "exact propagation, for the predicted class: float32, images x inputs"},
 };
 
 // The machine, on one line, without the words of the text for people.
@@ -46,8 +56,48 @@ Json settings(const Subject& subject, const Request& request) {
                {"data", cli::describe(subject.test, nn::Split::kTest)},
                {"network", format("%lld layers, n = %lld inputs + %lld classes", (long long)options.layers,
                                   (long long)options.pixels(), (long long)options.classes)}};
-  rows["activation"] = Json();
+  rows["activation"] = activation_name(options.activation) + ", identity scale " +
+                       short_number(options.identity_scale) + ", class padding " + short_number(options.class_padding);
+  const nn::TrainedWith& how = network.trained_with();
+  if (!how.compute.empty()) {
+    rows["trained with"] = how.compute + " products" + (how.bf16_product.empty() ? "" : ", bf16 " + how.bf16_product);
+  }
+  if (!request.forms.empty()) rows["compressed"] = forms_text(network);
+  rows["centres and probes"] =
+      subject.train ? format("fitted on the first %lld training images", (long long)subject.train->count)
+                    : std::string(subject.quick ? "left out (--quick)" : "left out: there is no training split");
+  rows["scores"] = "softmax of the class dimensions; not calibrated probabilities";
   return rows;
+}
+
+// images x layers x the rest, in one array.
+using OfImage = std::vector<std::vector<float>> nn::ImageDecomposition::*;
+void write_layers(const std::string& path, const std::vector<nn::ImageDecomposition>& images, OfImage values) {
+  std::vector<float> all;
+  for (const nn::ImageDecomposition& image : images) {
+    for (const std::vector<float>& layer : image.*values) all.insert(all.end(), layer.begin(), layer.end());
+  }
+  const std::vector<std::vector<float>>& first = images[0].*values;
+  nn::write_npy(path, {int64_t(images.size()), int64_t(first.size()), int64_t(first[0].size())},
+                std::span<const float>(all));
+}
+
+void write_arrays(const std::filesystem::path& folder, const Decompositions& decompositions) {
+  const std::vector<nn::ImageDecomposition>& images = decompositions.images;
+  using Image = nn::ImageDecomposition;
+  write_layers(folder / "contribution_maps.npy", images, &Image::contribution_maps);
+  write_layers(folder / "contributions.npy", images, &Image::contributions);
+  write_layers(folder / "activation_changes.npy", images, &Image::activation_changes);
+  write_layers(folder / "steps.npy", images, &Image::steps);
+  write_layers(folder / "class_likelihoods.npy", images, &Image::class_likelihoods);
+  std::vector<float> inputs, class_maps;
+  for (const Image& image : images) inputs.insert(inputs.end(), image.image.begin(), image.image.end());
+  for (const nn::ClassMap& map : decompositions.class_maps) {
+    class_maps.insert(class_maps.end(), map.map.begin(), map.map.end());
+  }
+  const std::vector<int64_t> shape = {int64_t(images.size()), int64_t(images[0].image.size())};
+  nn::write_npy(folder / "inputs.npy", shape, std::span<const float>(inputs));
+  nn::write_npy(folder / "class_maps.npy", shape, std::span<const float>(class_maps));
 }
 
 }  // namespace
@@ -106,6 +156,7 @@ void write(const std::string& folder, const Report& report, const nn::NetworkOpt
   files::write_text(path("layers.csv"), csv(report.document["layers"]));
   files::write_text(path("images.csv"), images_csv(report.document));
   files::write_text(path("neurons.csv"), csv(report.document["neurons"]));
+  write_arrays(folder, report.decompositions);
   files::write_text(path("report.json"), json_text(report.document));
   files::write_text(path("report.html"), page(report.document, report.decompositions));
 }

@@ -154,7 +154,8 @@ void add_sentences(const Subject& subject, Json& document) {
   document["network"]["line"] = line(subject, document);
   document["sentences"] = {{"roles", about_roles(subject, document)},
                            {"trust", about_trust(subject, document)},
-                           {"sheet", about_sheet(document)}};
+                           {"sheet", about_sheet(document)},
+                           {"rule", document.contains("roles") ? Json{document["roles"]["rule"]} : Json::array()}};
 }
 
 }  // namespace idelta::cli::report
