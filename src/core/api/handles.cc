@@ -6,6 +6,7 @@
 #include "src/core/api/checks.h"
 #include "src/core/api/guard.h"
 #include "src/core/api/struct_versions.h"
+#include "src/core/base/named.h"
 #include "src/core/formats/delta.h"
 #include "src/core/formats/list.h"
 #include "src/core/formats/matrix.h"
@@ -89,21 +90,10 @@ const char* idelta_version(void) {
 const char* idelta_last_error(void) { return last_error().c_str(); }
 
 const char* idelta_status_name(idelta_status status) {
-  switch (status) {
-    case IDELTA_OK:
-      return "OK";
-    case IDELTA_INVALID_ARGUMENT:
-      return "INVALID_ARGUMENT";
-    case IDELTA_OUT_OF_MEMORY:
-      return "OUT_OF_MEMORY";
-    case IDELTA_UNSUPPORTED:
-      return "UNSUPPORTED";
-    case IDELTA_TOLERANCE_NOT_MET:
-      return "TOLERANCE_NOT_MET";
-    case IDELTA_INTERNAL:
-      return "INTERNAL";
-  }
-  return "unknown status";
+  constexpr const char* kNames[] = {"OK",          "INVALID_ARGUMENT",  "OUT_OF_MEMORY",
+                                    "UNSUPPORTED", "TOLERANCE_NOT_MET", "INTERNAL"};
+  const char* const name = name_in(kNames, status);
+  return name ? name : "unknown status";
 }
 
 idelta_status idelta_context_create(const idelta_context_options* options, idelta_context** context) {
