@@ -77,9 +77,8 @@ double limit_of(const Header& h, const Dense& D) {
 
 // D in x out, whichever direction is packed.
 std::vector<float> unpacked(const idelta_context& context, const Packed& packed, int64_t n) {
-  std::vector<float> D(static_cast<size_t>(n * n));
-  packed.any().unpack(context, D.data(), n);
-  return packed.forward ? D : dense(MatrixView{D.data(), n}.transpose(), n, n);
+  std::vector<float> D = packed.any().values(context);
+  return packed.forward ? D : transposed(D, n, n);
 }
 
 struct Choice {
@@ -159,7 +158,7 @@ idelta_delta* pack_delta_factors(const idelta_context& context, int64_t n, int64
   h.rank = r;
   Factors factors{n, r, dense(U, n, r), dense(V, r, n)};
   check_finite_factors(factors);
-  if (h.transposed) factors = {n, r, dense(V.transpose(), n, r), dense(U.transpose(), r, n)};
+  if (h.transposed) factors = transposed(factors);
   Packed packed = pack_factors(context, factors, {h.passes, h.identity_scale, h.rank, /*tolerance=*/0});
   check_tolerance(context, h, packed);
   return new_delta(h, {&kLowRank, std::move(packed)});
@@ -199,7 +198,6 @@ void repack_delta(const idelta_context& context, idelta_delta& delta, const floa
 
 void unpack_delta(const idelta_context& context, const idelta_delta& delta, float* D, int64_t ldd) {
   const int64_t n = delta.header.n;
-  if (delta.packed.forward) return delta.packed.forward->unpack(context, D, ldd);
   const std::vector<float> all = unpacked(context, delta.packed, n);
   for (int64_t i = 0; i < n; ++i) std::copy_n(all.data() + i * n, n, D + i * ldd);
 }
@@ -214,9 +212,7 @@ Factors unpack_delta_factors(const idelta_context& context, const idelta_delta& 
 idelta_delta_info_t delta_info(const idelta_context& context, const idelta_delta& delta) {
   const Header& h = delta.header;
   const Packed& packed = delta.packed;
-  std::vector<float> D(static_cast<size_t>(h.n * h.n));
-  unpack_delta(context, delta, D.data(), h.n);
-  const EntryNorms entries = entry_norms(D, h.n);
+  const EntryNorms entries = entry_norms(unpacked(context, packed, h.n), h.n);
   const Norms norms = norms_of(context, packed);
   const auto certified = [&](const Operator* op) {
     return op ? certificate(op->error(context, norms), h.identity_scale) : std::numeric_limits<double>::infinity();
