@@ -6,7 +6,6 @@
 #include "src/core/api/checks.h"
 #include "src/core/api/guard.h"
 #include "src/core/api/struct_versions.h"
-#include "src/core/base/named.h"
 #include "src/core/formats/delta.h"
 #include "src/core/formats/list.h"
 #include "src/core/formats/matrix.h"
@@ -88,13 +87,6 @@ const char* idelta_version(void) {
 }
 
 const char* idelta_last_error(void) { return last_error().c_str(); }
-
-const char* idelta_status_name(idelta_status status) {
-  constexpr const char* kNames[] = {"OK",          "INVALID_ARGUMENT",  "OUT_OF_MEMORY",
-                                    "UNSUPPORTED", "TOLERANCE_NOT_MET", "INTERNAL"};
-  const char* const name = name_in(kNames, status);
-  return name ? name : "unknown status";
-}
 
 idelta_status idelta_context_create(const idelta_context_options* options, idelta_context** context) {
   return guarded(__func__, [&] {

@@ -86,14 +86,8 @@ void dense_product(const idelta_context& context, const ProductSize& size, const
   Panels panels(size.k, size.cols, PanelShape::of(kernel));
   pack_panels(context, panels, B);
   const std::vector<float> zeros(static_cast<size_t>(size.cols));
-  Multiplication call{.m = size.m,
-                      .rows = {.src = A, .ld = size.k},
-                      .epilogue = {.residual = zeros.data(),
-                                   .ld_residual = 0,
-                                   .identity_scale = 0,
-                                   .activation = kIdentityActivation,
-                                   .y = out,
-                                   .ldy = size.cols}};
+  Multiplication call{
+      .m = size.m, .rows = {.src = A, .ld = size.k}, .epilogue = sums_alone(zeros.data(), out, size.cols)};
   multiply_chains(context, kernel, panels, call);
 }
 

@@ -59,12 +59,7 @@ struct LowRankProduct {
     const bool far = call.m * n * static_cast<int64_t>(sizeof(float)) > context.caches.l2;
 
     RowBlock into_t = block;
-    into_t.epilogue = {.residual = zeros,
-                       .ld_residual = 0,
-                       .identity_scale = 0,
-                       .activation = kIdentityActivation,
-                       .y = t,
-                       .ldy = plan.ldt};
+    into_t.epilogue = sums_alone(zeros, t, plan.ldt);
     into_t.start = {};
     const ChainTiles to_t{context, context.kernels.f32_forward, first, plan.kc};
     to_t.multiply(
@@ -105,7 +100,7 @@ class LowRankOperator final : public Operator {
                   k());
   }
 
-  std::vector<float> values(const idelta_context& context) const override { return times(context, 0, nullptr); }
+  std::vector<float> values(const idelta_context& context) const override { return product_minus(context, nullptr); }
   size_t bytes() const override { return first_.bytes() + second_.bytes(); }
   double zero_share() const override { return (first_.zero_share() + second_.zero_share()) / 2; }
   int64_t rank() const override { return first_.cols(); }
@@ -117,7 +112,7 @@ class LowRankOperator final : public Operator {
     double norm, error;  // norm of `computed`, and of its difference from E
   };
   Rest rest(const idelta_context& context, const float* B, const Norms& norms) const {
-    Rest rest{times(context, -1, B), 0, 0};
+    Rest rest{product_minus(context, B), 0, 0};
     const double steps = static_cast<double>(rank() + 2), entries = static_cast<double>(k() * cols());
     const auto& [of_first, of_second] = of_factors(norms);
     rest.norm = spectral_bound(context, k(), cols(), rest.computed);
@@ -191,18 +186,17 @@ class LowRankOperator final : public Operator {
     return transposed_ ? std::pair{norms.second, norms.values} : std::pair{norms.values, norms.second};
   }
 
-  // first second + scale B, B dense or null.
-  std::vector<float> times(const idelta_context& context, float scale, const float* B) const {
+  // first second - B, B dense or null.
+  std::vector<float> product_minus(const idelta_context& context, const float* B) const {
     const std::vector<float> rows = first_.values(context), zeros(static_cast<size_t>(cols()));
     std::vector<float> out(static_cast<size_t>(k() * cols()));
-    Multiplication call{.m = k(),
-                        .rows = {.src = rows.data(), .ld = rank()},
-                        .epilogue = {.residual = B ? B : zeros.data(),
-                                     .ld_residual = B ? cols() : 0,
-                                     .identity_scale = scale,
-                                     .activation = kIdentityActivation,
-                                     .y = out.data(),
-                                     .ldy = cols()}};
+    Multiplication call{
+        .m = k(), .rows = {.src = rows.data(), .ld = rank()}, .epilogue = sums_alone(zeros.data(), out.data(), cols())};
+    if (B) {
+      call.epilogue.residual = B;
+      call.epilogue.ld_residual = cols();
+      call.epilogue.identity_scale = -1;
+    }
     second_.multiply(context, call);
     return out;
   }

@@ -27,6 +27,7 @@ ForwardBlocks forward_blocks(const CacheSizes& caches, const TileShape& tile, in
 }
 
 bool far_outputs(const CacheSizes& caches, int64_t m, int64_t n) {
+  constexpr int64_t kShortRows = 256;
   return n >= kShortRows || m * n * kFloat > caches.l2 / 2;
 }
 

@@ -25,9 +25,6 @@ struct ForwardBlocks {
 };
 ForwardBlocks forward_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n);
 
-// Shorter rows need no prefetch.
-inline constexpr int64_t kShortRows = 256;
-
 // Row stride of a copy: an odd number of lines, so that rows of a tile use different sets of L1.
 constexpr int64_t odd_lines(int64_t numbers, int64_t line) { return (ceil_div(numbers, line) | 1) * line; }
 
