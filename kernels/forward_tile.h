@@ -8,17 +8,18 @@
 namespace idelta {
 
 // All whole words of a tile's reduction. Unrolled by hand: where GCC 12 unrolls, widened sums spill (a quarter of the
-// speed from m = 64 on, AVX-512).
+// speed from m = 64 on, AVX-512). They also spill without any prefetch (2 %): those tiles fetch a line that is in
+// cache.
 template <bool kFetches, class Product, int NP, int NV, int NR, class V, int MR>
 IDELTA_INLINE void multiply_words(V (&sum)[MR][NP * NV], LhsRows<typename Product::X, MR>& x, const Word*& d,
                                   const ProductTile<typename Product::X>& t) {
   constexpr ptrdiff_t nr = NR * V::lanes;
   constexpr int steps = Product::kSteps, kUnrolled = 4;
-  const Word* fetch = t.fetch.at;
+  const Word* fetch = kFetches ? t.fetch.at : t.panels;
   ptrdiff_t words = t.k / steps;
   for (; words >= kUnrolled; words -= kUnrolled) {
     IDELTA_UNROLL for (int w = 0; w < kUnrolled; ++w, x.advance(steps), d += nr) {
-      if (kFetches) {
+      if (kFetches || (steps > 1 && w == 0)) {
         __builtin_prefetch(fetch, 0, 2);
         fetch += t.fetch.step;
       }
