@@ -7,19 +7,19 @@
 
 namespace idelta {
 
-// All whole words of a tile's reduction. Unrolled by hand: where GCC 12 unrolls, widened sums spill (a quarter of the
-// speed from m = 64 on, AVX-512). They also spill without any prefetch (2 %): those tiles fetch a line that is in
-// cache.
-template <bool kFetches, class Product, int NP, int NV, int NR, class V, int MR>
+// All whole words of a tile's reduction. Every kEvery words a line of t.fetch is fetched. Unrolled by hand: where GCC
+// 12 unrolls, widened sums spill (a quarter of the speed from m = 64 on, AVX-512); and where a tile fetches nothing at
+// all (2 to 4 %, Zen 4), so that it then fetches a line that is in cache.
+template <int kEvery, class Product, int NP, int NV, int NR, class V, int MR>
 IDELTA_INLINE void multiply_words(V (&sum)[MR][NP * NV], LhsRows<typename Product::X, MR>& x, const Word*& d,
                                   const ProductTile<typename Product::X>& t) {
   constexpr ptrdiff_t nr = NR * V::lanes;
-  constexpr int steps = Product::kSteps, kUnrolled = 4;
-  const Word* fetch = kFetches ? t.fetch.at : t.panels;
+  constexpr int steps = Product::kSteps;
+  const Word* fetch = t.fetch.at ? t.fetch.at : t.panels;  // nothing to fetch: a line that is in cache
   ptrdiff_t words = t.k / steps;
-  for (; words >= kUnrolled; words -= kUnrolled) {
-    IDELTA_UNROLL for (int w = 0; w < kUnrolled; ++w, x.advance(steps), d += nr) {
-      if (kFetches || (steps > 1 && w == 0)) {
+  for (; words >= kFetchEvery; words -= kFetchEvery) {
+    IDELTA_UNROLL for (ptrdiff_t w = 0; w < kFetchEvery; ++w, x.advance(steps), d += nr) {
+      if ((kEvery == 1 || Product::kFetches) && w % kEvery == 0) {
         __builtin_prefetch(fetch, 0, 2);
         fetch += t.fetch.step;
       }
@@ -54,10 +54,10 @@ IDELTA_TILE void forward_tile(const ProductTile<typename Product::X>& t) {
 
   LhsRows<typename Product::X, MR> x(t.x, t.ldx);
   const Word* d = t.panels;
-  if (t.fetch.at) {
-    multiply_words<true, Product, NP, NV, NR>(sum, x, d, t);
+  if (t.fetch.dense) {
+    multiply_words<1, Product, NP, NV, NR>(sum, x, d, t);
   } else {
-    multiply_words<false, Product, NP, NV, NR>(sum, x, d, t);
+    multiply_words<kFetchEvery, Product, NP, NV, NR>(sum, x, d, t);
   }
   if (t.k % Product::kSteps != 0) multiply_step<Product, V, MR, NP, NV>(sum, x, 0, d, t.panel_stride);
 

@@ -92,11 +92,13 @@ struct Epilogue {
   }
 };
 
-// What a tile prefetches to L2: a line with each word of its reduction, `step` words after the last one. at = null:
-// nothing.
+// What a tile prefetches to L2 for the next one: a line `step` elements further on every kFetchEvery words of its
+// reduction, or if dense with every word. at = null: nothing.
+inline constexpr ptrdiff_t kFetchEvery = 4;
 struct Fetch {
   const Word* at;
   ptrdiff_t step;
+  bool dense;
 };
 
 // Sums in memory: row i, column c of panel p is at[p * panel_stride + i * ld + c]. Panels are whole: columns past the

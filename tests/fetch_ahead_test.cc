@@ -16,7 +16,7 @@ void expect_covered(FetchAhead ahead, int64_t tiles, int64_t words, const float*
   const Word* covered = words_of(first);
   for (int64_t t = 0; t < tiles; ++t) {
     const Fetch fetch = ahead.share(words);
-    ASSERT_NE(nullptr, fetch.at);
+    ASSERT_TRUE(fetch.dense);
     ASSERT_LE(fetch.at, covered) << tiles << " tiles of " << words << " words";
     covered = fetch.at + fetch.step * words;
   }

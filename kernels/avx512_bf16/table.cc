@@ -37,7 +37,7 @@ void dot(const Bf16Block& b) {
                 .panels = panel,
                 .panel_stride = b.panel_stride,
                 .start = b.start.from(i, j / kColumns),
-                .fetch = b.fetch_panels && words > 0 ? Fetch{next, (share + words - 1) / words} : Fetch{},
+                .fetch = b.fetch_panels && words > 0 ? Fetch{next, (share + words - 1) / words, true} : Fetch{},
                 .epilogue = b.epilogue.from(i, j)});
     }
   }

@@ -30,7 +30,7 @@ class FetchAhead {
     if (!at_) return {};
     const Word* const at = at_;
     at_ += share_;
-    return {at, ceil_div(share_, words)};
+    return {at, ceil_div(share_, words), true};
   }
 
  private:
