@@ -85,15 +85,13 @@ void check_activation(const idelta_activation& activation) {
 }
 
 ActivationArgs activation_of(const idelta_activation& activation) {
-  const ActivationKind& kind = *row_of(kActivations, activation.kind);
-  ActivationArgs args = kind.args;
-  if (kind.takes_slope) args.slope = activation.slope;
-  return args;
+  const auto& [kind, name, args, takes_slope] = kActivations[activation.kind];
+  return {takes_slope ? activation.slope : args.slope, args.low, args.high, args.tanh};
 }
 
 // act' is that of the piecewise linear part between its limits.
 ActivationGradient gradient_of(const idelta_activation& activation) {
-  const auto limit = [](float at) { return std::isinf(at) ? std::numeric_limits<float>::quiet_NaN() : at; };
+  const auto limit = [](float at) { return std::fabs(at) == kInfinity ? std::numeric_limits<float>::quiet_NaN() : at; };
   const ActivationArgs args = activation_of(activation);
   return {args.slope, limit(args.low), limit(args.high), args.tanh};
 }
