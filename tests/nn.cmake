@@ -13,12 +13,15 @@ target_link_libraries(nn_guarantee_test PRIVATE idelta::nn ZLIB::ZLIB)
 idelta_add_test_program(nn_test
   files_test.cc
   nn_compress_test.cc
+  nn_csv_test.cc
+  nn_data_test.cc
   nn_decomposition_test.cc
   nn_gradient_test.cc
   nn_idx_test.cc
   nn_model_forms_test.cc
   nn_model_test.cc
   nn_network_test.cc
+  nn_npy_test.cc
   nn_predict_test.cc
   nn_safetensors_test.cc
   nn_sheet_test.cc)

@@ -259,12 +259,10 @@ TEST_F(Idx, FolderOrLostLinkBesideTheFileIsPassedOver) {
 }
 
 TEST_F(Idx, FileThatMayBeTheMissingOneIsNamed) {
-  write_bytes(folder_ / "emnist-letters-test-images-idx3-ubyte.gz", images());
-  write_bytes(folder_ / "emnist-letters-train-images-idx3-ubyte.gz", images());
-  expect_error([&] { nn::load_dataset(folder_.path(), nn::Split::kTrain); },
-               {"emnist-letters-train-images-idx3-ubyte.gz", "link it"});
-  expect_error([&] { nn::load_dataset(folder_.path(), nn::Split::kTest); },
-               {"emnist-letters-test-images-idx3-ubyte.gz", "link it"});
+  write_bytes(folder_ / "letters-test-images.gz", images());
+  write_bytes(folder_ / "letters-train-images.gz", images());
+  expect_error([&] { nn::load_dataset(folder_.path(), nn::Split::kTrain); }, {"letters-train-images.gz", "link it"});
+  expect_error([&] { nn::load_dataset(folder_.path(), nn::Split::kTest); }, {"letters-test-images.gz", "link it"});
 }
 
 TEST_F(Idx, ExchangedFilesAreNamed) {

@@ -24,7 +24,8 @@ using Json = nlohmann::ordered_json;
 struct Flags {
   MachineFlags machine;
   nn::CompressOptions how;
-  std::string model, data, out;
+  DataFlags data;
+  std::string model, out;
   bool drop_dense = false, explain = false, json = false;
 };
 
@@ -206,19 +207,19 @@ struct Sets {
 
 Sets load_sets(const Flags& flags, const nn::Network& network, bool chooses) {
   Sets sets;
-  if (flags.data.empty()) return sets;
-  sets.test = load_data(flags.data, nn::Split::kTest);
+  if (flags.data.place.empty()) return sets;
+  sets.test = load_data(flags.data, nn::Split::kTest, &network.options());
   keep_apart("--out", flags.out, *sets.test);
   require_fit(flags.model, network, *sets.test);
   if (!chooses) return sets;
-  sets.sample = load_data(flags.data, nn::Split::kTrain, kSampleImages);
+  sets.sample = load_data(flags.data, nn::Split::kTrain, &network.options(), kSampleImages);
   keep_apart("--out", flags.out, *sets.sample);
   require_fit(flags.model, network, *sets.sample);
   return sets;
 }
 
 void check(const Flags& flags, bool chooses) {
-  if (chooses && flags.data.empty()) {
+  if (chooses && flags.data.place.empty()) {
     throw UsageError(
         "compress: without --rank, --sigma or --tolerance a sample of the training images chooses; give --data, or one "
         "of the three");
@@ -315,7 +316,7 @@ Verb add_compress(CLI::App& app) {
           ->check(positive_number());
   sigma->excludes(rank);
   tolerance->excludes(rank)->excludes(sigma);
-  add_optional_data_flag(*verb, flags->data);
+  add_optional_data_flags(*verb, flags->data);
   verb->add_flag("--drop-dense", flags->drop_dense, "leave D out of the file: smaller, but labels have no guarantee");
   verb->add_flag("--explain", flags->explain, "also what was considered, and why it lost");
   add_machine_flags(*verb, flags->machine);

@@ -18,7 +18,8 @@ using Json = nlohmann::ordered_json;
 
 struct Flags {
   MachineFlags machine;
-  std::string model, data;
+  std::string model;
+  DataFlags data;
   int64_t rank = 0;  // 0: D as it is
   bool json = false;
 };
@@ -110,7 +111,7 @@ Json as_json(const Flags& flags, const nn::Network& network, const nn::Evaluatio
   }
   Json document = {{"verb", "eval"},
                    {"model", flags.model},
-                   {"data", flags.data},
+                   {"data", flags.data.place},
                    {"images", evaluation.count},
                    {"n", options.n()},
                    {"activation", activation_name(options.activation)},
@@ -152,7 +153,7 @@ std::string comparison(const Flags& flags, const nn::Evaluation& evaluation, con
 int run(const Flags& flags) {
   const Context context = make_context(flags.machine);
   nn::Network network = load_network(context, flags.model);
-  const nn::Dataset data = load_data(flags.data, nn::Split::kTest);
+  const nn::Dataset data = load_data(flags.data, nn::Split::kTest, &network.options());
   require_fit(flags.model, network, data);
   if (flags.rank > 0 && !network.has_dense()) {
     throw FileError(flags.model + " has dropped D, of which --rank takes ranks; give the dense model it was made of");
@@ -161,7 +162,7 @@ int run(const Flags& flags) {
     Listing listing;
     add_model(listing, flags.model, network);
     add_network(listing, network.options());
-    listing.add("data", describe(data, nn::Split::kTest));
+    add_data(listing, data, nn::Split::kTest);
     print("Evaluation, layer by layer\n" + listing.text() + "\n");
   }
   const Truncated truncated = flags.rank > 0 ? truncate(flags, network, data) : Truncated();
@@ -182,7 +183,7 @@ Verb add_eval(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App* verb = app.add_subcommand("eval", "accuracy of every layer on the test set, and how near each is to I");
   add_model_argument(*verb, flags->model);
-  add_data_flag(*verb, flags->data);
+  add_data_flags(*verb, flags->data);
   verb->add_option("--rank", flags->rank, "with every D truncated to this rank, compared with D as it is")
       ->option_text("R")
       ->check(whole_number_from(1));

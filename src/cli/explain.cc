@@ -25,7 +25,8 @@ using Images = std::vector<nn::ImageDecomposition>;
 
 struct Flags {
   MachineFlags machine;
-  std::string model, data, out, images;
+  DataFlags data;
+  std::string model, out, images;
   bool json = false;
 };
 
@@ -139,7 +140,7 @@ Json as_json(const Flags& flags, const nn::Network& network, const Images& image
   }
   return {{"verb", "explain"},
           {"model", flags.model},
-          {"data", flags.data},
+          {"data", flags.data.place},
           {"n", options.n()},
           {"activation", activation_name(options.activation)},
           {"class_padding", options.class_padding},
@@ -176,7 +177,7 @@ int run(const Flags& flags) {
   const Outputs outputs = prepare(flags);
   const Context context = make_context(flags.machine);
   const nn::Network network = load_network(context, flags.model);
-  const nn::Dataset data = load_data(flags.data, nn::Split::kTest);
+  const nn::Dataset data = load_data(flags.data, nn::Split::kTest, &network.options());
   for (const std::string& path : {outputs.sheet, outputs.report}) keep_apart("--out", path, data);
   require_fit(flags.model, network, data);
   const std::vector<int64_t> indices =
@@ -204,7 +205,7 @@ Verb add_explain(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App* verb = app.add_subcommand("explain", "contribution maps and per-layer predictions of chosen test images");
   add_model_argument(*verb, flags->model);
-  add_data_flag(*verb, flags->data);
+  add_data_flags(*verb, flags->data);
   verb->add_option("--out", flags->out, "folder for contribution_maps.png and report.json")
       ->option_text("FOLDER")
       ->required();

@@ -49,19 +49,46 @@ Context make_context(const MachineFlags& flags) {
 
 namespace {
 
-CLI::Option* data_flag(CLI::App& verb, std::string& data) {
-  return verb.add_option("--data", data, "fashion-mnist, or a folder with the four IDX files (plain or .gz)")
-      ->option_text("NAME|FOLDER");
+CLI::Option* data_flags(CLI::App& verb, DataFlags& flags) {
+  CLI::Option* const data =
+      verb.add_option("--data", flags.place, "fashion-mnist, a folder of IDX, .npy or CSV files, or a .csv file")
+          ->option_text("NAME|FOLDER|FILE");
+  verb.add_option("--label", flags.label,
+                  "the column of a CSV file that holds the labels; label, class, target or last")
+      ->option_text("NAME");
+  verb.add_option("--classes", flags.classes, "a text file of class names, one a line; classes.txt beside the data")
+      ->option_text("FILE");
+  return data;
 }
+
+nn::Scale parse_scale(const std::string& name) {
+  if (name.empty()) return nn::Scale::kUsual;
+  if (name == "0..1") return nn::Scale::kZeroToOne;
+  if (name == "-1..1") return nn::Scale::kMinusOneToOne;
+  if (name == "none") return nn::Scale::kNone;
+  throw UsageError("--scale: '" + name + "' is no range; use one of 0..1, -1..1, none");
+}
+
+bool is_tabular(const nn::Dataset& data) { return data.height == 1; }
 
 }  // namespace
 
-void add_data_flag(CLI::App& verb, std::string& data) { data_flag(verb, data)->required(); }
+void add_data_flags(CLI::App& verb, DataFlags& flags) { data_flags(verb, flags)->required(); }
 
-void add_optional_data_flag(CLI::App& verb, std::string& data) { data_flag(verb, data); }
+void add_optional_data_flags(CLI::App& verb, DataFlags& flags) { data_flags(verb, flags); }
 
-nn::Dataset load_data(const std::string& name_or_folder, nn::Split split, int64_t most) {
-  return sorted([&] { return nn::load_dataset(name_or_folder, split, most); });
+void add_scale_flag(CLI::App& verb, DataFlags& flags) {
+  verb.add_option("--scale", flags.scale, "range of each feature of CSV and float .npy: 0..1, -1..1 or none")
+      ->option_text("RANGE [0..1 for CSV]");
+}
+
+nn::Dataset load_data(const DataFlags& flags, nn::Split split, const nn::NetworkOptions* network, int64_t most) {
+  const nn::LoadOptions options = {.most = most,
+                                   .scale = parse_scale(flags.scale),
+                                   .label = flags.label,
+                                   .classes_path = flags.classes,
+                                   .network = network};
+  return sorted([&] { return nn::load_dataset(flags.place, split, options); });
 }
 
 void add_model_argument(CLI::App& verb, std::string& path) {
@@ -76,7 +103,12 @@ nn::Network load_network(const Context& context, const std::string& path) {
 
 void require_fit(const std::string& model_path, const nn::Network& network, const nn::Dataset& data) {
   const nn::NetworkOptions& options = network.options();
-  if (data.height == options.height && data.width == options.width && data.classes <= options.classes) return;
+  if (data.height == options.height && data.width == options.width && data.classes <= options.classes) {
+    const std::string names = nn::feature_difference(options, data.feature_names);
+    if (names.empty()) return;
+    throw FileError(data.name + ": its features are not those that " + model_path + " was trained on: " + names +
+                    "; give the columns of the training set in its order");
+  }
   throw FileError(
       format("%s was trained on images of %lld x %lld in %lld classes, but %s has %lld x %lld in %lld; give "
              "the --data it was trained on",
@@ -113,17 +145,27 @@ nlohmann::ordered_json forms_json(const nn::Network& network) {
 }
 
 void add_network(Listing& listing, const nn::NetworkOptions& options) {
-  listing.add("network", format("%lld %s of width %lld: %lld pixels + %lld classes", (long long)options.layers,
-                                options.layers == 1 ? "layer" : "layers", (long long)options.n(),
-                                (long long)options.pixels(), (long long)options.classes));
+  listing.add("network",
+              format("%lld %s of width %lld: %lld %s + %lld classes", (long long)options.layers,
+                     options.layers == 1 ? "layer" : "layers", (long long)options.n(), (long long)options.pixels(),
+                     options.feature_names.empty() ? "pixels" : "features", (long long)options.classes));
   listing.add("", format("%s, identity scale %s, class padding %s", activation_name(options.activation).c_str(),
                          short_number(options.identity_scale).c_str(), short_number(options.class_padding).c_str()));
 }
 
 std::string describe(const nn::Dataset& data, nn::Split split) {
+  if (is_tabular(data)) {
+    return format("%s, %s %s rows of %lld features, %lld classes", data.name.c_str(), grouped(data.count).c_str(),
+                  split == nn::Split::kTrain ? "training" : "test", (long long)data.width, (long long)data.classes);
+  }
   return format("%s, %s %s images of %lld x %lld, %lld classes", data.name.c_str(), grouped(data.count).c_str(),
                 split == nn::Split::kTrain ? "training" : "test", (long long)data.height, (long long)data.width,
                 (long long)data.classes);
+}
+
+void add_data(Listing& listing, const nn::Dataset& data, nn::Split split) {
+  listing.add("data", describe(data, split));
+  for (const std::string& note : data.notes) listing.add("", note);
 }
 
 std::string describe(const Context& context) {

@@ -21,9 +21,20 @@ struct MachineFlags {
 void add_machine_flags(CLI::App& verb, MachineFlags& flags);
 Context make_context(const MachineFlags& flags);
 
-void add_data_flag(CLI::App& verb, std::string& data);
-void add_optional_data_flag(CLI::App& verb, std::string& data);  // `data` stays empty without it
-nn::Dataset load_data(const std::string& name_or_folder, nn::Split split, int64_t most = nn::kAllImages);
+// A data set, and how its files are to be read.
+struct DataFlags {
+  std::string place;           // --data: a name, a folder or a file; empty if it is optional and was not given
+  std::string label, classes;  // --label, --classes
+  std::string scale;           // --scale, of train alone: later verbs find it in the model
+};
+
+void add_data_flags(CLI::App& verb, DataFlags& flags);
+void add_optional_data_flags(CLI::App& verb, DataFlags& flags);
+void add_scale_flag(CLI::App& verb, DataFlags& flags);
+
+// With the scaling, the label column and the classes of the network that is to see it, if there is one.
+nn::Dataset load_data(const DataFlags& flags, nn::Split split, const nn::NetworkOptions* network,
+                      int64_t most = nn::kAllImages);
 
 void add_model_argument(CLI::App& verb, std::string& path);
 nn::Network load_network(const Context& context, const std::string& path);
@@ -41,7 +52,7 @@ auto judged(const std::string& model_path, const Judge& judge) -> decltype(judge
 // "sigma 0.03 (17.2 %), dense": what a network may compute, and the share of multiplications; empty without forms.
 std::string forms_text(const nn::Network& network);
 
-// Throws FileError unless images and labels of the set fit the model.
+// Throws FileError unless images, labels and names of features of the set fit the model.
 void require_fit(const std::string& model_path, const nn::Network& network, const nn::Dataset& data);
 
 // model    compressed.safetensors
@@ -56,8 +67,13 @@ nlohmann::ordered_json forms_json(const nn::Network& network);
 //          leaky_relu:0.1, identity scale 1, class padding 0
 void add_network(Listing& listing, const nn::NetworkOptions& options);
 
-// "fashion-mnist, 10 000 test images of 28 x 28, 10 classes"
+// "fashion-mnist, 10 000 test images of 28 x 28, 10 classes"; of named features "iris.csv, 120 training rows of 4
+// features, 3 classes"
 std::string describe(const nn::Dataset& data, nn::Split split);
+
+// data     fashion-mnist, 10 000 test images of 28 x 28, 10 classes
+//          what was done to it beyond reading it
+void add_data(Listing& listing, const nn::Dataset& data, nn::Split split);
 
 // "avx512, 2 threads"
 std::string describe(const Context& context);

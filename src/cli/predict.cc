@@ -19,7 +19,8 @@ using Json = nlohmann::ordered_json;
 
 struct Flags {
   MachineFlags machine;
-  std::string model, data, split = "test", dense, form, guarantee, out;
+  DataFlags data;
+  std::string model, split = "test", dense, form, guarantee, out;
   bool json = false;
 };
 
@@ -220,7 +221,7 @@ Json as_json(const Flags& flags, const Request& request, const nn::Predictions& 
   const Context& context = request.network.context();
   Json document = {{"verb", "predict"},
                    {"model", flags.model},
-                   {"data", flags.data},
+                   {"data", flags.data.place},
                    {"split", flags.split},
                    {"images", data.count},
                    {"isa", idelta_isa_name(context.isa())},
@@ -240,7 +241,7 @@ std::string as_text(const Flags& flags, const Request& request, const nn::Predic
   listing.add("model", flags.model);
   if (!flags.dense.empty()) listing.add("dense", flags.dense);
   add_network(listing, request.network.options());
-  listing.add("data", describe(data, split_of(flags)));
+  add_data(listing, data, split_of(flags));
   listing.add("run", describe(request.network.context()));
   std::string text = "Labels\n" + listing.text() + "\n" + settled_table(shares_of(request, predictions), data.count) +
                      "\n" + proved(request, data.count) +
@@ -262,7 +263,7 @@ int run(const Flags& flags) {
   }
   const Context context = make_context(flags.machine);
   const Request asked = request(flags, context);
-  const nn::Dataset data = load_data(flags.data, split_of(flags));
+  const nn::Dataset data = load_data(flags.data, split_of(flags), &asked.network.options());
   require_fit(flags.model, asked.network, data);
   if (!flags.out.empty()) {
     keep_apart("--out", flags.out, data);
@@ -292,7 +293,7 @@ Verb add_predict(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App* verb = app.add_subcommand("predict", "labels of a set; with --guarantee provably the dense network's");
   add_model_argument(*verb, flags->model);
-  add_data_flag(*verb, flags->data);
+  add_data_flags(*verb, flags->data);
   verb->add_option("--split", flags->split, "train or test")->option_text("NAME [test]");
   verb->add_option("--guarantee", flags->guarantee, "labels proved to be the dense network's; needs idelta compress")
       ->option_text("label");

@@ -30,7 +30,8 @@ struct Flags {
   MachineFlags machine;
   nn::NetworkOptions network;
   nn::TrainOptions train;
-  std::string data, out, activation = "leaky_relu", optimizer = "momentum", compute = "f32";
+  DataFlags data;
+  std::string out, activation = "leaky_relu", optimizer = "momentum", compute = "f32";
   int64_t limit = 0, eval_every = 0;
   bool json = false, quiet = false;
 };
@@ -58,10 +59,25 @@ void require_classes(const Flags& flags, const nn::Dataset& train) {
                   (cut ? ", or a higher --limit" : ""));
 }
 
+// What a network is told of the set that it learns from.
+nn::NetworkOptions data_options(const nn::Dataset& train, nn::NetworkOptions options = {}) {
+  options.height = train.height;
+  options.width = train.width;
+  options.classes = train.classes;
+  options.feature_names = train.feature_names;
+  options.class_names = train.class_names;
+  options.label_name = train.label_name;
+  options.scaling = train.scaling;
+  return options;
+}
+
 // Both sets at once: a test set that cannot be read should be known before the training, not after it.
 Sets load_sets(const Flags& flags) {
   const int64_t most = flags.limit > 0 ? flags.limit : nn::kAllImages;
-  Sets sets = {load_data(flags.data, nn::Split::kTrain, most), load_data(flags.data, nn::Split::kTest)};
+  Sets sets;
+  sets.train = load_data(flags.data, nn::Split::kTrain, nullptr, most);
+  const nn::NetworkOptions of_train = data_options(sets.train);
+  sets.test = load_data(flags.data, nn::Split::kTest, &of_train);
   const nn::Dataset &train = sets.train, &test = sets.test;
   if (train.height != test.height || train.width != test.width) {
     throw FileError(
@@ -77,10 +93,11 @@ Sets load_sets(const Flags& flags) {
 }
 
 nn::NetworkOptions network_options(const Flags& flags, const Sets& sets) {
-  nn::NetworkOptions options = flags.network;
-  options.height = sets.train.height;
-  options.width = sets.train.width;
-  options.classes = std::max(sets.train.classes, sets.test.classes);
+  nn::NetworkOptions options = data_options(sets.train, flags.network);
+  if (sets.test.classes > options.classes) {
+    options.classes = sets.test.classes;
+    options.class_names = sets.test.class_names;
+  }
   options.activation = parse_activation(flags.activation);
   return options;
 }
@@ -173,7 +190,7 @@ Outcome train(const Flags& flags, nn::Trainer& trainer, const nn::Network& netwo
 
 Json settings_json(const Flags& flags, const nn::NetworkOptions& n, const Sets& sets, const Context& context) {
   const nn::TrainOptions& t = flags.train;
-  return {{"data", flags.data},
+  return {{"data", flags.data.place},
           {"training_images", sets.train.count},
           {"layers", n.layers},
           {"n", n.n()},
@@ -328,7 +345,8 @@ void add_training_flags(CLI::App& verb, Flags& flags) {
 Verb add_train(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App* verb = app.add_subcommand("train", "train an identity network from D = 0 and save it; Ctrl-C saves too");
-  add_data_flag(*verb, flags->data);
+  add_data_flags(*verb, flags->data);
+  add_scale_flag(*verb, flags->data);
   verb->add_option("--out", flags->out, "the model file to write (safetensors)")->option_text("FILE")->required();
   add_network_flags(*verb, *flags);
   add_training_flags(*verb, *flags);

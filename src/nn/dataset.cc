@@ -1,134 +1,84 @@
-// Data sets out of pairs of IDX files: found by name or folder, checked against each other, scaled to [0, 1].
-#include <sys/stat.h>
-
+// Data sets by their name or place, whatever files they are made of.
 #include <algorithm>
-#include <cerrno>
-#include <filesystem>
 
+#include "csv_set.h"
+#include "data_place.h"
 #include "error.h"
-#include "files/path_error.h"
 #include "idelta/nn.hpp"
-#include "idx.h"
-#include "src/core/machine/environment.h"
+#include "image_set.h"
+#include "names.h"
 
 namespace idelta::nn {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kFashionMnist[] = "fashion-mnist";
-constexpr char kFashionMnistPackage[] = "dataset-fashion-mnist";
-constexpr char kPackagedData[] = "/usr/share/datasets";  // where Debian's dataset-* packages live
+constexpr char kClassesFile[] = "classes.txt";
 
-// The folder of a known name, or the argument itself; `mend` is what to do if nothing is there.
-struct Location {
-  fs::path folder;
-  std::string mend;
-};
-
-Location locate(const std::string& name_or_folder) {
-  if (name_or_folder != kFashionMnist) {
-    return {name_or_folder, "give the folder that holds the four IDX files, or the name fashion-mnist"};
-  }
-  if (const char* data = environment(kDataVariable)) {
-    return {fs::path(data) / kFashionMnist, "put the four IDX files there, or unset IDELTA_DATA (now " +
-                                                std::string(data) + ") to use Debian's package " +
-                                                kFashionMnistPackage};
-  }
-  return {fs::path(kPackagedData) / kFashionMnist, "install the Debian package " + std::string(kFashionMnistPackage) +
-                                                       ", or set IDELTA_DATA to a folder that holds fashion-mnist"};
-}
-
-// A file in the folder that may be the one that is missing, as EMNIST's emnist-letters-train-images-idx3-ubyte.gz.
-std::string look_alike(const fs::path& folder, Split split, const std::string& kind) {
-  std::error_code unreadable;
-  std::string found;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, unreadable)) {
-    const std::string name = entry.path().filename().string();
-    const auto has = [&](const char* part) { return name.find(part) != std::string::npos; };
-    const bool fits = split == Split::kTrain ? has("train") : has("t10k") || has("test");
-    if (fits && has(kind.c_str()) && (found.empty() || name < found)) found = name;
+// Options with the file of class names that lies beside the set, if none was given.
+LoadOptions with_classes(const Place& place, const LoadOptions& options) {
+  LoadOptions found = options;
+  const bool is_folder = place.kind != PlaceKind::kCsvFile && place.kind != PlaceKind::kNpzFile;
+  const fs::path beside = place.folder / kClassesFile;
+  std::error_code unknown;
+  if (found.classes_path.empty() && is_folder && fs::is_regular_file(beside, unknown)) {
+    found.classes_path = beside.string();
   }
   return found;
 }
 
-// The path of the file with `kind`, "images" or "labels". What is a folder is passed over for a file of another of its
-// names: browsers and archivers make one beside the file that they unpack.
-std::string find_file(const Location& where, Split split, const std::string& kind) {
-  const std::string stem = (split == Split::kTrain ? "train-" : "t10k-") + kind;
-  const std::string idx = kind == "images" ? "idx3-ubyte" : "idx1-ubyte";
-  std::string unusable;
-  for (const char* joint : {"-", "."}) {
-    for (const char* suffix : {"", ".gz"}) {
-      const std::string path = (where.folder / (stem + joint + idx + suffix)).string();
-      struct stat status = {};
-      if (stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode)) return path;
-      // Also one of which nothing can be known, in a folder that is closed.
-      if (unusable.empty() && (lstat(path.c_str(), &status) == 0 || errno != ENOENT)) unusable = path;
-    }
-  }
-  if (!unusable.empty()) return unusable;  // which the reader refuses with the reason
-  const std::string other = look_alike(where.folder, split, kind);
-  fail("the data folder ", where.folder.string(), " holds neither ", stem, "-", idx, " nor ", stem, "-", idx, ".gz; ",
-       other.empty() ? where.mend : "if its file " + other + " is that one, give it this name or link it so");
-}
-
-void check_folder(const Location& where) {
-  const std::string folder = where.folder.string();
-  struct stat status = {};
-  if (stat(folder.c_str(), &status) == 0) {
-    if (!S_ISDIR(status.st_mode)) fail("the data folder ", folder, " is not a folder; ", where.mend);
+// Names of the classes of a set whose labels are numbers. A test split may lack the last classes.
+void name_classes(Dataset& data, Split split, const std::string& path, const std::string& known) {
+  if (path.empty()) {
+    const std::vector<std::string> names = known_class_names(known);
+    if (static_cast<int64_t>(names.size()) == data.classes) data.class_names = names;
     return;
   }
-  const int error = errno;
-  const bool missing = error == ENOENT && lstat(folder.c_str(), &status) != 0;
-  fail("the data folder ", folder, " ", missing ? "does not exist; " + where.mend : files::trouble(folder, error));
+  data.class_names = read_class_names(path);
+  const auto named = static_cast<int64_t>(data.class_names.size());
+  if (split == Split::kTrain || named < data.classes)
+    check_class_names(path, data.class_names, data.name, data.classes);
+  data.classes = named;
+}
+
+Dataset load(const Place& place, Split split, const LoadOptions& options) {
+  switch (place.kind) {
+    case PlaceKind::kCsvFile:
+      return load_csv_file(place.folder.string(), split, options);
+    case PlaceKind::kCsvPair:
+      // Both are wanted, whichever is read.
+      return load_csv_pair(find_csv_file(place, Split::kTrain), find_csv_file(place, Split::kTest), split, options);
+    case PlaceKind::kIdx:
+      return load_idx_set(place, split, options);
+    default:
+      return load_npy_set(place, split, options);
+  }
 }
 
 }  // namespace
 
-Dataset load_dataset(const std::string& name_or_folder, Split split, int64_t most) {
-  const Location where = locate(name_or_folder);
-  check_folder(where);
-  const std::string images = find_file(where, split, "images"), labels = find_file(where, split, "labels");
-  Dataset data = load_idx(images, labels, most);
-  data.name = name_or_folder;
+Dataset load_dataset(const std::string& name_or_place, Split split, int64_t most) {
+  return load_dataset(name_or_place, split, LoadOptions{.most = most});
+}
+
+Dataset load_dataset(const std::string& name_or_place, Split split, const LoadOptions& given) {
+  if (given.most < 1) fail("load_dataset: most is ", given.most, "; give 1 or more");
+  const Place place = find_place(name_or_place);
+  const LoadOptions options = with_classes(place, given);
+  const bool is_csv = place.kind == PlaceKind::kCsvFile || place.kind == PlaceKind::kCsvPair;
+  if (!is_csv && !options.label.empty()) {
+    fail(name_or_place, ": is no CSV file, so that it has no column '", options.label, "'; leave the label out");
+  }
+  Dataset data = load(place, split, options);
+  data.name = name_or_place;
+  if (!is_csv) name_classes(data, split, options.classes_path, place.prefix.empty() ? name_or_place : place.prefix);
   return data;
 }
 
-Dataset load_idx(const std::string& images_path, const std::string& labels_path, int64_t most) {
-  if (most < 1) fail("load_idx: most is ", most, "; give 1 or more");
-  const IdxBytes images = read_idx(images_path, 3, most);
-  // All labels: the classes are those of the whole set.
-  IdxBytes labels = read_idx(labels_path, 1, kAllImages);
+namespace {
 
-  Dataset data;
-  data.name = images_path;
-  data.images_path = images_path;
-  data.labels_path = labels_path;
-  data.count = images.kept;
-  data.height = images.sizes[1];
-  data.width = images.sizes[2];
-  if (images.values.empty()) {
-    fail(images_path, ": holds no pixels (", data.count, " images of ", data.height, " x ", data.width,
-         "); give a file with images");
-  }
-  if (labels.sizes[0] != images.sizes[0]) {
-    fail(labels_path, ": holds ", labels.sizes[0], " labels, but ", images_path, " holds ", images.sizes[0],
-         " images; give two files of one set");
-  }
-  data.classes = 1 + *std::max_element(labels.values.begin(), labels.values.end());
-  data.labels = std::move(labels.values);
-  data.labels.resize(static_cast<size_t>(data.count));
-
-  float scaled[256];
-  for (int i = 0; i < 256; ++i) scaled[i] = static_cast<float>(i) / 255.0f;
-  data.images.resize(images.values.size());
-  std::transform(images.values.begin(), images.values.end(), data.images.begin(), [&](uint8_t v) { return scaled[v]; });
-  return data;
-}
-
-std::vector<std::string> warnings(const Dataset& data, int64_t classes) {
+// About classes that no image has the label of.
+std::vector<std::string> missing_classes(const Dataset& data, int64_t classes) {
   std::vector<bool> seen(static_cast<size_t>(classes));
   for (const uint8_t label : data.labels) {
     if (label < classes) seen[label] = true;
@@ -152,14 +102,42 @@ std::vector<std::string> warnings(const Dataset& data, int64_t classes) {
                    missing, " of ", classes, " classes; give more images, or labels without gaps")};
 }
 
+}  // namespace
+
+std::vector<std::string> warnings(const Dataset& data, int64_t classes) {
+  std::vector<std::string> found = data.notes;
+  for (std::string& sentence : missing_classes(data, classes)) found.push_back(std::move(sentence));
+  return found;
+}
+
 Dataset head(const Dataset& data, int64_t count) {
   if (count < 0) fail("head: count is ", count, "; give 0 or more");
-  Dataset first = {data.name, std::min(count, data.count), data.height, data.width, data.classes};
-  first.images_path = data.images_path;
-  first.labels_path = data.labels_path;
+  Dataset first = {.name = data.name,
+                   .count = std::min(count, data.count),
+                   .height = data.height,
+                   .width = data.width,
+                   .classes = data.classes,
+                   .images_path = data.images_path,
+                   .labels_path = data.labels_path,
+                   .feature_names = data.feature_names,
+                   .class_names = data.class_names,
+                   .label_name = data.label_name,
+                   .scaling = data.scaling,
+                   .notes = data.notes};
   first.images.assign(data.images.begin(), data.images.begin() + first.count * data.pixels());
   first.labels.assign(data.labels.begin(), data.labels.begin() + first.count);
   return first;
+}
+
+std::string feature_difference(const NetworkOptions& network, const std::vector<std::string>& feature_names) {
+  const std::vector<std::string>& known = network.feature_names;
+  if (known.empty() || feature_names.empty()) return "";
+  if (known.size() != feature_names.size()) {
+    return sentence("it has ", feature_names.size(), " features, not ", known.size());
+  }
+  const auto [wanted, found] = std::mismatch(known.begin(), known.end(), feature_names.begin());
+  if (wanted == known.end()) return "";
+  return sentence("feature ", wanted - known.begin() + 1, " is '", *found, "', not '", *wanted, "'");
 }
 
 }  // namespace idelta::nn

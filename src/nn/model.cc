@@ -3,8 +3,8 @@
 // and, where it is known, how training computed: compute and bf16_product, names of TrainedWith, which are only shown;
 //   layer_hashes   of D and b of each layer, in 16 hexadecimal digits, parted by blanks
 //   hash           of all the rest of the metadata
-// Files of before these were written have neither. A network with forms has version "2" and what model_forms.h says in
-// place of layer_hashes.
+// Files of before these were written have neither. model_data.h says what is kept of the training set. A network with
+// forms has version "2" and what model_forms.h says in place of layer_hashes.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -14,6 +14,7 @@
 #include "error.h"
 #include "hash.h"
 #include "idelta/nn.hpp"
+#include "model_data.h"
 #include "model_forms.h"
 #include "safetensors.h"
 #include "without_dense.h"
@@ -300,6 +301,7 @@ MetadataMap metadata_of(const Network& network) {
   const TrainedWith& how = network.trained_with();
   if (!how.compute.empty()) metadata["compute"] = how.compute;
   if (!how.bf16_product.empty()) metadata["bf16_product"] = how.bf16_product;
+  add_data_metadata(o, metadata);
   return metadata;
 }
 
@@ -365,13 +367,14 @@ void save_model(const std::string& path, const Network& network, const SaveOptio
 
 Network load_model(const Context& context, const std::string& path) {
   SafetensorsFile file(path);
-  const NetworkOptions options = read_options(file);
+  NetworkOptions options = read_options(file);
   std::optional<FormsRecord> record = read_record(file, options);
   if (record) {
     check_tensors(file, options, *record);
   } else {
     check_tensors(file, options);
   }
+  read_data_metadata(path, file.header().metadata, options);
   Network network =
       record ? load_with_forms(context, file, options, std::move(*record)) : load_plain(context, file, options);
   const Metadata metadata(file);

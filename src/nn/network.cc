@@ -21,6 +21,12 @@ void check_size(const char* what, int64_t value, int64_t least, int64_t most) {
   if (value < least || value > most) fail("network: ", what, " is ", value, "; give ", least, " to ", most);
 }
 
+// Of what may be empty.
+void check_count(const char* what, size_t count, int64_t wanted) {
+  if (count == 0 || count == static_cast<size_t>(wanted)) return;
+  fail("network: there are ", count, " ", what, "; give ", wanted, ", or none");
+}
+
 void check(const NetworkOptions& options) {
   check_size("layers", options.layers, 1, kMaxWidth);
   check_size("height", options.height, 1, kMaxWidth);
@@ -37,6 +43,10 @@ void check(const NetworkOptions& options) {
   if (!std::isfinite(options.activation.slope)) {
     fail("network: the slope of the activation is ", options.activation.slope, "; give 0, which only leaky_relu reads");
   }
+  check_count("feature_names", options.feature_names.size(), options.pixels());
+  check_count("class_names", options.class_names.size(), options.classes);
+  check_count("offsets of the scaling", options.scaling.offsets.size(), options.pixels());
+  check_count("factors of the scaling", options.scaling.factors.size(), options.pixels());
 }
 
 // Of a layer's pack, without a rank.

@@ -1,8 +1,7 @@
 // Training: shuffle, gather, forward, loss, then backward layer by layer with the update fused into each.
 //
 // Two runs with one seed give the same bits at any thread count: libidelta's passes do by contract, and everything
-// here is serial. The shuffling uses std::mt19937_64, which the standard fixes to the bit, and its own uniform draw,
-// which std::uniform_int_distribution is not.
+// here is serial. The shuffling uses std::mt19937_64, which the standard fixes to the bit, and the draw of draw.h.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -11,6 +10,7 @@
 
 #include "check_data.h"
 #include "divergence.h"
+#include "draw.h"
 #include "error.h"
 #include "finite.h"
 #include "idelta/nn.hpp"
@@ -24,15 +24,6 @@ using Clock = std::chrono::steady_clock;
 // The default rate of one layer; L layers share it. Measured on Fashion-MNIST: 0.003 is good at L = 10, 0.1 diverges.
 constexpr float kRatePerNetwork = 0.03f;
 constexpr float kDecayFactor = 0.1f;
-
-// Uniform in [0, bound): draws that would favour small results are drawn again.
-uint64_t uniform(std::mt19937_64& random, uint64_t bound) {
-  const uint64_t uneven = (0 - bound) % bound;  // 2^64 mod bound
-  uint64_t draw;
-  do draw = random();
-  while (draw < uneven);
-  return draw % bound;
-}
 
 // Before its first step, without its rate.
 idelta_optimizer optimizer_of(const TrainOptions& options) {

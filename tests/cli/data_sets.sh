@@ -95,4 +95,99 @@ if (ulimit -v 2000000 && "$idelta" info) >/dev/null 2>&1 &&
   said out '10 training images'
 fi
 
+# ---- Named features --------------------------------------------------------------------------------------------------
+
+# Three classes that two of four features tell apart, the last feature in other units; 60 rows, sorted by class.
+awk 'BEGIN {
+  print "length,width,\"age, days\",weight,kind"
+  for (i = 0; i < 60; ++i) {
+    c = int(i / 20); x = (i * 7) % 20 / 20
+    printf "%.2f,%.2f,%d,%.1f,%s\n", c + x / 2, 3 - c + x / 3, 40 + (i * 13) % 7, 1000 * (c + x), substr("oakelmash", 3 * c + 1, 3)
+  }
+}' >trees.csv
+table=(--layers 3 --epochs 40 --batch 8 --lr 0.02 --quiet)
+expect 0 train --data trees.csv "${table[@]}" --out trees.safetensors
+said out '48 training rows of 4 features, 3 classes'
+said out '4 features + 3 classes'
+[[ ! -s err ]] || fail "$last: a warning about a sound table"
+expect 0 eval trees.safetensors --data trees.csv --json
+is_json
+holds "$(number images) == 12"
+holds "$(number test_accuracy) > 0.8"
+accuracy=$(number test_accuracy)
+expect 0 predict trees.safetensors --data trees.csv --out labels.csv
+(($(wc -l <labels.csv) == 13)) || fail "$last: not 12 labels"
+expect 0 compress trees.safetensors --data trees.csv --rank 2 --out small.safetensors
+expect 0 eval small.safetensors --data trees.csv --json
+holds "$(number test_accuracy) > 0.5"
+
+# The model scales: the same rows in a folder, of which train.csv is never looked at.
+mkdir forest
+echo nothing >forest/train.csv
+cp trees.csv forest/test.csv
+expect 0 eval trees.safetensors --data forest --json
+holds "$(number images) == 60"
+holds "$(number test_accuracy) > 0.8"
+# Packed and with other line ends it is the same table.
+sed 's/$/\r/' trees.csv | gzip >packed.csv.gz
+expect 0 train --data packed.csv.gz "${table[@]}" --out packed.safetensors
+cmp -s packed.safetensors trees.safetensors || fail "$last: another model of the same table"
+
+# Other ranges, another label column.
+expect 0 train --data trees.csv "${table[@]}" --scale -1..1 --out centred.safetensors
+expect 0 eval centred.safetensors --data trees.csv --json
+holds "$(number test_accuracy) > 0.8"
+expect 2 train --data trees.csv "${table[@]}" --scale 0..2 --out m.safetensors
+one_error --scale 0..2 -1..1
+awk -F, -v OFS=, 'NR == 1 { print "kind", "class", "width" } NR > 1 { print $5, $1, $2 }' trees.csv >first.csv
+expect 0 train --data first.csv "${table[@]}" --label kind --out first.safetensors
+expect 0 eval first.safetensors --data first.csv
+expect 3 train --data trees.csv "${table[@]}" --label colour --out m.safetensors
+one_error trees.csv "'colour'" "'kind'"
+expect 3 train --data data "${table[@]}" --label kind --out m.safetensors
+one_error data 'no CSV'
+
+# Tables that do not fit the model or cannot be.
+sed '1s/width/breadth/' trees.csv >other.csv
+expect 3 eval trees.safetensors --data other.csv
+one_error other.csv "feature 2 is 'breadth', not 'width'"
+expect 3 eval trees.safetensors --data data
+one_error data/t10k-images-idx3-ubyte '64 inputs' 'trained with 4'
+sed '7s/[0-9.]*,/n.a.,/' trees.csv >hole.csv
+expect 3 train --data hole.csv "${quick[@]}"
+one_error hole.csv "line 7, column 1 ('length')" "'n.a.'"
+sed 's/[0-9]*,\([0-9.]*,[a-z]*\)$/5,\1/' trees.csv >constant.csv
+expect 0 train --data constant.csv "${table[@]}" --out m.safetensors
+said err "idelta: warning: constant.csv: feature 3 ('age, days') is constant"
+expect 2 train --data trees.csv --out trees.csv
+one_error --out trees.csv 'a file of the data set'
+
+# ---- Files of other collections --------------------------------------------------------------------------------------
+
+# EMNIST's names: two sets in a folder want a prefix, letters count from 1.
+mkdir emnist
+for set in digits letters; do
+  for split in train:200 test:40; do
+    images "${split#*:}" | gzip >emnist/emnist-$set-${split%:*}-images-idx3-ubyte.gz
+    { word $((0x0801)) && word ${split#*:} && for ((i = 0; i < ${split#*:}; ++i)); do byte $((1 + i % 4)); done; } \
+      >emnist/emnist-$set-${split%:*}-labels-idx1-ubyte
+  done
+done
+expect 3 train --data emnist "${quick[@]}"
+one_error emnist emnist-digits emnist-letters
+expect 0 train --data emnist/emnist-letters "${quick[@]}"
+said err 'turned'
+said err 'lowered by 1'
+said out '4 classes'
+expect 0 eval m.safetensors --data emnist/emnist-letters
+said out 'lowered by 1'
+
+# Names of classes: as many as there are classes.
+printf 'north\neast\nsouth\nwest\n' >names
+expect 0 train --data data --classes names "${quick[@]}"
+grep -qa 'north' m.safetensors || fail "$last: the model has no names of classes"
+printf 'north\n' >names
+expect 3 train --data data --classes names "${quick[@]}"
+one_error names '1 class names' '4 classes'
+
 finish

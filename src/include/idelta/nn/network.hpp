@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "idelta/idelta.hpp"
+#include "idelta/nn/data.hpp"
 
 namespace idelta::nn {
 
@@ -28,6 +29,11 @@ struct NetworkOptions {
   // Layer accuracy rises through the whole depth; with hard_tanh it falls again before the last layer.
   idelta_activation activation = {IDELTA_ACTIVATION_LEAKY_RELU, 0.1f};
   float class_padding = 0.0f;
+  // What the training set is made of, as Dataset has it; the network computes with none of it, and a model file keeps
+  // it. Each may be empty; feature_names and scaling belong to `pixels()` inputs, class_names to `classes`.
+  std::vector<std::string> feature_names, class_names;
+  std::string label_name;
+  Scaling scaling;
 
   int64_t pixels() const { return height * width; }
   int64_t n() const { return pixels() + classes; }
