@@ -1,5 +1,6 @@
-# The suites of the nn layer. Training and labels with a guarantee run once an instruction set like the library's suites;
-# the rest, which is arithmetic-free or does not depend on how the arithmetic is done, once, under the best one.
+# The suites of the nn layer. Training, labels with a guarantee and completeness run once an instruction set like the
+# library's suites; the rest, which is arithmetic-free or does not depend on how the arithmetic is done, once, under the
+# best one.
 find_package(PNG REQUIRED)
 find_package(ZLIB REQUIRED)
 
@@ -10,12 +11,18 @@ target_sources(nn_guarantee_test PRIVATE nn_guarantee_terms_test.cc)
 target_include_directories(nn_guarantee_test PRIVATE "${PROJECT_SOURCE_DIR}/src")
 target_link_libraries(nn_guarantee_test PRIVATE idelta::nn ZLIB::ZLIB)
 
+idelta_add_isa_suite(nn_completeness)
+target_include_directories(nn_completeness_test PRIVATE "${PROJECT_SOURCE_DIR}/src")
+target_link_libraries(nn_completeness_test PRIVATE idelta::nn ZLIB::ZLIB)
+
 idelta_add_test_program(nn_test
   files_test.cc
+  nn_class_map_test.cc
   nn_compress_test.cc
   nn_csv_test.cc
   nn_data_test.cc
   nn_decomposition_test.cc
+  nn_geometry_test.cc
   nn_gradient_test.cc
   nn_idx_test.cc
   nn_model_forms_test.cc

@@ -1,6 +1,8 @@
 // Evaluation and decomposition: per-layer accuracy, likelihood, norms, completeness, contribution maps.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <numeric>
 
 #include "nn/norms.h"
 #include "nn_support.h"
@@ -87,30 +89,149 @@ TEST_F(Decomposition, EvaluationAgreesWithSingleImages) {
   }
 }
 
-TEST_F(Decomposition, StepsAddUpToTheOutput) {
-  randomise(network_, 6, 0.5f);  // large steps, so that the sums round
-  const nn::Evaluation evaluation = nn::evaluate(network_, data_);
-  EXPECT_LT(evaluation.completeness_ulp, 4.0);
-
-  double worst = 0;
-  for (int64_t i = 0; i < data_.count; ++i) {
-    const std::vector<std::vector<float>> h = alone(i);
-    std::vector<float> sum(h[0].size()), below(h[0].size());
-    network_.pad(std::span(data_.images).subspan(i * 64, 64), 1, sum.data());
-    below = sum;
-    float largest = 0;
-    for (const std::vector<float>& above : h) {
-      for (size_t j = 0; j < sum.size(); ++j) sum[j] += above[j] - below[j];
-      below = above;
+// What evaluate() says of a layer and an image, from what decompose() gives, by the formulas.
+TEST_F(Decomposition, ReportsAreMeansOfWhatImagesShow) {
+  std::vector<int64_t> indices(70);
+  std::iota(indices.begin(), indices.end(), 0);
+  const std::vector<nn::ImageDecomposition> all = nn::decompose(network_, data_, indices);
+  const nn::Evaluation evaluation = nn::evaluate(network_, data_, 32);
+  const auto norm = [](const std::vector<float>& v) {
+    return std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0));
+  };
+  for (size_t l = 0; l < 3; ++l) {
+    nn::LayerReport mean;
+    for (const nn::ImageDecomposition& d : all) {
+      std::vector<float> logits = alone(d.index)[l];
+      logits.erase(logits.begin(), logits.begin() + 64);
+      for (size_t c = 0; c < 10; ++c) {
+        const double p = d.class_likelihoods[l][c], q = d.class_likelihoods[2][c];
+        mean.entropy -= p * std::log(p) / 70;
+        mean.kl_to_final += q * std::log(q / p) / 70;
+      }
+      const float own = logits[d.label];
+      logits[d.label] = -HUGE_VALF;
+      mean.margin += (own - *std::max_element(logits.begin(), logits.end())) / 70;
+      mean.direct_contribution += d.steps[l][64 + d.label] / 70;
+      mean.contribution_norm += norm(d.contributions[l]) / 70;
+      mean.activation_change_norm += norm(d.activation_changes[l]) / 70;
+      mean.step_norm += norm(d.steps[l]) / 70;
     }
-    for (const float v : below) largest = std::max(largest, std::fabs(v));
-    const double ulp = static_cast<double>(std::nextafter(largest, HUGE_VALF)) - largest;
-    for (size_t j = 0; j < sum.size(); ++j) {
-      worst = std::max(worst, std::fabs(static_cast<double>(sum[j]) - below[j]) / ulp);
+    const nn::LayerReport& report = evaluation.layers[l];
+    EXPECT_NEAR(mean.entropy, report.entropy, 1e-6);
+    EXPECT_NEAR(mean.kl_to_final, report.kl_to_final, 1e-6);
+    EXPECT_NEAR(mean.margin, report.margin, 1e-6);
+    EXPECT_NEAR(mean.direct_contribution, report.direct_contribution, 1e-6);
+    EXPECT_NEAR(mean.contribution_norm, report.contribution_norm, 1e-5);
+    EXPECT_NEAR(mean.activation_change_norm, report.activation_change_norm, 1e-5);
+    EXPECT_NEAR(mean.step_norm, report.step_norm, 1e-5);
+    EXPECT_GT(report.entropy, 0.0);
+    EXPECT_EQ(l == 2, report.activation_change_norm == 0) << "the last layer is linear";
+    EXPECT_EQ(l == 2, report.kl_to_final == 0);
+  }
+  EXPECT_LT(evaluation.telescoping_error, 4 * 3 * 0x1p-53) << "three sums and differences of numbers below 1";
+}
+
+TEST_F(Decomposition, ReadOutsSayWhenAnImageIsDecided) {
+  const std::vector<nn::ReadOut> read_outs = nn::read_outs(network_, data_, 32);
+  const nn::Evaluation evaluation = nn::evaluate(network_, data_);
+  ASSERT_EQ(70u, read_outs.size());
+  std::vector<int64_t> decided(3);
+  for (int64_t i = 0; i < 70; ++i) {
+    const nn::ReadOut& image = read_outs[i];
+    const nn::ImageDecomposition d = nn::decompose(network_, data_, {&i, 1})[0];
+    EXPECT_EQ(d.label, image.label);
+    EXPECT_TRUE(
+        std::equal(d.predictions.begin(), d.predictions.end(), image.predictions.begin(), image.predictions.end()));
+    EXPECT_EQ(d.class_likelihoods[2][d.predictions[2]], image.final_likelihood);
+    std::vector<float> logits = alone(i)[2];
+    std::sort(logits.begin() + 64, logits.end());
+    EXPECT_FLOAT_EQ(logits[73] - logits[72], image.final_margin);
+
+    const std::vector<int>& p = d.predictions;
+    EXPECT_EQ(p[1] != p[2] ? 3 : p[0] != p[2] ? 2 : 1, image.first_final_layer);
+    ++decided[image.first_final_layer - 1];
+  }
+  EXPECT_EQ(decided, evaluation.decided);
+  for (const int64_t images : decided) EXPECT_GT(images, 0) << "a case is not tested";
+}
+
+TEST_F(Decomposition, HasTheSameBitsInAnyBatchAndAtAnyThreadCount) {
+  const nn::Evaluation expected = nn::evaluate(network_, data_, 70);
+  const std::vector<nn::ReadOut> expected_read_outs = nn::read_outs(network_, data_, 70);
+  for (const int32_t threads : {1, 2}) {
+    nn::Network network(nn_context(threads), pattern_options(3));
+    randomise(network, 5, 0.1f);
+    for (const int64_t batch : {1, 32, 512}) {
+      const nn::Evaluation evaluation = nn::evaluate(network, data_, batch);
+      EXPECT_EQ(expected.completeness_ulp, evaluation.completeness_ulp);
+      EXPECT_EQ(expected.telescoping_error, evaluation.telescoping_error);
+      EXPECT_EQ(expected.decided, evaluation.decided);
+      for (size_t l = 0; l < 3; ++l) {
+        EXPECT_EQ(0, std::memcmp(&expected.layers[l], &evaluation.layers[l], sizeof(nn::LayerReport))) << l;
+      }
+      const std::vector<nn::ReadOut> read_outs = nn::read_outs(network, data_, batch);
+      for (size_t i = 0; i < read_outs.size(); ++i) {
+        EXPECT_EQ(expected_read_outs[i].predictions, read_outs[i].predictions);
+        EXPECT_EQ(expected_read_outs[i].final_margin, read_outs[i].final_margin);
+      }
     }
   }
-  EXPECT_GT(worst, 0.0) << "nothing was rounded, so nothing was tested";
-  EXPECT_DOUBLE_EQ(worst, evaluation.completeness_ulp);
+}
+
+TEST_F(Decomposition, ArraysHoldEveryImageInEveryLayer) {
+  constexpr int64_t kRows = 7;
+  std::vector<float> maps(3 * kRows * 64), contributions(3 * kRows * 74), changes(contributions.size()),
+      steps(contributions.size()), likelihoods(3 * kRows * 10);
+  std::vector<int32_t> predictions(3 * kRows);
+  for (const int64_t batch : {1, 3, 512}) {
+    nn::decompose(
+        network_, kRows, data_.images.data(),
+        {maps.data(), contributions.data(), changes.data(), steps.data(), likelihoods.data(), predictions.data()},
+        batch);
+    for (int64_t i = 0; i < kRows; ++i) {
+      const nn::ImageDecomposition d = nn::decompose(network_, data_, {&i, 1})[0];
+      const auto same = [i](const std::vector<float>& one, const std::vector<float>& arrays, size_t l) {
+        return std::equal(one.begin(), one.end(), arrays.begin() + (l * kRows + i) * one.size());
+      };
+      for (size_t l = 0; l < 3; ++l) {
+        EXPECT_TRUE(same(d.contribution_maps[l], maps, l));
+        EXPECT_TRUE(same(d.contributions[l], contributions, l));
+        EXPECT_TRUE(same(d.activation_changes[l], changes, l));
+        EXPECT_TRUE(same(d.steps[l], steps, l));
+        EXPECT_TRUE(same(d.class_likelihoods[l], likelihoods, l));
+        EXPECT_EQ(d.predictions[l], predictions[l * kRows + i]);
+      }
+    }
+  }
+  // One array by itself, without the others' cost.
+  std::vector<int32_t> alone(predictions.size());
+  nn::decompose(network_, kRows, data_.images.data(), {.predictions = alone.data()});
+  EXPECT_EQ(predictions, alone);
+  expect_error([&] { nn::decompose(network_, -1, data_.images.data(), {}); }, {"decompose", "rows is -1"});
+  expect_error([&] { nn::decompose(network_, 1, data_.images.data(), {}, 0); }, {"decompose", "batch is 0"});
+}
+
+// A file that dropped D gives a network of U V; all statistics are of that one.
+TEST_F(Decomposition, OfANetworkWithoutDIsThatOfItsFactors) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "model.safetensors";
+  network_.set_forms(nn::compress(network_, {.rank = 16}, data_));
+  nn::save_model(path, network_, {.drop_dense = true});
+  const nn::Network factors = nn::load_model(context_, path);
+  ASSERT_FALSE(factors.has_dense());
+  const nn::Evaluation evaluation = nn::evaluate(factors, data_);
+  EXPECT_LT(evaluation.worst_completeness_ulp(), 4.0);
+  for (const nn::WeightReport& report : nn::weight_geometry(factors).layers) {
+    EXPECT_LE(report.effective_rank, 16.001);
+    EXPECT_LT(report.singular_values[16], 1e-5f * report.singular_values[0]);
+  }
+  const nn::ClassMap map = nn::class_map(factors, std::span(data_.images).first(64), 3);
+  EXPECT_NEAR(map.logit, std::accumulate(map.map.begin(), map.map.end(), map.rest), 1e-5);
+  const nn::NeuronSplit split = nn::neuron_split(factors, std::span(data_.images).first(64), 1, 70);
+  EXPECT_NEAR(split.contribution, std::accumulate(split.terms.begin(), split.terms.end(), split.bias), 1e-5);
+  EXPECT_EQ(70u, nn::read_outs(factors, data_).size());
+  EXPECT_EQ(4u, nn::feature_reports(factors, data_, data_).size());
+  EXPECT_EQ(3u, nn::top_neurons(factors, data_, 4).size());
 }
 
 TEST_F(Decomposition, NormsAreThoseOfD) {
@@ -161,16 +282,18 @@ TEST_F(Decomposition, PixelsThatAreNotFiniteAreBlamedOnTheData) {
   expect_error([&] { nn::evaluate(network_, data); }, {"image 5 of patterns", "pixel", "not finite"});
 }
 
-TEST_F(Decomposition, StepsWhoseSumOverflowsAreNamed) {
+TEST_F(Decomposition, StepsThatNoFloatHoldsAreNamed) {
   nn::NetworkOptions options = pattern_options(2);
   options.identity_scale = -1;
   nn::Network network(context_, options);
   const auto n = static_cast<size_t>(network.n());
   std::vector<float> bias(n);
-  bias[3] = 3e38f;  // h^1 there is 3e38, h^2 is -3e38: the step is more than a float holds
+  bias[3] = 3e38f;  // h^1 there is 3e38, h^2 is -3e38: the step is more than a float holds, though not than fp64
   network.set_layer(0, std::vector<float>(n * n), bias);
   EXPECT_NO_THROW(nn::accuracy(network, data_));
-  expect_error([&] { nn::evaluate(network, data_); }, {"sum of the layers' steps", "image 0 of patterns"});
+  EXPECT_NEAR(6e38, nn::evaluate(network, data_).layers[1].step_norm, 1e33);
+  const int64_t image = 4;
+  expect_error([&] { nn::decompose(network, data_, {&image, 1}); }, {"a layer's step", "image 4 of patterns"});
 }
 
 TEST_F(Decomposition, DataMustFitTheNetwork) {

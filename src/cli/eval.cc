@@ -81,10 +81,10 @@ std::string notes(const nn::NetworkOptions& options, const nn::Evaluation& evalu
       "\n"
       "  Layer l is judged by its own class likelihood, the softmax of the last %lld entries of h^l; the input\n"
       "  row is chance by construction. How early accuracy rises depends on activation (%s) and class\n"
-      "  padding (%s) as well as on the data. Completeness: x plus all layer steps is h^%lld to %.1f ulp of the\n"
-      "  largest entry.\n",
+      "  padding (%s) as well as on the data. Completeness: x plus the steps of layers 1 to l is h^l, for\n"
+      "  every l and image, to %.1f ulp of its largest entry.\n",
       (long long)options.classes, activation_name(options.activation).c_str(),
-      short_number(options.class_padding).c_str(), (long long)options.layers, evaluation.completeness_ulp);
+      short_number(options.class_padding).c_str(), evaluation.worst_completeness_ulp());
 }
 
 // How training computed; null where the file does not say.
@@ -102,6 +102,15 @@ Json as_json(const Flags& flags, const nn::Network& network, const nn::Evaluatio
     layers.push_back({{"layer", l + 1},
                       {"accuracy", layer.accuracy},
                       {"cross_entropy", layer.cross_entropy},
+                      {"entropy", layer.entropy},
+                      {"margin", layer.margin},
+                      {"kl_to_final", layer.kl_to_final},
+                      {"direct_contribution", layer.direct_contribution},
+                      {"contribution_norm", layer.contribution_norm},
+                      {"activation_change_norm", layer.activation_change_norm},
+                      {"step_norm", layer.step_norm},
+                      {"completeness_ulp", evaluation.completeness_ulp[l]},
+                      {"decided", evaluation.decided[l]},
                       {"spectral_norm", layer.spectral_norm},
                       {"frobenius_ratio", layer.frobenius_ratio}});
     if (truncated.layers.empty()) continue;
@@ -121,7 +130,8 @@ Json as_json(const Flags& flags, const nn::Network& network, const nn::Evaluatio
                    {"forms", forms_json(network)},
                    {"has_dense", network.has_dense()},
                    {"input_accuracy", evaluation.input_accuracy},
-                   {"completeness_ulp", evaluation.completeness_ulp}};
+                   {"completeness_ulp", evaluation.worst_completeness_ulp()},
+                   {"telescoping_error", evaluation.telescoping_error}};
   if (!truncated.layers.empty()) {
     document["rank"] = flags.rank;
     document["dense_test_accuracy"] = truncated.dense_accuracy;

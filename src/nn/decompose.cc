@@ -1,25 +1,118 @@
-// Single images, layer by layer: contribution map and class likelihood.
+// Contribution maps, contributions, steps and class likelihoods of every layer, image by image.
 #include <algorithm>
 
-#include "check_data.h"
-#include "error.h"
-#include "finite.h"
-#include "idelta/nn.hpp"
-#include "loss.h"
+#include "class_scores.h"
+#include "passes.h"
+#include "steps.h"
 
 namespace idelta::nn {
+namespace {
+
+// Writes one layer of one row; the arrays are those of the layer and row, or null. False if something is not finite.
+class RowWriter {
+ public:
+  explicit RowWriter(const Network& network)
+      : n_(network.n()), pixels_(network.options().pixels()), scores_(static_cast<size_t>(network.options().classes)) {}
+
+  bool write(const float* image, const float* h, const DecompositionArrays& to) {
+    const std::span<const float> values(h + pixels_, scores_.likelihoods.size());
+    if (to.contribution_maps) std::transform(h, h + pixels_, image, to.contribution_maps, std::minus<float>());
+    if (to.class_likelihoods) {
+      scores_.read(values);
+      std::copy(scores_.likelihoods.begin(), scores_.likelihoods.end(), to.class_likelihoods);
+    }
+    if (to.predictions) *to.predictions = static_cast<int32_t>(argmax(values));
+    return all_finite({h, static_cast<size_t>(n_)});
+  }
+
+  template <class Act>
+  bool write_steps(double a, const Act& act, const float* below, const float* contribution,
+                   const DecompositionArrays& to) {
+    const auto width = static_cast<size_t>(n_);
+    if (to.contributions) std::copy_n(contribution, width, to.contributions);
+    for (int64_t j = 0; j < n_; ++j) {
+      const Step step = step_of(a, act, below[j], contribution[j]);
+      if (to.activation_changes) to.activation_changes[j] = static_cast<float>(step.activation_change);
+      if (to.steps) to.steps[j] = static_cast<float>(step.step);
+    }
+    return all_finite({contribution, width}) &&
+           (!to.activation_changes || all_finite({to.activation_changes, width})) &&
+           (!to.steps || all_finite({to.steps, width}));
+  }
+
+ private:
+  int64_t n_, pixels_;
+  Scores scores_;
+};
+
+template <class T>
+T* offset(T* array, int64_t by) {
+  return array ? array + by : nullptr;
+}
+
+// The arrays from one of their L x rows rows on.
+DecompositionArrays at_row(const DecompositionArrays& arrays, const NetworkOptions& options, int64_t row) {
+  return {.contribution_maps = offset(arrays.contribution_maps, row * options.pixels()),
+          .contributions = offset(arrays.contributions, row * options.n()),
+          .activation_changes = offset(arrays.activation_changes, row * options.n()),
+          .steps = offset(arrays.steps, row * options.n()),
+          .class_likelihoods = offset(arrays.class_likelihoods, row * options.classes),
+          .predictions = offset(arrays.predictions, row)};
+}
+
+// name(row): what to call an image in an error.
+template <class Name>
+void decompose_rows(const Network& network, int64_t rows, const float* images, const DecompositionArrays& arrays,
+                    int64_t batch, const Name& name) {
+  const NetworkOptions& options = network.options();
+  const int64_t n = options.n(), pixels = options.pixels();
+  const bool wants_steps = arrays.contributions || arrays.activation_changes || arrays.steps;
+  RowWriter writer(network);
+  std::vector<float> h0(static_cast<size_t>(std::min(batch, rows) * n));
+  LayerWalk walk(network, wants_steps);
+  for (int64_t first = 0; first < rows; first += batch) {
+    const int64_t count = std::min(batch, rows - first);
+    network.pad({images + first * pixels, static_cast<size_t>(count * pixels)}, count, h0.data());
+    walk.run(count, h0.data(), network.layers(), [&](const LayerChunk& layer) {
+      if (layer.layer == 0) return;
+      with_activation(network, layer.layer - 1, [&](const auto& act) {
+        for (int64_t i = 0; i < count; ++i) {
+          const float* const image = images + (first + i) * pixels;
+          const DecompositionArrays to = at_row(arrays, options, (layer.layer - 1) * rows + first + i);
+          const bool finite = writer.write(image, layer.h + i * n, to) &&
+                              (!wants_steps || writer.write_steps(options.identity_scale, act, layer.below + i * n,
+                                                                  layer.contribution + i * n, to));
+          if (!finite) {
+            fail_not_finite("decompose", network, {image, static_cast<size_t>(pixels)}, name(first + i));
+          }
+        }
+      });
+    });
+  }
+}
+
+}  // namespace
+
+void decompose(const Network& network, int64_t rows, const float* images, const DecompositionArrays& arrays,
+               int64_t batch) {
+  if (rows < 0) fail("decompose: rows is ", rows, "; give 0 or more");
+  if (batch < 1) fail("decompose: batch is ", batch, "; give 1 or more");
+  decompose_rows(network, rows, images, arrays, batch, [](int64_t row) { return sentence("image ", row); });
+}
 
 std::vector<ImageDecomposition> decompose(const Network& network, const Dataset& data,
                                           std::span<const int64_t> indices) {
   check_data("decompose", data, network.options());
-  const int64_t n = network.n(), pixels = data.pixels(), classes = network.options().classes;
-  const auto count = static_cast<size_t>(classes);
-
-  std::vector<float> h0(static_cast<size_t>(n));
-  std::vector<std::vector<float>> outputs(static_cast<size_t>(network.layers()), std::vector<float>(h0.size()));
-  std::vector<float*> output_rows;
-  for (std::vector<float>& output : outputs) output_rows.push_back(output.data());
-  std::vector<double> likelihoods(count);
+  const auto layers = static_cast<size_t>(network.layers()), n = static_cast<size_t>(network.n());
+  const auto pixels = static_cast<size_t>(data.pixels()), classes = n - pixels;
+  const auto pieces = [layers](const std::vector<float>& all, size_t size) {
+    std::vector<std::vector<float>> found;
+    for (size_t l = 0; l < layers; ++l) found.emplace_back(all.begin() + l * size, all.begin() + (l + 1) * size);
+    return found;
+  };
+  std::vector<float> maps(layers * pixels), contributions(layers * n), changes(layers * n), steps(layers * n),
+      likelihoods(layers * classes);
+  std::vector<int32_t> predictions(layers);
 
   std::vector<ImageDecomposition> decompositions;
   for (const int64_t index : indices) {
@@ -29,18 +122,17 @@ std::vector<ImageDecomposition> decompose(const Network& network, const Dataset&
     ImageDecomposition& d = decompositions.emplace_back();
     d.index = index;
     d.label = data.labels[index];
-    d.image.assign(data.images.begin() + index * pixels, data.images.begin() + (index + 1) * pixels);
-    network.pad(d.image, 1, h0.data());
-    network.forward(1, h0.data(), output_rows);
-    if (first_layer_not_finite(output_rows, 1, n) >= 0) fail_not_finite("decompose", network, data, index);
-    for (const std::vector<float>& h : outputs) {
-      std::vector<float>& map = d.contribution_maps.emplace_back(static_cast<size_t>(pixels));
-      std::transform(h.begin(), h.begin() + pixels, d.image.begin(), map.begin(), std::minus<float>());
-      const std::span<const float> values(h.data() + pixels, count);
-      softmax(values, likelihoods);
-      d.class_likelihoods.emplace_back(likelihoods.begin(), likelihoods.end());
-      d.predictions.push_back(static_cast<int>(argmax(values)));
-    }
+    d.image.assign(data.images.begin() + index * data.pixels(), data.images.begin() + (index + 1) * data.pixels());
+    decompose_rows(
+        network, 1, d.image.data(),
+        {maps.data(), contributions.data(), changes.data(), steps.data(), likelihoods.data(), predictions.data()}, 1,
+        [&](int64_t) { return sentence("image ", index, " of ", data.name); });
+    d.contribution_maps = pieces(maps, pixels);
+    d.contributions = pieces(contributions, n);
+    d.activation_changes = pieces(changes, n);
+    d.steps = pieces(steps, n);
+    d.class_likelihoods = pieces(likelihoods, classes);
+    d.predictions.assign(predictions.begin(), predictions.end());
   }
   return decompositions;
 }

@@ -1,122 +1,132 @@
 // What every layer of a network does on a data set.
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <optional>
 
-#include "check_data.h"
-#include "error.h"
-#include "finite.h"
-#include "idelta/nn.hpp"
-#include "loss.h"
+#include "class_scores.h"
+#include "completeness.h"
 #include "norms.h"
+#include "passes.h"
 
 namespace idelta::nn {
 namespace {
 
-// Distance to the next float above |v|, of normal numbers at least.
-double ulp(float v) {
-  const int exponent = std::max(std::ilogb(v), -126);
-  return std::ldexp(1.0, exponent - 23);
-}
+// The sums over a set of what an evaluation is the mean of, image by image, so that no batch size changes a bit.
+class Tally {
+ public:
+  explicit Tally(const Network& network)
+      : network_(network),
+        steps_(network),
+        dimensions_(network),
+        final_(classes()),
+        scores_(classes()),
+        telescoped_(classes()),
+        predictions_(static_cast<size_t>(network.layers())) {
+    evaluation_.layers.resize(predictions_.size());
+    evaluation_.decided.resize(predictions_.size());
+    evaluation_.completeness_ulp.resize(predictions_.size());
+  }
 
-// The largest over the rows of max_j |x_j + sum_l (h^l - h^{l-1})_j - h^L_j| / ulp(max_j |h^L_j|); `sums` holds n.
-// Not finite if any output is not, since what is not finite once stays so in a sum.
-double completeness_ulp(int64_t rows, int64_t n, const float* h0, const std::vector<float*>& outputs,
-                        std::vector<float>& sums) {
-  double worst = 0;
-  for (int64_t i = 0; i < rows; ++i) {
-    const float* below = h0 + i * n;
-    std::copy_n(below, n, sums.data());
-    for (const float* output : outputs) {
-      const float* above = output + i * n;
-      for (int64_t j = 0; j < n; ++j) sums[j] += above[j] - below[j];
-      below = above;
+  void see(const Dataset& data, const Chunk& chunk, const LayerChunk& layer) {
+    dimensions_.keep(layer, chunk.rows);
+    if (layer.layer == 0) {
+      steps_.start(chunk.rows, layer.h);
+      return;
     }
-    float residual = 0, largest = 0;
-    for (int64_t j = 0; j < n; ++j) {
-      residual = larger(residual, std::fabs(sums[j] - below[j]));
-      largest = std::max(largest, std::fabs(below[j]));
+    add_steps(data, chunk, layer);
+    if (layer.layer < network_.layers()) return;
+    for (int64_t i = 0; i < chunk.rows; ++i) add_scores(i, chunk.labels[i]);
+    evaluation_.count += chunk.rows;
+  }
+
+  Evaluation finish() {
+    const auto count = static_cast<double>(evaluation_.count);
+    evaluation_.input_accuracy /= count;
+    for (int64_t l = 0; l < network_.layers(); ++l) {
+      LayerReport& report = evaluation_.layers[l];
+      for (double* sum : {&report.accuracy, &report.cross_entropy, &report.entropy, &report.margin, &report.kl_to_final,
+                          &report.direct_contribution, &report.contribution_norm, &report.activation_change_norm,
+                          &report.step_norm}) {
+        *sum /= count;
+      }
+      const std::vector<float> delta = network_.delta(l);
+      report.spectral_norm = spectral_norm(delta, network_.n());
+      report.frobenius_ratio = frobenius_norm(delta) / std::sqrt(static_cast<double>(network_.n()));
     }
-    worst = larger(worst, residual == 0 ? 0.0 : residual / ulp(largest));
+    return std::move(evaluation_);
   }
-  return worst;
-}
 
-// Names the first image of a batch (images `first` and on) whose outputs or their sums are not finite.
-[[noreturn]] void fail_in_batch(const Network& network, const Dataset& data, int64_t first, const float* h0,
-                                std::vector<float*> outputs, std::vector<float>& sums) {
-  const int64_t n = network.n();
-  int64_t row = 0;
-  while (std::isfinite(completeness_ulp(1, n, h0 + row * n, outputs, sums))) {
-    ++row;
-    for (float*& output : outputs) output += n;
+ private:
+  size_t classes() const { return static_cast<size_t>(network_.options().classes); }
+
+  void add_steps(const Dataset& data, const Chunk& chunk, const LayerChunk& layer) {
+    LayerReport& report = evaluation_.layers[layer.layer - 1];
+    double& worst = evaluation_.completeness_ulp[layer.layer - 1];
+    steps_.add(chunk, layer, sizes_);
+    for (int64_t i = 0; i < chunk.rows; ++i) {
+      const StepSize& size = sizes_[i];
+      if (!std::isfinite(size.step_norm)) fail_not_finite("evaluate", network_, data, chunk.first + i);
+      report.contribution_norm += size.contribution_norm;
+      report.activation_change_norm += size.activation_change_norm;
+      report.step_norm += size.step_norm;
+      report.direct_contribution += size.label_step;
+      worst = std::max(worst, size.residual_ulp);
+    }
   }
-  fail_not_finite("evaluate", network, data, first + row);
-}
 
-// Divides by the count what was summed over the set.
-void finish(const Network& network, Evaluation& evaluation) {
-  const auto count = static_cast<double>(evaluation.count);
-  evaluation.input_accuracy /= count;
-  for (int64_t l = 0; l < network.layers(); ++l) {
-    LayerReport& report = evaluation.layers[l];
-    report.accuracy /= count;
-    report.cross_entropy /= count;
-    const std::vector<float> delta = network.delta(l);
-    report.spectral_norm = spectral_norm(delta, network.n());
-    report.frobenius_ratio = frobenius_norm(delta) / std::sqrt(static_cast<double>(network.n()));
+  // Everything that the class dimensions of one row say.
+  void add_scores(int64_t row, size_t label) {
+    final_.read(dimensions_.row(predictions_.size(), row));
+    scores_.read(dimensions_.row(0, row));
+    evaluation_.input_accuracy += scores_.prediction() == label;
+    std::copy(scores_.likelihoods.begin(), scores_.likelihoods.end(), telescoped_.begin());
+    before_ = scores_.likelihoods;
+    for (size_t l = 0; l < predictions_.size(); ++l) {
+      scores_.read(dimensions_.row(l + 1, row));
+      predictions_[l] = scores_.prediction();
+      add_layer(evaluation_.layers[l], label);
+    }
+    ++evaluation_.decided[first_final_layer(predictions_) - 1];
+    for (size_t c = 0; c < classes(); ++c) {
+      evaluation_.telescoping_error =
+          std::max(evaluation_.telescoping_error, std::fabs(telescoped_[c] - final_.likelihoods[c]));
+    }
   }
-}
 
-// Which outputs a pass over a set keeps: those of every layer, or one buffer that ends as h^L.
-enum class Keep { kEveryLayer, kLastLayer };
-
-// The whole set through the network, at most `batch` images at a time: see(first, rows, labels, h0, outputs), `first`
-// being the index of the first image and outputs[l] h^{l+1} as far as it is kept. It ends early where see() is false.
-template <class See>
-void forward_all(const char* caller, const Network& network, const Dataset& data, int64_t batch, Keep keep,
-                 const See& see) {
-  check_data(caller, data, network.options());
-  if (batch < 1) fail(caller, ": batch is ", batch, "; give 1 or more");
-  batch = std::min(batch, data.count);
-  const int64_t pixels = data.pixels();
-  const auto layers = static_cast<size_t>(network.layers()), size = static_cast<size_t>(batch * network.n());
-
-  std::vector<float> h0(size);
-  std::vector<std::vector<float>> buffers(keep == Keep::kEveryLayer ? layers : 1, std::vector<float>(size));
-  std::vector<float*> outputs;
-  for (size_t l = 0; l < layers; ++l) outputs.push_back(buffers[std::min(l, buffers.size() - 1)].data());
-  for (int64_t first = 0; first < data.count; first += batch) {
-    const int64_t rows = std::min(batch, data.count - first);
-    network.pad({data.images.data() + first * pixels, static_cast<size_t>(rows * pixels)}, rows, h0.data());
-    network.forward(rows, h0.data(), outputs);
-    if (!see(first, rows, data.labels.data() + first, h0.data(), outputs)) return;
+  void add_layer(LayerReport& report, size_t label) {
+    report.accuracy += scores_.prediction() == label;
+    report.cross_entropy -= scores_.log_likelihood(label);
+    report.margin += scores_.margin(label);
+    for (size_t c = 0; c < classes(); ++c) {
+      report.entropy -= scores_.likelihoods[c] * scores_.log_likelihood(c);
+      report.kl_to_final += final_.likelihoods[c] * (final_.log_likelihood(c) - scores_.log_likelihood(c));
+      telescoped_[c] += scores_.likelihoods[c] - before_[c];
+      before_[c] = scores_.likelihoods[c];
+    }
   }
-}
+
+  const Network& network_;
+  Evaluation evaluation_;
+  Completeness steps_;
+  std::vector<StepSize> sizes_;
+  ClassDimensions dimensions_;
+  Scores final_, scores_;
+  std::vector<double> telescoped_, before_;
+  std::vector<size_t> predictions_;
+};
 
 }  // namespace
 
+double Evaluation::worst_completeness_ulp() const {
+  return *std::max_element(completeness_ulp.begin(), completeness_ulp.end());
+}
+
 Evaluation evaluate(const Network& network, const Dataset& data, int64_t batch) {
-  const int64_t n = network.n(), classes = network.options().classes;
-  std::vector<float> sums(static_cast<size_t>(n));
-  Evaluation evaluation;
-  evaluation.count = data.count;
-  evaluation.layers.resize(static_cast<size_t>(network.layers()));
-  const auto see = [&](int64_t first, int64_t rows, const uint8_t* labels, const float* h0,
-                       const std::vector<float*>& outputs) {
-    const double residual = completeness_ulp(rows, n, h0, outputs, sums);
-    if (!std::isfinite(residual)) fail_in_batch(network, data, first, h0, outputs, sums);
-    evaluation.completeness_ulp = std::max(evaluation.completeness_ulp, residual);
-    evaluation.input_accuracy += static_cast<double>(softmax_cross_entropy(rows, n, classes, h0, labels).correct);
-    for (size_t l = 0; l < outputs.size(); ++l) {
-      const Loss loss = softmax_cross_entropy(rows, n, classes, outputs[l], labels);
-      evaluation.layers[l].accuracy += static_cast<double>(loss.correct);
-      evaluation.layers[l].cross_entropy += loss.cross_entropy;
-    }
-    return true;
-  };
-  forward_all("evaluate", network, data, batch, Keep::kEveryLayer, see);
-  finish(network, evaluation);
-  return evaluation;
+  Tally tally(network);
+  each_layer("evaluate", network, data, batch, true,
+             [&](const Chunk& chunk, const LayerChunk& layer) { tally.see(data, chunk, layer); });
+  return tally.finish();
 }
 
 double accuracy(const Network& network, const Dataset& data, int64_t batch) {
@@ -128,17 +138,41 @@ std::optional<double> accuracy_unless(const std::function<bool()>& stop, const N
   const int64_t n = network.n(), classes = network.options().classes;
   int64_t correct = 0;
   bool stopped = false;
-  const auto see = [&](int64_t first, int64_t rows, const uint8_t* labels, const float*,
-                       const std::vector<float*>& outputs) {
-    const Loss loss = softmax_cross_entropy(rows, n, classes, outputs.back(), labels);
-    if (loss.not_finite >= 0) fail_not_finite("accuracy", network, data, first + loss.not_finite);
+  each_chunk("accuracy", network, data, batch, [&](const Chunk& chunk) {
+    if (stopped) return;
+    for (int64_t l = 0; l < network.layers(); ++l) forward_layer(network, l, chunk.rows, chunk.h, chunk.h);
+    const Loss loss = softmax_cross_entropy(chunk.rows, n, classes, chunk.h, chunk.labels);
+    if (loss.not_finite >= 0) fail_not_finite("accuracy", network, data, chunk.first + loss.not_finite);
     correct += loss.correct;
     stopped = stop();
-    return !stopped;
-  };
-  forward_all("accuracy", network, data, batch, Keep::kLastLayer, see);
+  });
   if (stopped) return std::nullopt;
   return static_cast<double>(correct) / static_cast<double>(data.count);
+}
+
+std::vector<ReadOut> read_outs(const Network& network, const Dataset& data, int64_t batch) {
+  const auto layers = static_cast<size_t>(network.layers());
+  std::vector<ReadOut> found;
+  ClassDimensions dimensions(network);
+  Scores scores(static_cast<size_t>(network.options().classes));
+  const auto see = [&](const Chunk& chunk, const LayerChunk& layer) {
+    dimensions.keep(layer, chunk.rows);
+    if (layer.layer < network.layers()) return;
+    for (int64_t i = 0; i < chunk.rows; ++i) {
+      ReadOut& image = found.emplace_back();
+      image.label = chunk.labels[i];
+      for (size_t l = 1; l <= layers; ++l) {
+        if (!all_finite(dimensions.row(l, i))) fail_not_finite("read_outs", network, data, chunk.first + i);
+        image.predictions.push_back(static_cast<uint8_t>(argmax(dimensions.row(l, i))));
+      }
+      image.first_final_layer = first_final_layer(image.predictions);
+      scores.read(dimensions.row(layers, i));
+      image.final_margin = static_cast<float>(scores.margin(image.predictions.back()));
+      image.final_likelihood = static_cast<float>(scores.likelihoods[image.predictions.back()]);
+    }
+  };
+  each_layer("read_outs", network, data, batch, false, see);
+  return found;
 }
 
 }  // namespace idelta::nn

@@ -43,27 +43,32 @@ std::string options_at_fault(const NetworkOptions& options) {
                   options.layers, " layers are too large for fp32; give ", milder_options(options));
 }
 
-void fail_not_finite(const char* caller, const Network& network, const Dataset& data, int64_t image) {
-  const int64_t n = network.n(), pixels = data.pixels();
-  const std::span<const float> values(data.images.data() + image * pixels, static_cast<size_t>(pixels));
-  if (!all_finite(values)) {
-    throw NotFinite(sentence(caller, ": image ", image, " of ", data.name,
-                             " holds a pixel that is not finite; pixels must lie in [0, 1]"));
+void fail_not_finite(const char* caller, const Network& network, std::span<const float> pixels,
+                     const std::string& name) {
+  const int64_t n = network.n();
+  if (!all_finite(pixels)) {
+    throw NotFinite(sentence(caller, ": ", name, " holds a pixel that is not finite; pixels must lie in [0, 1]"));
   }
   std::vector<float> h0(static_cast<size_t>(n));
   std::vector<std::vector<float>> buffers(static_cast<size_t>(network.layers()), h0);
   std::vector<float*> outputs;
   for (std::vector<float>& buffer : buffers) outputs.push_back(buffer.data());
-  network.pad(values, 1, h0.data());
+  network.pad(pixels, 1, h0.data());
   network.forward(1, h0.data(), outputs);
   const int64_t layer = first_layer_not_finite(outputs, 1, n);
-  // Every output may be finite and a sum of them not.
-  const std::string what = layer < 0 ? "the sum of the layers' steps"
-                                     : sentence("the output of layer ", layer + 1, " of ", network.layers());
+  // Every output may be finite and a step between two of them not.
+  const std::string what =
+      layer < 0 ? "a layer's step" : sentence("the output of layer ", layer + 1, " of ", network.layers());
   const std::string fault = options_at_fault(network.options());
   throw NotFinite(
-      sentence(caller, ": ", what, " is not finite for image ", image, " of ", data.name, ": ",
+      sentence(caller, ": ", what, " is not finite for ", name, ": ",
                fault.empty() ? "the parameters are too large; train the network with a lower learning rate" : fault));
+}
+
+void fail_not_finite(const char* caller, const Network& network, const Dataset& data, int64_t image) {
+  const int64_t pixels = data.pixels();
+  fail_not_finite(caller, network, {data.images.data() + image * pixels, static_cast<size_t>(pixels)},
+                  sentence("image ", image, " of ", data.name));
 }
 
 }  // namespace idelta::nn

@@ -30,8 +30,11 @@ std::string milder_options(const NetworkOptions& options);
 // whose products no float holds; empty elsewhere.
 std::string options_at_fault(const NetworkOptions& options);
 
-// Throws NotFinite, a sentence that begins with `caller` and names the image and the first layer at fault. `image` of
-// `data` is one with which something did not stay finite.
+// Throws NotFinite, a sentence that begins with `caller` and names the image and the first layer at fault. `pixels` are
+// those of an image, which is called `name`, with which something did not stay finite.
+[[noreturn]] void fail_not_finite(const char* caller, const Network& network, std::span<const float> pixels,
+                                  const std::string& name);
+// The same of `image` of `data`.
 [[noreturn]] void fail_not_finite(const char* caller, const Network& network, const Dataset& data, int64_t image);
 
 }  // namespace idelta::nn

@@ -5,32 +5,47 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 #include "error.h"
+#include "one_thread.h"
 
 namespace idelta::nn {
 namespace {
 
-// Keeps the LAPACK calls of this thread on this thread. Half of a bidiagonalisation is matrix-vector products with a
-// barrier after each: n = 794 takes 0.2 s on one thread and, where other programs want the cores too, 1 to 18 s on two
-// (Xeon, 2 cores, load 5, OpenBLAS 0.3.21 with OpenMP).
-class OneThread {
- public:
-#ifdef _OPENMP
-  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~OneThread() { omp_set_num_threads(before_); }
+// A matrix without its rows and columns of zeros, which change no singular value but the zeros: the last layer of a
+// trained network keeps only its class columns, the first loses the rows of pixels that are always black.
+struct Stripped {
+  std::vector<int64_t> rows, columns;  // those that are left
+  std::vector<float> dense;            // rows x columns
 
- private:
-  int before_;
-#else
-  OneThread() {}
-#endif
+  Stripped(std::span<const float> matrix, int64_t n) {
+    std::vector<char> column_used(static_cast<size_t>(n), 0);
+    for (int64_t i = 0; i < n; ++i) {
+      bool used = false;
+      for (int64_t j = 0; j < n; ++j) {
+        if (matrix[i * n + j] == 0.0f) continue;
+        used = true;
+        column_used[j] = 1;
+      }
+      if (used) rows.push_back(i);
+    }
+    for (int64_t j = 0; j < n; ++j) {
+      if (column_used[j]) columns.push_back(j);
+    }
+    dense.reserve(rows.size() * columns.size());
+    for (const int64_t i : rows) {
+      for (const int64_t j : columns) dense.push_back(matrix[i * n + j]);
+    }
+  }
 };
+
+// How many of the first `wanted` values are more than roundings of the first.
+int64_t count_above_roundings(const std::vector<float>& values, int64_t wanted) {
+  const float least = static_cast<float>(values.size()) * 0x1p-24f * values[0];
+  int64_t count = 0;
+  while (count < wanted && count < static_cast<int64_t>(values.size()) && values[count] > least) ++count;
+  return count;
+}
 
 }  // namespace
 
@@ -40,45 +55,49 @@ double frobenius_norm(std::span<const float> matrix) {
   return std::sqrt(sum);
 }
 
-double spectral_norm(std::span<const float> matrix, int64_t n) {
+SingularValues singular_values(std::span<const float> matrix, int64_t n, int64_t vectors) {
   if (!std::all_of(matrix.begin(), matrix.end(), [](float v) { return std::isfinite(v); })) {
-    fail("spectral_norm: the matrix holds a value that is not finite; did training diverge?");
+    fail("singular_values: the matrix holds a value that is not finite; did training diverge?");
   }
-  // Rows and columns of zeros change no singular value but the zeros: the last layer of a trained network keeps only
-  // its class columns, the first loses the rows of pixels that are always black.
-  std::vector<int64_t> rows, columns;
-  std::vector<char> column_used(static_cast<size_t>(n), 0);
-  for (int64_t i = 0; i < n; ++i) {
-    bool used = false;
-    for (int64_t j = 0; j < n; ++j) {
-      if (matrix[i * n + j] == 0.0f) continue;
-      used = true;
-      column_used[j] = 1;
-    }
-    if (used) rows.push_back(i);
-  }
-  for (int64_t j = 0; j < n; ++j) {
-    if (column_used[j]) columns.push_back(j);
-  }
-  if (rows.empty()) return 0.0;
+  SingularValues found;
+  found.values.resize(static_cast<size_t>(n));
+  Stripped part(matrix, n);
+  if (part.rows.empty()) return found;
 
-  std::vector<float> dense;
-  dense.reserve(rows.size() * columns.size());
-  for (const int64_t i : rows) {
-    for (const int64_t j : columns) dense.push_back(matrix[i * n + j]);
-  }
-  const auto m = static_cast<lapack_int>(rows.size()), k = static_cast<lapack_int>(columns.size());
-  std::vector<float> singular(std::min(rows.size(), columns.size()));
-  float unused = 0.0f;
-  // Row-major m x k is column-major k x m, which has the same singular values and needs no copy.
+  const size_t rank = std::min(part.rows.size(), part.columns.size());
+  const auto m = static_cast<lapack_int>(part.rows.size()), k = static_cast<lapack_int>(part.columns.size()),
+             r = static_cast<lapack_int>(rank);
+  // Row-major m x k is column-major k x m, the transpose, and needs no copy; its left vectors are our right ones.
+  const bool some = vectors > 0;
+  std::vector<float> right(some ? part.columns.size() * rank : 1), left(some ? part.rows.size() * rank : 1);
   const OneThread serial;
-  const lapack_int info =
-      LAPACKE_sgesdd(LAPACK_COL_MAJOR, 'N', k, m, dense.data(), k, singular.data(), &unused, k, &unused, m);
-  if (info != 0) fail("spectral_norm: LAPACK's sgesdd of a ", m, " x ", k, " matrix returned ", info);
-  if (!std::isfinite(singular[0])) {
-    fail("spectral_norm: the norm of a ", m, " x ", k, " matrix is larger than a float holds; did training diverge?");
+  const lapack_int info = LAPACKE_sgesdd(LAPACK_COL_MAJOR, some ? 'S' : 'N', k, m, part.dense.data(), k,
+                                         found.values.data(), right.data(), k, left.data(), r);
+  if (info != 0) fail("singular_values: LAPACK's sgesdd of a ", m, " x ", k, " matrix returned ", info);
+  if (!std::isfinite(found.values[0])) {
+    fail("singular_values: the norm of a ", m, " x ", k, " matrix is larger than a float holds; did training diverge?");
   }
-  return singular[0];
+  found.vectors = count_above_roundings(found.values, vectors);
+  found.left.resize(static_cast<size_t>(found.vectors * n));
+  found.right.resize(found.left.size());
+  for (int64_t v = 0; v < found.vectors; ++v) {
+    for (int64_t i = 0; i < m; ++i) found.left[v * n + part.rows[i]] = left[i * r + v];
+    for (int64_t j = 0; j < k; ++j) found.right[v * n + part.columns[j]] = right[v * k + j];
+  }
+  return found;
+}
+
+double spectral_norm(std::span<const float> matrix, int64_t n) { return singular_values(matrix, n).values[0]; }
+
+double effective_count(std::span<const double> weights) {
+  double sum = 0;
+  for (const double w : weights) sum += std::max(w, 0.0);
+  if (sum == 0) return 0;
+  double entropy = 0;
+  for (const double w : weights) {
+    if (w > 0) entropy -= w / sum * std::log(w / sum);
+  }
+  return std::exp(entropy);
 }
 
 }  // namespace idelta::nn
