@@ -98,7 +98,7 @@ class Controls : public ::testing::Test {
     trained_ = std::make_unique<nn::Network>(nn_context(), pattern_options(4));
     const nn::Dataset data = patterns(2000, 1);
     nn::TrainOptions options;
-    options.epochs = 8;
+    options.epochs = 12;
     options.learning_rate = 0.02f;
     nn::Trainer(*trained_, data, options).run();
   }
