@@ -64,9 +64,8 @@ struct Probes {
 // Gram matrix over the whole of `train`: W = (S + lambda I)^-1 S_y with S the scatter matrix and S_y the centred
 // products with the labels (Hastie, Tibshirani, Friedman, The Elements of Statistical Learning, 3.4.1 and 4.2). A test
 // image belongs to the class of the largest output. `train` is what it is fitted on: head(training split, kProbeImages)
-// unless there is a reason. Nothing depends on the batch or on the context's
-// threads; LAPACK's Cholesky factorisation runs on one thread where OpenMP is found, and a BLAS with threads of its own
-// may otherwise change the last bits of W.
+// unless there is a reason. Nothing depends on the batch or on the context's threads. LAPACK's Cholesky factorisation
+// runs on one thread where OpenMP is found; a BLAS with threads of its own may change the last bits of W.
 inline constexpr int64_t kProbeImages = 10'000;
 Probes probe(const Network& network, const Dataset& train, const Dataset& test, const ProbeOptions& options = {});
 
