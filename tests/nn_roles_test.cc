@@ -132,7 +132,7 @@ class SlowProbe {
       for (size_t j = 0; j < n_; ++j) trace += (row[j] - mean_[j]) * (row[j] - mean_[j]);
     }
     const double lambda = regularisation * trace / double(n_);
-    for (int step = 0; step < 400; ++step) {
+    for (int step = 0; step < 100; ++step) {
       std::vector<double> gradient(weights_);
       for (double& g : gradient) g *= lambda;
       for (size_t i = 0; i < h.size(); ++i) {
