@@ -21,6 +21,7 @@ idelta_add_test_program(nn_test
   nn_compress_test.cc
   nn_csv_test.cc
   nn_data_test.cc
+  nn_controls_test.cc
   nn_decomposition_test.cc
   nn_geometry_test.cc
   nn_gradient_test.cc
@@ -29,7 +30,9 @@ idelta_add_test_program(nn_test
   nn_model_test.cc
   nn_network_test.cc
   nn_npy_test.cc
+  nn_pixel_flipping_test.cc
   nn_predict_test.cc
+  nn_roles_test.cc
   nn_safetensors_test.cc
   nn_sheet_test.cc)
 target_include_directories(nn_test PRIVATE "${PROJECT_SOURCE_DIR}/src")

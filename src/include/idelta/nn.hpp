@@ -13,9 +13,11 @@
 #include "idelta/nn/compression.hpp"
 #include "idelta/nn/data.hpp"
 #include "idelta/nn/decomposition.hpp"
+#include "idelta/nn/faithfulness.hpp"
 #include "idelta/nn/geometry.hpp"
 #include "idelta/nn/model_file.hpp"
 #include "idelta/nn/network.hpp"
+#include "idelta/nn/roles.hpp"
 #include "idelta/nn/training.hpp"
 
 #endif  // IDELTA_NN_HPP

@@ -1,0 +1,128 @@
+// Networks whose maps have nothing to say: untrained, or with random numbers of the size that training gave.
+#include <lapacke.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <random>
+
+#include "error.h"
+#include "finite.h"
+#include "idelta/nn.hpp"
+#include "map_similarity.h"
+#include "norms.h"
+#include "passes.h"
+
+namespace idelta::nn {
+namespace {
+
+// Gaussian numbers of LAPACK's slarnv, which depend on the seed and the layer alone.
+class Gaussians {
+ public:
+  Gaussians(uint64_t seed, int64_t layer) {
+    std::seed_seq words = {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32),
+                           static_cast<uint32_t>(layer)};
+    std::mt19937 random(words);
+    for (lapack_int& word : state_) word = static_cast<lapack_int>(random() % 4096);
+    state_[3] |= 1;  // LAPACK wants the last one odd
+  }
+
+  std::vector<float> draw(size_t count) {
+    constexpr lapack_int kNormal = 3;
+    std::vector<float> values(count);
+    LAPACKE_slarnv(kNormal, state_, static_cast<lapack_int>(count), values.data());
+    return values;
+  }
+
+ private:
+  lapack_int state_[4];
+};
+
+double norm_of(std::span<const float> matrix, int64_t n, MatchedNorm norm) {
+  return norm == MatchedNorm::kFrobenius ? frobenius_norm(matrix) : spectral_norm(matrix, n);
+}
+
+// Scales random values that have the norm `from` to the norm `to`.
+void scale(std::vector<float>& values, double from, double to) {
+  for (float& v : values) v = static_cast<float>(v * (to / from));
+}
+
+// Gives layer `l` of `target` random parameters of the size of those of `network`.
+void randomise_layer(const Network& network, int64_t l, uint64_t seed, MatchedNorm norm, Network& target) {
+  const int64_t n = network.n();
+  Gaussians gaussians(seed, l);
+  std::vector<float> D = gaussians.draw(static_cast<size_t>(n * n)), b = gaussians.draw(static_cast<size_t>(n));
+  scale(D, norm_of(D, n, norm), norm_of(network.delta(l), n, norm));
+  scale(b, frobenius_norm(b), frobenius_norm(network.bias(l)));
+  target.set_layer(l, D, b);
+}
+
+// From h, the trained network's output of `kept` layers, through the layers of `random` to h^L, in place.
+void finish_randomised(const Network& random, int64_t kept, int64_t rows, std::vector<float>& h) {
+  for (int64_t l = kept; l < random.layers(); ++l) forward_layer(random, l, rows, h.data(), h.data());
+}
+
+void check_outputs(int64_t randomised, const Dataset& data, std::span<const int64_t> indices,
+                   const std::vector<float>& h) {
+  const size_t n = h.size() / indices.size();
+  for (size_t i = 0; i < indices.size(); ++i) {
+    if (all_finite({h.data() + i * n, n})) continue;
+    throw NotFinite(sentence("randomisation_from_top: with the last ", randomised,
+                             " layers randomised the output of the network is not finite for image ", indices[i],
+                             " of ", data.name, "; train the network with a lower learning rate"));
+  }
+}
+
+}  // namespace
+
+const char* matched_norm_name(MatchedNorm norm) { return norm == MatchedNorm::kFrobenius ? "Frobenius" : "spectral"; }
+
+Network untrained_control(const Network& network) { return Network(network.context(), network.options()); }
+
+Network random_control(const Network& network, uint64_t seed, MatchedNorm norm) {
+  return randomised_from_top(network, network.layers(), seed, norm);
+}
+
+Network randomised_from_top(const Network& network, int64_t count, uint64_t seed, MatchedNorm norm) {
+  if (count < 0 || count > network.layers()) {
+    fail("randomised_from_top: count is ", count, "; give 0 to ", network.layers());
+  }
+  Network made(network.context(), network.options());
+  for (int64_t l = 0; l < network.layers(); ++l) {
+    if (l < network.layers() - count) {
+      made.set_layer(l, network.delta(l), network.bias(l));
+    } else {
+      randomise_layer(network, l, seed, norm, made);
+    }
+  }
+  return made;
+}
+
+std::vector<Similarity> randomisation_from_top(const Network& network, const Dataset& data,
+                                               std::span<const int64_t> indices, uint64_t seed, MatchedNorm norm) {
+  const char* const caller = "randomisation_from_top";
+  const std::vector<float> images = chosen_images(caller, network, data, indices);
+  const auto rows = static_cast<int64_t>(indices.size());
+  const Network random = random_control(network, seed, norm);
+  // Outputs of the trained layers below the randomised ones, which later steps need again: of all layers at once, since
+  // the steps are given from the top.
+  std::vector<std::vector<float>> trained(static_cast<size_t>(network.layers()) + 1,
+                                          std::vector<float>(static_cast<size_t>(rows * network.n())));
+  network.pad(images, rows, trained[0].data());
+  for (int64_t l = 0; l < network.layers(); ++l) {
+    forward_layer(network, l, rows, trained[l].data(), trained[l + 1].data());
+  }
+  check_outputs(0, data, indices, trained.back());
+  const std::vector<float> original = contribution_maps(network, images, trained.back().data());
+
+  std::vector<Similarity> steps;
+  for (int64_t kept = network.layers(); kept >= 0; --kept) {
+    std::vector<float> h = std::move(trained[kept]);
+    finish_randomised(random, kept, rows, h);
+    check_outputs(network.layers() - kept, data, indices, h);
+    steps.push_back(similarity(original, contribution_maps(network, images, h.data()), data.height, data.width));
+  }
+  return steps;
+}
+
+}  // namespace idelta::nn
