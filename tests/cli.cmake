@@ -21,3 +21,9 @@ add_test(NAME report
   COMMAND "${IDELTA_BASH}" "${CMAKE_CURRENT_LIST_DIR}/report/page.sh" $<TARGET_FILE:idelta_cli>
     "${CMAKE_CURRENT_LIST_DIR}/report/check.js" "${CMAKE_CURRENT_BINARY_DIR}/report_screenshots")
 set_tests_properties(report PROPERTIES TIMEOUT ${timeout} SKIP_RETURN_CODE 77)
+
+# The program's signals, from inside: a write that is cut short by one would have to be met to the microsecond.
+idelta_add_test_program(interrupt_test interrupt_test.cc "${PROJECT_SOURCE_DIR}/src/cli/interrupt.cc")
+target_include_directories(interrupt_test PRIVATE "${PROJECT_SOURCE_DIR}")
+target_link_libraries(interrupt_test PRIVATE GTest::gtest_main)
+add_test(NAME interrupt COMMAND interrupt_test)

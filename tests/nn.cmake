@@ -19,9 +19,9 @@ idelta_add_test_program(nn_test
   files_test.cc
   nn_class_map_test.cc
   nn_compress_test.cc
-  nn_controls_test.cc
   nn_csv_test.cc
   nn_data_test.cc
+  nn_controls_test.cc
   nn_decomposition_test.cc
   nn_geometry_test.cc
   nn_gradient_test.cc

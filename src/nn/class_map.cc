@@ -35,9 +35,8 @@ class Propagation {
     for (int64_t l = 0; l < network_.layers(); ++l) {
       float* const z = z_[l].data();  // first the contribution
       forward_layer(network_, l, rows, h_.data(), above.data(), z);
-      with_layer(network_, l, [&](const auto& scale, const auto&) {
-        for (int64_t i = 0; i < rows * n_; ++i) z[i] = scale.z(h_[i], z[i]);
-      });
+      const double a = network_.options().identity_scale;
+      for (int64_t i = 0; i < rows * n_; ++i) z[i] = static_cast<float>(a * h_[i] + z[i]);
       std::copy(above.begin(), above.end(), h_.begin());
       for (int64_t i = 0; i < rows; ++i) {
         const auto width = static_cast<size_t>(n_);
@@ -66,13 +65,13 @@ class Propagation {
  private:
   void through_activation(int64_t layer, int64_t rows) {
     const std::span<const float> bias = network_.bias(layer);
-    with_layer(network_, layer, [&](const auto&, const auto& act) {
+    with_activation(network_, layer, [&](const auto& act) {
       for (int64_t i = 0; i < rows; ++i) {
         const float* const z = z_[layer].data() + i * n_;
         float* const gradient = gradient_.data() + i * n_;
         for (int64_t j = 0; j < n_; ++j) {
           rests_[i] += static_cast<double>(gradient[j]) * act.offset(z[j]);
-          gradient[j] *= act.gain(z[j]);
+          gradient[j] *= static_cast<float>(act.gain(z[j]));
           rests_[i] += static_cast<double>(gradient[j]) * bias[j];
         }
       }

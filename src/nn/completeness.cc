@@ -28,12 +28,12 @@ double total(const double (&lanes)[kLanes]) {
   return sum;
 }
 
-template <class Scale, class Act>
-StepSize add_row(const Scale& scale, const Act& act, int64_t n, const float* below, const float* contribution,
-                 const float* h, double* sums) {
+template <class Act>
+StepSize add_row(double a, const Act& act, int64_t n, const float* below, const float* contribution, const float* h,
+                 double* sums) {
   RowSums row;
   const auto add = [&](int64_t j, int64_t lane) {
-    const Step s = step_of(scale, act, below[j], contribution[j]);
+    const Step s = step_of(a, act, below[j], contribution[j]);
     sums[j] += s.step;
     row.contribution[lane] += static_cast<double>(contribution[j]) * contribution[j];
     row.activation_change[lane] += s.activation_change * s.activation_change;
@@ -64,13 +64,14 @@ void Completeness::start(int64_t rows, const float* h0) { sums_.assign(h0, h0 + 
 void Completeness::add(const Chunk& chunk, const LayerChunk& layer, std::vector<StepSize>& sizes) {
   const int64_t n = network_.n(), pixels = network_.options().pixels();
   sizes.resize(static_cast<size_t>(chunk.rows));
-  with_layer(network_, layer.layer - 1, [&](const auto& scale, const auto& act) {
+  const double a = network_.options().identity_scale;
+  with_activation(network_, layer.layer - 1, [&](const auto& act) {
     for (int64_t i = 0; i < chunk.rows; ++i) {
       const float* const below = layer.below + i * n;
       const float* const contribution = layer.contribution + i * n;
-      sizes[i] = add_row(scale, act, n, below, contribution, layer.h + i * n, sums_.data() + i * n);
+      sizes[i] = add_row(a, act, n, below, contribution, layer.h + i * n, sums_.data() + i * n);
       const int64_t label = pixels + chunk.labels[i];
-      sizes[i].label_step = step_of(scale, act, below[label], contribution[label]).step;
+      sizes[i].label_step = step_of(a, act, below[label], contribution[label]).step;
     }
   });
 }

@@ -25,13 +25,13 @@ class RowWriter {
     return all_finite({h, static_cast<size_t>(n_)});
   }
 
-  template <class Scale, class Act>
-  bool write_steps(const Scale& scale, const Act& act, const float* below, const float* contribution,
+  template <class Act>
+  bool write_steps(double a, const Act& act, const float* below, const float* contribution,
                    const DecompositionArrays& to) {
     const auto width = static_cast<size_t>(n_);
     if (to.contributions) std::copy_n(contribution, width, to.contributions);
     for (int64_t j = 0; j < n_; ++j) {
-      const Step step = step_of(scale, act, below[j], contribution[j]);
+      const Step step = step_of(a, act, below[j], contribution[j]);
       if (to.activation_changes) to.activation_changes[j] = static_cast<float>(step.activation_change);
       if (to.steps) to.steps[j] = static_cast<float>(step.step);
     }
@@ -75,13 +75,13 @@ void decompose_rows(const Network& network, int64_t rows, const float* images, c
     network.pad({images + first * pixels, static_cast<size_t>(count * pixels)}, count, h0.data());
     walk.run(count, h0.data(), network.layers(), [&](const LayerChunk& layer) {
       if (layer.layer == 0) return;
-      with_layer(network, layer.layer - 1, [&](const auto& scale, const auto& act) {
+      with_activation(network, layer.layer - 1, [&](const auto& act) {
         for (int64_t i = 0; i < count; ++i) {
           const float* const image = images + (first + i) * pixels;
           const DecompositionArrays to = at_row(arrays, options, (layer.layer - 1) * rows + first + i);
-          const bool finite =
-              writer.write(image, layer.h + i * n, to) &&
-              (!wants_steps || writer.write_steps(scale, act, layer.below + i * n, layer.contribution + i * n, to));
+          const bool finite = writer.write(image, layer.h + i * n, to) &&
+                              (!wants_steps || writer.write_steps(options.identity_scale, act, layer.below + i * n,
+                                                                  layer.contribution + i * n, to));
           if (!finite) {
             fail_not_finite("decompose", network, {image, static_cast<size_t>(pixels)}, name(first + i));
           }

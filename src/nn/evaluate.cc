@@ -1,6 +1,8 @@
 // What every layer of a network does on a data set.
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <optional>
 
 #include "class_scores.h"
 #include "completeness.h"
@@ -128,14 +130,23 @@ Evaluation evaluate(const Network& network, const Dataset& data, int64_t batch) 
 }
 
 double accuracy(const Network& network, const Dataset& data, int64_t batch) {
+  return *accuracy_unless([] { return false; }, network, data, batch);
+}
+
+std::optional<double> accuracy_unless(const std::function<bool()>& stop, const Network& network, const Dataset& data,
+                                      int64_t batch) {
   const int64_t n = network.n(), classes = network.options().classes;
   int64_t correct = 0;
+  bool stopped = false;
   each_chunk("accuracy", network, data, batch, [&](const Chunk& chunk) {
+    if (stopped) return;
     for (int64_t l = 0; l < network.layers(); ++l) forward_layer(network, l, chunk.rows, chunk.h, chunk.h);
     const Loss loss = softmax_cross_entropy(chunk.rows, n, classes, chunk.h, chunk.labels);
     if (loss.not_finite >= 0) fail_not_finite("accuracy", network, data, chunk.first + loss.not_finite);
     correct += loss.correct;
+    stopped = stop();
   });
+  if (stopped) return std::nullopt;
   return static_cast<double>(correct) / static_cast<double>(data.count);
 }
 

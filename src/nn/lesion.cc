@@ -51,6 +51,7 @@ class Lesions {
   std::vector<Lesion> finish() {
     const auto count = static_cast<double>(data_.count);
     for (Lesion& lesion : lesions_) {
+      lesion.count = data_.count;
       lesion.accuracy /= count;
       lesion.accuracy_change = static_cast<double>(lesion.gained - lesion.lost) / count;
       lesion.logit_change /= count;

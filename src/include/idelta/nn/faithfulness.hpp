@@ -86,7 +86,7 @@ struct FlippingOptions {
   std::vector<int64_t> indices;  // which images of the set; empty: the first `images`
   int64_t images = 200;          // or all, if the set has fewer
   int64_t steps = 20;            // fractions 0, 1 / steps .. 1
-  int64_t random_orders = 5;     // over which kRandom is a mean
+  int64_t random_orders = 3;     // over which kRandom is a mean
   uint64_t seed = 1;
   int64_t batch = 512;  // rows at a time; changes no bit
 };
