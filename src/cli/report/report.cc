@@ -106,9 +106,9 @@ Json Stopwatch::laps() const {
   std::vector<std::pair<std::string, double>> sums;
   for (const auto& [name, seconds] : laps_) {
     const auto same = [&name = name](const auto& sum) { return sum.first == name; };
-    const auto found = std::find_if(sums.begin(), sums.end(), same);
-    if (found == sums.end()) sums.emplace_back(name, 0);
-    (found == sums.end() ? sums.back() : *found).second += seconds;
+    auto found = std::find_if(sums.begin(), sums.end(), same);
+    if (found == sums.end()) found = sums.emplace(sums.end(), name, 0);
+    found->second += seconds;
   }
   const double all = seconds();
   Json list = Json::array();
