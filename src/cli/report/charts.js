@@ -5,6 +5,7 @@
   const data = JSON.parse(document.getElementById('data').textContent);
   const ink = document.createElement('canvas').getContext('2d');
   const kRow = 18; // between names at the ends of lines
+  const kSample = 18; // of a line, before its name
 
   // As shown() of html.cc.
   const minus = text => text.replace(/-/g, '\u2212');
@@ -53,7 +54,9 @@
   function y_scale(figure, series, top, bottom) {
     const scale = figure.y.log ? d3.scaleLog() : d3.scaleLinear();
     scale.domain(extent_of(figure, series)).range([bottom, top]);
-    return figure.y.to !== undefined && !figure.y.log ? scale : scale.nice(figure.y.log ? undefined : 5);
+    if (!figure.y.log) return figure.y.to !== undefined ? scale : scale.nice(5);
+    const [low, high] = scale.domain();
+    return scale.domain([low / 1.25, high * 1.25]);
   }
 
   function y_ticks(figure, y) {
@@ -90,15 +93,17 @@
       }
       ends.forEach(end => { end.y = Math.min(Math.max(end.y, box.top), box.bottom); });
     }
+    svg.append('g').selectAll('line').data(ends).enter().append('line').attr('class', end => `line ${end.look}`)
+      .attr('x1', box.right + 8).attr('x2', box.right + 8 + kSample).attr('y1', end => end.y).attr('y2', end => end.y);
     svg.append('g').selectAll('text').data(ends).enter().append('text').attr('class', end => `name ${end.look}`)
-      .attr('x', box.right + 10).attr('y', end => end.y + 4).text(end => end.name);
+      .attr('x', box.right + 14 + kSample).attr('y', end => end.y + 4).text(end => end.name);
   }
 
   function lines(plot, figure, width) {
     const height = height_of(width), box = {top: 32, bottom: height - 52};
     const y = y_scale(figure, figure.series, box.top, box.bottom);
     box.left = left_of(figure, y);
-    const names = d3.max(figure.series, s => width_of(s.name)) + 12;
+    const names = d3.max(figure.series, s => width_of(s.name)) + 16 + kSample;
     const beside = names < 0.42 * width; // else the names stand in a legend above
     box.right = width - (beside ? names : 8);
     if (!beside) box.top += legend_height(figure.series, width);

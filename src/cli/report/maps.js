@@ -91,6 +91,7 @@
         row.querySelector('.score-name').textContent = names[c];
         row.querySelector('i').style.width = `${100 * scores[c]}%`;
         row.querySelector('u').style.left = `${100 * before[c]}%`;
+        row.querySelector('u').hidden = before[c] < 0.005 && scores[c] < 0.005;
         row.querySelector('.score-value').textContent = percent(scores[c]);
         return row;
       }));
@@ -135,6 +136,7 @@
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);
     addEventListener('beforeprint', () => { root.classList.add('paper'); show(); });
     addEventListener('afterprint', () => { root.classList.remove('paper'); show(); });
+    by_id('layer').value = Math.ceil(data.rows[0].scores.length / 2);
     document.querySelector('.scrubber').hidden = false;
     show();
   }

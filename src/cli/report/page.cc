@@ -83,11 +83,13 @@ std::string figure_html(const Json& figures, const std::string& id) {
   if (!figures.contains(id)) return "";
   const Json& figure = figures[id];
   const std::string title = escaped(figure["title"].get<std::string>());
-  return "<figure class=\"chart\" data-figure=\"" + id + "\">\n<figcaption><h3>" + title + "</h3>" +
-         (figure.contains("caption") ? "<p>" + escaped(figure["caption"].get<std::string>()) + "</p>" : "") +
-         "</figcaption>\n<div class=\"plot\" role=\"img\" aria-label=\"" + escaped(figure["alt"].get<std::string>()) +
-         "\"></div>\n<div class=\"tools\"><details open><summary>show numbers</summary><div class=\"scroll\" "
-         "tabindex=\"0\">" +
+  const std::string caption = figure.contains("caption")
+                                  ? "<p class=\"caption\">" + escaped(figure["caption"].get<std::string>()) + "</p>\n"
+                                  : "";
+  return "<figure class=\"chart\" data-figure=\"" + id + "\">\n<figcaption><h3>" + title +
+         "</h3></figcaption>\n<div class=\"plot\" role=\"img\" aria-label=\"" +
+         escaped(figure["alt"].get<std::string>()) + "\"></div>\n" + caption +
+         "<div class=\"tools\"><details open><summary>show numbers</summary><div class=\"scroll\" tabindex=\"0\">" +
          table_of(figure) +
          "</div></details><button type=\"button\" class=\"save\" hidden>save SVG</button></div>\n</figure>\n";
 }

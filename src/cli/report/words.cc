@@ -112,7 +112,7 @@ std::string about_flipping(const Json& curves, const std::string& baseline) {
     std::string& list = area < random->second ? better : not_better;
     list += (list.empty() ? "" : ", ") + name + " (" + shown(area, "number") + ")";
   }
-  std::string text = "With pixels replaced by the " + baseline + ", random order leaves an area of " +
+  std::string text = "With pixels replaced by " + baseline_words(baseline) + ", random order leaves an area of " +
                      shown(random->second, "number") + " under the score.";
   if (!better.empty()) text += " Lower, so more faithful: " + better + ".";
   if (!not_better.empty()) {
