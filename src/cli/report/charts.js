@@ -62,8 +62,11 @@
   function y_ticks(figure, y) {
     if (!figure.y.log) return y.ticks(5);
     const [low, high] = y.domain();
-    const tens = d3.range(Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9) + 1).map(p => 10 ** p);
-    return tens.length > 2 ? tens : tens.flatMap(t => [t, 2 * t, 5 * t]).filter(t => t >= low && t <= high);
+    const powers = d3.range(Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)) + 1).map(p => 10 ** p);
+    const inside = v => v >= low && v <= high;
+    if (powers.filter(inside).length > 2) return powers.filter(inside);
+    const several = powers.flatMap(p => [p, 2 * p, 5 * p]).filter(inside);
+    return several.length > 1 ? several : d3.ticks(low, high, 4);
   }
 
   function axes(svg, figure, x, y, box, x_values) {
@@ -76,8 +79,9 @@
     svg.append('g').attr('class', 'tick').selectAll('text').data(x_values).enter().append('text')
       .attr('x', x).attr('y', box.bottom + 20).attr('text-anchor', 'middle').text(tick(figure.x.format));
     svg.append('text').attr('class', 'axis-name').attr('x', 0).attr('y', 13).text(figure.y.name);
-    svg.append('text').attr('class', 'axis-name').attr('x', (box.left + box.right) / 2).attr('y', box.bottom + 42)
-      .attr('text-anchor', 'middle').text(figure.x.name);
+    const half = width_of(figure.x.name) / 2, centre = (box.left + box.right) / 2;
+    svg.append('text').attr('class', 'axis-name').attr('x', Math.max(half, Math.min(centre, box.right - half)))
+      .attr('y', box.bottom + 42).attr('text-anchor', 'middle').text(figure.x.name);
   }
 
   const left_of = (figure, y) => 10 + d3.max(y_ticks(figure, y), v => width_of(tick(figure.y.format)(v)));
@@ -104,15 +108,15 @@
     const y = y_scale(figure, figure.series, box.top, box.bottom);
     box.left = left_of(figure, y);
     const names = d3.max(figure.series, s => width_of(s.name)) + 16 + kSample;
-    const beside = names < 0.42 * width; // else the names stand in a legend above
-    box.right = width - (beside ? names : 8);
+    const beside = width - names - box.left > Math.max(200, 0.5 * width); // else the names stand in a legend above
+    box.right = width - (beside ? names : figure.x.format ? 20 : 8);
     if (!beside) box.top += legend_height(figure.series, width);
     y.range([box.bottom, box.top]);
     const xs = figure.x.values;
     const x = d3.scaleLinear().domain([xs[0], xs[xs.length - 1]]).range([box.left + 8, box.right - 4]);
     const svg = svg_in(plot, width, height);
     if (!beside) legend(svg, figure.series, 24, width);
-    axes(svg, figure, x, y, box, figure.x.format ? x.ticks(5) : some(xs, width < 420 ? 6 : 12));
+    axes(svg, figure, x, y, box, figure.x.format ? x.ticks(box.right - box.left < 320 ? 2 : 5) : some(xs, width < 420 ? 6 : 12));
     for (const s of figure.series) {
       if (!s.low) continue;
       const area = d3.area().defined((v, i) => s.low[i] !== null).x((v, i) => x(xs[i]))
@@ -216,7 +220,7 @@
 
   function panels(plot, figure, width) {
     const columns = Math.max(1, Math.min(figure.panels.length, Math.floor((width + 24) / (width < 420 ? 160 : 196))));
-    const left = 48, gap = 16, wide = (width - left - gap * (columns - 1)) / columns, high = 96, step = high + 76;
+    const left = 12 + width_of(tick('score')(1)), gap = 16, wide = (width - left - gap * (columns - 1)) / columns, high = 96, step = high + 76;
     const rows = Math.ceil(figure.panels.length / columns), top = 64, xs = figure.x.values;
     const svg = svg_in(plot, width, top + rows * step - 24);
     legend(svg, figure.panels[0].series, 0, width);

@@ -29,14 +29,18 @@
     const canvas = document.createElement('canvas');
     canvas.width = image.naturalWidth;
     canvas.height = image.naturalHeight;
-    canvas.getContext('2d').drawImage(image, 0, 0);
+    canvas.getContext('2d', {willReadFrequently: true}).drawImage(image, 0, 0);
     return canvas;
   }
+  const complete = image => new Promise((done, failed) => {
+    if (image.complete) { done(image); return; }
+    image.addEventListener('load', () => done(image));
+    image.addEventListener('error', failed);
+  });
   async function loaded(url) {
     const image = new Image();
     image.src = url;
-    await image.decode();
-    return canvas_of(image);
+    return canvas_of(await complete(image));
   }
 
   // ---- The dark: the same sprite sheets in other colours, zero being the page's ----
@@ -48,8 +52,7 @@
     const image = context.getImageData(0, 0, canvas.width, canvas.height), p = image.data;
     for (let at = 0; at < p.length; at += 4) paint(p, at, signed(p[at], p[at + 1], p[at + 2]), colours);
     context.putImageData(image, 0, 0);
-    const blob = await new Promise(done => canvas.toBlob(done));
-    return `${rule.selectorText}{background-image:url(${URL.createObjectURL(blob)})}`;
+    return `${rule.selectorText}{background-image:url(${canvas.toDataURL()})}`;
   }
   async function darken() {
     const colours = palette('dark-');
@@ -142,6 +145,6 @@
   }
 
   const ready = () => root.classList.add('ready');
-  const work = by_id('steps') ? [darken(), by_id('steps').decode().then(scrubber)] : [];
+  const work = by_id('steps') ? [darken(), complete(by_id('steps')).then(scrubber)] : [];
   Promise.all(work).then(ready);
 })();
