@@ -53,10 +53,9 @@ CLI::Option* data_flags(CLI::App& verb, DataFlags& flags) {
   CLI::Option* const data =
       verb.add_option("--data", flags.place, "fashion-mnist, a folder of IDX, .npy or CSV files, or a .csv file")
           ->option_text("NAME|FOLDER|FILE");
-  verb.add_option("--label", flags.label,
-                  "the column of a CSV file that holds the labels; label, class, target or last")
+  verb.add_option("--label", flags.label, "column of labels in a CSV file; else label, class, target, last")
       ->option_text("NAME");
-  verb.add_option("--classes", flags.classes, "a text file of class names, one a line; classes.txt beside the data")
+  verb.add_option("--classes", flags.classes, "file of class names, one a line; else classes.txt of the folder")
       ->option_text("FILE");
   return data;
 }
@@ -78,7 +77,7 @@ void add_data_flags(CLI::App& verb, DataFlags& flags) { data_flags(verb, flags)-
 void add_optional_data_flags(CLI::App& verb, DataFlags& flags) { data_flags(verb, flags); }
 
 void add_scale_flag(CLI::App& verb, DataFlags& flags) {
-  verb.add_option("--scale", flags.scale, "range of each feature of CSV and float .npy: 0..1, -1..1 or none")
+  verb.add_option("--scale", flags.scale, "of each feature of CSV and float .npy: 0..1, -1..1 or none")
       ->option_text("RANGE [0..1 for CSV]");
 }
 

@@ -48,17 +48,6 @@ struct Sets {
   nn::Dataset train, test;
 };
 
-void require_classes(const Flags& flags, const nn::Dataset& train) {
-  const auto [least, most] = std::minmax_element(train.labels.begin(), train.labels.end());
-  if (*least != *most) return;
-  const bool cut = train.count == flags.limit;
-  throw FileError(train.labels_path + ": every label" +
-                  (cut ? format(" of the first %lld, which --limit leaves,", (long long)train.count) : "") +
-                  format(" is %d, a single class, of which nothing can be learned; give labels of two classes or more",
-                         int{*least}) +
-                  (cut ? ", or a higher --limit" : ""));
-}
-
 // What a network is told of the set that it learns from.
 nn::NetworkOptions data_options(const nn::Dataset& train, nn::NetworkOptions options = {}) {
   options.height = train.height;
@@ -69,6 +58,17 @@ nn::NetworkOptions data_options(const nn::Dataset& train, nn::NetworkOptions opt
   options.label_name = train.label_name;
   options.scaling = train.scaling;
   return options;
+}
+
+void require_classes(const Flags& flags, const nn::Dataset& train) {
+  const auto [least, most] = std::minmax_element(train.labels.begin(), train.labels.end());
+  if (*least != *most) return;
+  const bool cut = train.count == flags.limit;
+  throw FileError(train.labels_path + ": every label" +
+                  (cut ? format(" of the first %lld, which --limit leaves,", (long long)train.count) : "") +
+                  format(" is %d, a single class, of which nothing can be learned; give labels of two classes or more",
+                         int{*least}) +
+                  (cut ? ", or a higher --limit" : ""));
 }
 
 // Both sets at once: a test set that cannot be read should be known before the training, not after it.
