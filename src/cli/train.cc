@@ -6,6 +6,7 @@
 #include <memory>
 #include <new>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -46,6 +47,17 @@ struct Sets {
   nn::Dataset train, test;
 };
 
+void require_classes(const Flags& flags, const nn::Dataset& train) {
+  const auto [least, most] = std::minmax_element(train.labels.begin(), train.labels.end());
+  if (*least != *most) return;
+  const bool cut = train.count == flags.limit;
+  throw FileError(train.labels_path + ": every label" +
+                  (cut ? format(" of the first %lld, which --limit leaves,", (long long)train.count) : "") +
+                  format(" is %d, a single class, of which nothing can be learned; give labels of two classes or more",
+                         int{*least}) +
+                  (cut ? ", or a higher --limit" : ""));
+}
+
 // Both sets at once: a test set that cannot be read should be known before the training, not after it.
 Sets load_sets(const Flags& flags) {
   const int64_t most = flags.limit > 0 ? flags.limit : nn::kAllImages;
@@ -58,11 +70,7 @@ Sets load_sets(const Flags& flags) {
                test.images_path.c_str(), (long long)test.height, (long long)test.width, train.images_path.c_str(),
                (long long)train.height, (long long)train.width));
   }
-  if (std::max(train.classes, test.classes) < 2) {
-    throw FileError(train.labels_path +
-                    ": every label is 0, a single class, of which nothing can be learned; give "
-                    "labels of two classes or more");
-  }
+  require_classes(flags, train);
   keep_apart("--out", flags.out, train);
   keep_apart("--out", flags.out, test);
   return sets;
@@ -121,10 +129,12 @@ auto usage_checked(const Make& make) -> decltype(make()) {
   }
 }
 
-// On the test set. Parameters that training left finite may still be too large for an image that it did not see.
-double test_accuracy(const Flags& flags, const nn::Network& network, const Sets& sets, int64_t epoch) {
+// On the test set; empty if a signal came meanwhile. Parameters that training left finite may still be too large for an
+// image that it did not see.
+std::optional<double> test_accuracy(const Flags& flags, const nn::Network& network, const Sets& sets, int64_t epoch,
+                                    const InterruptGuard& interrupt) {
   try {
-    return nn::accuracy(network, sets.test);
+    return nn::accuracy_unless([&] { return interrupt.signal() != 0; }, network, sets.test);
   } catch (const nn::NotFinite& error) {
     throw std::runtime_error(
         format("train: after epoch %lld at learning rate %s: %s", (long long)(epoch + 1),
@@ -154,8 +164,10 @@ Outcome train(const Flags& flags, nn::Trainer& trainer, const nn::Network& netwo
     if (finished || outcome.signal != 0) return outcome;
     if (!test_now) throw std::logic_error("Trainer::run stopped although nobody asked it to");
     if (flags.json) continue;
-    print(format("after epoch %lld: test accuracy %.2f %%\n", (long long)(outcome.last.epoch + 1),
-                 100 * test_accuracy(flags, network, sets, outcome.last.epoch)));
+    const std::optional<double> accuracy = test_accuracy(flags, network, sets, outcome.last.epoch, interrupt);
+    outcome.signal = interrupt.signal();
+    if (!accuracy) return outcome;
+    print(format("after epoch %lld: test accuracy %.2f %%\n", (long long)(outcome.last.epoch + 1), 100 * *accuracy));
   }
 }
 
@@ -197,9 +209,12 @@ Json outcome_json(const Outcome& outcome, const std::string& out) {
 // The end of an interrupted run: what was saved, and the exit code shells expect.
 int interrupted(const Flags& flags, const Outcome& outcome, const Json& document) {
   const nn::Progress& p = outcome.last;
-  std::fprintf(
-      stderr, "idelta: interrupted in epoch %lld of %lld after batch %lld of %lld; the model so far is saved: %s\n",
-      (long long)(p.epoch + 1), (long long)p.epochs, (long long)p.batch, (long long)p.batches, flags.out.c_str());
+  const bool trained = p.epoch + 1 == p.epochs && p.batch == p.batches;
+  const std::string where =
+      trained ? "after the last epoch; the model is saved: "
+              : format("in epoch %lld of %lld after batch %lld of %lld; the model so far is saved: ",
+                       (long long)(p.epoch + 1), (long long)p.epochs, (long long)p.batch, (long long)p.batches);
+  std::fprintf(stderr, "idelta: interrupted %s%s\n", where.c_str(), flags.out.c_str());
   if (flags.json) print_json(document);
   return kSignalled + outcome.signal;
 }
@@ -215,9 +230,8 @@ Flags settled(const Flags& flags) {
 // Of the model file: the header is small beside its tensors.
 int64_t model_bytes(const nn::NetworkOptions& n) { return n.layers * (n.n() * n.n() + n.n()) * int64_t{sizeof(float)}; }
 
-void warn_of(const nn::NetworkOptions& options, const Sets& sets) {
-  for (const std::string& sentence : nn::warnings(options)) warn(sentence);
-  for (const std::string& sentence : nn::warnings(sets.train, options.classes)) warn(sentence);
+void warn_of(const std::vector<std::string>& sentences) {
+  for (const std::string& sentence : sentences) warn(sentence);
 }
 
 std::string summary(const Flags& flags, const Outcome& outcome, const Sets& sets, double accuracy) {
@@ -240,26 +254,29 @@ int run(const Flags& given) {
   require_room("--out", flags.out, model_bytes(options));
   nn::Trainer trainer = usage_checked([&] { return nn::Trainer(network, sets.train, flags.train); });
   if (!flags.json) print("Training\n" + settings_text(flags, network, sets) + "\n");
-  warn_of(options, sets);
+  warn_of(nn::warnings(options));
+  warn_of(nn::warnings(sets.train, options.classes));
 
   Outcome outcome;
-  double accuracy = 0;
+  std::optional<double> accuracy;
   {
     const InterruptGuard interrupt;
     outcome = train(flags, trainer, network, sets, interrupt);
     network.set_compute(IDELTA_FORMAT_F32);  // the test is of what eval and explain will see
     // Before saving: it refuses a network whose numbers overflow.
-    if (outcome.signal == 0) accuracy = test_accuracy(flags, network, sets, outcome.last.epoch);
+    if (outcome.signal == 0) accuracy = test_accuracy(flags, network, sets, outcome.last.epoch, interrupt);
     save_or_rescue(flags.out, [&](const std::string& path) { nn::save_model(path, network); });
+    outcome.signal = interrupt.signal();  // also of the evaluation and of the save
   }
+  if (outcome.signal == 0) warn_of(nn::warnings(flags.train, options, outcome.last.loss));
   Json document = {{"verb", "train"}, {"settings", settings_json(flags, options, sets, context)}};
   document["result"] = outcome_json(outcome, flags.out);
   if (outcome.signal != 0) return interrupted(flags, outcome, document);
-  document["result"]["test_accuracy"] = accuracy;
+  document["result"]["test_accuracy"] = *accuracy;
   if (flags.json) {
     print_json(document);
   } else {
-    print(summary(flags, outcome, sets, accuracy));
+    print(summary(flags, outcome, sets, *accuracy));
   }
   return kExitOk;
 }

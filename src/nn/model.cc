@@ -57,6 +57,13 @@ class Metadata {
     if (get(key) != wanted) fail(path_, ": its metadata says ", key, " '", get(key), "'; only '", wanted, "' is read");
   }
 
+  void expect_version(const char* wanted) const {
+    if (get("version") == wanted) return;
+    if (number<int64_t>("version") <= std::atoll(kVersionWithForms)) expect("version", wanted);
+    fail(path_, ": was written by a newer idelta, as version ", get("version"), ", and this one reads up to ",
+         kVersionWithForms, "; update idelta, or save the model with this one");
+  }
+
   bool has(const char* key) const { return values_.count(key) != 0; }
 
   template <class Number>
@@ -78,7 +85,7 @@ class Metadata {
 NetworkOptions read_options(const SafetensorsFile& file) {
   const Metadata metadata(file);
   metadata.expect("format", kFormat);
-  metadata.expect("version", metadata.has("forms") ? kVersionWithForms : kVersion);
+  metadata.expect_version(metadata.has("forms") ? kVersionWithForms : kVersion);
   NetworkOptions options;
   options.layers = metadata.number<int64_t>("layers");
   options.height = metadata.number<int64_t>("height");

@@ -10,6 +10,7 @@
 #include <random>
 
 #include "check_data.h"
+#include "divergence.h"
 #include "error.h"
 #include "finite.h"
 #include "idelta/nn.hpp"
@@ -83,16 +84,6 @@ float effective_learning_rate(const TrainOptions& options, int64_t layers, int64
   return epoch >= options.epochs - options.decay_epochs ? rate * kDecayFactor : rate;
 }
 
-// What to change after a divergence, of what these options set.
-std::string mend(const TrainOptions& options, const NetworkOptions& network) {
-  if (std::string fault = options_at_fault(network); !fault.empty()) return fault;
-  std::string text = "training diverged; give a lower rate (0.03 / layers is the default)";
-  if (options.momentum > 0.9f) text += sentence(", or a lower momentum than ", options.momentum);
-  if (options.weight_decay > 0.0f) text += sentence(", or a lower weight decay than ", options.weight_decay);
-  const std::string milder = milder_options(network);
-  return milder.empty() ? text : text + ", or " + milder;
-}
-
 // All memory of a run, allocated once.
 struct Trainer::State {
   struct Slots {  // of one layer's optimiser
@@ -146,6 +137,7 @@ Trainer::State::State(Network& net, const Dataset& set, const TrainOptions& opts
       options(opts),
       random(opts.seed) {
   check(options);
+  check_decay(options, network.layers());
   check_data("train", set, network.options());
   batch = std::min(options.batch, data.count);
   batches = (data.count + batch - 1) / batch;
@@ -342,7 +334,9 @@ bool Trainer::run(const Observer& observer) {
   s.images_done = 0;
   bool go_on = true;
   while (go_on && s.epoch < s.options.epochs) go_on = s.run_epoch(observer);
-  return s.epoch == s.options.epochs;
+  if (s.epoch < s.options.epochs) return false;
+  check_learned(s.options, s.network.options(), s.epoch_loss / static_cast<double>(s.data.count));
+  return true;
 }
 
 double Trainer::step(std::span<const float> images, std::span<const uint8_t> labels, float learning_rate) {

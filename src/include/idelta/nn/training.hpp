@@ -6,6 +6,8 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "idelta/nn/data.hpp"
 #include "idelta/nn/network.hpp"
@@ -27,6 +29,9 @@ struct TrainOptions {
 
 float effective_learning_rate(const TrainOptions& options, int64_t layers, int64_t epoch);
 
+// Sentences about a run that has ended with this mean loss of its last epoch: one above ln C, the loss of a guess.
+std::vector<std::string> warnings(const TrainOptions& options, const NetworkOptions& network, double loss);
+
 struct Progress {
   int64_t epoch = 0, epochs = 0;   // epoch counts from 0
   int64_t batch = 0, batches = 0;  // of this epoch, done
@@ -37,7 +42,8 @@ struct Progress {
 // One training run, which leaves the network computing in options.compute; state survives between calls of run(), so
 // that a caller may stop, look and go on. A loss that is not finite throws, before the parameters change. Parameters,
 // optimiser state and the outputs for the last batch are checked to be finite after every epoch and when run() stops;
-// what is not throws, with the epoch, the rate and what to change.
+// what is not throws, with the epoch, the rate and what to change. So does a run that ends with a mean loss of its last
+// epoch above 10 ln C: ln C is the loss of a guess.
 //
 // It shares the network's parameters, and trains them wherever the Network is moved. Of the data it keeps the addresses
 // of images and labels: the set may be moved, but must outlive it and keep its size.
