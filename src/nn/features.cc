@@ -187,7 +187,7 @@ std::vector<FeatureReport> feature_reports(const Network& network, const Dataset
   each_layer("feature_reports", network, data, batch, false, [&](const Chunk& chunk, const LayerChunk& layer) {
     FeatureReport& report = reports[layer.layer];
     for (int64_t i = 0; i < chunk.rows; ++i) {
-      report.nearest_centre_accuracy += centres[layer.layer].nearest(layer.h + i * n) == chunk.labels[i];
+      report.nearest_centre_accuracy += centres[layer.layer].nearest(layer.above + i * n) == chunk.labels[i];
     }
   });
   for (FeatureReport& report : reports) report.nearest_centre_accuracy /= static_cast<double>(data.count);
