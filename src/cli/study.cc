@@ -1,14 +1,12 @@
 // idelta study: several networks a depth, each in a file of its own, and what they have in common. What is done stays
 // done: the same command goes on after a break.
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +16,7 @@
 #include "names.h"
 #include "output.h"
 #include "progress.h"
+#include "study_plan.h"
 #include "table.h"
 #include "training.h"
 #include "verbs.h"
@@ -29,195 +28,14 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 using nn::StudyLabels;
 
-struct Flags {
-  MachineFlags machine;
-  TrainingFlags training;
-  std::string folder, layers = "10,30,100", seeds = "3", epochs, rates, decay_epochs, compute;
-  std::string controls = "label-randomisation";
-  bool json = false, quiet = false;
-};
-
 constexpr double kCheckpointSeconds = 60;
-constexpr char kLabelRandomisation[] = "label-randomisation", kNoControls[] = "none";
 
-// A network of the plan, and its files.
-struct Work {
-  nn::StudyNetwork network;
-  std::string name, model, checkpoint;
-  bool is_done = false;
-};
-
-struct Study {
-  nn::Study results;  // of what is done
-  std::vector<Work> plan;
-  Sets sets;
-  double units_left = 0;  // of training: images x epochs x layers
-};
-
-// ---- The plan ------------------------------------------------------------------------------------------------------
-
-// "5,3,2"; of as many entries as there are depths, or of one, which is then that of each. Empty stays empty.
-std::vector<std::string> parse_list(const char* option, const std::string& list, size_t depths) {
-  std::vector<std::string> entries;
-  for (size_t begin = 0; !list.empty() && begin <= list.size();) {
-    const size_t end = std::min(list.find(',', begin), list.size());
-    entries.push_back(list.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  if (entries.size() == 1) entries.resize(depths, entries.front());
-  if (!entries.empty() && entries.size() != depths) {
-    throw UsageError(format("%s: '%s' has %zu entries for %zu depths; give one for all, or one for each", option,
-                            list.c_str(), entries.size(), depths));
-  }
-  return entries;
-}
-
-template <class Number>
-Number parse_number(const char* option, const std::string& text, Number least) {
-  Number number{};
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc() && stop == text.data() + text.size() && number >= least &&
-      number <= std::numeric_limits<Number>::max()) {
-    return number;
-  }
-  throw UsageError(std::string(option) + ": '" + text + "' is not a number of at least " +
-                   short_number(static_cast<float>(least)) + "; separate several by commas");
-}
-
-std::vector<int64_t> parse_depths(const std::string& list) {
-  const auto entries = static_cast<size_t>(std::count(list.begin(), list.end(), ',') + 1);
-  std::vector<int64_t> depths;
-  for (const std::string& entry : parse_list("--layers", list, entries)) {
-    depths.push_back(parse_number<int64_t>("--layers", entry, 1));
-    if (std::count(depths.begin(), depths.end(), depths.back()) > 1) {
-      throw UsageError("--layers: " + entry + " stands there twice; name each depth once");
-    }
-  }
-  return depths;
-}
-
-Work work_of(const Flags& flags, int64_t layers, StudyLabels labels, const nn::TrainOptions& train) {
-  Work work;
-  work.name = format("layers%lld_%sseed%llu", (long long)layers, labels == StudyLabels::kShuffled ? "shuffled_" : "",
-                     (unsigned long long)train.seed);
-  work.model = (fs::path(flags.folder) / (work.name + ".safetensors")).string();
-  work.checkpoint = (fs::path(flags.folder) / (work.name + ".checkpoint")).string();
-  work.network.file = work.name + ".safetensors";
-  work.network.layers = layers;
-  work.network.labels = labels;
-  work.network.train = train;
-  return work;
-}
-
-// Depth by depth: every seed, then the control.
-std::vector<Work> make_plan(const Flags& flags) {
-  if (flags.controls != kLabelRandomisation && flags.controls != kNoControls) {
-    throw UsageError("--controls: unknown name '" + flags.controls + "'; use label-randomisation or none");
-  }
-  const std::vector<int64_t> depths = parse_depths(flags.layers);
-  const auto listed = [&](const char* option, const std::string& list) {
-    return parse_list(option, list, depths.size());
-  };
-  const auto seeds = listed("--seeds", flags.seeds), epochs = listed("--epochs", flags.epochs),
-             rates = listed("--lr", flags.rates), decay_epochs = listed("--decay-epochs", flags.decay_epochs),
-             compute = listed("--compute", flags.compute);
-  std::vector<Work> plan;
-  for (size_t d = 0; d < depths.size(); ++d) {
-    nn::TrainOptions train = flags.training.train;
-    const nn::TrainOptions usual = nn::study_defaults(depths[d]);
-    train.epochs = epochs.empty() ? usual.epochs : parse_number<int64_t>("--epochs", epochs[d], 1);
-    train.decay_epochs = decay_epochs.empty() ? std::min(usual.decay_epochs, train.epochs - 1)
-                                              : parse_number<int64_t>("--decay-epochs", decay_epochs[d], 0);
-    train.learning_rate = rates.empty() ? usual.learning_rate : parse_number<float>("--lr", rates[d], 0);
-    train.compute = compute.empty() ? usual.compute : parse_format(compute[d]);
-    const auto count = parse_number<uint64_t>("--seeds", seeds[d], 1);
-    for (uint64_t seed = 1; seed <= count; ++seed) {
-      train.seed = seed;
-      plan.push_back(work_of(flags, depths[d], StudyLabels::kTrue, train));
-    }
-    if (flags.controls == kNoControls) continue;
-    train.seed = train.shuffled_labels = 1;
-    plan.push_back(work_of(flags, depths[d], StudyLabels::kShuffled, train));
-  }
-  return plan;
-}
-
-nn::NetworkOptions options_of(const Study& study, const Work& work) {
-  nn::NetworkOptions options = study.results.network;
-  options.layers = work.network.layers;
-  return options;
-}
-
-// ---- What is there already -----------------------------------------------------------------------------------------
-
-void refuse_other(const Work& work, const std::string& path, const std::string& difference) {
-  if (difference.empty()) return;
-  throw UsageError(path + " is of other settings than " + work.name + " of this study: " + difference +
-                   "; name another folder, or take the file away");
-}
-
-// A network that was finished before, if it is the one of the plan; what was measured of it then, if it is still that.
-void take_finished(const Context& context, const std::optional<nn::Study>& before, Study& study, Work& work) {
-  const nn::Network network = load_network(context, work.model);
-  refuse_other(work, work.model,
-               nn::difference(nn::settings(network.options()), nn::settings(options_of(study, work))));
-  nn::Settings wanted = nn::finished_settings(work.network.train, study.sets.train);
-  wanted.erase("data");  // the same images may have moved
-  refuse_other(work, work.model, nn::difference(network.trained_with().settings, wanted));
-  work.is_done = true;
-  work.network.parameters_hash = nn::parameters_hash(network);
-  for (size_t i = 0; before && i < before->networks.size(); ++i) {
-    const nn::StudyNetwork& known = before->networks[i];
-    if (known.file == work.network.file && known.parameters_hash == work.network.parameters_hash) work.network = known;
-  }
-  if (work.network.reports.empty()) {
-    work.network.reports = judged(work.model, [&] { return nn::evaluate(network, study.sets.test); }).layers;
-  }
-}
-
-void look_at_checkpoint(const Study& study, const Work& work) {
-  const nn::CheckpointInfo info = read_file([&] { return nn::read_checkpoint(work.checkpoint); });
-  refuse_other(work, work.checkpoint,
-               nn::difference(nn::settings(info.network), nn::settings(options_of(study, work))));
-  refuse_other(work, work.checkpoint, nn::difference(nn::settings(info.train), nn::settings(work.network.train)));
-}
-
-double units(const Study& study, const Work& work) {
-  return double(study.sets.train.count) * double(work.network.train.epochs) * double(work.network.layers);
-}
-
-// Everything that can be wrong with options, data and files is found here.
-void prepare(const Flags& flags, const Context& context, Study& study) {
-  const std::string results = (fs::path(flags.folder) / "study.json").string();
-  const std::string table = (fs::path(flags.folder) / "study.csv").string();
-  for (const std::string& path : {results, table}) prepare_file("FOLDER", path, "study.json");
-  std::optional<nn::Study> before;
-  if (fs::exists(results)) before = read_file([&] { return nn::read_study(results); });
-  int64_t bytes = 0;
-  for (Work& work : study.plan) {
-    if (fs::exists(work.model)) {
-      take_finished(context, before, study, work);
-      continue;
-    }
-    if (fs::exists(work.checkpoint)) look_at_checkpoint(study, work);
-    nn::NetworkOptions options = options_of(study, work);
-    bytes = bytes + model_bytes(options);
-    study.units_left += units(study, work);
-    options.layers = 1;  // what is refused is so at any depth
-    nn::Network network = usage_checked([&] { return nn::Network(context, options); });
-    usage_checked([&] { return nn::Trainer(network, study.sets.train, work.network.train); });
-  }
-  if (bytes > 0) require_room("FOLDER", results, bytes);
-}
-
-// ---- The work ------------------------------------------------------------------------------------------------------
-
-void write_results(const Flags& flags, Study& study) {
+void write_results(const StudyFlags& flags, Study& study) {
   study.results.networks.clear();
   for (const Work& work : study.plan) {
     if (work.is_done) study.results.networks.push_back(work.network);
   }
-  save_or_rescue((fs::path(flags.folder) / "study.json").string(), [&](const std::string& path) {
+  save_or_rescue(results_path(flags), [&](const std::string& path) {
     nn::write_study(fs::path(path).parent_path().string(), study.results);
   });
 }
@@ -243,10 +61,10 @@ class Pace {
 };
 
 // One network: true if it is finished and saved, false if a signal came first and its checkpoint is saved.
-bool train(const Flags& flags, const Context& context, const InterruptGuard& interrupt, Study& study, Work& work,
+bool train(const StudyFlags& flags, const Context& context, const InterruptGuard& interrupt, Study& study, Work& work,
            Pace& pace) {
   nn::Network network(context, options_of(study, work));
-  const bool resumes = fs::exists(work.checkpoint);
+  const bool resumes = is_there(work.checkpoint);
   nn::Trainer trainer = resumes
                             ? read_file([&] { return nn::Trainer::resume(network, study.sets.train, work.checkpoint); })
                             : nn::Trainer(network, study.sets.train, work.network.train);
@@ -273,7 +91,8 @@ bool train(const Flags& flags, const Context& context, const InterruptGuard& int
   work.network.parameters_hash = nn::parameters_hash(network);
   save_or_rescue(work.model, [&](const std::string& path) { nn::save_model(path, network); });
   work.is_done = true;
-  fs::remove(work.checkpoint);
+  std::error_code ignored;  // a checkpoint that stays is not looked at again
+  fs::remove(work.checkpoint, ignored);
   return true;
 }
 
@@ -312,7 +131,7 @@ std::string summary(const Study& study) {
          "  less a point. ‖D‖₂ is the largest of all networks and layers but the last.\n\n";
 }
 
-Json as_json(const Flags& flags, const Study& study, bool interrupted) {
+Json as_json(const StudyFlags& flags, const Study& study, bool interrupted) {
   Json bands = Json::array();
   for (const int64_t layers : nn::depths(study.results)) {
     for (const StudyLabels labels : {StudyLabels::kTrue, StudyLabels::kShuffled}) {
@@ -337,7 +156,7 @@ Json as_json(const Flags& flags, const Study& study, bool interrupted) {
           {"bands", std::move(bands)}};
 }
 
-std::string heading(const Flags& flags, const Context& context, const Study& study) {
+std::string heading(const StudyFlags& flags, const Context& context, const Study& study) {
   const auto done = std::count_if(study.plan.begin(), study.plan.end(), [](const Work& work) { return work.is_done; });
   Listing listing;
   listing.add("data", describe(study.sets.train, nn::Split::kTrain));
@@ -362,8 +181,8 @@ std::string command_of(char** argv) {
   return text;
 }
 
-int run(const Flags& given, char** argv) {
-  Flags flags = given;
+int run(const StudyFlags& given, char** argv) {
+  StudyFlags flags = given;
   settle(flags.training);
   Study study;
   study.plan = make_plan(flags);
@@ -405,7 +224,7 @@ int run(const Flags& given, char** argv) {
   return kSignalled + signal;
 }
 
-void add_depth_flags(CLI::App& verb, Flags& flags) {
+void add_depth_flags(CLI::App& verb, StudyFlags& flags) {
   verb.add_option("--layers", flags.layers, "depths, separated by commas")->option_text("N,.. [10,30,100]");
   verb.add_option("--seeds", flags.seeds, "networks of each depth: seeds 1, 2, ..")->option_text("N,.. [3]");
   verb.add_option("--epochs", flags.epochs, "passes over the training set")->option_text("N,..");
@@ -421,7 +240,7 @@ void add_depth_flags(CLI::App& verb, Flags& flags) {
 }  // namespace
 
 Verb add_study(CLI::App& app, char** argv) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<StudyFlags>();
   CLI::App* verb = app.add_subcommand("study", "several networks a depth: what holds for every seed");
   verb->add_option("folder,--folder", flags->folder, "where models and study.json go; what is done there is kept")
       ->option_text("FOLDER")

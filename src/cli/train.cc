@@ -43,6 +43,8 @@ struct Outcome {
   double seconds = 0;
   int64_t images = 0;
   int signal = 0;  // that stopped it; 0: ran to its end
+
+  double images_per_second() const { return seconds > 0 ? double(images) / seconds : 0; }
 };
 
 // What was asked for, and what does the work if that is something else here.
@@ -98,6 +100,7 @@ Outcome train(const Flags& flags, nn::Trainer& trainer, const nn::Network& netwo
   TrainingProgress progress(flags.quiet);
   Checkpoints checkpoints(flags.checkpoint, flags.checkpoint_every);
   Outcome outcome;
+  outcome.last = trainer.progress();
   bool test_now = false;
   const auto observe = [&](const nn::Progress& p) {
     outcome.last = p;
@@ -157,7 +160,7 @@ Json outcome_json(const Outcome& outcome, const std::string& out) {
           {"train_loss", outcome.last.loss},
           {"train_accuracy", outcome.last.accuracy},
           {"train_seconds", outcome.seconds},
-          {"images_per_second", double(outcome.images) / outcome.seconds}};
+          {"images_per_second", outcome.images_per_second()}};
 }
 
 // The end of an interrupted run: what was saved, and the exit code shells expect.
@@ -235,7 +238,7 @@ std::string summary(const Flags& flags, const Outcome& outcome, const Sets& sets
   Listing listing;
   listing.add("trained",
               format("%s images in %s, %s images/s", grouped(outcome.images).c_str(), duration(outcome.seconds).c_str(),
-                     grouped(std::llround(double(outcome.images) / outcome.seconds)).c_str()));
+                     grouped(std::llround(outcome.images_per_second())).c_str()));
   listing.add("test accuracy", format("%.2f %% of %s images", 100 * accuracy, grouped(sets.test.count).c_str()));
   listing.add("model", flags.out);
   return "\n" + listing.text() + "\n";

@@ -72,7 +72,7 @@ CheckpointInfo read_checkpoint(const std::string& path) {
   const SafetensorsFile file(path);
   const Metadata metadata = checkpoint_metadata(file);
   CheckpointInfo info = {read_network_options(metadata), read_train_options(metadata)};
-  info.data = metadata.get("training.data");
+  info.settings = read_trained_with(metadata).settings;
   metadata.read("training.images", info.images);
   metadata.read("epoch", info.epoch);
   metadata.read("image", info.image);

@@ -109,17 +109,21 @@ TrainedWith Trainer::State::trained_with() const {
   return how;
 }
 
-Progress Trainer::State::progress(int64_t done, double loss, double correct) const {
+Progress Trainer::State::progress() const {
+  const bool between_epochs = next_image == 0 && epoch > 0;
+  const int64_t done = between_epochs ? data.count : next_image;
   Progress p;
-  p.epoch = epoch;
+  p.epoch = between_epochs ? epoch - 1 : epoch;
   p.epochs = options.epochs;
   p.batch = (done + batch - 1) / batch;
   p.batches = batches;
-  p.loss = loss / static_cast<double>(done);
-  p.accuracy = correct / static_cast<double>(done);
+  if (done > 0) {
+    p.loss = epoch_loss / static_cast<double>(done);
+    p.accuracy = epoch_correct / static_cast<double>(done);
+  }
   p.seconds = run_seconds;
   if (p.seconds > 0) p.images_per_second = static_cast<double>(images_done) / p.seconds;
-  const int64_t left = (options.epochs - epoch) * data.count - done;
+  const int64_t left = (options.epochs - p.epoch) * data.count - done;
   if (p.images_per_second > 0) p.seconds_left = static_cast<double>(left) / p.images_per_second;
   return p;
 }
@@ -142,7 +146,7 @@ bool Trainer::State::run_epoch(const Observer& observer) {
     next_image += rows;
     images_done += rows;
     run_seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    go_on = !observer || observer(progress(next_image, epoch_loss, epoch_correct));
+    go_on = !observer || observer(progress());
   }
   check_finite(rows, rate);
   if (next_image == data.count) {
@@ -161,6 +165,7 @@ Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 Trainer::~Trainer() = default;
 
 const TrainOptions& Trainer::options() const { return state_->options; }
+Progress Trainer::progress() const { return state_->progress(); }
 double Trainer::seconds() const { return state_->earlier_seconds + state_->run_seconds; }
 
 bool Trainer::run(const Observer& observer) {

@@ -53,7 +53,7 @@ struct Trainer::State {
   [[noreturn]] void fail_diverged(const std::string& what, float learning_rate) const;
   bool run_epoch(const Observer& observer);
   TrainedWith trained_with() const;
-  Progress progress(int64_t done, double loss, double correct) const;
+  Progress progress() const;
 
   // What the caller's Network holds, and where the caller's data is: either may be moved meanwhile.
   Network network;

@@ -76,7 +76,8 @@ class Trainer {
   void save(const std::string& checkpoint) const;
 
   const TrainOptions& options() const;
-  double seconds() const;  // in run(), that of the checkpoint it began from included
+  Progress progress() const;  // of the epoch that was begun last
+  double seconds() const;     // in run(), that of the checkpoint it began from included
 
   // Called after every batch; returning false stops after that batch with the network whole.
   using Observer = std::function<bool(const Progress&)>;
@@ -97,7 +98,7 @@ class Trainer {
 struct CheckpointInfo {
   NetworkOptions network;
   TrainOptions train;
-  std::string data;  // name of the set
+  Settings settings;  // as in TrainedWith: those of `train`, and data, images, data_hash and steps so far
   int64_t images = 0;
   int64_t epoch = 0, image = 0;  // where the run goes on; epoch counts from 0
 };
