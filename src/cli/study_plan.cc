@@ -87,9 +87,9 @@ void take_finished(const Context& context, const std::optional<nn::Study>& befor
   const nn::Network network = load_network(context, work.model);
   refuse_other(work, work.model,
                nn::difference(nn::settings(network.options()), nn::settings(options_of(study, work))));
-  nn::Settings wanted = nn::finished_settings(work.network.train, study.sets.train);
-  wanted.erase("data");  // the same images may have moved
-  refuse_other(work, work.model, nn::difference(network.trained_with().settings, wanted));
+  refuse_other(
+      work, work.model,
+      nn::difference(network.trained_with().settings, nn::finished_settings(work.network.train, study.sets.train)));
   work.is_done = true;
   work.network.parameters_hash = nn::parameters_hash(network);
   for (size_t i = 0; before && i < before->networks.size(); ++i) {
@@ -106,7 +106,6 @@ void look_at_checkpoint(const Study& study, const Work& work) {
   refuse_other(work, work.checkpoint,
                nn::difference(nn::settings(info.network), nn::settings(options_of(study, work))));
   nn::Settings wanted = nn::finished_settings(work.network.train, study.sets.train);
-  wanted.erase("data");
   wanted.erase("steps");
   refuse_other(work, work.checkpoint, nn::difference(info.settings, wanted));
 }

@@ -3,6 +3,7 @@
 //   epoch, image                    where the run goes on; image counts those of the epoch that are done
 //   epoch_loss, epoch_correct       sums over them
 //   seconds                         of training
+//   data                            the name of the set
 //   hash.<tensor>, hash             of each tensor, and of all the rest of the metadata
 // Tensors, F32: layers.<l>.delta [n, n] and layers.<l>.bias [n] as in model files, and for every array that the
 // optimiser keeps layers.<l>.delta_state<i> [n, n] and layers.<l>.bias_state<i> [n].
@@ -91,6 +92,7 @@ void Trainer::save(const std::string& checkpoint) const {
   metadata["image"] = text_of(epoch_is_done ? 0 : s.next_image);
   metadata["epoch_loss"] = text_of(s.epoch_loss);
   metadata["epoch_correct"] = text_of(s.epoch_correct);
+  metadata["data"] = s.data.name;
   metadata["seconds"] = text_of(seconds());
 
   std::vector<std::vector<float>> matrices;  // in rows, until they are written
@@ -122,10 +124,11 @@ Trainer Trainer::resume(Network& network, const Dataset& data, const std::string
   const NetworkOptions was = read_network_options(metadata);
   const TrainOptions options = read_train_options(metadata);
   refuse(checkpoint, "a network", difference(settings(was), settings(network.options())), "resume with that one");
-  Settings same_data = data_settings(data);
-  same_data.erase("data");  // the same images may have moved
-  refuse(checkpoint, "data (" + metadata.get("training.data") + ")",
-         difference(read_trained_with(metadata).settings, same_data), "resume with that set");
+  const Settings begun = read_trained_with(metadata).settings, here = data_settings(data);
+  for (const char* what : {"images", "data_hash"}) {
+    refuse(checkpoint, "data (" + metadata.get("data") + ")", difference(begun, {{what, here.at(what)}}),
+           "resume with those images and labels");
+  }
   const int arrays = idelta_optimizer_state_arrays(options.optimizer);
   check_tensors(file, was, arrays);
 

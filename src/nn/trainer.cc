@@ -47,7 +47,7 @@ Settings data_settings(const Dataset& data) {
   Hash hash;
   hash.add(data.images);
   hash.add(std::string_view(reinterpret_cast<const char*>(data.labels.data()), data.labels.size()));
-  return {{"data", data.name}, {"images", text_of(data.count)}, {"data_hash", hex(hash.value())}};
+  return {{"images", text_of(data.count)}, {"data_hash", hex(hash.value())}};
 }
 
 Trainer::State::State(Network& net, const Dataset& set, const TrainOptions& opts)

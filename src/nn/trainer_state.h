@@ -31,7 +31,8 @@ struct Images {
   int64_t count, pixels;
 };
 
-// data, images and data_hash, of images and labels, as they stand in TrainedWith::settings.
+// images and data_hash, of images and labels, as they stand in TrainedWith::settings. The name of a set is none of
+// them: the same images may be elsewhere tomorrow, and give the same model.
 Settings data_settings(const Dataset& data);
 
 // All memory of a run, allocated once.

@@ -125,10 +125,10 @@ echo '{' >broken/study.json
 expect 3 study broken "${study[@]}"
 one_error broken/study.json
 
-for option in --layers=2,2 --layers=0 --layers=2, --seeds=0 --seeds=1,2,3 --seeds=1001 --epochs=0 --epochs=1.5 --lr=-1 \
-  --lr=nan --decay-epochs=-1 --compute=f31 --controls=some; do
-  expect 2 study refused --data data "$option"
-  one_error "${option%%=*}" "${option##*,}"
+for option in --layers:2,2 --layers:0 --layers:2, --seeds:0 --seeds:1,2 --seeds:1001 --epochs:0 --epochs:1.5 --lr:-1 \
+  --lr:nan --decay-epochs:-1 --compute:f31 --controls:some; do
+  expect 2 study refused --data data "${option%%:*}=${option#*:}"
+  one_error "${option%%:*}" "${option##*[:,]}"
   [[ ! -e refused ]] || fail "$last: made its folder"
 done
 expect 2 study data/train-images-idx3-ubyte.gz "${study[@]}"

@@ -48,7 +48,7 @@ Settings settings(const NetworkOptions& options);
 struct TrainedWith {
   std::string compute;       // the idelta_format that multiplied: "f32", "bf16", ...
   std::string bf16_product;  // in bf16: "widened" or "rounded", see idelta_bf16_product
-  // Every one of TrainOptions; data, images and data_hash of the training set; steps that were taken.
+  // Every one of TrainOptions; images and data_hash of the training set, whatever its name; steps that were taken.
   Settings settings = {};
 };
 

@@ -98,7 +98,7 @@ class Trainer {
 struct CheckpointInfo {
   NetworkOptions network;
   TrainOptions train;
-  Settings settings;  // as in TrainedWith: those of `train`, and data, images, data_hash and steps so far
+  Settings settings;  // as in TrainedWith: those of `train`, and images, data_hash and steps so far
   int64_t images = 0;
   int64_t epoch = 0, image = 0;  // where the run goes on; epoch counts from 0
 };
