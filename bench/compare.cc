@@ -2,6 +2,7 @@
 #include "bench/compare.h"
 
 #include <algorithm>
+#include <chrono>
 #include <stdexcept>
 
 #include "bench/point.h"
@@ -35,6 +36,31 @@ CompareRow row_of(const PointResult& point) {
           .peak_percent = 100.0 * quartiles(ours.peak_fraction).median};
 }
 
+using Clock = std::chrono::steady_clock;
+
+// Cuts what is left of the time into equal parts for the points that are left. A point takes longer than its rounds:
+// it is prepared, warmed up and checked. How much longer is known from those before.
+class Budget {
+ public:
+  explicit Budget(double seconds) : seconds_(seconds), began_(Clock::now()) {}
+
+  // Of one participant of the next point, where `points` are left.
+  double participant_seconds(size_t points) {
+    // The two libraries and the FMA loop (and, with few rows, a fourth).
+    constexpr double kParticipants = 3;
+    const double passed = std::chrono::duration<double>(Clock::now() - began_).count();
+    const double longer = planned_ > 0 ? std::max(1.0, passed / planned_) : 1.0;
+    const double planned = std::max(0.0, seconds_ - passed) / double(points) / longer;
+    planned_ += planned;
+    return planned / kParticipants;
+  }
+
+ private:
+  const double seconds_;
+  const Clock::time_point began_;
+  double planned_ = 0.0;  // for the points so far
+};
+
 }  // namespace
 
 std::vector<CompareRow> compare(const CompareOptions& options) {
@@ -51,12 +77,12 @@ std::vector<CompareRow> compare(const CompareOptions& options) {
     }
   }
   PointOptions point_options;
-  // Three participants share the time: the two libraries and the FMA loop (and, with few rows, a fourth).
-  point_options.timing.participant_seconds = options.budget_seconds / double(std::max<size_t>(1, problems.size())) / 3;
-  point_options.timing.sample_seconds = std::clamp(point_options.timing.participant_seconds / 9, 1e-3, 20e-3);
+  Budget budget(options.budget_seconds);
   const std::vector<ImplementationEntry> both = {idelta_entry(), openblas_entry()};
   std::vector<CompareRow> rows;
   for (const Problem& problem : problems) {
+    point_options.timing.participant_seconds = budget.participant_seconds(problems.size() - rows.size());
+    point_options.timing.sample_seconds = std::clamp(point_options.timing.participant_seconds / 9, 1e-3, 20e-3);
     rows.push_back(row_of(measure_point(problem, random_inputs(problem), both, point_options)));
     if (options.progress) options.progress(rows.size(), problems.size());
   }
@@ -81,7 +107,16 @@ std::string to_table(const std::vector<CompareRow>& rows) {
     append(text, "geometric mean of the ratios %.2f, least %.2f (%s, n %d, m %d, threads %d)\n",
            geometric_mean(all_ratios), least->ratio, least->pass.c_str(), int(least->n), int(least->m), least->threads);
   }
-  return text;
+  return text + impossible_peaks(rows);
+}
+
+std::string impossible_peaks(const std::vector<CompareRow>& rows) {
+  const bool possible =
+      std::all_of(rows.begin(), rows.end(), [](const CompareRow& r) { return r.peak_percent <= 100; });
+  if (possible) return "";
+  return "A peak above 100 % cannot be: the machine was busy with something else while the peak was measured; run "
+         "again "
+         "on an\nidle one.\n";
 }
 
 }  // namespace idelta::bench

@@ -38,7 +38,8 @@ struct CompareRow {
 struct CompareOptions {
   std::vector<ComparePoint> points;
   std::vector<std::string> passes = {"forward", "backward_data", "backward_weights", "update"};
-  double budget_seconds = 10.0;  // for measuring all points; a point takes at least 5 rounds whatever it says
+  // For all points, preparing and checking them included; but a point takes at least 5 rounds whatever it says.
+  double budget_seconds = 30.0;
   idelta_isa isa = IDELTA_ISA_AUTO;
   // Called after each row, if set: rows done, rows in all.
   std::function<void(size_t done, size_t total)> progress;
@@ -49,8 +50,12 @@ struct CompareOptions {
 // threads as it found them.
 std::vector<CompareRow> compare(const CompareOptions& options);
 
-// Aligned columns with a heading, ending in the geometric mean, the least ratio and where it is.
+// Aligned columns with a heading, ending in the geometric mean, the least ratio and where it is, and
+// impossible_peaks().
 std::string to_table(const std::vector<CompareRow>& rows);
+
+// Empty, or a line that says why some of these speeds exceed the peak, and what to do.
+std::string impossible_peaks(const std::vector<CompareRow>& rows);
 
 // Makes sure that OpenBLAS uses kernels this CPU deserves and that idle OpenMP threads go to sleep within about a
 // millisecond (GOMP_SPINCOUNT, KMP_BLOCKTIME, OPENBLAS_THREAD_TIMEOUT), so that they do not run on into the next

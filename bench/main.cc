@@ -146,7 +146,7 @@ int measure(const Settings& settings, char* program) {
   const std::string report = report_of(settings, layers, networks);
   std::printf("\n%s", report.c_str());
   if (!settings.out.empty()) {
-    write_rows(settings.out_path("points", ".csv"), verdict_rows(layers.points(), settings.cold));
+    write_result(settings.out_path("points", ".csv"), to_csv(verdict_rows(layers.points(), settings.cold)));
     write_result(settings.out_path("table", ".txt"), report);
   }
   if (!settings.json.empty()) write_result(settings.json, json);

@@ -46,6 +46,7 @@ struct Stage {
 class Pass {
  public:
   // The pass of this name. Throws std::invalid_argument, with the names that there are, if there is none.
+  // NOLINTNEXTLINE(google-explicit-constructor): problems and tables name their pass
   Pass(const char* name);
   explicit Pass(const std::string& name) : Pass(name.c_str()) {}
 

@@ -140,6 +140,19 @@ void append_disturbance(std::string& text, const std::vector<PointResult>& point
          100.0 * disturbed);
 }
 
+// The FMA loop bounds what fp32 can do; tiles and bf16 may exceed it.
+void append_impossible_peaks(std::string& text, const std::vector<PointResult>& points) {
+  const auto exceeds = [](const ImplementationResult& result) {
+    return result.format == "f32" && result.failure.empty() && !result.peak_fraction.empty() &&
+           quartiles(result.peak_fraction).median > 1.0;
+  };
+  for (const PointResult& point : points) {
+    if (std::none_of(point.implementations.begin(), point.implementations.end(), exceeds)) continue;
+    text += "\nA peak above 100 % in f32 cannot be: the machine was busy while the peak was measured; run again.\n";
+    return;
+  }
+}
+
 constexpr const char* kLegend =
     R"(GFLOP/s: idelta, median of interleaved rounds. peak%: of an FMA loop of the same rounds. iqr%: quartile range of the
 time. error: relative, against fp64. GB/s: D (in updates D and v, read and written), x, y, dz, dx once each; bw%: of
@@ -181,6 +194,7 @@ std::string to_report(const std::vector<PointResult>& points, const ReportOption
   }
   text += to_verdict(verdict_rows(points, options.cold));
   append_disturbance(text, points);
+  append_impossible_peaks(text, points);
   if (!options.warning.empty()) text += "\n" + options.warning;
   return text;
 }

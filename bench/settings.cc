@@ -8,8 +8,10 @@
 #include <string_view>
 
 #include "bench/implementations/idelta.h"
+#include "bench/number_list.h"
 #include "files/output_file.h"
-#include "files/rescue.h"
+#include "files/output_folder.h"
+#include "files/path_error.h"
 
 namespace idelta::bench {
 
@@ -65,6 +67,15 @@ void refuse_if_void(const std::string& text) {
   }
 }
 
+// A script whose variable is not set should not measure for nothing.
+CLI::Validator not_empty() {
+  return CLI::Validator(
+      [](const std::string& value) {
+        return value.empty() ? std::string("is empty; give a value, or leave the option out") : std::string();
+      },
+      "");
+}
+
 bool has_argument(const std::vector<std::string>& arguments, const std::string& start) {
   return std::any_of(arguments.begin(), arguments.end(),
                      [&](const std::string& text) { return text.rfind(start, 0) == 0; });
@@ -72,7 +83,7 @@ bool has_argument(const std::vector<std::string>& arguments, const std::string& 
 
 template <class Number>
 CLI::Option* add_numbers(CLI::App& app, const char* name, std::vector<Number>& values, const char* what) {
-  return app.add_option(name, values, what)->delimiter(',')->check(kSizes);
+  return add_number_list(app, name, values, {kSizes}, what);
 }
 
 void add_size_flags(CLI::App& app, Settings& settings, Flags& flags) {
@@ -86,12 +97,12 @@ void add_size_flags(CLI::App& app, Settings& settings, Flags& flags) {
   add_numbers(app, "--n", flags.n, "widths instead of the grid's: N,...");
   add_numbers(app, "--m", flags.m, "numbers of rows instead of the grid's: M,...");
   auto* random =
-      app.add_option("--random-shapes", flags.random_shapes,
-                     "COUNT[,SEED]: shapes drawn at random, log-uniform, instead of the grid, or beside --n, "
-                     "--m, --full or --beyond; without a seed it is drawn too, and printed");
-  random->delimiter(',')->expected(1, 2);
-  add_numbers(app, "--n-range", flags.n_range, "LEAST,MOST n of random shapes")->expected(2)->needs(random);
-  add_numbers(app, "--m-range", flags.m_range, "LEAST,MOST m of random shapes")->expected(2)->needs(random);
+      add_number_list(app, "--random-shapes", flags.random_shapes, {.each = {}, .most = 2},
+                      "COUNT[,SEED]: shapes drawn at random, log-uniform, instead of the grid, or beside --n, "
+                      "--m, --full or --beyond; without a seed it is drawn too, and printed");
+  const ListRule range = {.each = kSizes, .least = 2, .most = 2};
+  add_number_list(app, "--n-range", flags.n_range, range, "LEAST,MOST n of random shapes")->needs(random);
+  add_number_list(app, "--m-range", flags.m_range, range, "LEAST,MOST m of random shapes")->needs(random);
 }
 
 void add_model_flags(CLI::App& app, Settings& settings) {
@@ -117,10 +128,8 @@ void add_run_flags(CLI::App& app, Settings& settings, Flags& flags) {
       ->check(CLI::IsMember({"warm", "cold"}))
       ->capture_default_str();
   app.add_option("--out", settings.out, "a folder for results.json, table.txt and points.csv; made if missing");
-  app.add_option("--part", flags.part, "I/K: every K-th point, from the I-th on; needs a seed of random shapes")
-      ->delimiter('/')
-      ->expected(2)
-      ->check(kSizes);
+  add_number_list(app, "--part", flags.part, {.each = kSizes, .delimiter = '/', .least = 2, .most = 2},
+                  "I/K: every K-th point, from the I-th on; needs a seed of random shapes");
   app.add_option("--verdict", settings.verdict, "a folder: the verdict of all runs with --out there; no times");
   app.add_flag("--benchmark_list_tests", settings.list, "print the names and do nothing else");
 }
@@ -167,7 +176,7 @@ void check_flags(const Settings& settings, const Flags& flags) {
   }
 }
 
-// Google Benchmark itself would write its file bit by bit, into whatever is there.
+// Google Benchmark itself would write its file bit by bit, into whatever is there. Throws PathError.
 void take_outputs(Settings& settings) {
   constexpr std::string_view kFlag = "--benchmark_out=";
   std::erase_if(settings.for_google, [&](const std::string& text) {
@@ -221,6 +230,9 @@ Settings settings_from(int argc, char** argv) {
   add_size_flags(app, settings, flags);
   add_run_flags(app, settings, flags);
   add_model_flags(app, settings);
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() > 0) option->check(not_empty());
+  }
   try {
     app.parse(argc, argv);
     settings.for_google = app.remaining();
@@ -228,7 +240,13 @@ Settings settings_from(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     std::exit(app.exit(error) == 0 ? 0 : kExitUsage);
   }
-  if (settings.verdict.empty()) complete(settings, flags);
+  if (!settings.verdict.empty()) return settings;
+  try {
+    complete(settings, flags);
+  } catch (const files::PathError& error) {
+    std::fprintf(stderr, "idelta_bench: %s\n", error.what());
+    std::exit(kExitUsage);
+  }
   return settings;
 }
 

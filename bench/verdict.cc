@@ -121,14 +121,14 @@ std::string to_verdict(const std::vector<VerdictRow>& rows) {
   return text;
 }
 
-void write_rows(const std::string& path, const std::vector<VerdictRow>& rows) {
-  std::ofstream file(path);
-  file << kHeading << '\n';
+std::string to_csv(const std::vector<VerdictRow>& rows) {
+  std::ostringstream text;
+  text << kHeading << '\n';
   for (const VerdictRow& row : rows) {
-    file << row.pass << ',' << row.format << ',' << row.mode << ',' << row.threads << ',' << row.layer << ',' << row.n
+    text << row.pass << ',' << row.format << ',' << row.mode << ',' << row.threads << ',' << row.layer << ',' << row.n
          << ',' << row.m << ',' << row.best << ',' << row.ratio << ',' << row.low << ',' << row.high << '\n';
   }
-  if (!file.flush()) throw std::runtime_error("cannot write " + path);
+  return text.str();
 }
 
 std::vector<VerdictRow> read_rows(const std::string& folder) {

@@ -27,10 +27,9 @@ std::vector<VerdictRow> verdict_rows(const std::vector<PointResult>& points, boo
 // the points that spread less than 10 %; those that spread more are listed after them, and so are wrong results.
 std::string to_verdict(const std::vector<VerdictRow>& rows);
 
-// Text files of rows, one a line under a heading, so that a long run can be made in parts. Both throw
-// std::runtime_error that names the file.
-void write_rows(const std::string& path, const std::vector<VerdictRow>& rows);
-// Of all files points*.csv in a folder.
+// Rows, one a line under a heading, so that a long run can be made in parts.
+std::string to_csv(const std::vector<VerdictRow>& rows);
+// Of all files points*.csv in a folder. Throws std::runtime_error that names the file.
 std::vector<VerdictRow> read_rows(const std::string& folder);
 
 }  // namespace idelta::bench

@@ -84,6 +84,13 @@ bool pack_panel(const PackPanel& given) {
   return any_nonzero(seen);
 }
 
+// columns[j] lane i = src[i * ld + j]. An ISA may overload it.
+template <class V>
+IDELTA_INLINE void load_transposed(const float* src, ptrdiff_t ld, V (&columns)[V::lanes]) {
+  IDELTA_UNROLL for (int i = 0; i < V::lanes; ++i) columns[i] = V::load(src + i * ld);
+  transpose(columns);
+}
+
 // Transposes a block of lanes x lanes in registers; returns the or of all. kWhole: src and dst have all of it.
 template <bool kWhole, class V>
 IDELTA_INLINE V transpose_block(const PackPanel& p, ptrdiff_t r, ptrdiff_t c) {

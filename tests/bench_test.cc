@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "bench/certificates.h"
+#include "bench/compare.h"
 #include "bench/implementation.h"
 #include "bench/implementations/idelta.h"
 #include "bench/implementations/openblas.h"
@@ -56,6 +58,36 @@ TEST(Report, FiguresAreWhatTheTimesSay) {
             "0.50 (0.50-0.50)              WRONG")
       << report;
   EXPECT_EQ(line_with(report, "  / best "), "  / best            geometric mean  1.20, least  1.20 at n 100, m 100");
+}
+
+// A busy machine while the peak was measured makes it too low. Tiles exceed the peak of FMA rightly.
+TEST(Report, PeaksThatCannotBeAreSaidToBe) {
+  PointResult point{.problem = {.pass = "forward", .n = 100, .m = 100, .threads = 1}};
+  point.implementations = {timed("idelta", false, {10e-6}), timed("slow", true, {20e-6}),
+                           timed("idelta", false, {5e-6}, "bf16")};
+  point.implementations[2].peak_fraction = {3.0};
+  EXPECT_EQ(to_report({point}, {}).find("cannot be"), std::string::npos);
+  point.implementations[0].peak_fraction = {1.2};
+  EXPECT_NE(to_report({point}, {}).find("A peak above 100 % in f32 cannot be"), std::string::npos);
+
+  std::vector<CompareRow> rows = {{.pass = "forward", .n = 8, .m = 1, .threads = 1, .ratio = 1, .peak_percent = 99}};
+  EXPECT_EQ(impossible_peaks(rows), "");
+  rows.push_back(rows[0]);
+  rows[1].peak_percent = 130;
+  EXPECT_NE(to_table(rows).find(impossible_peaks(rows)), std::string::npos);
+  EXPECT_NE(impossible_peaks(rows).find("A peak above 100 % cannot be"), std::string::npos);
+}
+
+// Preparing and checking a point are part of the time that was given; five rounds of each are the least.
+TEST(Compare, TakesAboutTheTimeThatItWasGiven) {
+  CompareOptions options;
+  options.points = {{256, 16, 1}, {256, 64, 1}, {256, 128, 1}};
+  options.budget_seconds = 1.5;
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(compare(options).size(), 12u);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  EXPECT_LT(seconds, 2 * options.budget_seconds);
+  EXPECT_GT(seconds, options.budget_seconds / 2);
 }
 
 // What is less accurate is no rival: fp32 is judged among fp32, bf16 by both.

@@ -56,8 +56,8 @@ TEST(Verdict, OfPartsIsThatOfTheWhole) {
   const std::string folder = ::testing::TempDir() + "idelta_verdict";
   std::filesystem::remove_all(folder);
   std::filesystem::create_directory(folder);
-  write_rows(folder + "/points-1-of-2.csv", {rows[0], rows[2]});
-  write_rows(folder + "/points-2-of-2.csv", {rows[1]});
+  std::ofstream(folder + "/points-1-of-2.csv") << to_csv({rows[0], rows[2]});
+  std::ofstream(folder + "/points-2-of-2.csv") << to_csv({rows[1]});
   EXPECT_EQ(to_verdict(read_rows(folder)).substr(0, to_verdict(rows).size()), to_verdict(rows));
   std::ofstream(folder + "/points-3-of-2.csv") << "n,m\n";
   EXPECT_THROW(read_rows(folder), std::runtime_error);

@@ -15,3 +15,9 @@ if(TARGET idelta_bench)
     COMMAND "${IDELTA_BASH}" "${CMAKE_CURRENT_LIST_DIR}/bench/outputs.sh" $<TARGET_FILE:idelta_bench>)
   set_tests_properties(bench_outputs PROPERTIES TIMEOUT ${timeout})
 endif()
+
+# The program's signals, from inside: a write that is cut short by one would have to be met to the microsecond.
+idelta_add_test_program(interrupt_test interrupt_test.cc "${PROJECT_SOURCE_DIR}/src/cli/interrupt.cc")
+target_include_directories(interrupt_test PRIVATE "${PROJECT_SOURCE_DIR}")
+target_link_libraries(interrupt_test PRIVATE GTest::gtest_main)
+add_test(NAME interrupt COMMAND interrupt_test)

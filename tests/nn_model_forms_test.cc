@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <regex>
 
 #include "nn/hash.h"
 #include "nn/model_forms.h"
@@ -279,7 +280,7 @@ TEST_F(ModelForms, FormsThatCannotBeAreRefused) {
   expect_refused("{\"version\":1", "\"version\":1", {"not JSON"});
   rewrite([](std::map<std::string, std::string>& metadata) { metadata["forms"] += std::string("\0garbage", 8); });
   expect_load_error({"NUL"});
-  expect_refused("\"version\":1", "\"version\":2", {"version is 2"});
+  expect_refused("\"version\":1", "\"version\":0", {"version is 0"});
   expect_refused("\"version\":1", "\"version\":1.0", {"'version' is no whole number"});
   expect_refused("[\"rank 1\",\"rank 2\"]", "[]", {"'names' is no list of 1 to 8"});
   expect_refused("[\"rank 1\",\"rank 2\"]", "[1,2,3,4,5,6,7,8,9]", {"'names' is no list of 1 to 8"});
@@ -305,6 +306,31 @@ TEST_F(ModelForms, FormsThatCannotBeAreRefused) {
   expect_refused("\"delta\":\"", "\"delta\":\"g", {"'delta' is no hash"});
   expect_refused("{\"version\"", "{\"x\":[[[[[[[[]]]]]]]],\"version\"", {"nests deeper"});
   expect_refused("{\"version\"", "{\"x\":\"" + std::string(20000, ' ') + "\",\"version\"", {"too long"});
+}
+
+// Such files are sound: the mend is another than for damaged ones.
+TEST_F(ModelForms, FormsOfOtherVersionsAreNotCalledDamaged) {
+  const auto says = [&](const char* who) {
+    try {
+      nn::load_model(context_, path_);
+      ADD_FAILURE() << "was read";
+    } catch (const std::exception& e) {
+      const std::string text = e.what();
+      for (const char* part : {path_.c_str(), who, "idelta compress"}) {
+        EXPECT_NE(text.find(part), std::string::npos) << text;
+      }
+      EXPECT_EQ(text.find("damaged"), std::string::npos) << text;
+    }
+  };
+  // Before 0.2 was finished, reverse_overlap was not measured.
+  rewrite([](auto& metadata) {
+    metadata["forms"] = std::regex_replace(metadata["forms"], std::regex(",\"reverse_overlap\":[^}]*"), "");
+  });
+  says("an older idelta");
+  rewrite([](auto& metadata) { metadata["forms"].replace(metadata["forms"].find("\"version\":1") + 10, 1, "2"); });
+  says("a newer idelta");
+  rewrite([](auto& metadata) { metadata["version"] = "3"; });
+  expect_error([&] { nn::load_model(context_, path_); }, {path_, "a newer idelta", "version 3", "update idelta"});
 }
 
 TEST_F(ModelForms, DenseLayerThatWasDroppedIsRefused) {

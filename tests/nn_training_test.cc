@@ -267,12 +267,49 @@ TEST(Training, DivergenceThatTheLossDoesNotShowIsAnError) {
     expect_error([&] { trainer.run(); }, parts);
   };
   fails([](auto& o, auto&) { o.learning_rate = 3e38f, o.batch = 160; }, {"is not finite in epoch 1", "lower rate"});
-  fails([](auto& o, auto&) { o.weight_decay = 3e38f, o.epochs = 3; }, {"not finite in epoch", "lower weight decay"});
   fails([](auto&, auto& n) { n.identity_scale = 1e30f; }, {"layer 2", "before the first step", "identity scale 1e+30"});
   fails([](auto& o, auto& n) { n.class_padding = 3e38f, o.epochs = 5; }, {"not finite in epoch", "padding nearer 0"});
   // D is finite here, but not what it makes of the images.
   for (float& v : data.images) v *= 100.0f;
   fails([](auto& o, auto&) { o.learning_rate = 1e36f; }, {"the output of layer", "is not finite in epoch 1", "1e+36"});
+}
+
+// Every step would multiply D by 1 - rate decay.
+TEST(Training, DecayThatCarriesDPastZeroIsRefusedWithBothNumbers) {
+  const idelta::Context context = nn_context();
+  nn::Network network(context, pattern_options(2));
+  const nn::Dataset data = patterns(10, 1);
+  for (const idelta_optimizer_kind kind : {IDELTA_OPTIMIZER_SGD, IDELTA_OPTIMIZER_ADAMW}) {
+    nn::TrainOptions options = quick();
+    options.optimizer = kind;
+    options.learning_rate = 0.5f;
+    options.weight_decay = 2;
+    expect_error([&] { nn::Trainer(network, data, options); }, {"weight_decay is 2", "learning_rate of 0.5", "lower"});
+    options.weight_decay = 1.9f;
+    EXPECT_NO_THROW(nn::Trainer(network, data, options));
+    options.learning_rate = 0;  // the default of two layers is 0.015
+    options.weight_decay = 3e38f;
+    expect_error([&] { nn::Trainer(network, data, options); }, {"weight_decay is 3e+38", "learning_rate of 0.015"});
+  }
+}
+
+// Saturated activations bound every number, so that all stay finite.
+TEST(Training, LossFarAboveAGuessAtTheEndIsAnErrorAndALittleAboveAWarning) {
+  const idelta::Context context = nn_context();
+  nn::NetworkOptions network_options = pattern_options(4);
+  network_options.activation = {IDELTA_ACTIVATION_HARD_TANH, 0.0f};
+  const nn::Dataset data = patterns(320, 1);
+  for (const float rate : {1e3f}) {
+    nn::Network network(context, network_options);
+    nn::TrainOptions options = quick();
+    options.learning_rate = rate;
+    nn::Trainer trainer(network, data, options);
+    EXPECT_FALSE(trainer.run([](const nn::Progress& p) { return p.epoch + 1 < p.epochs; })) << "not before the end";
+    expect_error([&] { trainer.run(); }, {"mean loss of the last epoch is", "a guess has 2.30", "give a lower rate"});
+  }
+  const nn::TrainOptions options = quick();
+  EXPECT_TRUE(nn::warnings(options, network_options, std::log(10.0)).empty());
+  EXPECT_EQ(1u, nn::warnings(options, network_options, 3.0).size());
 }
 
 // AdamW divides by the root of the squared gradient: once that is infinite, D stands still, finite and wrong.

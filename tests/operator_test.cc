@@ -10,7 +10,6 @@
 #include "src/core/formats/delta.h"
 #include "src/core/formats/f32.h"
 #include "src/core/formats/list.h"
-#include "src/core/passes/activation.h"
 #include "support/low_rank.h"
 
 namespace idelta_test {

@@ -25,3 +25,21 @@ const idelta_backward_data_args backward_data_args = IDELTA_BACKWARD_DATA_ARGS_I
 const idelta_backward_weights_args backward_weights_args = IDELTA_BACKWARD_WEIGHTS_ARGS_INIT;
 const idelta_update_args update_args = IDELTA_UPDATE_ARGS_INIT;
 const idelta_optimizer optimizer = IDELTA_OPTIMIZER_INIT;
+
+#ifdef __cplusplus
+/* Whoever names one member of a struct is not warned of the others. */
+extern void name_one_member_of_each(idelta::Delta& delta);
+void name_one_member_of_each(idelta::Delta& delta) {
+  delta.forward({.m = 1});
+  delta.backward_data({.m = 1});
+  delta.update({.m = 1});
+  idelta::backward_weights(delta.context(), {.m = 1});
+  const idelta::nn::NetworkOptions network = {.layers = 3};
+  const idelta::nn::TrainOptions training = {.epochs = 1};
+  const idelta::nn::SaveOptions saving = {.drop_dense = true};
+  const idelta::nn::CompressOptions compression = {.rank = 1};
+  const idelta::nn::PredictOptions prediction = {.guarantee = true};
+  static_cast<void>(network), static_cast<void>(training), static_cast<void>(saving);
+  static_cast<void>(compression), static_cast<void>(prediction);
+}
+#endif

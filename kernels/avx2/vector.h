@@ -159,24 +159,6 @@ inline __attribute__((always_inline)) void transpose(Vector (&rows)[8]) {
   }
 }
 
-// columns[j] lane i = src[i * ld + j], for 8 x 8. The 128-bit pieces are put in place as they are loaded, which leaves
-// two thirds of transpose()'s shuffles.
-inline __attribute__((always_inline)) void load_transposed(const float* src, ptrdiff_t ld, Vector (&columns)[8]) {
-  for (int c = 0; c < 8; c += 4) {
-    __m256 rows[4];  // rows[k]: columns [c, c + 4) of rows k and k + 4
-    for (int k = 0; k < 4; ++k) {
-      const float* const at = src + k * ld + c;
-      rows[k] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(at)), _mm_loadu_ps(at + 4 * ld), 1);
-    }
-    const __m256 a = _mm256_unpacklo_ps(rows[0], rows[1]), b = _mm256_unpackhi_ps(rows[0], rows[1]);
-    const __m256 d = _mm256_unpacklo_ps(rows[2], rows[3]), e = _mm256_unpackhi_ps(rows[2], rows[3]);
-    columns[c].v = _mm256_shuffle_ps(a, d, 0x44);
-    columns[c + 1].v = _mm256_shuffle_ps(a, d, 0xee);
-    columns[c + 2].v = _mm256_shuffle_ps(b, e, 0x44);
-    columns[c + 3].v = _mm256_shuffle_ps(b, e, 0xee);
-  }
-}
-
 }  // namespace
 
 #endif  // IDELTA_KERNELS_AVX2_VECTOR_H

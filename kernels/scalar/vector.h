@@ -64,7 +64,6 @@ inline Vector round(Vector a) {
 inline Vector power_of_two(Vector k) { return from_bits(bits({k.v + 12583039.0f}) << 23); }  // 1.5 * 2^23 + 127
 inline bool any_nonzero(Vector a) { return a.v != 0.0f; }
 inline void transpose(Vector (&)[1]) {}
-inline void load_transposed(const float* src, ptrdiff_t, Vector (&columns)[1]) { columns[0].v = *src; }
 
 // The sums of RowSquares.
 struct Squares {

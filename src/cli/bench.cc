@@ -41,6 +41,7 @@ Json as_json(const std::vector<bench::CompareRow>& rows, const Context& context)
           {"isa", idelta_isa_name(context.isa())},
           {"openblas", bench::openblas_description()},
           {"unfairness", bench::unfairness()},
+          {"impossible_peaks", bench::impossible_peaks(rows)},
           {"rows", list}};
 }
 

@@ -263,6 +263,12 @@ std::string as_text(const Flags& flags, const nn::Network& network, const std::v
          (flags.explain ? "Considered\n" + considered_table(considered) + "\n" : "");
 }
 
+// Of the file that is written, before ranks are chosen: D, unless it is dropped, and the biases.
+int64_t least_bytes(const Flags& flags, const nn::Network& network) {
+  const int64_t n = network.n();
+  return network.layers() * n * (flags.drop_dense ? 1 : n + 1) * int64_t{sizeof(float)};
+}
+
 int run(const Flags& flags) {
   const bool chooses = flags.how.rank == 0 && flags.how.sigma == 0 && flags.how.tolerance == 0;
   check(flags, chooses);
@@ -271,6 +277,7 @@ int run(const Flags& flags) {
   if (!network.has_dense()) {
     throw FileError(flags.model + " has dropped D, of which forms are made; give the dense model it was made from");
   }
+  require_room("--out", flags.out, least_bytes(flags, network));
   const int64_t bytes_before = bytes_of_file(flags.model);
   const Sets sets = load_sets(flags, network, chooses);
   std::vector<nn::Considered> considered;

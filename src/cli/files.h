@@ -17,7 +17,7 @@ void prepare_folder(const std::string& option, const std::string& folder);
 // can be written to.
 void prepare_file(const std::string& option, const std::string& path, const std::string& example);
 
-// An error unless the disk has room for a file of so many bytes, and the process may write one.
+// An error unless the disk has room for a file of so many bytes or more, and the process may write one.
 void require_room(const std::string& option, const std::string& path, int64_t bytes);
 
 // The disk alone: for several files of so many bytes together, of which `path` is one.

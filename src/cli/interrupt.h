@@ -5,12 +5,18 @@
 #ifndef IDELTA_CLI_INTERRUPT_H
 #define IDELTA_CLI_INTERRUPT_H
 
+#include <array>
 #include <csignal>
 
 namespace idelta::cli {
 
+inline constexpr std::array kEndingSignals = {SIGINT, SIGTERM, SIGHUP};
+
+// What each of them does.
+using SignalActions = std::array<struct sigaction, kEndingSignals.size()>;
+
 // For work that is worth saving: the first signal is only noted, and said on stderr; the next one, whichever it is,
-// ends the program at once. Meanwhile nobody's having stopped to read our output (SIGPIPE) ends it.
+// ends the program at once. Meanwhile nobody's having stopped to read our output (SIGPIPE) ends it. One at a time.
 class InterruptGuard {
  public:
   InterruptGuard();
@@ -25,7 +31,8 @@ class InterruptGuard {
   void (*pipe_before_)(int);
 };
 
-// For writing a file that is to be whole or not there: signals wait until the end.
+// For writing a file that is to be whole or not there: signals wait until the end, whichever thread they reach. One at
+// a time.
 class SignalsHeld {
  public:
   SignalsHeld();
@@ -34,7 +41,7 @@ class SignalsHeld {
   SignalsHeld& operator=(const SignalsHeld&) = delete;
 
  private:
-  sigset_t before_;
+  SignalActions before_;
 };
 
 }  // namespace idelta::cli

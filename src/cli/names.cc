@@ -1,9 +1,13 @@
 // libidelta has the names; what is not among them is a UsageError that lists what is.
 #include "names.h"
 
+#include <algorithm>
 #include <array>
+#include <cfloat>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
+#include <limits>
 
 #include "idelta/idelta.hpp"
 #include "table.h"
@@ -36,6 +40,27 @@ bool parse_all(const std::string& text, Number& number) {
   const auto [stop, error] = std::from_chars(text.data(), end, number);
   return error == std::errc() && stop == end;
 }
+
+// Whether the text is a number, but one that the type does not hold: one too large, and one too near 0.
+template <class Number>
+bool is_out_of_range(const std::string& text) {
+  Number number{};
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc::result_out_of_range && stop == end;
+}
+
+template <class Number>
+bool is_beyond(const std::string& text) {
+  return is_out_of_range<Number>(text) && std::strtod(text.c_str(), nullptr) > 1;
+}
+
+template <class Number>
+bool is_below(const std::string& text) {
+  return is_out_of_range<Number>(text) && std::fabs(std::strtod(text.c_str(), nullptr)) < 1;
+}
+
+constexpr double kLeastFloat = std::numeric_limits<float>::denorm_min();
 
 }  // namespace
 
@@ -95,19 +120,28 @@ CLI::Validator whole_number_from(int64_t least, int64_t most) {
       [=](const std::string& text) {
         int64_t number = 0;
         if (parse_all(text, number) && number >= least && number <= most) return std::string();
-        const std::string limit = most == INT64_MAX ? "" : format(" and at most %lld", static_cast<long long>(most));
+        const auto largest = static_cast<long long>(most);
+        if (is_beyond<int64_t>(text)) return format("'%s' is too large; give at most %lld", text.c_str(), largest);
+        const std::string limit = most == INT64_MAX ? "" : format(" and at most %lld", largest);
         return format("'%s' is not a whole number of at least %lld", text.c_str(), static_cast<long long>(least)) +
                limit;
       },
       "");
 }
 
-CLI::Validator real_number_from(double least) {
+CLI::Validator real_number_from(double least, double most) {
   return CLI::Validator(
-      [least](const std::string& text) {
-        float number = 0;
-        if (parse_all(text, number) && std::isfinite(number) && number >= least) return std::string();
-        if (std::isinf(least)) return format("'%s' is not a number", text.c_str());
+      [=](const std::string& text) {
+        double number = 0;
+        const bool parsed = parse_all(text, number) && std::isfinite(number);
+        if (is_beyond<double>(text) || (parsed && number > most)) {
+          return format("'%s' is too large; give at most %g", text.c_str(), most);
+        }
+        if (is_below<double>(text) || (parsed && number != 0 && std::fabs(number) < kLeastFloat)) {
+          return format("'%s' is nearer to 0 than fp32 can hold; give 0, or %g and more", text.c_str(), kLeastFloat);
+        }
+        if (parsed && number >= std::max(least, -most)) return std::string();
+        if (std::isinf(least)) return format("'%s' is not a number from %g to %g", text.c_str(), -most, most);
         return format("'%s' is not a number of at least %g", text.c_str(), least);
       },
       "");
@@ -118,6 +152,8 @@ CLI::Validator positive_number() {
       [](const std::string& text) {
         double number = 0;
         if (parse_all(text, number) && std::isfinite(number) && number > 0) return std::string();
+        if (is_beyond<double>(text)) return format("'%s' is too large; give at most %g", text.c_str(), DBL_MAX);
+        if (is_below<double>(text)) return format("'%s' is too near 0; give %g and more", text.c_str(), DBL_MIN);
         return format("'%s' is not a number above 0", text.c_str());
       },
       "");

@@ -3,6 +3,7 @@
 #define IDELTA_CLI_NAMES_H
 
 #include <CLI/CLI.hpp>
+#include <cfloat>
 #include <cstdint>
 #include <string>
 
@@ -25,7 +26,7 @@ std::string short_number(float value);
 
 // Checks of an option's text; the sentence they give names the value and the mend.
 CLI::Validator whole_number_from(int64_t least, int64_t most = INT64_MAX);
-CLI::Validator real_number_from(double least);
+CLI::Validator real_number_from(double least, double most = FLT_MAX);
 CLI::Validator positive_number();
 
 }  // namespace idelta::cli

@@ -200,6 +200,15 @@ std::string csv_of(const Request& request, const nn::Predictions& predictions, c
   return text;
 }
 
+// Of the file, before the labels are known: labels, margins and bounds of one digit.
+int64_t least_bytes(const Request& request, const nn::Dataset& data) {
+  const auto count = static_cast<size_t>(data.count);
+  nn::Predictions least;
+  least.labels.resize(count), least.margins.resize(count), least.bounds.resize(count), least.settled_by.resize(count);
+  least.forms = {""};
+  return static_cast<int64_t>(csv_of(request, least, data).size());
+}
+
 Json as_json(const Flags& flags, const Request& request, const nn::Predictions& predictions, const nn::Dataset& data) {
   Json settled = Json::array();
   for (const FormShare& share : shares_of(request, predictions)) {
@@ -255,7 +264,10 @@ int run(const Flags& flags) {
   const Request asked = request(flags, context);
   const nn::Dataset data = load_data(flags.data, split_of(flags));
   require_fit(flags.model, asked.network, data);
-  keep_apart("--out", flags.out, data);
+  if (!flags.out.empty()) {
+    keep_apart("--out", flags.out, data);
+    require_room("--out", flags.out, least_bytes(asked, data));
+  }
   const auto labels_of = [&](const nn::Dataset& set) {
     return judged(flags.model, [&] { return nn::predict(asked.network, set, asked.options); });
   };

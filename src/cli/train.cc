@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -82,10 +83,12 @@ std::string settings_text(const Flags& flags, const nn::Network& network, const 
   return listing.text();
 }
 
-// On the test set. Parameters that training left finite may still be too large for an image that it did not see.
-double test_accuracy(const Flags& flags, const nn::Network& network, const Sets& sets, int64_t epoch) {
+// On the test set; empty if a signal came meanwhile. Parameters that training left finite may still be too large for an
+// image that it did not see.
+std::optional<double> test_accuracy(const Flags& flags, const nn::Network& network, const Sets& sets, int64_t epoch,
+                                    const InterruptGuard& interrupt) {
   try {
-    return nn::accuracy(network, sets.test);
+    return nn::accuracy_unless([&] { return interrupt.signal() != 0; }, network, sets.test);
   } catch (const nn::NotFinite& error) {
     throw std::runtime_error(
         format("train: after epoch %lld at learning rate %s: %s", (long long)(epoch + 1),
@@ -121,8 +124,13 @@ Outcome train(const Flags& flags, nn::Trainer& trainer, const nn::Network& netwo
     if (finished || outcome.signal != 0) return outcome;
     if (!test_now) throw std::logic_error("Trainer::run stopped although nobody asked it to");
     if (flags.json) continue;
-    print(format("after epoch %lld: test accuracy %.2f %%\n", (long long)(outcome.last.epoch + 1),
-                 100 * test_accuracy(flags, network, sets, outcome.last.epoch)));
+    const std::optional<double> accuracy = test_accuracy(flags, network, sets, outcome.last.epoch, interrupt);
+    outcome.signal = interrupt.signal();
+    if (!accuracy) {
+      checkpoints.save(trainer);
+      return outcome;
+    }
+    print(format("after epoch %lld: test accuracy %.2f %%\n", (long long)(outcome.last.epoch + 1), 100 * *accuracy));
   }
 }
 
@@ -166,10 +174,13 @@ Json outcome_json(const Outcome& outcome, const std::string& out) {
 // The end of an interrupted run: what was saved, and the exit code shells expect.
 int interrupted(const Flags& flags, const Outcome& outcome, const Json& document) {
   const nn::Progress& p = outcome.last;
-  std::fprintf(
-      stderr, "idelta: interrupted in epoch %lld of %lld after batch %lld of %lld; the model so far is saved: %s\n",
-      (long long)(p.epoch + 1), (long long)p.epochs, (long long)p.batch, (long long)p.batches, flags.out.c_str());
-  if (!flags.checkpoint.empty()) {
+  const bool trained = p.epoch + 1 == p.epochs && p.batch == p.batches;
+  const std::string where =
+      trained ? "after the last epoch; the model is saved: "
+              : format("in epoch %lld of %lld after batch %lld of %lld; the model so far is saved: ",
+                       (long long)(p.epoch + 1), (long long)p.epochs, (long long)p.batch, (long long)p.batches);
+  std::fprintf(stderr, "idelta: interrupted %s%s\n", where.c_str(), flags.out.c_str());
+  if (!flags.checkpoint.empty() && !trained) {
     std::fprintf(stderr, "idelta: go on with: idelta train --resume %s --data %s --out %s\n", flags.checkpoint.c_str(),
                  flags.training.data.c_str(), flags.out.c_str());
   }
@@ -229,9 +240,8 @@ void take_over(Flags& flags, const CLI::App& verb) {
   if (flags.checkpoint.empty()) flags.checkpoint = flags.resume;
 }
 
-void warn_of(const nn::NetworkOptions& options, const Sets& sets) {
-  for (const std::string& sentence : nn::warnings(options)) warn(sentence);
-  for (const std::string& sentence : nn::warnings(sets.train, options.classes)) warn(sentence);
+void warn_of(const std::vector<std::string>& sentences) {
+  for (const std::string& sentence : sentences) warn(sentence);
 }
 
 std::string summary(const Flags& flags, const Outcome& outcome, const Sets& sets, double accuracy) {
@@ -291,26 +301,32 @@ int run(const Flags& given, const CLI::App& verb) {
   check_outputs(flags, options, sets);
   nn::Trainer trainer = make_trainer(flags, network, sets);
   if (!flags.json) print("Training\n" + settings_text(flags, network, sets) + "\n");
-  warn_of(options, sets);
+  warn_of(nn::warnings(options));
+  warn_of(nn::warnings(sets.train, options.classes));
 
   Outcome outcome;
-  double accuracy = 0;
+  std::optional<double> accuracy;
   {
     const InterruptGuard interrupt;
     outcome = train(flags, trainer, network, sets, interrupt);
     network.set_compute(IDELTA_FORMAT_F32);  // the test is of what eval and explain will see
     // Before saving: it refuses a network whose numbers overflow.
-    if (outcome.signal == 0) accuracy = test_accuracy(flags, network, sets, outcome.last.epoch);
+    if (outcome.signal == 0) accuracy = test_accuracy(flags, network, sets, outcome.last.epoch, interrupt);
     save_or_rescue(flags.out, [&](const std::string& path) { nn::save_model(path, network); });
+    outcome.signal = interrupt.signal();  // also of the evaluation and of the save
+  }
+  // Permuted labels are learned no better than by guessing, which is their purpose.
+  if (outcome.signal == 0 && flags.training.train.shuffled_labels == 0) {
+    warn_of(nn::warnings(flags.training.train, options, outcome.last.loss));
   }
   Json document = {{"verb", "train"}, {"settings", settings_json(flags, options, sets, context)}};
   document["result"] = outcome_json(outcome, flags.out);
   if (outcome.signal != 0) return interrupted(flags, outcome, document);
-  document["result"]["test_accuracy"] = accuracy;
+  document["result"]["test_accuracy"] = *accuracy;
   if (flags.json) {
     print_json(document);
   } else {
-    print(summary(flags, outcome, sets, accuracy));
+    print(summary(flags, outcome, sets, *accuracy));
   }
   return kExitOk;
 }

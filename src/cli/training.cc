@@ -46,6 +46,21 @@ void settle(TrainingFlags& flags) {
   flags.train.optimizer = parse_optimizer(flags.optimizer);
 }
 
+namespace {
+
+void require_classes(const nn::Dataset& train, int64_t most) {
+  const auto [least, largest] = std::minmax_element(train.labels.begin(), train.labels.end());
+  if (*least != *largest) return;
+  const bool cut = train.count == most;
+  throw FileError(train.labels_path + ": every label" +
+                  (cut ? format(" of the first %lld, which --limit leaves,", (long long)train.count) : "") +
+                  format(" is %d, a single class, of which nothing can be learned; give labels of two classes or more",
+                         int{*least}) +
+                  (cut ? ", or a higher --limit" : ""));
+}
+
+}  // namespace
+
 Sets load_sets(const std::string& data, int64_t most) {
   Sets sets = {load_data(data, nn::Split::kTrain, most), load_data(data, nn::Split::kTest)};
   const nn::Dataset &train = sets.train, &test = sets.test;
@@ -56,11 +71,7 @@ Sets load_sets(const std::string& data, int64_t most) {
                test.images_path.c_str(), (long long)test.height, (long long)test.width, train.images_path.c_str(),
                (long long)train.height, (long long)train.width));
   }
-  if (std::max(train.classes, test.classes) < 2) {
-    throw FileError(train.labels_path +
-                    ": every label is 0, a single class, of which nothing can be learned; give "
-                    "labels of two classes or more");
-  }
+  require_classes(train, most);
   return sets;
 }
 

@@ -13,12 +13,12 @@
 namespace idelta::core {
 namespace {
 
-struct ThreadChoice {
-  int64_t threads;
+struct Choice {
+  int64_t value;
   std::string reason;
 };
 
-ThreadChoice choose_threads(const idelta_context_options& options) {
+Choice choose_threads(const idelta_context_options& options) {
   if (options.threads < 0) {
     throw Failure(IDELTA_INVALID_ARGUMENT,
                   "threads = " + std::to_string(options.threads) + " is negative; 0 chooses for you");
@@ -27,10 +27,10 @@ ThreadChoice choose_threads(const idelta_context_options& options) {
   const ThreadLimits limits = detect_thread_limits();
   char quota[32] = "none";
   if (limits.quota > 0) std::snprintf(quota, sizeof quota, "%.2f CPUs", limits.quota);
-  ThreadChoice choice{limits.usable(), "affinity " + std::to_string(limits.affinity) + " CPUs, physical cores " +
-                                           std::to_string(limits.cores) + ", cgroup quota " + quota};
+  Choice choice{limits.usable(), "affinity " + std::to_string(limits.affinity) + " CPUs, physical cores " +
+                                     std::to_string(limits.cores) + ", cgroup quota " + quota};
   const std::optional<int32_t> wish = environment_number(kThreadsVariable, 1);
-  if (wish && *wish < choice.threads) choice = {*wish, "lowered by IDELTA_THREADS"};
+  if (wish && *wish < choice.value) choice = {*wish, "lowered by IDELTA_THREADS"};
   return choice;
 }
 
@@ -45,12 +45,7 @@ std::string bytes(int64_t size) {
 // two threads as on one (50 us: 1.0; n = 794, m = 8, EPYC Turin, 2026-11).
 constexpr int64_t kSpinUs = 100;
 
-struct SpinChoice {
-  int64_t us;
-  std::string reason;
-};
-
-SpinChoice choose_spin(const idelta_context_options& options, int64_t threads) {
+Choice choose_spin(const idelta_context_options& options, int64_t threads) {
   if (options.spin_us < -1) {
     throw Failure(IDELTA_INVALID_ARGUMENT,
                   "spin_us = " + std::to_string(options.spin_us) + " is negative; -1 chooses for you");
@@ -63,9 +58,10 @@ SpinChoice choose_spin(const idelta_context_options& options, int64_t threads) {
   return {kSpinUs, "default"};
 }
 
-std::string who_runs(const idelta_context_options& options, const SpinChoice& spin) {
+std::string who_runs(const idelta_context_options& options, const Choice& spin_us) {
   if (options.parallel_for) return "the caller's parallel_for";
-  return "the process' pool, which spins for " + std::to_string(spin.us) + " us after a call (" + spin.reason + ")";
+  return "the process' pool, which spins for " + std::to_string(spin_us.value) + " us after a call (" + spin_us.reason +
+         ")";
 }
 
 // "2 on node 0 of 8 8 cores, 2 on node 1 of 8 4 cores"
@@ -87,8 +83,8 @@ std::string described(const Topology& domains) {
 idelta_context* create_context(const idelta_context_options& options, const CpuFeatures& cpu) {
   const IsaChoice isa = choose_isa(options.isa, environment(kIsaVariable), cpu);
   const CacheReport caches = detect_caches();
-  const ThreadChoice threads = choose_threads(options);
-  const SpinChoice spin = choose_spin(options, threads.threads);
+  const Choice threads = choose_threads(options);
+  const Choice spin_us = choose_spin(options, threads.value);
   const Topology domains = detect_domains();
   const KernelTable kernels = overlaid(cpu.set, isa.isa);
   const Bf16ProductChoice bf16 =
@@ -103,16 +99,17 @@ idelta_context* create_context(const idelta_context_options& options, const CpuF
   text += "BF16     " + std::string(bf16.dot ? "x rounded" : "widened") + ": " + bf16.reason + "\n";
   text += "Caches   L1d " + bytes(caches.sizes.l1) + ", L2 " + bytes(caches.sizes.l2) + ", L3 " +
           bytes(caches.sizes.l3) + " a core (" + caches.source + ")\n";
-  text += "Threads  " + std::to_string(threads.threads) + ": " + threads.reason + "; run by " +
-          who_runs(options, spin) + "\n";
+  text += "Threads  " + std::to_string(threads.value) + ": " + threads.reason + "; run by " +
+          who_runs(options, spin_us) + "\n";
   if (domains.size() > 1) text += "Domains  " + described(domains) + "; threads are bound (IDELTA_BIND)\n";
-  return new idelta_context{isa.isa,
-                            kernels,
-                            caches.sizes,
-                            Parallel(threads.threads, spin.us * 1000, options.parallel_for, options.parallel_for_user),
-                            Placement(domains),
-                            bf16.dot,
-                            std::move(text)};
+  return new idelta_context{
+      isa.isa,
+      kernels,
+      caches.sizes,
+      Parallel(threads.value, spin_us.value * 1000, options.parallel_for, options.parallel_for_user),
+      Placement(domains),
+      bf16.dot,
+      std::move(text)};
 }
 
 }  // namespace idelta::core

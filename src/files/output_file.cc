@@ -39,6 +39,14 @@ bool is_in_proc(const fs::path& folder) {
   return statfs(folder.c_str(), &status) == 0 && status.f_type == PROC_SUPER_MAGIC;
 }
 
+// /dev/stdout and its like: renaming to where it leads would not reach who has it open.
+[[noreturn]] void fail_open_already(const std::string& path) {
+  struct stat status = {};
+  if (stat(path.c_str(), &status) != 0) throw PathError(path + ": " + trouble(path, errno));
+  if (S_ISREG(status.st_mode)) throw PathError(path + ": is a file that is open already; name it itself");
+  throw PathError(path + ": is " + kind_of(status.st_mode) + ", which no file can take the place of; name a file");
+}
+
 // Where the links at the end of a path lead, whether or not there is a file.
 fs::path followed(const std::string& path) {
   fs::path target = path;
@@ -46,8 +54,7 @@ fs::path followed(const std::string& path) {
     std::error_code no_link;
     const fs::path next = fs::read_symlink(target, no_link);
     if (no_link) return target;
-    // /dev/stdout and its like: renaming to where it leads would not reach who has it open.
-    if (is_in_proc(folder_of(target))) throw PathError(path + ": is a file that is open already; name it itself");
+    if (is_in_proc(folder_of(target))) fail_open_already(path);
     target = folder_of(target) / next;
   }
   throw PathError(path + ": " + trouble(path, ELOOP));

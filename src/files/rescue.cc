@@ -61,15 +61,4 @@ void save_or_rescue(const std::string& path, const std::function<void(const std:
   }
 }
 
-void make_folder(const std::string& folder) {
-  const fs::path path = folder.empty() ? fs::path(".") : fs::path(folder);
-  std::error_code error, unknown;
-  fs::create_directories(path, error);
-  const fs::file_status status = fs::status(path, unknown);
-  if (fs::is_directory(status)) return;
-  const std::string what = path.string();
-  if (fs::exists(status)) throw PathError(what + " is no folder; name another");
-  throw PathError(what + " " + trouble(what, error.value()));
-}
-
 }  // namespace idelta::files

@@ -16,9 +16,6 @@ void write_text(const std::string& path, std::string_view text);
 // names the place.
 void save_or_rescue(const std::string& path, const std::function<void(const std::string& path)>& save);
 
-// Makes the folder and its parents where they are missing. Throws PathError if that cannot be.
-void make_folder(const std::string& folder);
-
 }  // namespace idelta::files
 
 #endif  // IDELTA_FILES_RESCUE_H

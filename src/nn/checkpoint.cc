@@ -28,7 +28,7 @@ Metadata checkpoint_metadata(const SafetensorsFile& file) {
   if (metadata.get_if_there("format") != kFormat) {
     fail(file.path(), ": is no checkpoint of a training run; give the file that --checkpoint wrote");
   }
-  metadata.expect("version", kVersion);
+  metadata.expect_version(kVersion, kVersion);
   metadata.get("hash");
   check_metadata_hash(metadata, kMend);
   return metadata;

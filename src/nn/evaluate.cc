@@ -71,7 +71,7 @@ void finish(const Network& network, Evaluation& evaluation) {
 enum class Keep { kEveryLayer, kLastLayer };
 
 // The whole set through the network, at most `batch` images at a time: see(first, rows, labels, h0, outputs), `first`
-// being the index of the first image and outputs[l] h^{l+1} as far as it is kept.
+// being the index of the first image and outputs[l] h^{l+1} as far as it is kept. It ends early where see() is false.
 template <class See>
 void forward_all(const char* caller, const Network& network, const Dataset& data, int64_t batch, Keep keep,
                  const See& see) {
@@ -89,7 +89,7 @@ void forward_all(const char* caller, const Network& network, const Dataset& data
     const int64_t rows = std::min(batch, data.count - first);
     network.pad({data.images.data() + first * pixels, static_cast<size_t>(rows * pixels)}, rows, h0.data());
     network.forward(rows, h0.data(), outputs);
-    see(first, rows, data.labels.data() + first, h0.data(), outputs);
+    if (!see(first, rows, data.labels.data() + first, h0.data(), outputs)) return;
   }
 }
 
@@ -112,6 +112,7 @@ Evaluation evaluate(const Network& network, const Dataset& data, int64_t batch) 
       evaluation.layers[l].accuracy += static_cast<double>(loss.correct);
       evaluation.layers[l].cross_entropy += loss.cross_entropy;
     }
+    return true;
   };
   forward_all("evaluate", network, data, batch, Keep::kEveryLayer, see);
   finish(network, evaluation);
@@ -119,15 +120,24 @@ Evaluation evaluate(const Network& network, const Dataset& data, int64_t batch) 
 }
 
 double accuracy(const Network& network, const Dataset& data, int64_t batch) {
+  return *accuracy_unless([] { return false; }, network, data, batch);
+}
+
+std::optional<double> accuracy_unless(const std::function<bool()>& stop, const Network& network, const Dataset& data,
+                                      int64_t batch) {
   const int64_t n = network.n(), classes = network.options().classes;
   int64_t correct = 0;
+  bool stopped = false;
   const auto see = [&](int64_t first, int64_t rows, const uint8_t* labels, const float*,
                        const std::vector<float*>& outputs) {
     const Loss loss = softmax_cross_entropy(rows, n, classes, outputs.back(), labels);
     if (loss.not_finite >= 0) fail_not_finite("accuracy", network, data, first + loss.not_finite);
     correct += loss.correct;
+    stopped = stop();
+    return !stopped;
   };
   forward_all("accuracy", network, data, batch, Keep::kLastLayer, see);
+  if (stopped) return std::nullopt;
   return static_cast<double>(correct) / static_cast<double>(data.count);
 }
 

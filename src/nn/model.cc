@@ -24,7 +24,7 @@ constexpr char kVersion[] = "1", kVersionWithForms[] = "2";
 NetworkOptions read_options(const SafetensorsFile& file) {
   const Metadata metadata(file);
   metadata.expect("format", kFormat);
-  metadata.expect("version", metadata.has("forms") ? kVersionWithForms : kVersion);
+  metadata.expect_version(metadata.has("forms") ? kVersionWithForms : kVersion, kVersionWithForms);
   return read_network_options(metadata);
 }
 

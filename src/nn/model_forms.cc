@@ -13,7 +13,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// The first text of this version said less of a form: rank, dropped, departure, overlap.
 constexpr int64_t kVersion = 1;
+constexpr size_t kOlderMembers = 4;
 constexpr int kHexDigits = 16;
 constexpr char kDenseWord[] = "dense";
 
@@ -22,6 +24,11 @@ constexpr int kMostNested = 5;
 constexpr size_t kMostBytes = 4096;
 
 struct Damaged : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Sound, but of another version of this text; says by whom it was written.
+struct OtherVersion : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
@@ -128,6 +135,9 @@ void read_layer(const Json& json, FormsRecord& record, size_t l) {
     proof.dropped = number(form, "dropped");
     proof.departure = number(form, "departure");
     proof.overlap = number(form, "overlap");
+    if (form.size() == kOlderMembers && !form.contains("reverse_overlap")) {
+      throw OtherVersion("an older idelta, which measured less of them");
+    }
     proof.reverse_overlap = number(form, "reverse_overlap");
   }
   if (!record.stored[l].has_delta && record.needs_delta(l)) {
@@ -148,9 +158,9 @@ FormsRecord read(const std::string& json_text, int64_t layers, int64_t n) {
   const auto count = static_cast<size_t>(layers);
   if (json_text.size() / kMostBytes > count) throw Damaged("it is too long");
   const Json json = parsed(json_text);
-  if (integer(json, "version") != kVersion) {
-    throw Damaged(sentence("its version is ", integer(json, "version"), ", and only ", kVersion, " is read"));
-  }
+  const int64_t version = integer(json, "version");
+  if (version > kVersion) throw OtherVersion(sentence("a newer idelta than this one, as version ", version));
+  if (version != kVersion) throw Damaged(sentence("its version is ", version));
   FormsRecord record;
   const Json& names = member(json, "names");
   if (!names.is_array() || names.empty() || names.size() > Forms::kMost) {
@@ -199,6 +209,8 @@ FormsRecord parse_forms(const std::string& path, const std::string& text, int64_
     fail(path, ": what its metadata says of forms is not JSON; the file is damaged: compress the dense model again");
   } catch (const std::bad_alloc&) {
     throw;
+  } catch (const OtherVersion& e) {
+    fail(path, ": its forms were written by ", e.what(), "; make them again: idelta compress of the dense model");
   } catch (const std::exception& e) {
     fail(path, ": what its metadata says of forms cannot be: ", e.what(),
          "; the file is damaged: compress the dense model again");

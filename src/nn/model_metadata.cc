@@ -21,6 +21,16 @@ void Metadata::expect(const std::string& key, const std::string& wanted) const {
   if (get(key) != wanted) fail(path_, ": its metadata says ", key, " '", get(key), "'; only '", wanted, "' is read");
 }
 
+void Metadata::expect_version(const std::string& wanted, const std::string& newest) const {
+  if (get("version") == wanted) return;
+  int64_t version = 0, known = 0;
+  read("version", version);
+  read_text(newest, known);
+  if (version <= known) expect("version", wanted);
+  fail(path_, ": was written by a newer idelta, as version ", version, ", and this one reads up to ", newest,
+       "; update idelta, or save the model with this one");
+}
+
 void Metadata::refuse(const std::string& key, const std::string& value, const std::string& known) const {
   fail(path_, ": its metadata says ", key, " '", value, known.starts_with("which") ? "', " : "'; ", known);
 }

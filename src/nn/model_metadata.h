@@ -25,6 +25,7 @@ class Metadata {
   const std::string& get(const std::string& key) const;
   std::string get_if_there(const std::string& key) const;  // empty if there is none
   void expect(const std::string& key, const std::string& wanted) const;
+  void expect_version(const std::string& wanted, const std::string& newest) const;
 
   template <class Field>
   void read(const std::string& key, Field& field) const {

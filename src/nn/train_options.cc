@@ -2,7 +2,6 @@
 #include <cmath>
 
 #include "error.h"
-#include "finite.h"
 #include "idelta/nn.hpp"
 #include "trainer_state.h"
 
@@ -53,16 +52,6 @@ float effective_learning_rate(const TrainOptions& options, int64_t layers, int64
   const float rate =
       options.learning_rate != 0.0f ? options.learning_rate : kRatePerNetwork / static_cast<float>(layers);
   return epoch >= options.epochs - options.decay_epochs ? rate * kDecayFactor : rate;
-}
-
-std::string mend(const TrainOptions& options, const NetworkOptions& network) {
-  if (std::string fault = options_at_fault(network); !fault.empty()) return fault;
-  std::string text = "training diverged; give a lower rate (0.03 / layers is the default)";
-  if (options.momentum > 0.9f) text += sentence(", or a lower momentum than ", options.momentum);
-  if (options.weight_decay > 0.0f) text += sentence(", or a lower weight decay than ", options.weight_decay);
-  if (options.layer_loss > 0.0f) text += sentence(", or a lower layer loss than ", options.layer_loss);
-  const std::string milder = milder_options(network);
-  return milder.empty() ? text : text + ", or " + milder;
 }
 
 }  // namespace idelta::nn

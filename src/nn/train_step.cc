@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "divergence.h"
 #include "error.h"
 #include "finite.h"
 #include "option_fields.h"
@@ -17,13 +18,14 @@ Loss Trainer::State::loss(int64_t rows) {
     return softmax_cross_entropy(rows, network.n(), network.options().classes, outputs[l].data(), labels.data(),
                                  loss_gradients[l].data());
   };
-  Loss total = of_layer(last);
+  Loss loss = of_layer(last);
+  hidden_loss = 0;
   for (int64_t l = 0; l < last && options.layer_loss > 0; ++l) {
     const Loss hidden = of_layer(l);
-    total.cross_entropy += double{options.layer_loss} * hidden.cross_entropy;
-    total.not_finite = std::max(total.not_finite, hidden.not_finite);
+    hidden_loss += double{options.layer_loss} * hidden.cross_entropy;
+    loss.not_finite = std::max(loss.not_finite, hidden.not_finite);
   }
-  return total;
+  return loss;
 }
 
 // To dy, which holds what the layers above want of the outputs of this one.
@@ -44,7 +46,8 @@ Loss Trainer::State::step(int64_t rows, float learning_rate) {
   // Before any parameter changes.
   const bool first = optimizer.step == 0;
   if (first) check_first_outputs(rows);
-  if (!std::isfinite(loss.cross_entropy) || loss.not_finite >= 0) fail_diverged("the loss", learning_rate);
+  if (!std::isfinite(loss.cross_entropy + hidden_loss) || loss.not_finite >= 0)
+    fail_diverged("the loss", learning_rate);
 
   network.state_->forms.reset();  // of the D that changes now
   network.state_->has_dense = true;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "check_data.h"
+#include "divergence.h"
 #include "error.h"
 #include "hash.h"
 #include "model_forms.h"
@@ -58,6 +59,7 @@ Trainer::State::State(Network& net, const Dataset& set, const TrainOptions& opts
       options(opts),
       random(opts.seed) {
   check(options);
+  check_decay(options, network.layers());
   check_data("train", set, network.options());
   batch = std::min(options.batch, data.count);
   batches = (data.count + batch - 1) / batch;
@@ -175,7 +177,9 @@ bool Trainer::run(const Observer& observer) {
   s.earlier_seconds += std::exchange(s.run_seconds, 0.0);
   bool go_on = true;
   while (go_on && s.epoch < s.options.epochs) go_on = s.run_epoch(observer);
-  return s.epoch == s.options.epochs;
+  if (s.epoch < s.options.epochs) return false;
+  check_learned(s.options, s.network.options(), s.epoch_loss / static_cast<double>(s.data.count));
+  return true;
 }
 
 double Trainer::step(std::span<const float> images, std::span<const uint8_t> labels, float learning_rate) {
@@ -189,7 +193,8 @@ double Trainer::step(std::span<const float> images, std::span<const uint8_t> lab
   }
   s.network.pad(images, rows, s.h0.data());
   std::copy(labels.begin(), labels.end(), s.labels.begin());
-  return s.step(rows, learning_rate).cross_entropy / static_cast<double>(rows);
+  const double loss = s.step(rows, learning_rate).cross_entropy;
+  return (loss + s.hidden_loss) / static_cast<double>(rows);
 }
 
 }  // namespace idelta::nn

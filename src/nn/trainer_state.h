@@ -20,9 +20,6 @@ void check(const TrainOptions& options);
 // Before its first step, without its rate.
 idelta_optimizer optimizer_of(const TrainOptions& options);
 
-// What to change after a divergence, of what these options set.
-std::string mend(const TrainOptions& options, const NetworkOptions& network);
-
 // The images of a Dataset, which stay where they are when it is moved.
 struct Images {
   std::string name;
@@ -45,7 +42,7 @@ struct Trainer::State {
 
   void shuffle();
   void gather(int64_t first, int64_t rows);
-  Loss loss(int64_t rows);
+  Loss loss(int64_t rows);  // of the last layer
   void add_layer_loss(int64_t layer, int64_t rows);
   Loss step(int64_t rows, float learning_rate);
   void update(int64_t layer, int64_t rows, const float* x, const float* dz);
@@ -71,6 +68,7 @@ struct Trainer::State {
   // L of batch x n: of each layer's own cross-entropy, zero outside the class dimensions, which stays so. Those of
   // hidden layers are empty without a layer loss.
   std::vector<std::vector<float>> loss_gradients;
+  double hidden_loss = 0;     // of the last batch: the sum over rows and hidden layers, by its weight
   std::vector<float> dz, dy;  // batch x n, of the layer at hand
   std::vector<uint8_t> labels;
 

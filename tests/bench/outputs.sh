@@ -6,7 +6,7 @@ source "${BASH_SOURCE[0]%/*}/../cli/setup.sh"
 refused() {
   local text=$1
   shift
-  expect 1 --full "$@"
+  expect 2 --full "$@"
   (($(wc -l <err) == 1)) || fail "$last: not exactly one line on stderr"
   said err 'idelta_bench: '
   said err "$text"
@@ -14,6 +14,7 @@ refused() {
 }
 mkfifo pipe
 ln -s b a && ln -s a b
+ln -s nowhere dangling
 echo file >file
 mkdir -p taken/table.txt piped
 mkfifo piped/results.json
@@ -26,7 +27,31 @@ refused 'is a pipe' --benchmark_out=pipe
 refused 'leads back to itself' --benchmark_out=a
 refused 'does not exist' --benchmark_out=nowhere/file
 refused 'names no file' --benchmark_out=
+refused 'is no folder but a file' --out file/
+refused 'a link to nowhere, which does not exist' --out dangling
+refused 'a link to nowhere, which does not exist' --out dangling/in
 [[ -p pipe && -p piped/results.json && $(<file) == file ]] || fail 'a place that was refused is another now'
+
+# What is missing in a list or behind an option is an error, not passed over.
+for option in --n=8,,9 --m=,8 --threads=1, --n=8,many --layers=1,,2 --random-shapes=3,,4 --random-shapes=3,4,5 --part=1//2 \
+  --part=1 --out= --model= --data= --verdict= --mode=; do
+  expect 2 --quick "$option"
+  said err "${option%%=*}"
+  [[ ! -s out ]] || fail "$last: measured something"
+done
+
+# A run that is ended leaves no empty folder; one that has its files stays.
+last='idelta_bench --out made/here, ended by SIGTERM'
+rm -f out err
+"$idelta" --full --out made/here >out 2>err &
+child=$!
+waited=0
+until [[ -d made/here ]] || ((++waited > 3000)); do sleep 0.01; done
+code=0
+kill -TERM "$child"
+wait "$child" 2>/dev/null || code=$?
+((code == 143)) || fail "$last: exit code $code"
+[[ ! -e made ]] || fail "$last: left a folder"
 
 # What is there is replaced, through links and with its mode.
 mkdir results
@@ -34,7 +59,12 @@ echo old >kept
 chmod 600 kept
 ln -s ../kept results/results.json
 point=(--quick --n 64 --m 1 --threads 1 '--benchmark_filter=^forward/idelta/f32/')
+ln -s ../points results/points.csv
+echo old >points
+ln points other_name
 expect 0 "${point[@]}" --out results
+[[ -L results/points.csv && $(head -c 5 points) == pass, && $(<other_name) == old ]] ||
+  fail "$last: points.csv is written into what is there"
 [[ -L results/results.json && $(stat -c %a kept) == 600 ]] || fail "$last: the link or the mode is another"
 cp kept out
 is_json

@@ -27,6 +27,12 @@ done
 rm one_class/train-labels-idx1-ubyte.gz
 expect 3 train --data one_class "${quick[@]}"
 one_error one_class/train-labels-idx1-ubyte 'every label is 0' 'two classes'
+{ word $((0x0801)) && word 200 && head -c 200 /dev/zero | tr '\0' '\7'; } >one_class/train-labels-idx1-ubyte
+expect 3 train --data one_class "${quick[@]}"
+one_error one_class/train-labels-idx1-ubyte 'every label is 7' 'two classes'
+grep -q limit err && fail "$last: blames --limit"
+expect 3 train --data data "${quick[@]}" --limit 1
+one_error data/train-labels-idx1-ubyte.gz 'first 1' 'is 0' 'a higher --limit'
 
 # Dotted names, and a folder beside the packed file.
 mkdir dotted

@@ -17,8 +17,26 @@ refused 'in epoch 1 at learning rate 1e+38' --lr 1e38
 refused 'give a lower rate' --lr 1e38 --epochs 1
 refused 'give a lower rate' --lr 1e38 --epochs 1 --activation hard_tanh
 refused 'give a lower rate' --lr 1e38 --epochs 1 --compute bf16
-refused 'lower weight decay than 1e+38' --weight-decay 1e38
-refused 'lower weight decay than 1e+38' --weight-decay 1e38 --optimizer adamw
+for optimizer in sgd momentum nesterov adamw; do
+  expect 2 train --data data --out m.safetensors --weight-decay 1e38 --optimizer $optimizer
+  one_error 'weight_decay is 1e+38' 'learning_rate of 0.003'
+done
+expect 2 train --data data --out m.safetensors --weight-decay 2 --lr 0.5
+one_error 'weight_decay is 2' 'learning_rate of 0.5'
+# All numbers finite, and nonsense all the same: a hard_tanh bounds what it lets through.
+# Labels without a rule, which no step learns by luck.
+cp -r data mixed
+rm mixed/train-labels-idx1-ubyte.gz
+{ word $((0x0801)) && word 200 && for ((i = 0; i < 200; ++i)); do byte $(((i * i / 3 + i / 7) % 4)); done; } >mixed/train-labels-idx1-ubyte
+nonsense() {
+  rm -f m.safetensors
+  expect 1 train --data mixed --out m.safetensors --quiet --activation hard_tanh "$@"
+  one_error 'mean loss of the last epoch' 'a guess has 1.386' 'give a lower rate'
+  [[ ! -e m.safetensors ]] || fail "$last: saved a model"
+}
+nonsense --lr 1e5 --layers 2
+nonsense --lr 1e18 --layers 2
+nonsense --lr 1e18 --layers 1
 # Where no learning rate would help, none is to blame.
 refused 'class padding 3e+38' --padding 3e38
 grep -q 'lower rate' err && fail "$last: blames the learning rate"

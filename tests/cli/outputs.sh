@@ -19,17 +19,25 @@ mkfifo pipe
 ln -s b a && ln -s a b
 ln -s pipe to_pipe
 ln -s nowhere/file dangling
+ln -s nowhere dangling_folder
+ln -s data linked_folder
 long=$(printf 'x%.0s' {1..256})
-declare -A reason=([data]='is a folder' [data/]='is a folder' [pipe]='is a pipe' [to_pipe]='is a pipe'
-  [a]='leads back to itself' [a/file]='leads back to itself' [dangling]='nowhere does not exist'
-  [model.safetensors/file]='is no folder' [$long]='longer name')
+declare -A reason=([data]='is a folder' [data/]='is a folder' [linked_folder/]='is a folder' [pipe]='is a pipe'
+  [to_pipe]='is a pipe' [pipe/]='is no folder but a pipe; leave out the slash' [pipe/file]='pipe is no folder but a pipe'
+  [a]='leads back to itself' [a/file]='leads back to itself' [a/b/file]='a is a link that leads back to itself'
+  [dangling]='nowhere does not exist' [dangling/file]='a link to nowhere/file, which does not exist'
+  [dangling_folder/file]='a link to nowhere, which does not exist'
+  [dangling_folder/in/file]='dangling_folder is a link to nowhere, which does not exist'
+  [model.safetensors/file]='is no folder' [model.safetensors/]='is no folder but a file; leave out the slash'
+  [new/]='ends in a slash, which makes it a folder; leave the slash out, or name a file in it' [$long]='longer name'
+  [$long/file]='longer name')
 # A null device of our own; the real one must not be risked.
-if mknod device c 1 3 2>/dev/null; then reason[device]='is a device'; fi
+if mknod device c 1 3 2>/dev/null; then reason[device]='is a device' reason[device/]='is no folder but a device'; fi
 for place in "${!reason[@]}"; do
   for work in 'train --data nowhere' 'compress nowhere --rank 4' 'predict nowhere --data nowhere'; do
     # shellcheck disable=SC2086 # words on purpose
     expect 2 $work --out "$place"
-    one_error --out "${place%/file}" "${reason[$place]}"
+    one_error --out "${place%%/*}" "${reason[$place]}"
   done
 done
 for work in 'train --data nowhere' 'compress nowhere --rank 4' 'predict nowhere --data nowhere' 'explain nowhere --data nowhere'; do
@@ -37,15 +45,27 @@ for work in 'train --data nowhere' 'compress nowhere --rank 4' 'predict nowhere 
   expect 2 $work --out ''
   one_error --out 'is empty'
 done
-[[ -p pipe && -L to_pipe && -L a && -L dangling && ! -e nowhere ]] || fail 'a place that was refused is another now'
+# What is open already, by its name.
+for place in /dev/stdout /dev/fd/1 /proc/self/fd/1; do
+  last="idelta predict --out $place | cat"
+  "$idelta" predict nowhere --data nowhere --out $place 2>err | cat >out
+  ((PIPESTATUS[0] == 2)) || fail "$last: not refused"
+  one_error --out $place 'is a pipe'
+  last="idelta predict --out $place >file"
+  "$idelta" predict nowhere --data nowhere --out $place 2>err >out
+  one_error --out $place 'is a file that is open already'
+done
+[[ -p pipe && -L to_pipe && -L a && -L dangling && ! -e nowhere && ! -e new ]] || fail 'a place that was refused is another now'
 [[ ! -v reason[device] || -c device ]] || fail 'the device is none any more'
 no_traces .
 
 mkdir -p taken/contribution_maps.png piped
 mkfifo piped/report.json
-for place in taken:'is a folder' piped:'is a pipe' model.safetensors:'is no folder' a:'leads back to itself'; do
+for place in taken:'is a folder' piped:'is a pipe' model.safetensors:'is no folder' model.safetensors/:'is no folder' \
+  pipe/:'is no folder but a pipe' a:'leads back to itself' dangling_folder:'is a link to nowhere, which does not exist' \
+  dangling_folder/in:'is a link to nowhere, which does not exist'; do
   expect 2 explain nowhere --data nowhere --out "${place%%:*}"
-  one_error --out "${place%%:*}" "${place#*:}"
+  one_error --out "${place%%[/:]*}" "${place#*:}"
 done
 
 # Read-only places; root may write to them all, so it becomes nobody where the program can be reached.
@@ -171,11 +191,18 @@ fi
 cmp kept.safetensors model.safetensors || fail "$last: a save that failed changed the old file"
 no_traces .
 
+expect 0 compress model.safetensors --rank 4 --out c.safetensors
 # A limit or a disk that is known to be too small before the work.
-last='idelta train under ulimit -f 1'
-(ulimit -f 1 && "$idelta" train --data data --out small.safetensors >out 2>err)
-(($? == 2)) || fail "$last: not refused"
-one_error --out small.safetensors 'files are limited'
+for work in 'train --data data' 'compress model.safetensors --rank 4' 'compress model.safetensors --rank 4 --drop-dense' \
+  'predict model.safetensors --data data --split train' \
+  'predict c.safetensors --data data --split train --guarantee label'; do
+  last="idelta $work under ulimit -f 1"
+  # shellcheck disable=SC2086 # words on purpose
+  (ulimit -f 1 && "$idelta" $work --out small >out 2>err)
+  (($? == 2)) || fail "$last: not refused"
+  one_error --out small 'files are limited'
+done
+[[ ! -e small ]] || fail "$last: wrote a file"
 if unshare --mount --map-root-user true 2>/dev/null; then
   cat >full.sh <<'SCRIPT'
 mkdir disk && mount -t tmpfs -o size=64k none disk || exit 0
@@ -186,6 +213,9 @@ mount -o remount,size=300k disk
 cp err err_before
 head -c 280000 /dev/zero >disk/filler &&
 "$1" compress model.safetensors --rank 30 --out disk/model.safetensors >out 2>err
+echo $? >code_full
+cp err err_full
+"$1" compress model.safetensors --rank 30 --drop-dense --out disk/model.safetensors >out 2>err
 echo $? >code_after
 cat disk/model.safetensors >old_after
 SCRIPT
@@ -195,6 +225,9 @@ SCRIPT
     [[ $(<code_before) == 2 ]] || fail "$last: exit code $(<code_before)"
     grep -q 'disk has room for' err_before || fail "$last: does not say so"
     last='idelta compress to a full disk'
+    [[ $(<code_full) == 2 ]] || fail "$last: exit code $(<code_full)"
+    grep -q 'disk has room for' err_full || fail "$last: does not say so"
+    last='idelta compress --drop-dense to a full disk'
     [[ $(<code_after) == 1 ]] || fail "$last: exit code $(<code_after)"
     said err 'No space left'
     rescued .

@@ -107,6 +107,12 @@ for name in $variables; do
   unset "$name"
 done
 
+# Every verb that takes an instruction set lists those of the library.
+for verb in info train eval explain predict compress bench; do
+  expect 0 $verb --help
+  said out 'auto, scalar, avx2, avx512, amx'
+done
+
 # ---- Numbers out of range ------------------------------------------------------------------------------------------
 
 # refused <option> <value> <argument>...: a usage error that names both, before anything is printed.
@@ -122,6 +128,27 @@ for value in 0 -1 1.5 16777217 9223372036854775808 many; do
   refused --threads $value bench
 done
 refused --seconds nan bench
+# The reason is true: a number may be too large, or too near 0, and still be one.
+for value in 86401 1e300 1e400; do
+  refused --seconds $value bench
+  said err 'too large; give at most 86400'
+done
+for list in 8,,9 ,8 8, , many; do
+  for option in --n --m --threads; do refused $option $list bench; done
+done
+for value in 1e39 1e400; do
+  refused --lr $value "${small[@]}" --out m.safetensors
+  said err 'too large'
+done
+for value in 1e-50 1e-400; do
+  refused --lr $value "${small[@]}" --out m.safetensors
+  said err 'nearer to 0'
+done
+refused --padding -1e39 "${small[@]}" --out m.safetensors
+refused --sigma 1e400 compress model.safetensors --out m.safetensors
+said err 'too large'
+refused --epochs 99999999999999999999 "${small[@]}" --out m.safetensors
+said err 'too large; give at most 9223372036854775807'
 for verb in info 'bench --seconds 0 --n 8 --m 1' "${small[*]} --out m.safetensors" 'eval model.safetensors --data data'; do
   # shellcheck disable=SC2086 # a list of words, split on purpose
   for value in -1 1.5 2147483648 9223372036854775808; do refused --threads $value $verb; done

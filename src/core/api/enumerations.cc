@@ -38,6 +38,12 @@ const char* or_unknown(const char* name, const char* unknown) { return name ? na
 
 extern "C" {
 
+const char* idelta_status_name(idelta_status status) {
+  constexpr const char* kNames[] = {"OK",          "INVALID_ARGUMENT",  "OUT_OF_MEMORY",
+                                    "UNSUPPORTED", "TOLERANCE_NOT_MET", "INTERNAL"};
+  return or_unknown(name_in(kNames, status), "unknown status");
+}
+
 const char* idelta_isa_name(idelta_isa isa) { return or_unknown(isa_name(isa), "unknown ISA"); }
 idelta_status idelta_isa_by_name(const char* name, idelta_isa* isa) {
   return by_name(__func__, "ISA", isa_name, name, isa);

@@ -88,24 +88,6 @@ const char* idelta_version(void) {
 
 const char* idelta_last_error(void) { return last_error().c_str(); }
 
-const char* idelta_status_name(idelta_status status) {
-  switch (status) {
-    case IDELTA_OK:
-      return "OK";
-    case IDELTA_INVALID_ARGUMENT:
-      return "INVALID_ARGUMENT";
-    case IDELTA_OUT_OF_MEMORY:
-      return "OUT_OF_MEMORY";
-    case IDELTA_UNSUPPORTED:
-      return "UNSUPPORTED";
-    case IDELTA_TOLERANCE_NOT_MET:
-      return "TOLERANCE_NOT_MET";
-    case IDELTA_INTERNAL:
-      return "INTERNAL";
-  }
-  return "unknown status";
-}
-
 idelta_status idelta_context_create(const idelta_context_options* options, idelta_context** context) {
   return guarded(__func__, [&] {
     check_pointer(context, "context");

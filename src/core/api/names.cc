@@ -1,23 +1,19 @@
 #include "src/core/api/names.h"
 
 #include <array>
-#include <cstddef>
+#include <cmath>
 #include <iterator>
+#include <limits>
 
 #include "kernels/optimizer_rules.h"
 #include "src/core/api/checks.h"
+#include "src/core/formats/multiplication.h"
 
 namespace idelta::core {
 namespace {
 
 void check_unit(float value, const char* name) {
   if (!(value >= 0 && value < 1)) invalid(std::string(name) + " = " + std::to_string(value) + " is not in [0, 1)");
-}
-
-void check_slope(const idelta_activation& a) {
-  if (!(a.slope > 0 && a.slope < 1)) {
-    invalid("activation.slope = " + std::to_string(a.slope) + " of leaky_relu is not between 0 and 1; give 0.01, say");
-  }
 }
 
 // Checks the settings that a rule uses.
@@ -32,13 +28,22 @@ void check_settings(const idelta_optimizer& o, unsigned uses) {
   }
 }
 
+struct ActivationKind {
+  idelta_activation_kind kind;
+  const char* name;
+  ActivationArgs args;
+  bool takes_slope = false;  // in place of that of args
+};
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
 // In the order of the enumeration.
 constexpr ActivationKind kActivations[] = {
-    {IDELTA_ACTIVATION_IDENTITY, "identity", nullptr},
-    {IDELTA_ACTIVATION_RELU, "relu", nullptr},
-    {IDELTA_ACTIVATION_LEAKY_RELU, "leaky_relu", check_slope},
-    {IDELTA_ACTIVATION_HARD_TANH, "hard_tanh", nullptr},
-    {IDELTA_ACTIVATION_TANH, "tanh", nullptr},
+    {IDELTA_ACTIVATION_IDENTITY, "identity", kIdentityActivation},
+    {IDELTA_ACTIVATION_RELU, "relu", {1, 0, kInfinity}},
+    {IDELTA_ACTIVATION_LEAKY_RELU, "leaky_relu", kIdentityActivation, true},
+    {IDELTA_ACTIVATION_HARD_TANH, "hard_tanh", {1, -1, 1}},
+    {IDELTA_ACTIVATION_TANH, "tanh", {1, -kInfinity, kInfinity, true}},
 };
 
 template <class... Rules>
@@ -55,12 +60,6 @@ constexpr bool in_order(const auto& rows) {
 }
 static_assert(in_order(kActivations) && in_order(kOptimizers));
 
-template <class Kind>
-auto find(const auto& rows, Kind kind) {
-  const auto index = static_cast<size_t>(kind);  // a negative one becomes large
-  return index < std::size(rows) ? &rows[index] : nullptr;
-}
-
 template <class Row>
 const char* name_of(const Row* row) {
   return row ? row->name : nullptr;
@@ -68,19 +67,33 @@ const char* name_of(const Row* row) {
 
 }  // namespace
 
-const ActivationKind* find_activation(idelta_activation_kind kind) { return find(kActivations, kind); }
-const OptimizerKind* find_optimizer(idelta_optimizer_kind kind) { return find(kOptimizers, kind); }
+const OptimizerKind* find_optimizer(idelta_optimizer_kind kind) { return row_of(kOptimizers, kind); }
 
-const char* activation_name(idelta_activation_kind kind) { return name_of(find_activation(kind)); }
+const char* activation_name(idelta_activation_kind kind) { return name_of(row_of(kActivations, kind)); }
 const char* optimizer_name(idelta_optimizer_kind kind) { return name_of(find_optimizer(kind)); }
 
 void check_activation(const idelta_activation& activation) {
-  const ActivationKind* kind = find_activation(activation.kind);
+  const ActivationKind* kind = row_of(kActivations, activation.kind);
   if (!kind) {
     invalid("activation.kind = " + std::to_string(activation.kind) +
             " is none of idelta_activation_kind's values: " + listed(activation_name));
   }
-  if (kind->check) kind->check(activation);
+  if (kind->takes_slope && !(activation.slope > 0 && activation.slope < 1)) {
+    invalid("activation.slope = " + std::to_string(activation.slope) + " of " + kind->name +
+            " is not between 0 and 1; give 0.01, say");
+  }
+}
+
+ActivationArgs activation_of(const idelta_activation& activation) {
+  const auto& [kind, name, args, takes_slope] = kActivations[activation.kind];
+  return {takes_slope ? activation.slope : args.slope, args.low, args.high, args.tanh};
+}
+
+// act' is that of the piecewise linear part between its limits.
+ActivationGradient gradient_of(const idelta_activation& activation) {
+  const auto limit = [](float at) { return std::fabs(at) == kInfinity ? std::numeric_limits<float>::quiet_NaN() : at; };
+  const ActivationArgs args = activation_of(activation);
+  return {args.slope, limit(args.low), limit(args.high), args.tanh};
 }
 
 void check_optimizer(const idelta_optimizer& o) {

@@ -1,17 +1,12 @@
-// The one list of activations and of optimisers: their names and what their settings must be.
+// The one list of activations and of optimisers: their names, what their settings must be, and the kernels' form.
 #ifndef IDELTA_CORE_API_NAMES_H
 #define IDELTA_CORE_API_NAMES_H
 
 #include "idelta/idelta.h"
+#include "kernels/kernels.h"
 #include "src/core/base/named.h"
 
 namespace idelta::core {
-
-struct ActivationKind {
-  idelta_activation_kind kind;
-  const char* name;
-  void (*check)(const idelta_activation&);  // throws Failure unless its settings can be used
-};
 
 // From the rules of kernels/optimizer_rules.h.
 struct OptimizerKind {
@@ -22,12 +17,15 @@ struct OptimizerKind {
 };
 
 // Null for an unknown kind.
-const ActivationKind* find_activation(idelta_activation_kind kind);
 const OptimizerKind* find_optimizer(idelta_optimizer_kind kind);
 
 // Likewise. formats/list.h, machine/dispatch.h and machine/bf16_product.h have the other names.
 const char* activation_name(idelta_activation_kind kind);
 const char* optimizer_name(idelta_optimizer_kind kind);
+
+// Of a checked activation.
+ActivationArgs activation_of(const idelta_activation& activation);
+ActivationGradient gradient_of(const idelta_activation& activation);
 
 // Check the kind and all settings. Throw Failure.
 void check_activation(const idelta_activation& activation);

@@ -3,12 +3,26 @@
 #ifndef IDELTA_CORE_BASE_NAMED_H
 #define IDELTA_CORE_BASE_NAMED_H
 
+#include <cstddef>
+#include <iterator>
 #include <string>
 #include <string_view>
 
 #include "src/core/base/error.h"
 
 namespace idelta::core {
+
+// The row or name of a kind in an array of all in order; null for an unknown kind.
+template <class Kind>
+constexpr auto row_of(const auto& rows, Kind kind) {
+  const auto index = static_cast<size_t>(kind);  // a negative one becomes large
+  return index < std::size(rows) ? &rows[index] : nullptr;
+}
+template <class Kind>
+constexpr const char* name_in(const auto& names, Kind kind) {
+  const auto* const name = row_of(names, kind);
+  return name ? *name : nullptr;
+}
 
 // "identity, relu, ..."
 template <class Kind>

@@ -1,29 +1,21 @@
 // BF16X3: D and x are sums of two bf16 numbers; AMX's tiles make three of the four products. Elsewhere F32 is faster.
 #include "src/core/formats/f32.h"
-#include "src/core/formats/panel_operator.h"
 #include "src/core/formats/rounded_product.h"
 
 namespace idelta::core {
 namespace {
 
-class SplitOperator final : public PanelOperator {
+class SplitOperator final : public RoundedOperator<&KernelTable::bf16x3_dot, 2> {
  public:
-  SplitOperator(const idelta_context& context, const MatrixView& B, int64_t k, int64_t cols)
-      : PanelOperator(context, B, k, cols, PanelShape::of(context.kernels.bf16x3_dot, 2)) {}
+  using RoundedOperator::RoundedOperator;
 
-  size_t workspace_bytes(const idelta_context& context, int64_t m) const override {
-    return rounded_workspace_bytes(context, context.kernels.bf16x3_dot, 2, m, k(), cols());
-  }
-  void multiply(const idelta_context& context, Multiplication& call) const override {
-    multiply_rounded(context, context.kernels.bf16x3_dot, panels(), call);
-  }
   // Left out are x_lo B_lo, |x_lo| <= (1 + 1/257) / 257 |x|, and what is below x_lo, |x| / 257^2. What is multiplied is
   // at most |x_hi| + |x_lo|, and ||B_hi|| + ||B_lo|| <= ||B~|| + 2 ||B_lo||.
-  ErrorTerms error(const idelta_context& /*context*/, const Norms& norms) const override {
+  ErrorTerms error(const idelta_context& context, const Norms& norms) const override {
     constexpr double r = kBf16Rounding;
     return {.stored = norms.stored,
             .rounded_rows = r * r * norms.values + r * (1 + r) * norms.second,
-            .sums = error_of_sums(k(), cols(), values(), tile_roundings(k(), 3), norms.values + 2 * norms.second,
+            .sums = error_of_sums(k(), cols(), values(context), tile_roundings(k(), 3), norms.values + 2 * norms.second,
                                   1 + 3 * r)};
   }
 };

@@ -43,12 +43,6 @@ double error_of_sums(int64_t k, int64_t cols, const std::vector<float>& B, const
   return size_of_rows * std::min(elementwise, roundings.of_norm * norm);
 }
 
-// t^ = x U + e with |e| <= first_sums |x|. The error of t^ V is e V and that of its sums, for a row t^ of at most
-// (||U|| + first_sums) |x|.
-double error_of_two_sums(double first_sums, double first_norm, double second_sums, double second_norm) {
-  return first_sums * second_norm + second_sums * (first_norm + first_sums);
-}
-
 double sgemm_error(int64_t n, const std::vector<float>& D, float identity_scale) {
   std::vector<float> W(D);
   for (int64_t i = 0; i < n; ++i) W[static_cast<size_t>(i * n + i)] += identity_scale;

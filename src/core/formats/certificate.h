@@ -42,9 +42,6 @@ Roundings tile_roundings(int64_t k, int64_t products);
 double error_of_sums(int64_t k, int64_t cols, const std::vector<float>& B, const Roundings& roundings, double norm,
                      double size_of_rows = 1);
 
-// The sums of x U V: of t = x U first, then of t V. Norms of U and V; errors as of error_of_sums().
-double error_of_two_sums(double first_sums, double first_norm, double second_sums, double second_norm);
-
 // Rounding to bf16: relative to the number, and to what it is rounded to.
 inline constexpr double kBf16Rounding = 1.0 / 257, kBf16HalfUlp = 0x1p-8;
 

@@ -1,6 +1,7 @@
 #include "src/core/formats/chain_product.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace idelta::core {
 namespace {
@@ -8,55 +9,16 @@ namespace {
 // Panels that a single row tile gets at once. More gain nothing.
 constexpr int64_t kWidePanels = 4;
 
-struct ChainShape {
-  int64_t m, k, cols;
-};
-
-RowsPlan plan_for(const idelta_context& context, const ChainKernel& kernel, const ChainShape& size, bool prepared,
+RowsPlan plan_for(const idelta_context& context, const ChainKernel& kernel, const ProductSize& size, bool prepared,
                   int64_t strips) {
-  const TileShape tile{kernel.mr, kernel.nr};
-  const double multiply_adds =
-      static_cast<double>(size.m) * static_cast<double>(size.k) * static_cast<double>(size.cols);
-  const int64_t threads = useful_threads(context.parallel.threads(), multiply_adds);
-  const ForwardBlocks blocks = forward_blocks(context.caches, tile, size.m, size.k);
-  RowsPlan plan{.partition = Partition(context.placement, threads,
-                                       {.rows = size.m,
-                                        .panels = ceil_div(size.cols, tile.nr),
-                                        .cost = multiply_cost,
-                                        .shape = {.tile = tile,
-                                                  .words = kernel.kr == 1 ? size.k : ceil_div(size.k, kernel.kr),
-                                                  .block_rows = blocks.mc,
-                                                  .threads = threads,
-                                                  .prepared = prepared,
-                                                  .caches = context.caches},
-                                        .strips = strips}),
-                .multiply_adds = multiply_adds,
-                .rows = blocks.mc,
-                .kc = std::max<int64_t>(blocks.kc, 1)};
-  plan.rows = std::min(plan.rows, plan.partition.most_rows());
+  const auto [mc, kc] = forward_blocks(context.caches, {kernel.mr, kernel.nr}, size.m, size.k);
+  RowsPlan plan = cut_rows(context, kernel, size,
+                           {.multiply_adds = size.multiply_adds(), .rows = mc, .prepared = prepared, .strips = strips});
+  plan.kc = std::max<int64_t>(kc, 1);
   plan.prepared = (plan.shared() ? size.m : plan.rows) * copy_stride(size.k);
-  if (plan.kc < size.k) plan.partial = plan.rows * plan.partition.most_panels() * tile.nr;
+  if (plan.kc < size.k) plan.partial = plan.rows * plan.partition.most_panels() * kernel.nr;
   return plan;
 }
-
-// See multiply_rows().
-struct ChainProduct {
-  const ChainTiles& tiles;
-  const Multiplication& call;
-
-  bool prepares() const { return call.errors.wanted(); }
-  void prepare(const RowBlock& block) const {
-    if (call.errors.wanted())
-      call.errors.write(tiles.context.kernels, block.rows, block.at, block.ld, tiles.panels.k());
-  }
-  // Where the panels stay in L2, the next rows are prefetched: 4 % at n = 256, m = 4096 (Zen 4, 2026-11).
-  void multiply(const RowBlock& block, Range panels, float* partial) const {
-    const int64_t k = tiles.panels.k();
-    if (block.next.size() == 0 || k < kShortRows || tiles.streams()) return tiles.multiply(block, panels, partial);
-    tiles.multiply(block, panels, partial,
-                   ChainTiles::rows_after(block, call.rows, k, tiles.tiles(block.rows.size(), panels.size())));
-  }
-};
 
 }  // namespace
 
@@ -104,9 +66,8 @@ void ChainTiles::multiply_tile(const RowBlock& block, const Part& part, const Su
           .epilogue = block.epilogue.from(row, column)});
 }
 
-size_t chains_workspace_bytes(const idelta_context& context, const ChainKernel& kernel, int64_t m, int64_t k,
-                              int64_t cols) {
-  const auto floats = [&](bool prepared) { return plan_for(context, kernel, {m, k, cols}, prepared, 0).floats(); };
+size_t chains_workspace_bytes(const idelta_context& context, const ChainKernel& kernel, const ProductSize& size) {
+  const auto floats = [&](bool prepared) { return plan_for(context, kernel, size, prepared, 0).floats(); };
   return static_cast<size_t>(std::max(floats(false), floats(true))) * sizeof(float);
 }
 
@@ -115,8 +76,19 @@ void multiply_chains(const idelta_context& context, const ChainKernel& kernel, c
   const int64_t k = panels.k(), cols = panels.cols();
   const CallRows rows(context, call, k, cols, kernel.nr, {.colliding = true, .overwritten = true});
   const RowsPlan plan = plan_for(context, kernel, {call.m, k, cols}, rows.prepares(), call.strips);
-  const ChainTiles tiles{context, kernel, panels, plan.kc};
-  multiply_rows(context, ChainProduct{tiles, call}, plan, rows, call, k);
+  multiply_rows(context, ChainTiles{context, kernel, panels, plan.kc}, plan, rows, call, k);
+}
+
+void dense_product(const idelta_context& context, const ProductSize& size, const float* A, const MatrixView& B,
+                   float* out) {
+  if (size.m == 0 || size.cols == 0) return;
+  const ChainKernel& kernel = context.kernels.f32_forward;
+  Panels panels(size.k, size.cols, PanelShape::of(kernel));
+  pack_panels(context, panels, B);
+  const std::vector<float> zeros(static_cast<size_t>(size.cols));
+  Multiplication call{
+      .m = size.m, .rows = {.src = A, .ld = size.k}, .epilogue = sums_alone(zeros.data(), out, size.cols)};
+  multiply_chains(context, kernel, panels, call);
 }
 
 }  // namespace idelta::core

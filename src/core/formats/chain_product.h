@@ -6,6 +6,7 @@
 #include "src/core/context.h"
 #include "src/core/formats/multiplication.h"
 #include "src/core/formats/multiply_rows.h"
+#include "src/core/formats/panel_operator.h"
 #include "src/core/formats/panels.h"
 
 namespace idelta::core {
@@ -37,7 +38,7 @@ class FetchAhead {
   int64_t share_ = 0;
 };
 
-// The tiles of a block of rows against panels.
+// The tiles of a block of rows against panels. A Product of multiply_rows().
 struct ChainTiles {
   const idelta_context& context;
   const ChainKernel& kernel;
@@ -49,10 +50,6 @@ struct ChainTiles {
   // The number of calls of the kernel for `rows` rows and `columns` panels.
   int64_t tiles(int64_t rows, int64_t columns) const {
     return ceil_div(rows, kernel.mr) * columns * ceil_div(panels.k(), kc);
-  }
-  // The rows that the same task takes next, prefetched by `tiles` tiles.
-  static FetchAhead rows_after(const RowBlock& block, const Rows& rows, int64_t width, int64_t tiles) {
-    return {rows.src + block.next.begin * rows.ld, rows.ld, block.next.size(), width, tiles};
   }
   // partial: memory for sums between blocks of the reduction. ahead: what is prefetched; by default the next panels
   // where that pays.
@@ -67,11 +64,29 @@ struct ChainTiles {
 };
 
 // The workspace of multiply_chains() for m >= 1 rows and any B of k x cols.
-size_t chains_workspace_bytes(const idelta_context& context, const ChainKernel& kernel, int64_t m, int64_t k,
-                              int64_t cols);
+size_t chains_workspace_bytes(const idelta_context& context, const ChainKernel& kernel, const ProductSize& size);
 
 void multiply_chains(const idelta_context& context, const ChainKernel& kernel, const Panels& panels,
                      Multiplication& call);
+
+// A format whose panels a slot of the kernel table multiplies in chains.
+template <ChainKernel KernelTable::*kKernel>
+class ChainOperator : public PanelOperator {
+ public:
+  ChainOperator(const idelta_context& context, const MatrixView& B, int64_t k, int64_t cols)
+      : PanelOperator(context, B, k, cols, PanelShape::of(context.kernels.*kKernel)) {}
+
+  size_t workspace_bytes(const idelta_context& context, int64_t m) const override {
+    return chains_workspace_bytes(context, context.kernels.*kKernel, {m, k(), cols()});
+  }
+  void multiply(const idelta_context& context, Multiplication& call) const override {
+    multiply_chains(context, context.kernels.*kKernel, panels(), call);
+  }
+};
+
+// A B of dense matrices (A without gaps), for packing: the same bits on every ISA with any number of threads.
+void dense_product(const idelta_context& context, const ProductSize& size, const float* A, const MatrixView& B,
+                   float* out);
 
 }  // namespace idelta::core
 

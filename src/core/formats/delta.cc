@@ -37,12 +37,8 @@ uint64_t checksum_of(const Header& h) {
   return sum;
 }
 
-struct EntryNorms {
-  double frobenius = 0, one = 0, inf = 0, max = 0;
-};
-
-EntryNorms entry_norms(const std::vector<float>& D, int64_t n) {
-  EntryNorms norms;
+// The norms that the entries of D give at once.
+void find_norms(const std::vector<float>& D, int64_t n, idelta_delta_info_t& info) {
   std::vector<double> column(static_cast<size_t>(n));
   double squares = 0;
   for (int64_t k = 0; k < n; ++k) {
@@ -52,13 +48,12 @@ EntryNorms entry_norms(const std::vector<float>& D, int64_t n) {
       row += size;
       column[static_cast<size_t>(j)] += size;
       squares += size * size;
-      norms.max = size > norms.max || std::isnan(size) ? size : norms.max;
+      info.norm_max = size > info.norm_max || std::isnan(size) ? size : info.norm_max;
     }
-    norms.inf = std::isnan(row) ? row : std::max(norms.inf, row);
+    info.norm_inf = std::isnan(row) ? row : std::max(info.norm_inf, row);
   }
-  norms.frobenius = std::sqrt(squares);
-  for (const double sum : column) norms.one = std::isnan(sum) ? sum : std::max(norms.one, sum);
-  return norms;
+  info.norm_frobenius = std::sqrt(squares);
+  for (const double sum : column) info.norm_one = std::isnan(sum) ? sum : std::max(info.norm_one, sum);
 }
 
 [[noreturn]] void fail_tolerance(const Header& h, double limit, double best, const Format& format) {
@@ -77,9 +72,8 @@ double limit_of(const Header& h, const Dense& D) {
 
 // D in x out, whichever direction is packed.
 std::vector<float> unpacked(const idelta_context& context, const Packed& packed, int64_t n) {
-  std::vector<float> D(static_cast<size_t>(n * n));
-  packed.any().unpack(context, D.data(), n);
-  return packed.forward ? D : dense(MatrixView{D.data(), n}.transpose(), n, n);
+  std::vector<float> D = packed.any().values(context);
+  return packed.forward ? D : transposed(D, n, n);
 }
 
 struct Choice {
@@ -159,7 +153,7 @@ idelta_delta* pack_delta_factors(const idelta_context& context, int64_t n, int64
   h.rank = r;
   Factors factors{n, r, dense(U, n, r), dense(V, r, n)};
   check_finite_factors(factors);
-  if (h.transposed) factors = {n, r, dense(V.transpose(), n, r), dense(U.transpose(), r, n)};
+  if (h.transposed) factors = transposed(factors);
   Packed packed = pack_factors(context, factors, {h.passes, h.identity_scale, h.rank, /*tolerance=*/0});
   check_tolerance(context, h, packed);
   return new_delta(h, {&kLowRank, std::move(packed)});
@@ -199,7 +193,6 @@ void repack_delta(const idelta_context& context, idelta_delta& delta, const floa
 
 void unpack_delta(const idelta_context& context, const idelta_delta& delta, float* D, int64_t ldd) {
   const int64_t n = delta.header.n;
-  if (delta.packed.forward) return delta.packed.forward->unpack(context, D, ldd);
   const std::vector<float> all = unpacked(context, delta.packed, n);
   for (int64_t i = 0; i < n; ++i) std::copy_n(all.data() + i * n, n, D + i * ldd);
 }
@@ -214,9 +207,6 @@ Factors unpack_delta_factors(const idelta_context& context, const idelta_delta& 
 idelta_delta_info_t delta_info(const idelta_context& context, const idelta_delta& delta) {
   const Header& h = delta.header;
   const Packed& packed = delta.packed;
-  std::vector<float> D(static_cast<size_t>(h.n * h.n));
-  unpack_delta(context, delta, D.data(), h.n);
-  const EntryNorms entries = entry_norms(D, h.n);
   const Norms norms = norms_of(context, packed);
   const auto certified = [&](const Operator* op) {
     return op ? certificate(op->error(context, norms), h.identity_scale) : std::numeric_limits<double>::infinity();
@@ -232,10 +222,7 @@ idelta_delta_info_t delta_info(const idelta_context& context, const idelta_delta
   info.packed_bytes = (packed.forward ? packed.forward->bytes() : 0) + (packed.backward ? packed.backward->bytes() : 0);
   info.certificate = certified(packed.forward.get());
   info.certificate_backward_data = certified(packed.backward.get());
-  info.norm_frobenius = entries.frobenius;
-  info.norm_one = entries.one;
-  info.norm_inf = entries.inf;
-  info.norm_max = entries.max;
+  find_norms(unpacked(context, packed, h.n), h.n, info);
   info.zero_fraction = packed.any().zero_share();
   info.rank = packed.any().rank();
   return info;

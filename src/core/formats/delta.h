@@ -21,20 +21,17 @@ class KnownRowBound {
   // have the same bits; the first is kept.
   template <class Make>
   RowBound get(const Make& make) {
-    if (const std::optional<RowBound> known = now()) return *known;
+    std::unique_lock lock(mutex_);
+    if (known_) return *known_;
+    lock.unlock();
     const RowBound made = make();
-    const std::lock_guard lock(mutex_);
+    lock.lock();
     if (!known_) known_ = made;
     return *known_;
   }
   void forget() { known_.reset(); }
 
  private:
-  std::optional<RowBound> now() {
-    const std::lock_guard lock(mutex_);
-    return known_;
-  }
-
   std::mutex mutex_;
   std::optional<RowBound> known_;
 };

@@ -2,21 +2,19 @@
 #ifndef IDELTA_CORE_FORMATS_F32_H
 #define IDELTA_CORE_FORMATS_F32_H
 
-#include "src/core/formats/panel_operator.h"
+#include "src/core/formats/chain_product.h"
 
 namespace idelta::core {
 
-class F32Operator final : public PanelOperator {
+class F32Operator final : public ChainOperator<&KernelTable::f32_forward> {
  public:
-  F32Operator(const idelta_context& context, const MatrixView& B, int64_t k, int64_t cols);
+  using ChainOperator::ChainOperator;
 
-  size_t workspace_bytes(const idelta_context& context, int64_t m) const override;
-  void multiply(const idelta_context& context, Multiplication& call) const override;
   Norms norms(const idelta_context& context, const float* B) const override;
   ErrorTerms error(const idelta_context& context, const Norms& norms) const override;
 
   using PanelOperator::panels;
-  double sums(double norm) const;  // ErrorTerms::sums of a stored matrix of this norm
+  double sums(const idelta_context& context, double norm) const;  // ErrorTerms::sums, if the matrix has this norm
 };
 
 extern const Format kF32;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "src/core/formats/dense_product.h"
+#include "src/core/formats/chain_product.h"
 #include "src/core/formats/spectral.h"
 
 namespace idelta::core {
@@ -59,6 +59,11 @@ Subspace singular_subspace(const Thin& Q, const Thin& B) {
 }
 
 }  // namespace
+
+Factors transposed(const Factors& factors) {
+  const auto& [n, r, U, V] = factors;
+  return {n, r, transposed(V, r, n), transposed(U, n, r)};
+}
 
 int64_t Subspace::numerical_rank() const {
   const double least = sigma.empty() ? 0 : static_cast<double>(U.rows) * kUnit * sigma.front();

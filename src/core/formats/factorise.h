@@ -18,6 +18,9 @@ struct Factors {
   std::vector<float> U, V;
 };
 
+// Those of the transposed matrix; its U need not be orthonormal.
+Factors transposed(const Factors& factors);
+
 // Left singular vectors of D as columns of U, and approximate singular values, largest first.
 struct Subspace {
   Thin U;

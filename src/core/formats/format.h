@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "idelta/idelta.h"
 #include "src/core/context.h"
@@ -31,7 +32,7 @@ class Operator {
   virtual size_t workspace_bytes(const idelta_context& context, int64_t m) const = 0;  // of multiply() for m >= 1 rows
   virtual void multiply(const idelta_context& context, Multiplication& call) const = 0;
 
-  virtual void unpack(const idelta_context& context, float* B, int64_t ld) const = 0;  // the B that is multiplied
+  virtual std::vector<float> values(const idelta_context& context) const = 0;  // the B that is multiplied, dense
   virtual size_t bytes() const = 0;
   virtual double zero_share() const = 0;      // of the multiplication that is skipped because B is zero
   virtual int64_t rank() const { return 0; }  // LOW_RANK's

@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "src/core/formats/thin_matrix.h"
 
@@ -19,13 +18,7 @@ namespace idelta::core {
 namespace {
 
 double dot(const double* a, const double* b, int64_t count) {
-  double sums[8] = {};  // eight chains hide the latency of an addition
-  int64_t j = 0;
-  for (; j + 8 <= count; j += 8) {
-    for (int64_t c = 0; c < 8; ++c) sums[c] += a[j + c] * b[j + c];
-  }
-  for (; j < count; ++j) sums[0] += a[j] * b[j];
-  return std::accumulate(sums, sums + 8, 0.0);
+  return sum_of(count, [&](int64_t j) { return a[j] * b[j]; });
 }
 
 // A fixed vector that is unlikely to be orthogonal to the leading eigenvector, with the same bits everywhere.

@@ -6,7 +6,6 @@
 
 #include "src/core/base/error.h"
 #include "src/core/formats/chain_product.h"
-#include "src/core/formats/dense_product.h"
 #include "src/core/formats/f32.h"
 #include "src/core/formats/list.h"
 #include "src/core/formats/spectral.h"
@@ -25,17 +24,14 @@ struct Plan : RowsPlan {
 };
 
 Plan plan_for(const idelta_context& context, int64_t m, int64_t n, int64_t rank) {
-  const TileShape tile{context.kernels.f32_forward.mr, context.kernels.f32_forward.nr};
-  const double multiply_adds = 2 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(rank);
-  const int64_t threads = useful_threads(context.parallel.threads(), multiply_adds);
-  const Partition partition(context.placement, threads, {.rows = m, .panels = 1, .cost = multiply_cost});
+  const ChainKernel& kernel = context.kernels.f32_forward;
+  const TileShape tile{kernel.mr, kernel.nr};
+  const double multiply_adds = 2 * ProductSize{m, n, rank}.multiply_adds();
+  Plan plan{cut_rows(context, kernel, {m, n, /*one panel*/ 1}, {.multiply_adds = multiply_adds, .rows = m})};
   const auto row_bytes = 2 * n * static_cast<int64_t>(sizeof(float));  // of x and y
-  const int64_t rows = rounded_rows(context.caches, tile.mr, partition.most_rows(), row_bytes);
-  Plan plan{{.partition = partition,
-             .multiply_adds = multiply_adds,
-             .rows = rows,
-             .kc = std::max<int64_t>(forward_blocks(context.caches, tile, 1, n).kc, 1),
-             .prepared = rows * copy_stride(n)}};
+  plan.rows = even_block(plan.partition.most_rows(), row_bytes, context.caches.l2 / 2, tile.mr);
+  plan.kc = std::max<int64_t>(forward_blocks(context.caches, tile, 1, n).kc, 1);
+  plan.prepared = plan.rows * copy_stride(n);
   plan.second_kc = std::max<int64_t>(forward_blocks(context.caches, tile, 1, rank).kc, 1);
   plan.ldt = copy_stride(rank);
   if (plan.kc < n) plan.sums = plan.rows * round_up(rank, tile.nr);
@@ -52,9 +48,6 @@ struct LowRankProduct {
   const Plan& plan;
   const Multiplication& call;
 
-  bool prepares() const { return false; }
-  void prepare(const RowBlock&) const {}
-
   // The first half prefetches the rows that the second will write, and the second the next rows of x: forward of m =
   // 4096, n = 794, rank 32 is 1.28 times as fast (Zen 4, 2026-11). Row errors are computed between the halves: they
   // need t, and x, which y may overwrite.
@@ -66,12 +59,7 @@ struct LowRankProduct {
     const bool far = call.m * n * static_cast<int64_t>(sizeof(float)) > context.caches.l2;
 
     RowBlock into_t = block;
-    into_t.epilogue = {.residual = zeros,
-                       .ld_residual = 0,
-                       .identity_scale = 0,
-                       .activation = kIdentityActivation,
-                       .y = t,
-                       .ldy = plan.ldt};
+    into_t.epilogue = sums_alone(zeros, t, plan.ldt);
     into_t.start = {};
     const ChainTiles to_t{context, context.kernels.f32_forward, first, plan.kc};
     to_t.multiply(
@@ -86,7 +74,9 @@ struct LowRankProduct {
     from_t.at = t, from_t.ld = plan.ldt;
     const ChainTiles to_y{context, context.kernels.f32_forward, second, plan.second_kc};
     to_y.multiply(from_t, {0, second.count()}, partial,
-                  far ? ChainTiles::rows_after(block, call.rows, n, to_y.tiles(m, second.count())) : FetchAhead());
+                  far ? FetchAhead(call.rows.src + block.next.begin * call.rows.ld, call.rows.ld, block.next.size(), n,
+                                   to_y.tiles(m, second.count()))
+                      : FetchAhead());
   }
 };
 
@@ -105,15 +95,12 @@ class LowRankOperator final : public Operator {
   void multiply(const idelta_context& context, Multiplication& call) const override {
     const Plan plan = plan_for(context, call.m, k(), rank());
     const CallRows rows(context, call, k(), cols(), context.kernels.f32_forward.nr,
-                        {.colliding = true, .overwritten = false});
+                        {.colliding = true, .own_errors = false});
     multiply_rows(context, LowRankProduct{context, first_.panels(), second_.panels(), plan, call}, plan, rows, call,
                   k());
   }
 
-  void unpack(const idelta_context& context, float* B, int64_t ld) const override {
-    const std::vector<float> product = times(context, 0, nullptr);
-    for (int64_t i = 0; i < k(); ++i) std::copy_n(product.data() + i * cols(), cols(), B + i * ld);
-  }
+  std::vector<float> values(const idelta_context& context) const override { return product_minus(context, nullptr); }
   size_t bytes() const override { return first_.bytes() + second_.bytes(); }
   double zero_share() const override { return (first_.zero_share() + second_.zero_share()) / 2; }
   int64_t rank() const override { return first_.cols(); }
@@ -125,13 +112,13 @@ class LowRankOperator final : public Operator {
     double norm, error;  // norm of `computed`, and of its difference from E
   };
   Rest rest(const idelta_context& context, const float* B, const Norms& norms) const {
-    Rest rest{times(context, -1, B), 0, 0};
+    Rest rest{product_minus(context, B), 0, 0};
     const double steps = static_cast<double>(rank() + 2), entries = static_cast<double>(k() * cols());
     const auto& [of_first, of_second] = of_factors(norms);
     rest.norm = spectral_bound(context, k(), cols(), rest.computed);
     rest.error = 4 * kUnit * rest.norm + std::sqrt(entries) * steps * 0x1p-126 +
-                 rounding_of_product(rank() + 2, {of_first, frobenius(unpacked(context, first_))},
-                                     {of_second, frobenius(unpacked(context, second_))});
+                 rounding_of_product(rank() + 2, {of_first, frobenius(first_.values(context))},
+                                     {of_second, frobenius(second_.values(context))});
     return rest;
   }
 
@@ -145,53 +132,50 @@ class LowRankOperator final : public Operator {
     const Rest E = rest(context, D, of_both);
     const Norms norms = with_rest(context, of_both, E);
     const int64_t n = k(), r = rank();
-    const std::vector<float> V = unpacked(context, second_);
-    const std::vector<float> columns = dense(MatrixView{V.data(), n}.transpose(), n, r);
-    const std::vector<float> transposed = dense(MatrixView{E.computed.data(), n}.transpose(), n, n);
+    const std::vector<float> columns_of_V = transposed(second_.values(context), r, n);
+    const std::vector<float> columns_of_E = transposed(E.computed, n, n);
     idelta_low_rank_proof proof = IDELTA_LOW_RANK_PROOF_INIT;
     proof.dropped = norms.stored;
     proof.departure = norms.departure;
     proof.overlap = norms.overlap;
     proof.reverse_overlap =
-        overlap_bound(context, n, r, {columns, norms.second}, {transposed, E.norm}) + norms.second * E.error;
+        overlap_bound(context, n, r, {columns_of_V, norms.second}, {columns_of_E, E.norm}) + norms.second * E.error;
     return proof;
   }
   // The norms as if nothing were dropped.
   Norms norms_of_factors(const idelta_context& context) const {
-    const double of_first = spectral_bound(context, k(), rank(), unpacked(context, first_));
-    const double of_second = spectral_bound(context, rank(), cols(), unpacked(context, second_));
+    const double of_first = spectral_bound(context, k(), rank(), first_.values(context));
+    const double of_second = spectral_bound(context, rank(), cols(), second_.values(context));
     return {.stored = 0, .values = transposed_ ? of_second : of_first, .second = transposed_ ? of_first : of_second};
   }
-  ErrorTerms error(const idelta_context& /*context*/, const Norms& norms) const override {
+  // t^ = x U + e with |e| <= of_t |x|. The error of t^ V is e V and that of its sums, for a row t^ of at most
+  // (||U|| + of_t) |x|.
+  ErrorTerms error(const idelta_context& context, const Norms& norms) const override {
     const auto& [of_first, of_second] = of_factors(norms);
-    return {.stored = norms.stored,
-            .sums = error_of_two_sums(first_.sums(of_first), of_first, second_.sums(of_second), of_second)};
+    const double of_t = first_.sums(context, of_first), of_y = second_.sums(context, of_second);
+    return {.stored = norms.stored, .sums = of_t * of_second + of_y * (of_first + of_t)};
   }
 
   // Called for forward only: first is U.
   RowBound row_bound(const idelta_context& context, const Norms& norms, float identity_scale) const override {
     const auto terms = [&](const F32Operator& factor, double norm) {
-      return FactorTerms{norm, frobenius(unpacked(context, factor)), factor.sums(norm)};
+      return FactorTerms{norm, frobenius(factor.values(context)), factor.sums(context, norm)};
     };
     const auto& [of_first, of_second] = of_factors(norms);
     return row_bound_of_factors(k(), rank(), norms, terms(first_, of_first), terms(second_, of_second), identity_scale);
   }
 
-  const F32Operator& first() const { return first_; }
-  const F32Operator& second() const { return second_; }
-  bool transposed() const { return transposed_; }
-
-  static std::vector<float> unpacked(const idelta_context& context, const Operator& factor) {
-    std::vector<float> all(static_cast<size_t>(factor.k() * factor.cols()));
-    factor.unpack(context, all.data(), factor.cols());
-    return all;
+  // U and V as they are multiplied.
+  Factors factors(const idelta_context& context) const {
+    const Factors stored{k(), rank(), first_.values(context), second_.values(context)};
+    return transposed_ ? transposed(stored) : stored;
   }
 
  private:
   Norms with_rest(const idelta_context& context, Norms norms, const Rest& E) const {
     norms.stored = E.norm + E.error;
     if (transposed_) return norms;
-    const std::vector<float> U = unpacked(context, first_);
+    const std::vector<float> U = first_.values(context);
     norms.departure = departure_from_orthonormal(k(), rank(), U);
     norms.overlap =
         overlap_bound(context, k(), rank(), {U, norms.values}, {E.computed, E.norm}) + norms.values * E.error;
@@ -202,18 +186,17 @@ class LowRankOperator final : public Operator {
     return transposed_ ? std::pair{norms.second, norms.values} : std::pair{norms.values, norms.second};
   }
 
-  // first second + scale B, B dense or null.
-  std::vector<float> times(const idelta_context& context, float scale, const float* B) const {
-    const std::vector<float> rows = unpacked(context, first_), zeros(static_cast<size_t>(cols()));
+  // first second - B, B dense or null.
+  std::vector<float> product_minus(const idelta_context& context, const float* B) const {
+    const std::vector<float> rows = first_.values(context), zeros(static_cast<size_t>(cols()));
     std::vector<float> out(static_cast<size_t>(k() * cols()));
-    Multiplication call{.m = k(),
-                        .rows = {.src = rows.data(), .ld = rank()},
-                        .epilogue = {.residual = B ? B : zeros.data(),
-                                     .ld_residual = B ? cols() : 0,
-                                     .identity_scale = scale,
-                                     .activation = kIdentityActivation,
-                                     .y = out.data(),
-                                     .ldy = cols()}};
+    Multiplication call{
+        .m = k(), .rows = {.src = rows.data(), .ld = rank()}, .epilogue = sums_alone(zeros.data(), out.data(), cols())};
+    if (B) {
+      call.epilogue.residual = B;
+      call.epilogue.ld_residual = cols();
+      call.epilogue.identity_scale = -1;
+    }
     second_.multiply(context, call);
     return out;
   }
@@ -348,14 +331,7 @@ Packed pack_measured(const idelta_context& context, const Factors& factors, cons
 
 std::optional<Factors> factors_in(const idelta_context& context, const Packed& packed) {
   const auto* const op = dynamic_cast<const LowRankOperator*>(&packed.any());
-  if (!op) return std::nullopt;
-  Factors factors{op->k(), op->rank(), LowRankOperator::unpacked(context, op->first()),
-                  LowRankOperator::unpacked(context, op->second())};
-  if (!op->transposed()) return factors;
-  const std::vector<float> U = dense(MatrixView{factors.V.data(), factors.n}.transpose(), factors.n, factors.rank);
-  factors.V = dense(MatrixView{factors.U.data(), factors.rank}.transpose(), factors.rank, factors.n);
-  factors.U = U;
-  return factors;
+  return op ? std::optional(op->factors(context)) : std::nullopt;
 }
 
 const Format kLowRank = {.id = IDELTA_FORMAT_LOW_RANK,

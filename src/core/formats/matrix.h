@@ -32,6 +32,11 @@ inline std::vector<float> dense(const MatrixView& A, int64_t rows, int64_t cols)
   return all;
 }
 
+// The transpose of a dense matrix.
+inline std::vector<float> transposed(const std::vector<float>& A, int64_t rows, int64_t cols) {
+  return dense({A.data(), cols, true}, cols, rows);
+}
+
 // Throws Failure unless all entries are finite. `need` says who needs that.
 inline void check_finite(const char* name, const MatrixView& A, int64_t rows, int64_t cols, const char* need) {
   for (int64_t i = 0; i < rows; ++i) {

@@ -15,6 +15,12 @@ namespace idelta::core {
 inline constexpr ActivationArgs kIdentityActivation = {1, -std::numeric_limits<float>::infinity(),
                                                        std::numeric_limits<float>::infinity(), false};
 
+// y is the sums alone. zeros: as many as y has columns.
+inline Epilogue sums_alone(const float* zeros, float* y, int64_t ldy) {
+  return {
+      .residual = zeros, .ld_residual = 0, .identity_scale = 0, .activation = kIdentityActivation, .y = y, .ldy = ldy};
+}
+
 // The rows that are multiplied: x, or dz = dy act'(y).
 struct Rows {
   const float* src;  // m x k

@@ -19,7 +19,7 @@ struct RowsPlan {
   Partition partition;
   double multiply_adds;  // of fp32 that take as long
   int64_t rows;          // of a block
-  int64_t kc;            // reduction steps at a time, 1 or more
+  int64_t kc = 1;        // reduction steps at a time, 1 or more
   int64_t prepared = 0;  // floats of the rows that are prepared at once
   int64_t partial = 0;   // floats of a task's partial sums
 
@@ -29,6 +29,44 @@ struct RowsPlan {
   int64_t all_prepared() const { return shared() ? prepared : prepared_stride() * partition.tasks(); }
   int64_t floats() const { return all_prepared() + partial * partition.tasks(); }
 };
+
+// m rows of k numbers times k x cols.
+struct ProductSize {
+  int64_t m, k, cols;
+
+  double multiply_adds() const { return static_cast<double>(m) * static_cast<double>(k) * static_cast<double>(cols); }
+};
+
+// What a format says of its work.
+struct RowsWork {
+  double multiply_adds;  // of fp32 that take as long
+  int64_t rows;          // of a block, at most
+  bool prepared = true;  // rows are copied, rounded or made first
+  int64_t strips = 0;    // see Multiplication
+};
+
+// Cuts the work for a kernel, by the cost model. The caller fills in what a block needs.
+template <class Args>
+RowsPlan cut_rows(const idelta_context& context, const Kernel<Args>& kernel, const ProductSize& size,
+                  const RowsWork& work) {
+  const int64_t threads = useful_threads(context.parallel.threads(), work.multiply_adds);
+  const int64_t words = kernel.kr == 1 ? size.k : ceil_div(size.k, kernel.kr);  // no division at n = 64, m = 1
+  RowsPlan plan{.partition = Partition(context.placement, threads,
+                                       {.rows = size.m,
+                                        .panels = ceil_div(size.cols, kernel.nr),
+                                        .cost = multiply_cost,
+                                        .shape = {.tile = {kernel.mr, kernel.nr},
+                                                  .words = words,
+                                                  .block_rows = work.rows,
+                                                  .threads = threads,
+                                                  .prepared = work.prepared,
+                                                  .caches = context.caches},
+                                        .strips = work.strips}),
+                .multiply_adds = work.multiply_adds,
+                .rows = work.rows};
+  plan.rows = std::min(plan.rows, plan.partition.most_rows());
+  return plan;
+}
 
 // Some rows of a call, where they are read from and what is done with their products.
 struct RowBlock {
@@ -49,17 +87,18 @@ struct RowBlock {
 
 inline int64_t copy_stride(int64_t k) { return odd_lines(k, kLine); }
 
-// When the rows of a call are copied before they are multiplied.
-struct CopyRule {
-  bool colliding;    // if their stride makes them share sets of L1
-  bool overwritten;  // if y overwrites them: rows are read again after some outputs are written
+// When the rows of a call are copied before they are multiplied, and whether their errors depend on them alone.
+struct RowsRule {
+  bool colliding = false;    // copied if their stride makes them share sets of L1
+  bool overwritten = false;  // copied if y overwrites them: rows are read again after some outputs are written
+  bool own_errors = true;    // Multiplication::errors are written when the rows are prepared; else the Product does it
 };
 
 // The rows of a call: in place, in the caller's dz, or in a copy. Its constructor completes the call's epilogue.
 class CallRows {
  public:
   CallRows(const idelta_context& context, Multiplication& call, int64_t k, int64_t cols, int64_t nr,
-           const CopyRule& rule)
+           const RowsRule& rule)
       : kernels_(context.kernels),
         call_(call),
         k_(k),
@@ -68,12 +107,13 @@ class CallRows {
         ld_(call.rows.dz ? call.rows.lddz : call.rows.ld),
         copied_((call.rows.y && !call.rows.dz) || (rule.colliding && rows_collide(call.m, ld_)) ||
                 (rule.overwritten && call.epilogue.y == at_)),
-        own_residual_(!call.epilogue.residual) {
+        own_residual_(!call.epilogue.residual),
+        writes_errors_(rule.own_errors && call.errors.wanted()) {
     if (own_residual_) call.epilogue.residual = at_, call.epilogue.ld_residual = ld_;
     call.epilogue.fetch_y = far_outputs(context.caches, call.m, cols);
   }
 
-  bool prepares() const { return call_.rows.y || copied_; }
+  bool prepares() const { return call_.rows.y || copied_ || writes_errors_; }
 
   // Copies are at the beginning of `prepared`.
   RowBlock block(Range rows, Range next, float* prepared) const {
@@ -99,10 +139,12 @@ class CallRows {
       float* const dz = rows.dz + block.rows.begin * rows.lddz;
       kernels_.f32_copy_rows(gradient_step(rows, block.rows, k_, dz, rows.lddz));
     }
-    if (!copied_) return;
-    const float* const src = at_ + block.rows.begin * ld_;
-    kernels_.f32_copy_rows(
-        {.rows = block.rows.size(), .cols = k_, .src = src, .ld = ld_, .dst = copy, .ldd = block.ld});
+    if (copied_) {
+      const float* const src = at_ + block.rows.begin * ld_;
+      kernels_.f32_copy_rows(
+          {.rows = block.rows.size(), .cols = k_, .src = src, .ld = ld_, .dst = copy, .ldd = block.ld});
+    }
+    if (writes_errors_) call_.errors.write(kernels_, block.rows, block.at, block.ld, k_);
   }
 
  private:
@@ -111,20 +153,20 @@ class CallRows {
   int64_t k_, nr_;
   const float* at_;  // what is multiplied, unless copied
   int64_t ld_;
-  bool copied_, own_residual_;
+  bool copied_, own_residual_, writes_errors_;
 };
 
-// A Product has prepares() (whether a block needs more than CallRows::prepare()), prepare(block), which does that, and
-// multiply(block, panels, partial).
+// A Product has multiply(block, panels, partial), and prepare(block) if a block needs more than CallRows::prepare().
 template <class Product>
 void multiply_rows(const idelta_context& context, const Product& product, const RowsPlan& plan, const CallRows& rows,
                    const Multiplication& call, int64_t k) {
   float* const prepared = call.workspace.take(plan.floats());
   float* const partials = prepared + plan.all_prepared();
-  const bool prepares = rows.prepares() || product.prepares();
+  constexpr bool kPrepares = requires(RowBlock block) { product.prepare(block); };
+  const bool prepares = kPrepares || rows.prepares();
   const auto prepare = [&](const RowBlock& block) {
     if (rows.prepares()) rows.prepare(block);
-    product.prepare(block);
+    if constexpr (kPrepares) product.prepare(block);
   };
 
   if (plan.shared()) {

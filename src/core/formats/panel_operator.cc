@@ -24,12 +24,6 @@ std::vector<float> PanelOperator::all_of(float (Panels::*at)(int64_t k, int64_t 
   return all;
 }
 
-void PanelOperator::unpack(const idelta_context& /*context*/, float* B, int64_t ld) const {
-  for (int64_t i = 0; i < k(); ++i) {
-    for (int64_t j = 0; j < cols(); ++j) B[i * ld + j] = panels_.at(i, j);
-  }
-}
-
 double PanelOperator::zero_share() const {
   int64_t used = 0;
   for (int64_t p = 0; p < panels_.count(); ++p) used += panels_.used(p).size();
@@ -39,7 +33,7 @@ double PanelOperator::zero_share() const {
 
 // Without B: a rounding errs by at most half a unit in the last place of its result.
 Norms PanelOperator::norms(const idelta_context& context, const float* B) const {
-  std::vector<float> values = this->values();
+  std::vector<float> values = this->values(context);
   const std::vector<float> low = low_values();
   Norms norms{.stored = 0,
               .values = needs_norm_of_values() ? norm_bound(context, k(), cols(), values)
@@ -56,7 +50,7 @@ Norms PanelOperator::norms(const idelta_context& context, const float* B) const 
 }
 
 RowBound PanelOperator::row_bound(const idelta_context& context, const Norms& norms, float identity_scale) const {
-  return row_bound_of_dense(k(), error(context, norms), frobenius(values()), identity_scale);
+  return row_bound_of_dense(k(), error(context, norms), frobenius(values(context)), identity_scale);
 }
 
 Norms measured(const idelta_context& context, const Packed& packed, int64_t n, const MatrixView& D) {

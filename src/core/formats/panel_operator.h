@@ -16,7 +16,7 @@ class PanelOperator : public Operator {
     pack_panels(context, panels_, B);
   }
 
-  void unpack(const idelta_context& context, float* B, int64_t ld) const override;
+  std::vector<float> values(const idelta_context& /*context*/) const override { return all_of(&Panels::at); }
   size_t bytes() const override { return panels_.bytes(); }
   double zero_share() const override;
   Norms norms(const idelta_context& context, const float* B) const override;  // for formats that round
@@ -28,8 +28,7 @@ class PanelOperator : public Operator {
   Panels* steppable() override { return &panels_; }
 
  protected:
-  // B~ dense, and its second plane, if there is one.
-  std::vector<float> values() const { return all_of(&Panels::at); }
+  // The second plane of B~, if there is one.
   std::vector<float> low_values() const {
     return panels_.low_plane() > 0 ? all_of(&Panels::low_at) : std::vector<float>();
   }

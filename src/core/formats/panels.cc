@@ -54,7 +54,7 @@ float Panels::low_at(int64_t k, int64_t j) const { return half_of(place(k, j)[pl
 void Panels::pack_chunk(const KernelTable& kernels, const MatrixView& b, int64_t panel, int64_t chunk) {
   alignas(kAlignment) float rows[kLine * kWidest];
   const int64_t k = chunk * kLine, j = panel * shape_.nr;
-  Word* const packed = this->chunk(panel, chunk);
+  Word* const packed = words(panel, k);
   const PackPanel pack{.rows = chunk_rows(chunk),
                        .cols = std::min(shape_.nr, cols_ - j),
                        .src = b.data + (b.transposed ? j * b.ld + k : k * b.ld + j),

@@ -48,17 +48,12 @@ class Panels {
   size_t bytes() const { return static_cast<size_t>(data_.size()) * sizeof(float); }
 
   // A panel's words from reduction step k on, a multiple of kr.
-  const Word* words(int64_t panel, int64_t k) const {
-    return data_.get() + panel * stride() + (k >> shift_) * shape_.nr;
-  }
+  Word* words(int64_t panel, int64_t k) const { return data_.get() + panel * stride() + (k >> shift_) * shape_.nr; }
   const Word* low_words(int64_t panel, int64_t k) const { return words(panel, k) + plane_; }  // planes 2
   int64_t low_plane() const { return shape_.planes == 2 ? plane_ : 0; }                       // words from hi to lo
   float at(int64_t k, int64_t j) const;                                                       // hi + lo
   float low_at(int64_t k, int64_t j) const;                                                   // planes 2
 
-  Word* chunk(int64_t panel, int64_t chunk) const {
-    return data_.get() + panel * stride() + (chunk * kLine >> shift_) * shape_.nr;
-  }
   int64_t chunk_rows(int64_t chunk) const { return chunk + 1 < chunks_ ? kLine : k_ - chunk * kLine; }
 
   // Packs one chunk: kLine rows of one panel; different chunks may be packed by different threads.
@@ -83,9 +78,7 @@ class Panels {
   void find_used();
 
  private:
-  Word* place(int64_t k, int64_t j) const {
-    return data_.get() + j / shape_.nr * stride() + (k >> shift_) * shape_.nr + j % shape_.nr;
-  }
+  const Word* place(int64_t k, int64_t j) const { return words(j / shape_.nr, k) + j % shape_.nr; }
 
   PanelShape shape_{1, 1, 1};
   int shift_ = 0;  // 2^shift_ = kr; a division would take 10 ns of a call's 190

@@ -2,46 +2,29 @@
 
 #include <algorithm>
 
-#include "src/core/formats/multiply_rows.h"
-
 namespace idelta::core {
 namespace {
 
-struct RoundedShape {
-  int64_t planes;  // hi, or hi and lo
-  int64_t m, k, cols;
-
-  int64_t stride() const { return odd_lines(k, kPairLine); }  // of a row, in bf16 numbers
-};
-
 struct Plan : RowsPlan {
+  int64_t planes;  // hi, or hi and lo
+  int64_t stride;  // of a rounded row, in bf16 numbers
   int64_t copies;  // floats of copies, before the rounded rows
   int64_t plane;   // bf16 numbers of hi, or lo
 };
 
-Plan plan_for(const idelta_context& context, const RoundedKernel& kernel, const RoundedShape& size, int64_t strips) {
-  const double multiply_adds =
-      static_cast<double>(size.m) * static_cast<double>(size.k) * static_cast<double>(size.cols) / 2;
-  const int64_t threads = useful_threads(context.parallel.threads(), multiply_adds);
-  const int64_t row_bytes = size.planes * size.stride() * static_cast<int64_t>(sizeof(uint16_t));
-  const int64_t block_rows = rounded_rows(context.caches, kernel.mr, size.m, row_bytes);
-  const Partition partition(context.placement, threads,
-                            {.rows = size.m,
-                             .panels = ceil_div(size.cols, kernel.nr),
-                             .cost = multiply_cost,
-                             .shape = {.tile = {kernel.mr, kernel.nr},
-                                       .words = ceil_div(size.k, kernel.kr),
-                                       .block_rows = block_rows,
-                                       .threads = threads,
-                                       .prepared = true,
-                                       .caches = context.caches},
-                             .strips = strips});
-  Plan plan{
-      {.partition = partition, .multiply_adds = multiply_adds, .rows = std::min(block_rows, partition.most_rows())}};
+Plan plan_for(const idelta_context& context, const RoundedKernel& kernel, int64_t planes, const ProductSize& size,
+              int64_t strips) {
+  const int64_t stride = odd_lines(size.k, kPairLine),
+                row_bytes = planes * stride * static_cast<int64_t>(sizeof(uint16_t));
+  const int64_t rows_in_l2 = even_block(size.m, row_bytes, context.caches.l2 / 2, kernel.mr);
+  Plan plan{cut_rows(context, kernel, size,
+                     {.multiply_adds = size.multiply_adds() / 2, .rows = rows_in_l2, .strips = strips})};
   const int64_t rows = plan.shared() ? size.m : plan.rows;
+  plan.planes = planes;
+  plan.stride = stride;
   plan.copies = rows * copy_stride(size.k);
-  plan.plane = (rows + kernel.rows_past_last) * size.stride();
-  plan.prepared = plan.copies + size.planes * plan.plane / 2;
+  plan.plane = (rows + kernel.rows_past_last) * stride;
+  plan.prepared = plan.copies + planes * plan.plane / 2;
   plan.partial = round_up(plan.rows, kPairLine) * kernel.nr;
   return plan;
 }
@@ -51,21 +34,17 @@ struct RoundedProduct {
   const idelta_context& context;
   const RoundedKernel& kernel;
   const Panels& panels;
-  const RoundedShape& size;
   const Plan& plan;
-  const RowErrors& errors;
 
-  bool prepares() const { return true; }
   void prepare(const RowBlock& block) const {
-    if (errors.wanted()) errors.write(context.kernels, block.rows, block.at, block.ld, size.k);
     uint16_t* const hi = rounded(block);
     context.kernels.bf16_round_rows({.rows = block.rows.size(),
-                                     .cols = size.k,
+                                     .cols = panels.k(),
                                      .src = block.at,
                                      .ld = block.ld,
                                      .hi = hi,
-                                     .lo = size.planes == 2 ? hi + plan.plane : nullptr,
-                                     .ldr = size.stride()});
+                                     .lo = plan.planes == 2 ? hi + plan.plane : nullptr,
+                                     .ldr = plan.stride});
   }
 
   // Goes by panels with the same used steps, which are rounded to whole lines of bf16.
@@ -75,13 +54,13 @@ struct RoundedProduct {
       const Range used = panels.used(run.begin);
       const int64_t k = used.begin / kPairLine * kPairLine, column = run.begin * panels.nr();
       const uint16_t* const hi = rounded(block) + k;
-      const bool split = size.planes == 2;
+      const bool split = plan.planes == 2;
       kernel({.rows = block.rows.size(),
               .cols = std::min(run.size() * panels.nr(), panels.cols() - column),
               .k = round_up(used.end, kPairLine) - k,
               .x_hi = hi,
               .x_lo = split ? hi + plan.plane : nullptr,
-              .ldx = size.stride(),
+              .ldx = plan.stride,
               .panels_hi = panels.words(run.begin, k),
               .panels_lo = split ? panels.low_words(run.begin, k) : nullptr,
               .panel_stride = panels.stride(),
@@ -94,7 +73,7 @@ struct RoundedProduct {
 
  private:
   uint16_t* rounded(const RowBlock& block) const {
-    return reinterpret_cast<uint16_t*>(block.prepared + plan.copies) + (block.rows.begin - block.first) * size.stride();
+    return reinterpret_cast<uint16_t*>(block.prepared + plan.copies) + (block.rows.begin - block.first) * plan.stride;
   }
   // Whether the panels are not in L2 and few tiles share each, so that waiting for it costs much.
   bool wait_for_panels(int64_t rows) const {
@@ -106,17 +85,17 @@ struct RoundedProduct {
 
 }  // namespace
 
-size_t rounded_workspace_bytes(const idelta_context& context, const RoundedKernel& kernel, int64_t planes, int64_t m,
-                               int64_t k, int64_t cols) {
-  return static_cast<size_t>(plan_for(context, kernel, {planes, m, k, cols}, 0).floats()) * sizeof(float);
+size_t rounded_workspace_bytes(const idelta_context& context, const RoundedKernel& kernel, int64_t planes,
+                               const ProductSize& size) {
+  return static_cast<size_t>(plan_for(context, kernel, planes, size, 0).floats()) * sizeof(float);
 }
 
 void multiply_rounded(const idelta_context& context, const RoundedKernel& kernel, const Panels& panels,
                       Multiplication& call) {
-  const RoundedShape size{panels.shape().planes, call.m, panels.k(), panels.cols()};
-  const CallRows rows(context, call, size.k, size.cols, kernel.nr, {.colliding = false, .overwritten = false});
-  const Plan plan = plan_for(context, kernel, size, call.strips);
-  multiply_rows(context, RoundedProduct{context, kernel, panels, size, plan, call.errors}, plan, rows, call, size.k);
+  const int64_t k = panels.k(), cols = panels.cols();
+  const CallRows rows(context, call, k, cols, kernel.nr, {});
+  const Plan plan = plan_for(context, kernel, panels.shape().planes, {call.m, k, cols}, call.strips);
+  multiply_rows(context, RoundedProduct{context, kernel, panels, plan}, plan, rows, call, k);
 }
 
 }  // namespace idelta::core

@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
-#include "src/core/formats/dense_product.h"
+#include "src/core/formats/chain_product.h"
 #include "src/core/formats/largest_eigenvalue.h"
 #include "src/core/formats/matrix.h"
 #include "src/core/formats/thin_matrix.h"
@@ -23,17 +22,11 @@ double apply_gram(int64_t rows, int64_t cols, const float* A, const double* weig
   for (int64_t i = 0; i < rows; ++i) {
     const float* const a = A + i * cols;
     const double weight = weights ? weights[i] : 1.0;
-    double sums[8] = {};  // eight chains hide the latency of an addition
-    int64_t j = 0;
-    for (; j + 8 <= cols; j += 8) {
-      for (int64_t c = 0; c < 8; ++c)
-        sums[c] += std::fabs(static_cast<double>(a[j + c])) * v[static_cast<size_t>(j + c)];
-    }
-    for (; j < cols; ++j) sums[0] += std::fabs(static_cast<double>(a[j])) * v[static_cast<size_t>(j)];
-    const double product = weight * std::accumulate(sums, sums + 8, 0.0);
+    const auto size_of = [a](int64_t j) { return std::fabs(static_cast<double>(a[j])); };
+    const double product = weight * sum_of(cols, [&](int64_t j) { return size_of(j) * v[static_cast<size_t>(j)]; });
     squares += product * product;
     const double factor = weight * product;
-    for (j = 0; j < cols; ++j) out[static_cast<size_t>(j)] += factor * std::fabs(static_cast<double>(a[j]));
+    for (int64_t j = 0; j < cols; ++j) out[static_cast<size_t>(j)] += factor * size_of(j);
   }
   return squares;
 }
@@ -161,7 +154,7 @@ double departure_from_orthonormal(int64_t n, int64_t r, const std::vector<float>
 double overlap_bound(const idelta_context& context, int64_t n, int64_t r, const Normed& U, const Normed& E) {
   const Scaled scaled(E.values);
   if (scaled.zero || r == 0) return U.norm * E.norm;
-  const std::vector<float> rows = dense(MatrixView{U.values.data(), r}.transpose(), r, n);
+  const std::vector<float> rows = transposed(U.values, n, r);
   std::vector<float> product(static_cast<size_t>(r * n));
   dense_product(context, {r, n, n}, rows.data(), {scaled.values.data(), n}, product.data());
   const double rounding = rounding_of_product(n + 2, {U.norm, frobenius(U.values)},

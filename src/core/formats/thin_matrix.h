@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <vector>
 
 namespace idelta::core {
@@ -23,6 +24,18 @@ struct Thin {
   Thin first_columns(int64_t count) const;
   std::vector<float> rounded() const { return {values.begin(), values.end()}; }
 };
+
+// term(0) + ... + term(count - 1). Eight chains hide the latency of an addition.
+template <class Term>
+double sum_of(int64_t count, const Term& term) {
+  double sums[8] = {};
+  int64_t j = 0;
+  for (; j + 8 <= count; j += 8) {
+    for (int64_t c = 0; c < 8; ++c) sums[c] += term(j + c);
+  }
+  for (; j < count; ++j) sums[0] += term(j);
+  return std::accumulate(sums, sums + 8, 0.0);
+}
 
 Thin multiply(const Thin& A, const Thin& B);
 

@@ -17,15 +17,8 @@ Bf16ProductChoice fastest(idelta_isa isa, FeatureSet features) {
 }  // namespace
 
 const char* bf16_product_name(idelta_bf16_product product) {
-  switch (product) {
-    case IDELTA_BF16_PRODUCT_AUTO:
-      return "auto";
-    case IDELTA_BF16_PRODUCT_WIDENED:
-      return "widened";
-    case IDELTA_BF16_PRODUCT_ROUNDED:
-      return "rounded";
-  }
-  return nullptr;
+  constexpr const char* kNames[] = {"auto", "widened", "rounded"};
+  return name_in(kNames, product);
 }
 
 Bf16ProductChoice choose_bf16_product(idelta_bf16_product wish, const char* environment, idelta_isa isa,

@@ -11,14 +11,6 @@
 namespace idelta::core {
 namespace {
 
-// Ascending, including those that are not built for this architecture.
-struct Isa {
-  idelta_isa id;
-  const char* name;
-};
-constexpr Isa kIsas[] = {
-    {IDELTA_ISA_SCALAR, "scalar"}, {IDELTA_ISA_AVX2, "avx2"}, {IDELTA_ISA_AVX512, "avx512"}, {IDELTA_ISA_AMX, "amx"}};
-
 // Any kernel, without its type.
 struct Slot {
   std::array<ptrdiff_t, 5> shape;
@@ -43,11 +35,6 @@ constexpr bool is_so_many_kernels(std::index_sequence<I...> /*slots*/) {
 static_assert(is_so_many_kernels(std::make_index_sequence<kSlots>()));
 static_assert(sizeof(KernelTable) == kSlots * sizeof(Slot));
 
-const Isa* find(idelta_isa id) {
-  const auto* isa = std::find_if(std::begin(kIsas), std::end(kIsas), [&](const Isa& i) { return i.id == id; });
-  return isa == std::end(kIsas) ? nullptr : isa;
-}
-
 std::string missing(idelta_isa isa, const CpuFeatures& cpu) {
   if (isa == IDELTA_ISA_AMX && supported(cpu.set, IDELTA_ISA_AVX512)) return "AMX is " + cpu.amx_state;
   return isa >= IDELTA_ISA_AVX512 ? "AVX-512 is " + cpu.avx512_state : "AVX2 with FMA is not available on this CPU";
@@ -68,9 +55,8 @@ KernelTable overlaid(FeatureSet features, idelta_isa up_to) {
 }
 
 const char* isa_name(idelta_isa isa) {
-  if (isa == IDELTA_ISA_AUTO) return "auto";
-  const Isa* found = find(isa);
-  return found ? found->name : nullptr;
+  constexpr const char* kNames[] = {"auto", "scalar", "avx2", "avx512", "amx"};  // also what is not built here
+  return name_in(kNames, isa);
 }
 
 bool supported(FeatureSet features, idelta_isa isa) {
@@ -81,22 +67,22 @@ bool supported(FeatureSet features, idelta_isa isa) {
 
 IsaChoice choose_isa(idelta_isa wish, const char* environment, const CpuFeatures& cpu) {
   if (wish != IDELTA_ISA_AUTO) {
-    const Isa* isa = find(wish);
-    if (!isa) {
+    const char* const name = isa_name(wish);
+    if (!name) {
       throw Failure(IDELTA_INVALID_ARGUMENT, "isa = " + std::to_string(wish) + " is none of idelta_isa's values");
     }
     if (!supported(cpu.set, wish)) {
-      throw Failure(IDELTA_UNSUPPORTED, std::string("isa = ") + isa->name + ": " + missing(wish, cpu) +
-                                            "; use IDELTA_ISA_AUTO or a lower one");
+      throw Failure(IDELTA_UNSUPPORTED,
+                    std::string("isa = ") + name + ": " + missing(wish, cpu) + "; use IDELTA_ISA_AUTO or a lower one");
     }
     return {wish, "asked for by the program"};
   }
-  const Isa* best = nullptr;
-  for (const Isa& isa : kIsas) {
-    if (supported(cpu.set, isa.id)) best = &isa;
+  idelta_isa best = IDELTA_ISA_SCALAR;
+  for (const KernelRow& row : kKernelRows) {
+    if (supported(cpu.set, row.isa)) best = row.isa;
   }
   const idelta_isa named = environment ? kind_named("environment variable IDELTA_ISA", isa_name, environment) : wish;
-  if (named == IDELTA_ISA_AUTO) return {best->id, "the best that CPU and operating system support"};
+  if (named == IDELTA_ISA_AUTO) return {best, "the best that CPU and operating system support"};
   if (!supported(cpu.set, named)) {
     throw Failure(IDELTA_UNSUPPORTED, "environment variable IDELTA_ISA = " + std::string(environment) + ": " +
                                           missing(named, cpu) + "; unset it");

@@ -43,7 +43,7 @@ Stepper::Stepper(const KernelTable& kernels, idelta_delta& delta, const Paramete
       streams_(streams),
       writes_packs_(std::max(forward_.nr(), backward_.nr()) == nr_),
       w_(parameters.D ? placed(parameters.D, parameters.order, parameters.ldd)
-                      : placed(reinterpret_cast<float*>(pack().chunk(0, 0)), IDELTA_ORDER_PANELS, nr_)),
+                      : placed(reinterpret_cast<float*>(pack().words(0, 0)), IDELTA_ORDER_PANELS, nr_)),
       state_{placed(parameters.state[0], parameters.order, n_), placed(parameters.state[1], parameters.order, n_)} {
   assert(kernels.f32_forward.nr == nr_ && kernels.f32_weights.nr == nr_ && nr_ <= kMostLines * kLine);
 }
@@ -52,7 +52,7 @@ OptimizerPacks Stepper::packs_at(const TileOfD& tile) const {
   if (!writes_packs_) return {};
   const Panels& any = pack().empty() ? transposed_pack() : pack();
   const int64_t first = tile.row_panels.begin;
-  return {.copy = !pack().empty() && parameters_.D ? pack().chunk(tile.panel, first * (nr_ / kLine)) : nullptr,
+  return {.copy = !pack().empty() && parameters_.D ? pack().words(tile.panel, first * nr_) : nullptr,
           .transposed = transposed_pack().empty() ? nullptr : transposed_chunk(first, tile.panel),
           .transposed_panel_stride = transposed_pack().stride(),
           .transposed_ahead = 0,

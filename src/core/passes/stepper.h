@@ -53,7 +53,7 @@ class Stepper {
   Panels& pack() const { return transposed_ ? backward_ : forward_; }
   Panels& transposed_pack() const { return transposed_ ? forward_ : backward_; }
   Word* transposed_chunk(int64_t row_panel, int64_t panel) const {
-    return transposed_pack().chunk(row_panel, panel * (nr_ / kLine));
+    return transposed_pack().words(row_panel, panel * nr_);
   }
 
   OptimizerPacks packs_at(const TileOfD& tile) const;

@@ -27,11 +27,8 @@ ForwardBlocks forward_blocks(const CacheSizes& caches, const TileShape& tile, in
 }
 
 bool far_outputs(const CacheSizes& caches, int64_t m, int64_t n) {
+  constexpr int64_t kShortRows = 256;
   return n >= kShortRows || m * n * kFloat > caches.l2 / 2;
-}
-
-int64_t rounded_rows(const CacheSizes& caches, int64_t mr, int64_t m, int64_t row_bytes) {
-  return even_block(m, row_bytes, caches.l2 / 2, mr);
 }
 
 bool rows_collide(int64_t m, int64_t ld) { return m > 8 && ld * kFloat % kPage == 0; }

@@ -25,17 +25,11 @@ struct ForwardBlocks {
 };
 ForwardBlocks forward_blocks(const CacheSizes& caches, const TileShape& tile, int64_t m, int64_t n);
 
-// Shorter rows need no prefetch.
-inline constexpr int64_t kShortRows = 256;
-
 // Row stride of a copy: an odd number of lines, so that rows of a tile use different sets of L1.
 constexpr int64_t odd_lines(int64_t numbers, int64_t line) { return (ceil_div(numbers, line) | 1) * line; }
 
 // Whether y will not be in L2 when it is stored. Else prefetching it would take a tenth of a tile's time at n = 64.
 bool far_outputs(const CacheSizes& caches, int64_t m, int64_t n);
-
-// Of m rows of row_bytes each, those that a task takes at a time: they stay in L2.
-int64_t rounded_rows(const CacheSizes& caches, int64_t mr, int64_t m, int64_t row_bytes);
 
 // Whether forward should copy m rows of stride ld: if it is a multiple of a page, all rows of a tile share one set of
 // L1 (4 % at n = 1024, m = 512, Zen 5).

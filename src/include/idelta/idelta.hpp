@@ -53,14 +53,153 @@ using ContextOptions = idelta_context_options;
 using DeltaOptions = idelta_delta_options;
 using DeltaInfo = idelta_delta_info_t;
 using LowRankProof = idelta_low_rank_proof;
-using ForwardArgs = idelta_forward_args;
-using BackwardDataArgs = idelta_backward_data_args;
-using BackwardWeightsArgs = idelta_backward_weights_args;
 using Optimizer = idelta_optimizer;
-using UpdateArgs = idelta_update_args;
 
 inline constexpr ContextOptions kContextOptions = IDELTA_CONTEXT_OPTIONS_INIT;
 inline constexpr DeltaOptions kDeltaOptions = IDELTA_DELTA_OPTIONS_INIT;
+
+// ---- Arguments of the passes: idelta.h's structs of the same members, but for struct_size. Each has a default, so
+// that no compiler warns of those that a call leaves out.
+
+struct ForwardArgs {
+  int64_t m = 0;
+  const float* x = nullptr;
+  int64_t ldx = 0;
+  const float* bias = nullptr;
+  Activation activation = {IDELTA_ACTIVATION_IDENTITY, 0.0f};
+  float* y = nullptr;
+  int64_t ldy = 0;
+  float* contribution = nullptr;
+  int64_t ldc = 0;
+  void* workspace = nullptr;
+  size_t workspace_bytes = 0;
+  float* row_error = nullptr;
+  float* row_norm = nullptr;
+
+  operator idelta_forward_args() const {
+    return {sizeof(idelta_forward_args),
+            m,
+            x,
+            ldx,
+            bias,
+            activation,
+            y,
+            ldy,
+            contribution,
+            ldc,
+            workspace,
+            workspace_bytes,
+            row_error,
+            row_norm};
+  }
+};
+
+struct BackwardDataArgs {
+  int64_t m = 0;
+  const float* dy = nullptr;
+  int64_t lddy = 0;
+  const float* y = nullptr;
+  int64_t ldy = 0;
+  Activation activation = {IDELTA_ACTIVATION_IDENTITY, 0.0f};
+  float* dz = nullptr;
+  int64_t lddz = 0;
+  float* dx = nullptr;
+  int64_t lddx = 0;
+  void* workspace = nullptr;
+  size_t workspace_bytes = 0;
+
+  operator idelta_backward_data_args() const {
+    return {sizeof(idelta_backward_data_args),
+            m,
+            dy,
+            lddy,
+            y,
+            ldy,
+            activation,
+            dz,
+            lddz,
+            dx,
+            lddx,
+            workspace,
+            workspace_bytes};
+  }
+};
+
+struct BackwardWeightsArgs {
+  int64_t m = 0;
+  int64_t n = 0;
+  const float* x = nullptr;
+  int64_t ldx = 0;
+  const float* dz = nullptr;
+  int64_t lddz = 0;
+  float beta = 0.0f;
+  float* dD = nullptr;
+  int64_t lddD = 0;
+  float* db = nullptr;
+  void* workspace = nullptr;
+  size_t workspace_bytes = 0;
+  idelta_format format = IDELTA_FORMAT_AUTO;
+
+  operator idelta_backward_weights_args() const {
+    return {sizeof(idelta_backward_weights_args),
+            m,
+            n,
+            x,
+            ldx,
+            dz,
+            lddz,
+            beta,
+            dD,
+            lddD,
+            db,
+            workspace,
+            workspace_bytes,
+            format};
+  }
+};
+
+struct UpdateArgs {
+  int64_t m = 0;
+  const float* x = nullptr;
+  int64_t ldx = 0;
+  const float* dz = nullptr;
+  int64_t lddz = 0;
+  const Optimizer* optimizer = nullptr;
+  float* D = nullptr;
+  int64_t ldd = 0;
+  float* state[2] = {nullptr, nullptr};
+  float* bias = nullptr;
+  float* bias_state[2] = {nullptr, nullptr};
+  void* workspace = nullptr;
+  size_t workspace_bytes = 0;
+  idelta_format gradient_format = IDELTA_FORMAT_AUTO;
+  idelta_order order = IDELTA_ORDER_ROWS;
+
+  operator idelta_update_args() const {
+    return {sizeof(idelta_update_args),
+            m,
+            x,
+            ldx,
+            dz,
+            lddz,
+            optimizer,
+            D,
+            ldd,
+            {state[0], state[1]},
+            bias,
+            {bias_state[0], bias_state[1]},
+            workspace,
+            workspace_bytes,
+            gradient_format,
+            order};
+  }
+};
+
+// A member that idelta.h has gained is missing here.
+static_assert(sizeof(ForwardArgs) + sizeof(size_t) == sizeof(idelta_forward_args));
+static_assert(sizeof(BackwardDataArgs) + sizeof(size_t) == sizeof(idelta_backward_data_args));
+static_assert(sizeof(BackwardWeightsArgs) + sizeof(size_t) == sizeof(idelta_backward_weights_args));
+static_assert(sizeof(UpdateArgs) + sizeof(size_t) == sizeof(idelta_update_args));
 
 // A handle to a context: copies are cheap and share it, and the last one destroys it. One that was moved from may be
 // assigned to and destroyed; calls refuse it as null.
@@ -128,17 +267,17 @@ class Delta {
     return info;
   }
 
-  // struct_size of the arguments is filled in here:  delta.forward({.m = 1, .x = x, .ldx = n, .y = y, .ldy = n});
-  void forward(ForwardArgs args) const {
-    args.struct_size = sizeof args;
+  // delta.forward({.m = 1, .x = x, .ldx = n, .y = y, .ldy = n});
+  void forward(const ForwardArgs& given) const {
+    const idelta_forward_args args = given;
     check(idelta_forward(context_.get(), handle_.get(), &args));
   }
-  void backward_data(BackwardDataArgs args) const {
-    args.struct_size = sizeof args;
+  void backward_data(const BackwardDataArgs& given) const {
+    const idelta_backward_data_args args = given;
     check(idelta_backward_data(context_.get(), handle_.get(), &args));
   }
-  void update(UpdateArgs args) {
-    args.struct_size = sizeof args;
+  void update(const UpdateArgs& given) {
+    const idelta_update_args args = given;
     check(idelta_update(context_.get(), handle_.get(), &args));
   }
 
@@ -184,8 +323,8 @@ inline void panels_unpack(const Context& context, int64_t n, const float* panels
   check(idelta_panels_unpack(context.get(), n, panels, rows, ld));
 }
 
-inline void backward_weights(const Context& context, BackwardWeightsArgs args) {
-  args.struct_size = sizeof args;
+inline void backward_weights(const Context& context, const BackwardWeightsArgs& given) {
+  const idelta_backward_weights_args args = given;
   check(idelta_backward_weights(context.get(), &args));
 }
 

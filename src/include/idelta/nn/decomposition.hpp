@@ -3,6 +3,8 @@
 #define IDELTA_NN_DECOMPOSITION_HPP
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,8 +34,11 @@ struct Evaluation {
 // This, accuracy and decompose throw NotFinite rather than give a number that is made of NaN or infinities.
 Evaluation evaluate(const Network& network, const Dataset& data, int64_t batch = 512);
 
-// The last layer's accuracy alone, without the cost of the rest: share of labels that argmax h^L names.
+// The last layer's accuracy alone, without the cost of the rest: share of labels that argmax h^L names. Empty if
+// `stop`, asked after every batch, says so.
 double accuracy(const Network& network, const Dataset& data, int64_t batch = 512);
+std::optional<double> accuracy_unless(const std::function<bool()>& stop, const Network& network, const Dataset& data,
+                                      int64_t batch = 512);
 
 // One image through all layers.
 struct ImageDecomposition {

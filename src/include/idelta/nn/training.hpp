@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "idelta/nn/data.hpp"
 #include "idelta/nn/network.hpp"
@@ -41,17 +42,21 @@ std::string difference(const Settings& found, const Settings& wanted);
 
 float effective_learning_rate(const TrainOptions& options, int64_t layers, int64_t epoch);
 
+// Sentences about a run that has ended with this mean loss of its last epoch: one above ln C, the loss of a guess.
+std::vector<std::string> warnings(const TrainOptions& options, const NetworkOptions& network, double loss);
+
 struct Progress {
   int64_t epoch = 0, epochs = 0;   // epoch counts from 0
   int64_t batch = 0, batches = 0;  // of this epoch, done
-  double loss = 0, accuracy = 0;   // running means of this epoch; the accuracy is the last layer's
+  double loss = 0, accuracy = 0;   // running means of this epoch, of the last layer
   double images_per_second = 0, seconds = 0, seconds_left = 0;
 };
 
 // One training run, which leaves the network computing in options.compute; state survives between calls of run(), so
 // that a caller may stop, look and go on. A loss that is not finite throws, before the parameters change. Parameters,
 // optimiser state and the outputs for the last batch are checked to be finite after every epoch and when run() stops;
-// what is not throws, with the epoch, the rate and what to change.
+// what is not throws, with the epoch, the rate and what to change. So does a run that ends with a mean loss of its last
+// epoch above 10 ln C: ln C is the loss of a guess.
 //
 // It shares the network's parameters, and trains them wherever the Network is moved. Of the data it keeps the addresses
 // of images and labels: the set may be moved, but must outlive it and keep its size.
@@ -85,7 +90,7 @@ class Trainer {
   // Runs the epochs that are left; true if none is left, false if the observer stopped it.
   bool run(const Observer& observer = {});
 
-  // One step on at most a batch of given images, besides those of run(); the mean loss before it.
+  // One step on at most a batch of given images, besides those of run(); the mean loss before it, with that of hidden layers.
   double step(std::span<const float> images, std::span<const uint8_t> labels, float learning_rate);
 
  private:
