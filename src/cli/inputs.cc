@@ -2,7 +2,6 @@
 #include "inputs.h"
 
 #include <climits>
-#include <new>
 #include <nlohmann/json.hpp>
 
 #include "names.h"
@@ -10,25 +9,6 @@
 #include "verbs.h"
 
 namespace idelta::cli {
-namespace {
-
-// What the libraries say about files is a sentence already; only its kind is added. Lack of memory is not the file's
-// fault, nor is what libidelta itself refuses.
-template <class Load>
-auto sorted(const Load& load) -> decltype(load()) {
-  try {
-    return load();
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw FileError(error.what());
-  }
-}
-
-}  // namespace
-
 void add_machine_flags(CLI::App& verb, MachineFlags& flags) {
   verb.add_option("--isa", flags.isa, idelta_isa_names() + std::string("; auto is the best this machine runs"))
       ->option_text("NAME [auto]");
@@ -87,7 +67,7 @@ nn::Dataset load_data(const DataFlags& flags, nn::Split split, const nn::Network
                                    .label = flags.label,
                                    .classes_path = flags.classes,
                                    .network = network};
-  return sorted([&] { return nn::load_dataset(flags.place, split, options); });
+  return read_file([&] { return nn::load_dataset(flags.place, split, options); });
 }
 
 void add_model_argument(CLI::App& verb, std::string& path) {
@@ -97,7 +77,7 @@ void add_model_argument(CLI::App& verb, std::string& path) {
 }
 
 nn::Network load_network(const Context& context, const std::string& path) {
-  return sorted([&] { return nn::load_model(context, path); });
+  return read_file([&] { return nn::load_model(context, path); });
 }
 
 void require_fit(const std::string& model_path, const nn::Network& network, const nn::Dataset& data) {

@@ -18,6 +18,7 @@
 #include "idelta/nn/model_file.hpp"
 #include "idelta/nn/network.hpp"
 #include "idelta/nn/roles.hpp"
+#include "idelta/nn/study.hpp"
 #include "idelta/nn/training.hpp"
 
 #endif  // IDELTA_NN_HPP
