@@ -13,7 +13,13 @@ nn::StudyNetwork network_of(const std::string& file, std::vector<double> accurac
   network.labels = labels;
   network.seconds = 10 * accuracies.back();
   network.parameters_hash = "0123456789abcdef";
-  for (const double a : accuracies) network.reports.push_back({a, 1 - a, a / 2, a / 4});
+  for (const double a : accuracies) {
+    nn::LayerReport& report = network.reports.emplace_back();
+    report.accuracy = a;
+    report.cross_entropy = 1 - a;
+    report.spectral_norm = a / 2;
+    report.frobenius_ratio = a / 4;
+  }
   return network;
 }
 
