@@ -5,6 +5,7 @@ find_package(PNG REQUIRED)
 find_package(ZLIB REQUIRED)
 
 idelta_add_isa_suite(nn_training)
+target_sources(nn_training_test PRIVATE nn_checkpoint_test.cc)
 target_link_libraries(nn_training_test PRIVATE idelta::nn ZLIB::ZLIB)
 idelta_add_isa_suite(nn_guarantee)
 target_sources(nn_guarantee_test PRIVATE nn_guarantee_terms_test.cc)
@@ -34,7 +35,8 @@ idelta_add_test_program(nn_test
   nn_predict_test.cc
   nn_roles_test.cc
   nn_safetensors_test.cc
-  nn_sheet_test.cc)
+  nn_sheet_test.cc
+  nn_study_test.cc)
 target_include_directories(nn_test PRIVATE "${PROJECT_SOURCE_DIR}/src")
 target_link_libraries(nn_test PRIVATE idelta::nn idelta_test_main idelta_test_support PNG::PNG ZLIB::ZLIB)
 add_test(NAME nn COMMAND nn_test)

@@ -167,18 +167,28 @@ nn::Network straight(const nn::Network& network) {
   return made;
 }
 
-// What leaky_relu shares out to both networks, which see the same pixels, keeps their maps from being unrelated: up to
-// 0.212 was measured here, 0.198 on Fashion-MNIST. Without it the random network has nothing in common with the other.
-TEST_F(Controls, RandomNetworksShareWithTheTrainedOneOnlyWhatTheActivationDoes) {
+// Of 64 pixels a single random network correlates by chance (0.21 was measured), so this is the mean over eight. What
+// is left with leaky_relu, which bends both networks' maps at the same pixels, goes with the activation.
+TEST_F(Controls, RandomNetworksDoNotCorrelateWithTheTrainedOne) {
+  constexpr int kSeeds = 8;
   for (const nn::MatchedNorm norm : {nn::MatchedNorm::kFrobenius, nn::MatchedNorm::kSpectral}) {
-    const nn::Network random = nn::random_control(*trained_, 1, norm);
-    for (const nn::Similarity& layer : nn::compare_maps(*trained_, random, data_, indices_)) {
-      EXPECT_LT(std::fabs(layer.rank_correlation.value()), 0.3);
-      EXPECT_EQ(0, layer.undefined);
+    double bent[4] = {}, unbent[4] = {};
+    for (int seed = 1; seed <= kSeeds; ++seed) {
+      const nn::Network random = nn::random_control(*trained_, seed, norm);
+      const auto as_is = nn::compare_maps(*trained_, random, data_, indices_);
+      const auto linear = nn::compare_maps(straight(*trained_), straight(random), data_, indices_);
+      for (size_t l = 0; l < 4; ++l) {
+        bent[l] += as_is[l].rank_correlation.value() / kSeeds;
+        unbent[l] += linear[l].rank_correlation.value() / kSeeds;
+        EXPECT_EQ(0, as_is[l].undefined);
+      }
     }
-    for (const nn::Similarity& layer : nn::compare_maps(straight(*trained_), straight(random), data_, indices_)) {
-      EXPECT_LT(std::fabs(layer.rank_correlation.value()), 0.1);
+    for (size_t l = 0; l < 4; ++l) {
+      SCOPED_TRACE(testing::Message() << "as it is " << bent[l] << ", linear " << unbent[l]);
+      EXPECT_LT(std::fabs(bent[l]), 0.2);
+      EXPECT_LT(std::fabs(unbent[l]), 0.1);
     }
+    for (size_t l = 0; l < 4; ++l) printf("%g %g\n", bent[l], unbent[l]);
   }
   for (const nn::Similarity& layer : nn::compare_maps(*trained_, *trained_, data_, indices_)) {
     EXPECT_DOUBLE_EQ(1.0, layer.rank_correlation.value());

@@ -138,23 +138,24 @@ TEST(SingularValues, VectorsRebuildTheMatrix) {
 // The features of a set in one layer, and what follows from them, term by term.
 struct Plain {
   size_t n = 74, count = 0;
-  std::vector<float> h;
+  std::vector<float> features;
   std::vector<uint8_t> labels;
 
   Plain(const nn::Network& network, const nn::Dataset& data, int64_t layer)
-      : count(static_cast<size_t>(data.count)), h(count * n), labels(data.labels) {
-    std::vector<std::vector<float>> outputs(static_cast<size_t>(network.layers()), h);
+      : count(static_cast<size_t>(data.count)), features(count * n), labels(data.labels) {
+    std::vector<std::vector<float>> outputs(static_cast<size_t>(network.layers()), features);
     std::vector<float*> rows;
     for (std::vector<float>& output : outputs) rows.push_back(output.data());
-    network.pad(data.images, data.count, h.data());
-    network.forward(data.count, h.data(), rows);
-    if (layer > 0) h = outputs[layer - 1];
+    network.pad(data.images, data.count, features.data());
+    network.forward(data.count, features.data(), rows);
+    if (layer > 0) features = outputs[layer - 1];
   }
 
   Matrix64 means() const {
     Matrix64 means(10 * n), counts(10);
     for (size_t i = 0; i < count; ++i) counts[labels[i]] += 1;
-    for (size_t i = 0; i < h.size(); ++i) means[labels[i / n] * n + i % n] += h[i] / counts[labels[i / n]];
+    for (size_t i = 0; i < features.size(); ++i)
+      means[labels[i / n] * n + i % n] += features[i] / counts[labels[i / n]];
     return means;
   }
   // Of h - centre(i) for every image.
@@ -171,14 +172,14 @@ struct Plain {
   }
   Matrix64 mean() const {
     Matrix64 mean(n);
-    for (size_t i = 0; i < h.size(); ++i) mean[i % n] += h[i] / static_cast<double>(count);
+    for (size_t i = 0; i < features.size(); ++i) mean[i % n] += features[i] / static_cast<double>(count);
     return mean;
   }
   Matrix64 within() const {
     const Matrix64 mu = means();
     return scatter([&](size_t i) {
       Matrix64 d(n);
-      for (size_t j = 0; j < n; ++j) d[j] = h[i * n + j] - mu[labels[i] * n + j];
+      for (size_t j = 0; j < n; ++j) d[j] = features[i * n + j] - mu[labels[i] * n + j];
       return d;
     });
   }
@@ -209,7 +210,7 @@ struct Plain {
     const Matrix64 all = mean();
     Matrix64 covariance = scatter([&](size_t i) {
       Matrix64 d(n);
-      for (size_t j = 0; j < n; ++j) d[j] = h[i * n + j] - all[j];
+      for (size_t j = 0; j < n; ++j) d[j] = features[i * n + j] - all[j];
       return d;
     });
     diagonalise(covariance, n);
@@ -226,7 +227,7 @@ struct Plain {
     for (size_t i = 0; i < count; ++i) {
       Matrix64 distances(10);
       for (size_t c = 0; c < 10; ++c) {
-        for (size_t j = 0; j < n; ++j) distances[c] += std::pow(h[i * n + j] - centres[c * n + j], 2);
+        for (size_t j = 0; j < n; ++j) distances[c] += std::pow(features[i * n + j] - centres[c * n + j], 2);
       }
       correct += std::min_element(distances.begin(), distances.end()) - distances.begin() == labels[i];
     }
@@ -315,7 +316,7 @@ TEST_F(Features, MomentsHaveTheSameBitsInAnyBatchGroupAndAtAnyThreadCount) {
     for (size_t q = 0; q < 74; ++q) {
       double sum = 0, magnitude = 0;
       for (size_t i = 0; i < plain.count; ++i) {
-        const double product = static_cast<double>(plain.h[i * 74 + p]) * plain.h[i * 74 + q];
+        const double product = static_cast<double>(plain.features[i * 74 + p]) * plain.features[i * 74 + q];
         sum += product, magnitude += std::fabs(product);
       }
       EXPECT_NEAR(sum, expected[1].gram[p * 74 + q], 512 * 0x1p-24 * magnitude) << p << " " << q;

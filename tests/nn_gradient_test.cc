@@ -67,7 +67,7 @@ TEST(Loss, GradientIsThatOfTheMeanAndLeavesTheRestAlone) {
 // The network of one kind, in double and from its definition: h^l = act(a h + h D + b).
 class DoubleNetwork {
  public:
-  explicit DoubleNetwork(const nn::Network& network) : options_(network.options()) {
+  DoubleNetwork(const nn::Network& network, double layer_loss) : options_(network.options()), layer_loss_(layer_loss) {
     for (int64_t l = 0; l < network.layers(); ++l) {
       const std::vector<float> D = network.delta(l);
       delta.emplace_back(D.begin(), D.end());
@@ -75,17 +75,19 @@ class DoubleNetwork {
     }
   }
 
-  // The mean cross-entropy of a data set.
+  // The mean over a data set of the last layer's cross-entropy, and of the others' by their weight.
   double loss(const nn::Dataset& data) const {
     double total = 0;
     for (int64_t i = 0; i < data.count; ++i) {
       const auto first = data.images.begin() + i * data.pixels();
       std::vector<double> h(first, first + data.pixels());
       h.resize(static_cast<size_t>(options_.n()), options_.class_padding);
-      for (size_t l = 0; l < delta.size(); ++l) h = layer(l, h);
-      double sum = 0;
-      for (int64_t c = data.pixels(); c < options_.n(); ++c) sum += std::exp(h[c]);
-      total += std::log(sum) - h[data.pixels() + data.labels[i]];
+      for (size_t l = 0; l < delta.size(); ++l) {
+        h = layer(l, h);
+        double sum = 0;
+        for (int64_t c = data.pixels(); c < options_.n(); ++c) sum += std::exp(h[c]);
+        total += (l + 1 == delta.size() ? 1 : layer_loss_) * (std::log(sum) - h[data.pixels() + data.labels[i]]);
+      }
     }
     return total / static_cast<double>(data.count);
   }
@@ -120,11 +122,13 @@ class DoubleNetwork {
   }
 
   nn::NetworkOptions options_;
+  double layer_loss_;
 };
 
 // One SGD step at rate 1 is minus the gradient; its slope is that of the definition in double.
-void expect_true_gradient(idelta_activation activation, float identity_scale, int64_t layers) {
-  SCOPED_TRACE(testing::Message() << "activation " << activation.kind << ", " << layers << " layers");
+void expect_true_gradient(idelta_activation activation, float identity_scale, int64_t layers, float layer_loss) {
+  SCOPED_TRACE(testing::Message() << "activation " << activation.kind << ", " << layers << " layers, layer loss "
+                                  << layer_loss);
   const idelta::Context context = nn_context();
   nn::NetworkOptions options;
   options.layers = layers;
@@ -136,7 +140,7 @@ void expect_true_gradient(idelta_activation activation, float identity_scale, in
   options.class_padding = 0.2f;
   nn::Network network(context, options);
   randomise(network, 11, 0.4f);
-  DoubleNetwork exact(network);
+  DoubleNetwork exact(network, layer_loss);
 
   Random random(12);
   nn::Dataset data = {"random", 5, 2, 3, 3, {}, {0, 1, 2, 1, 0}};
@@ -145,6 +149,7 @@ void expect_true_gradient(idelta_activation activation, float identity_scale, in
   nn::TrainOptions train;
   train.optimizer = IDELTA_OPTIMIZER_SGD;
   train.batch = 5;
+  train.layer_loss = layer_loss;
   nn::Trainer trainer(network, data, train);
   EXPECT_NEAR(exact.loss(data), trainer.step(data.images, data.labels, 1.0f), 1e-6);
 
@@ -172,7 +177,9 @@ TEST(NetworkGradient, IsTheSlopeOfTheLoss) {
        {idelta_activation{IDELTA_ACTIVATION_IDENTITY, 0}, idelta_activation{IDELTA_ACTIVATION_RELU, 0},
         idelta_activation{IDELTA_ACTIVATION_LEAKY_RELU, 0.1f}, idelta_activation{IDELTA_ACTIVATION_HARD_TANH, 0},
         idelta_activation{IDELTA_ACTIVATION_TANH, 0}}) {
-    for (const int64_t layers : {1, 2, 4}) expect_true_gradient(activation, 0.8f, layers);
+    for (const int64_t layers : {1, 2, 4}) {
+      for (const float layer_loss : {0.0f, 0.7f}) expect_true_gradient(activation, 0.8f, layers, layer_loss);
+    }
   }
 }
 

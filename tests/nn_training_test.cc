@@ -363,6 +363,8 @@ TEST(Training, WrongArgumentsAreNamed) {
   fails([](auto& o, auto&) { o.learning_rate = std::nanf(""); }, {"learning_rate is nan"});
   fails([](auto& o, auto&) { o.momentum = 1; }, {"momentum = 1.0"});
   fails([](auto& o, auto&) { o.weight_decay = -1; }, {"weight_decay is -1"});
+  fails([](auto& o, auto&) { o.layer_loss = -1; }, {"layer_loss is -1"});
+  fails([](auto& o, auto&) { o.layer_loss = HUGE_VALF; }, {"layer_loss is inf"});
   fails([](auto& o, auto&) { o.optimizer = static_cast<idelta_optimizer_kind>(9); }, {"kind = 9", "adamw"});
   fails([](auto& o, auto&) { o.compute = IDELTA_FORMAT_AUTO; }, {"compute is auto"});
   fails([](auto& o, auto&) { o.compute = IDELTA_FORMAT_LOW_RANK; }, {"compute is low_rank", "no training"});

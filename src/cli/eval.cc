@@ -82,7 +82,7 @@ std::string notes(const nn::NetworkOptions& options, const nn::Evaluation& evalu
       "  Layer l is judged by its own class likelihood, the softmax of the last %lld entries of h^l; the input\n"
       "  row is chance by construction. How early accuracy rises depends on activation (%s) and class\n"
       "  padding (%s) as well as on the data. Completeness: x plus the steps of layers 1 to l is h^l, for\n"
-      "  every l and image, to %.1f ulp of its largest entry.\n",
+      "  every l and image, to %.1f ulp of the largest entry so far.\n",
       (long long)options.classes, activation_name(options.activation).c_str(),
       short_number(options.class_padding).c_str(), evaluation.worst_completeness_ulp());
 }

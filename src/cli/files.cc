@@ -70,9 +70,13 @@ void require_room(const std::string& option, const std::string& path, int64_t by
                      " bytes or more, but files are limited to " + grouped(static_cast<int64_t>(limit.rlim_cur)) +
                      " here; raise that (ulimit -f)");
   }
+  require_disk(option, path, bytes);
+}
+
+void require_disk(const std::string& option, const std::string& path, int64_t bytes) {
   std::error_code unknown;
   const fs::space_info space = fs::space(fs::weakly_canonical(path, unknown).parent_path(), unknown);
-  if (!unknown && space.available < needed) {
+  if (!unknown && space.available < static_cast<uint64_t>(bytes)) {
     throw UsageError(option + ": " + path + " will have " + grouped(bytes) +
                      " bytes or more, but its disk has room for " + grouped(static_cast<int64_t>(space.available)) +
                      "; free some, or name a file elsewhere");

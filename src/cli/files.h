@@ -20,6 +20,9 @@ void prepare_file(const std::string& option, const std::string& path, const std:
 // An error unless the disk has room for a file of so many bytes or more, and the process may write one.
 void require_room(const std::string& option, const std::string& path, int64_t bytes);
 
+// The disk alone: for several files of so many bytes together, of which `path` is one.
+void require_disk(const std::string& option, const std::string& path, int64_t bytes);
+
 // files::save_or_rescue() that a signal does not cut short.
 void save_or_rescue(const std::string& path, const std::function<void(const std::string& path)>& save);
 

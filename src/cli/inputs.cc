@@ -2,7 +2,6 @@
 #include "inputs.h"
 
 #include <climits>
-#include <new>
 #include <nlohmann/json.hpp>
 
 #include "names.h"
@@ -10,25 +9,6 @@
 #include "verbs.h"
 
 namespace idelta::cli {
-namespace {
-
-// What the libraries say about files is a sentence already; only its kind is added. Lack of memory is not the file's
-// fault, nor is what libidelta itself refuses.
-template <class Load>
-auto sorted(const Load& load) -> decltype(load()) {
-  try {
-    return load();
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw FileError(error.what());
-  }
-}
-
-}  // namespace
-
 void add_machine_flags(CLI::App& verb, MachineFlags& flags) {
   verb.add_option("--isa", flags.isa, idelta_isa_names() + std::string("; auto is the best this machine runs"))
       ->option_text("NAME [auto]");
@@ -53,10 +33,9 @@ CLI::Option* data_flags(CLI::App& verb, DataFlags& flags) {
   CLI::Option* const data =
       verb.add_option("--data", flags.place, "fashion-mnist, a folder of IDX, .npy or CSV files, or a .csv file")
           ->option_text("NAME|FOLDER|FILE");
-  verb.add_option("--label", flags.label,
-                  "the column of a CSV file that holds the labels; label, class, target or last")
+  verb.add_option("--label", flags.label, "column of labels in a CSV file; else label, class, target, last")
       ->option_text("NAME");
-  verb.add_option("--classes", flags.classes, "a text file of class names, one a line; classes.txt beside the data")
+  verb.add_option("--classes", flags.classes, "file of class names, one a line; else classes.txt of the folder")
       ->option_text("FILE");
   return data;
 }
@@ -78,7 +57,7 @@ void add_data_flags(CLI::App& verb, DataFlags& flags) { data_flags(verb, flags)-
 void add_optional_data_flags(CLI::App& verb, DataFlags& flags) { data_flags(verb, flags); }
 
 void add_scale_flag(CLI::App& verb, DataFlags& flags) {
-  verb.add_option("--scale", flags.scale, "range of each feature of CSV and float .npy: 0..1, -1..1 or none")
+  verb.add_option("--scale", flags.scale, "of each feature of CSV and float .npy: 0..1, -1..1 or none")
       ->option_text("RANGE [0..1 for CSV]");
 }
 
@@ -88,7 +67,7 @@ nn::Dataset load_data(const DataFlags& flags, nn::Split split, const nn::Network
                                    .label = flags.label,
                                    .classes_path = flags.classes,
                                    .network = network};
-  return sorted([&] { return nn::load_dataset(flags.place, split, options); });
+  return read_file([&] { return nn::load_dataset(flags.place, split, options); });
 }
 
 void add_model_argument(CLI::App& verb, std::string& path) {
@@ -98,7 +77,7 @@ void add_model_argument(CLI::App& verb, std::string& path) {
 }
 
 nn::Network load_network(const Context& context, const std::string& path) {
-  return sorted([&] { return nn::load_model(context, path); });
+  return read_file([&] { return nn::load_model(context, path); });
 }
 
 void require_fit(const std::string& model_path, const nn::Network& network, const nn::Dataset& data) {

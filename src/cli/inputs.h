@@ -4,6 +4,7 @@
 #define IDELTA_CLI_INPUTS_H
 
 #include <CLI/CLI.hpp>
+#include <new>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
@@ -38,6 +39,21 @@ nn::Dataset load_data(const DataFlags& flags, nn::Split split, const nn::Network
 
 void add_model_argument(CLI::App& verb, std::string& path);
 nn::Network load_network(const Context& context, const std::string& path);
+
+// load(), whose failure is that of a file. What the libraries say about files is a sentence already; only its kind is
+// added. Lack of memory is not the file's fault, nor is what libidelta itself refuses.
+template <class Load>
+auto read_file(const Load& load) -> decltype(load()) {
+  try {
+    return load();
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw FileError(error.what());
+  }
+}
 
 // judge(), with the model's file named where its numbers overflow: then it is the file that cannot be used.
 template <class Judge>

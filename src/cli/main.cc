@@ -34,7 +34,7 @@ constexpr const char* kFooter =
     "  2    wrong usage: an option or an environment variable that cannot be\n"
     "  3    a data set or model file is missing, damaged or does not fit\n"
     "  128 + a signal's number: 129 the terminal went away, 130 Ctrl-C, 143 killed, 141 nobody reads on.\n"
-    "       On the first three train saves its model first; a second signal ends it at once.\n"
+    "       On the first three train and study save their work first; a second signal ends it at once.\n"
     "\n"
     "Environment (empty means unset):\n";
 
@@ -59,7 +59,7 @@ int fail(int code, std::string sentence) {
 }
 
 int fail_without_verb(int argc, char** argv) {
-  const std::string verbs = "; use info, train, eval, explain, compress, predict or bench (see idelta --help)";
+  const std::string verbs = "; use info, train, eval, explain, compress, predict, study or bench (see idelta --help)";
   if (argc < 2) return fail(kExitUsage, "no verb given" + verbs);
   return fail(kExitUsage, std::string("'") + argv[1] + "' is not a verb" + verbs);
 }
@@ -92,8 +92,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", std::string("idelta ") + idelta_version(), "the version of the library");
   app.set_help_flag("-h,--help", "this text");
   app.require_subcommand(1);
-  const std::vector<Verb> verbs = {add_info(app),    add_train(app),    add_eval(app),       add_explain(app),
-                                   add_predict(app), add_compress(app), add_bench(app, argv)};
+  const std::vector<Verb> verbs = {add_info(app),    add_train(app),    add_eval(app),        add_explain(app),
+                                   add_predict(app), add_compress(app), add_study(app, argv), add_bench(app, argv)};
   for (const Verb& verb : verbs) {
     verb.parser->group("Verbs");
     // CLI11 would speak of a missing TEXT or INT.

@@ -41,10 +41,6 @@ std::string rail(double fraction, int64_t width) {
   return text;
 }
 
-std::string epoch_name(const nn::Progress& p) {
-  return format("epoch %lld/%lld", (long long)(p.epoch + 1), (long long)p.epochs);
-}
-
 std::string figures(const nn::Progress& p) { return format("loss %.4f  accuracy %4.1f %%", p.loss, 100 * p.accuracy); }
 
 std::string rate(const nn::Progress& p) { return grouped(std::llround(p.images_per_second)) + " images/s"; }
@@ -53,10 +49,18 @@ double done(const nn::Progress& p) { return p.batches > 0 ? double(p.batch) / do
 
 }  // namespace
 
-TrainingProgress::TrainingProgress(bool quiet) : mode_(quiet ? Mode::kQuiet : redraws() ? Mode::kBar : Mode::kLines) {}
+TrainingProgress::TrainingProgress(bool quiet, std::string what)
+    : mode_(quiet       ? Mode::kQuiet
+            : redraws() ? Mode::kBar
+                        : Mode::kLines),
+      what_(std::move(what)) {}
 
 TrainingProgress::~TrainingProgress() {
   if (bar_is_open_) put("\n");
+}
+
+std::string TrainingProgress::epoch_name(const nn::Progress& p) const {
+  return what_ + format("epoch %lld/%lld", (long long)(p.epoch + 1), (long long)p.epochs);
 }
 
 void TrainingProgress::show(const nn::Progress& p) {

@@ -13,10 +13,10 @@ namespace idelta::cli {
 
 // Of a training run:
 //   epoch 2/3  ━━━━━━━━━━━━━━━━━━╸────────  62 %  loss 0.431  accuracy 84.1 %  12 345 images/s  11 s left
-// Every finished epoch leaves one line behind.
+// Every finished epoch leaves one line behind. `what` is put before each: which network of several it is.
 class TrainingProgress {
  public:
-  explicit TrainingProgress(bool quiet);
+  explicit TrainingProgress(bool quiet, std::string what = "");
   ~TrainingProgress();  // ends an unfinished bar's line
   TrainingProgress(const TrainingProgress&) = delete;
   TrainingProgress& operator=(const TrainingProgress&) = delete;
@@ -29,7 +29,10 @@ class TrainingProgress {
   void draw_bar(const nn::Progress& progress);
   void finish_epoch(const nn::Progress& progress);
 
+  std::string epoch_name(const nn::Progress& progress) const;
+
   enum class Mode { kQuiet, kLines, kBar } mode_;
+  std::string what_;
   Clock::time_point last_drawn_{};
   int64_t last_tenth_ = 0;  // of the epoch, for lines
   double epoch_began_ = 0;  // in the run's seconds

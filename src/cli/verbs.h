@@ -33,6 +33,7 @@ Verb add_compress(CLI::App& app);
 Verb add_eval(CLI::App& app);
 Verb add_explain(CLI::App& app);
 Verb add_predict(CLI::App& app);
+Verb add_study(CLI::App& app, char** argv);  // argv for the command that goes on after a break
 // bench.cc, or bench_absent.cc where the comparison was not built; argv because it may start the program anew.
 Verb add_bench(CLI::App& app, char** argv);
 

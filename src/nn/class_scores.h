@@ -45,7 +45,7 @@ class ClassDimensions {
     std::vector<float>& values = layers_[static_cast<size_t>(layer.layer)];
     values.resize(static_cast<size_t>(rows * classes_));
     for (int64_t i = 0; i < rows; ++i) {
-      std::copy_n(layer.h + (i + 1) * n_ - classes_, classes_, values.data() + i * classes_);
+      std::copy_n(layer.above + (i + 1) * n_ - classes_, classes_, values.data() + i * classes_);
     }
   }
   // layer: 0 .. L.

@@ -30,7 +30,7 @@ double total(const double (&lanes)[kLanes]) {
 
 template <class Act>
 StepSize add_row(double a, const Act& act, int64_t n, const float* below, const float* contribution, const float* h,
-                 double* sums) {
+                 double* sums, float& largest) {
   RowSums row;
   const auto add = [&](int64_t j, int64_t lane) {
     const Step s = step_of(a, act, below[j], contribution[j]);
@@ -50,7 +50,7 @@ StepSize add_row(double a, const Act& act, int64_t n, const float* below, const 
   for (int64_t j = whole; j < n; ++j) add(j, j - whole);
 
   const double residual = *std::max_element(row.residual, row.residual + kLanes);
-  const float largest = *std::max_element(row.largest, row.largest + kLanes);
+  largest = std::max(largest, *std::max_element(row.largest, row.largest + kLanes));
   return {.contribution_norm = std::sqrt(total(row.contribution)),
           .activation_change_norm = std::sqrt(total(row.activation_change)),
           .step_norm = std::sqrt(total(row.step)),
@@ -59,7 +59,12 @@ StepSize add_row(double a, const Act& act, int64_t n, const float* below, const 
 
 }  // namespace
 
-void Completeness::start(int64_t rows, const float* h0) { sums_.assign(h0, h0 + rows * network_.n()); }
+void Completeness::start(int64_t rows, const float* h0) {
+  const int64_t n = network_.n();
+  sums_.assign(h0, h0 + rows * n);
+  largest_.assign(static_cast<size_t>(rows), 0.0f);
+  for (int64_t i = 0; i < rows * n; ++i) largest_[i / n] = std::max(largest_[i / n], std::fabs(h0[i]));
+}
 
 void Completeness::add(const Chunk& chunk, const LayerChunk& layer, std::vector<StepSize>& sizes) {
   const int64_t n = network_.n(), pixels = network_.options().pixels();
@@ -69,7 +74,7 @@ void Completeness::add(const Chunk& chunk, const LayerChunk& layer, std::vector<
     for (int64_t i = 0; i < chunk.rows; ++i) {
       const float* const below = layer.below + i * n;
       const float* const contribution = layer.contribution + i * n;
-      sizes[i] = add_row(a, act, n, below, contribution, layer.h + i * n, sums_.data() + i * n);
+      sizes[i] = add_row(a, act, n, below, contribution, layer.above + i * n, sums_.data() + i * n, largest_[i]);
       const int64_t label = pixels + chunk.labels[i];
       sizes[i].label_step = step_of(a, act, below[label], contribution[label]).step;
     }

@@ -11,8 +11,9 @@ namespace idelta::nn {
 // One step of one image.
 struct StepSize {
   double contribution_norm = 0, activation_change_norm = 0, step_norm = 0;
-  double label_step = 0;    // of the label's class dimension
-  double residual_ulp = 0;  // largest |h^0 + sum of steps so far - h^l| in ulp of the largest |entry| of h^l
+  double label_step = 0;  // of the label's class dimension
+  // The largest |h^0 + sum of steps so far - h^l| in ulp of the largest |entry| of h^0 .. h^l.
+  double residual_ulp = 0;
 };
 
 // Sums the steps of the images of a chunk, layer by layer, in fp64.
@@ -29,7 +30,8 @@ class Completeness {
 
  private:
   const Network& network_;
-  std::vector<double> sums_;  // rows x n
+  std::vector<double> sums_;    // rows x n
+  std::vector<float> largest_;  // rows: of the entries of all layers so far
 };
 
 }  // namespace idelta::nn

@@ -79,7 +79,7 @@ void decompose_rows(const Network& network, int64_t rows, const float* images, c
         for (int64_t i = 0; i < count; ++i) {
           const float* const image = images + (first + i) * pixels;
           const DecompositionArrays to = at_row(arrays, options, (layer.layer - 1) * rows + first + i);
-          const bool finite = writer.write(image, layer.h + i * n, to) &&
+          const bool finite = writer.write(image, layer.above + i * n, to) &&
                               (!wants_steps || writer.write_steps(options.identity_scale, act, layer.below + i * n,
                                                                   layer.contribution + i * n, to));
           if (!finite) {

@@ -21,6 +21,7 @@ std::string mend(const TrainOptions& options, const NetworkOptions& network) {
   if (std::string fault = options_at_fault(network); !fault.empty()) return fault;
   std::string text = "training diverged; give a lower rate (0.03 / layers is the default)";
   if (options.momentum > 0.9f) text += sentence(", or a lower momentum than ", options.momentum);
+  if (options.layer_loss > 0.0f) text += sentence(", or a lower layer loss than ", options.layer_loss);
   const std::string milder = milder_options(network);
   return milder.empty() ? text : text + ", or " + milder;
 }

@@ -1,8 +1,6 @@
 // What every layer of a network does on a data set.
 #include <algorithm>
 #include <cmath>
-#include <functional>
-#include <optional>
 
 #include "class_scores.h"
 #include "completeness.h"
@@ -31,7 +29,7 @@ class Tally {
   void see(const Dataset& data, const Chunk& chunk, const LayerChunk& layer) {
     dimensions_.keep(layer, chunk.rows);
     if (layer.layer == 0) {
-      steps_.start(chunk.rows, layer.h);
+      steps_.start(chunk.rows, layer.above);
       return;
     }
     add_steps(data, chunk, layer);
@@ -139,12 +137,12 @@ std::optional<double> accuracy_unless(const std::function<bool()>& stop, const N
   int64_t correct = 0;
   bool stopped = false;
   each_chunk("accuracy", network, data, batch, [&](const Chunk& chunk) {
-    if (stopped) return;
-    for (int64_t l = 0; l < network.layers(); ++l) forward_layer(network, l, chunk.rows, chunk.h, chunk.h);
-    const Loss loss = softmax_cross_entropy(chunk.rows, n, classes, chunk.h, chunk.labels);
+    for (int64_t l = 0; l < network.layers(); ++l) forward_layer(network, l, chunk.rows, chunk.h0, chunk.h0);
+    const Loss loss = softmax_cross_entropy(chunk.rows, n, classes, chunk.h0, chunk.labels);
     if (loss.not_finite >= 0) fail_not_finite("accuracy", network, data, chunk.first + loss.not_finite);
     correct += loss.correct;
     stopped = stop();
+    return !stopped;
   });
   if (stopped) return std::nullopt;
   return static_cast<double>(correct) / static_cast<double>(data.count);

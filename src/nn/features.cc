@@ -26,9 +26,9 @@ std::vector<double> eigenvalues(std::vector<double>& matrix, int64_t size, bool 
 }
 
 // Means of the classes and of all, and the matrices that they define.
-class FeatureSpread {
+class Scatter {
  public:
-  FeatureSpread(const LayerMoments& moments, int64_t n)
+  Scatter(const LayerMoments& moments, int64_t n)
       : moments_(moments), n_(n), classes_(static_cast<int64_t>(moments.counts.size())) {
     for (const int64_t c : moments.counts) count_ += static_cast<double>(c);
     mean_.resize(static_cast<size_t>(n));
@@ -58,11 +58,11 @@ class FeatureSpread {
     for (int64_t k = 0; k < classes_; ++k) {
       if (!(lambda[k] > least)) continue;
       const double* const q = Q.data() + k * classes_;
-      double spread = 0;
+      double scatter = 0;
       for (int64_t c = 0; c < classes_; ++c) {
-        for (int64_t d = 0; d < classes_; ++d) spread += q[c] * within[c * classes_ + d] * q[d];
+        for (int64_t d = 0; d < classes_; ++d) scatter += q[c] * within[c * classes_ + d] * q[d];
       }
-      trace += spread / (lambda[k] * lambda[k]);
+      trace += scatter / (lambda[k] * lambda[k]);
     }
     return trace;
   }
@@ -82,14 +82,14 @@ class FeatureSpread {
 
   // B S_w B^T (C x C), S_w = Gram / N - sum_c N_c / N mu_c^T mu_c.
   std::vector<double> within_of(const std::vector<double>& B) const {
-    std::vector<double> spread(B.size());  // B Gram / N
+    std::vector<double> scatter(B.size());  // B Gram / N
     for (int64_t c = 0; c < classes_; ++c) {
       for (int64_t i = 0; i < n_; ++i) {
         const double share = B[c * n_ + i] / count_;
-        for (int64_t j = 0; j < n_; ++j) spread[c * n_ + j] += share * moments_.gram[i * n_ + j];
+        for (int64_t j = 0; j < n_; ++j) scatter[c * n_ + j] += share * moments_.gram[i * n_ + j];
       }
     }
-    std::vector<double> within = products(spread, B);
+    std::vector<double> within = products(scatter, B);
     const std::vector<double> on_sums = products(B, moments_.class_sums);
     for (int64_t c = 0; c < classes_; ++c) {
       for (int64_t d = 0; d < classes_; ++d) {
@@ -177,9 +177,9 @@ std::vector<FeatureReport> feature_reports(const Network& network, const Dataset
   std::vector<FeatureReport> reports(static_cast<size_t>(network.layers()) + 1);
   each_layers_moments("feature_reports", network, data, batch, Moments::kClassSumsAndGram,
                       [&](int64_t layer, const LayerMoments& moments) {
-                        const FeatureSpread spread(moments, n);
-                        reports[layer].effective_rank = spread.effective_rank();
-                        reports[layer].separation = spread.separation();
+                        const Scatter scatter(moments, n);
+                        reports[layer].effective_rank = scatter.effective_rank();
+                        reports[layer].separation = scatter.separation();
                       });
   std::vector<Centres> centres;
   each_layers_moments("feature_reports", network, sample, batch, Moments::kClassSums,
@@ -187,7 +187,7 @@ std::vector<FeatureReport> feature_reports(const Network& network, const Dataset
   each_layer("feature_reports", network, data, batch, false, [&](const Chunk& chunk, const LayerChunk& layer) {
     FeatureReport& report = reports[layer.layer];
     for (int64_t i = 0; i < chunk.rows; ++i) {
-      report.nearest_centre_accuracy += centres[layer.layer].nearest(layer.h + i * n) == chunk.labels[i];
+      report.nearest_centre_accuracy += centres[layer.layer].nearest(layer.above + i * n) == chunk.labels[i];
     }
   });
   for (FeatureReport& report : reports) report.nearest_centre_accuracy /= static_cast<double>(data.count);

@@ -36,7 +36,7 @@ class Lesions {
   // Writes over the chunk's h.
   void see(const Chunk& chunk) {
     run_.resize(static_cast<size_t>(chunk.rows * network_.n()));
-    std::copy_n(chunk.h, run_.size(), run_.data());
+    std::copy_n(chunk.h0, run_.size(), run_.data());
     rest(chunk, 0);
     whole_ = scores(chunk, run_.data());
     for (int64_t i = 0; i < chunk.rows; ++i) {
@@ -68,10 +68,10 @@ class Lesions {
     for (; l < network_.layers(); ++l) forward_layer(network_, l, chunk.rows, run_.data(), run_.data());
   }
 
-  // chunk.h holds the input of layer l.
+  // chunk.h0 holds the input of layer l.
   void lesion(const Chunk& chunk, int64_t l) {
     nothing_->forward({.m = chunk.rows,
-                       .x = chunk.h,
+                       .x = chunk.h0,
                        .ldx = network_.n(),
                        .activation = network_.activation(l),
                        .y = run_.data(),
@@ -93,11 +93,11 @@ class Lesions {
     }
   }
 
-  // chunk.h becomes the output of layer l; what that adds to the label's class dimension is summed.
+  // chunk.h0 becomes the output of layer l; what that adds to the label's class dimension is summed.
   void step(const Chunk& chunk, int64_t l) {
-    const std::vector<Score> before = scores(chunk, chunk.h);
-    forward_layer(network_, l, chunk.rows, chunk.h, chunk.h);
-    const std::vector<Score> after = scores(chunk, chunk.h);
+    const std::vector<Score> before = scores(chunk, chunk.h0);
+    forward_layer(network_, l, chunk.rows, chunk.h0, chunk.h0);
+    const std::vector<Score> after = scores(chunk, chunk.h0);
     for (int64_t i = 0; i < chunk.rows; ++i) {
       lesions_[l].direct_contribution += after[i].logit - before[i].logit;
       lesions_[l].centred_contribution += after[i].centred - before[i].centred;

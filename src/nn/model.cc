@@ -1,21 +1,17 @@
-// Network <-> safetensors. The metadata holds, as text that reads back to the same bits:
-//   format "idelta-mlp", version "1", layers, height, width, classes, identity_scale, activation, slope, class_padding
-// and, where it is known, how training computed: compute and bf16_product, names of TrainedWith, which are only shown;
+// Network <-> safetensors. The metadata holds format "idelta-mlp", version "1", what model_metadata.h says of the
+// network and its training, and
 //   layer_hashes   of D and b of each layer, in 16 hexadecimal digits, parted by blanks
 //   hash           of all the rest of the metadata
-// Files of before these were written have neither. model_data.h says what is kept of the training set. A network with
-// forms has version "2" and what model_forms.h says in place of layer_hashes.
-#include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <map>
+// Files of before these were written have neither. A network with forms has version "2" and what model_forms.h says in
+// place of layer_hashes.
 #include <optional>
 
 #include "error.h"
 #include "hash.h"
 #include "idelta/nn.hpp"
-#include "model_data.h"
 #include "model_forms.h"
+#include "model_metadata.h"
+#include "model_tensors.h"
 #include "safetensors.h"
 #include "without_dense.h"
 
@@ -25,127 +21,24 @@ namespace {
 constexpr char kFormat[] = "idelta-mlp";
 constexpr char kVersion[] = "1", kVersionWithForms[] = "2";
 
-std::string tensor_name(int64_t layer, const char* what) { return "layers." + std::to_string(layer) + "." + what; }
-std::string delta_name(int64_t layer) { return tensor_name(layer, "delta"); }
-std::string bias_name(int64_t layer) { return tensor_name(layer, "bias"); }
-
-// The fewest digits that read back to the same bits.
-std::string text(float value) {
-  char buffer[64];
-  const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value);
-  return std::string(buffer, end);
-}
-
-class Metadata {
- public:
-  explicit Metadata(const SafetensorsFile& file) : path_(file.path()), values_(file.header().metadata) {}
-
-  const std::string& get(const char* key) const {
-    const auto found = values_.find(key);
-    if (found == values_.end()) {
-      fail(path_, ": its metadata has no '", key, "', so it is no model that idelta saved; give one that is");
-    }
-    return found->second;
-  }
-
-  // Empty if there is none.
-  std::string get_if_there(const char* key) const {
-    const auto found = values_.find(key);
-    return found == values_.end() ? std::string() : found->second;
-  }
-
-  void expect(const char* key, const char* wanted) const {
-    if (get(key) != wanted) fail(path_, ": its metadata says ", key, " '", get(key), "'; only '", wanted, "' is read");
-  }
-
-  void expect_version(const char* wanted) const {
-    if (get("version") == wanted) return;
-    if (number<int64_t>("version") <= std::atoll(kVersionWithForms)) expect("version", wanted);
-    fail(path_, ": was written by a newer idelta, as version ", get("version"), ", and this one reads up to ",
-         kVersionWithForms, "; update idelta, or save the model with this one");
-  }
-
-  bool has(const char* key) const { return values_.count(key) != 0; }
-
-  template <class Number>
-  Number number(const char* key) const {
-    const std::string& value = get(key);
-    Number parsed{};
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parsed);
-    if (error != std::errc() || end != value.data() + value.size()) {
-      fail(path_, ": its metadata says ", key, " '", value, "', which is no number that fits");
-    }
-    return parsed;
-  }
-
- private:
-  const std::string& path_;
-  const std::map<std::string, std::string>& values_;
-};
-
 NetworkOptions read_options(const SafetensorsFile& file) {
   const Metadata metadata(file);
   metadata.expect("format", kFormat);
-  metadata.expect_version(metadata.has("forms") ? kVersionWithForms : kVersion);
-  NetworkOptions options;
-  options.layers = metadata.number<int64_t>("layers");
-  options.height = metadata.number<int64_t>("height");
-  options.width = metadata.number<int64_t>("width");
-  options.classes = metadata.number<int64_t>("classes");
-  options.identity_scale = metadata.number<float>("identity_scale");
-  options.activation.slope = metadata.number<float>("slope");
-  options.class_padding = metadata.number<float>("class_padding");
-  const std::string& name = metadata.get("activation");
-  if (idelta_activation_by_name(name.c_str(), &options.activation.kind) != IDELTA_OK) {
-    fail(file.path(), ": its metadata says activation '", name, "'; known here are ", idelta_activation_names());
-  }
-  return options;
+  metadata.expect_version(metadata.has("forms") ? kVersionWithForms : kVersion, kVersionWithForms);
+  return read_network_options(metadata);
 }
 
-std::string listed(const std::vector<int64_t>& shape) {
-  std::string text;
-  for (const int64_t size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
-  return text;
-}
-
-// `wanted` in words, as "n x n with n = 794".
-void check_tensor(const SafetensorsFile& file, const std::string& name, const std::vector<int64_t>& shape,
-                  const std::string& wanted) {
-  const auto found = file.header().tensors.find(name);
-  if (found == file.header().tensors.end()) {
-    fail(file.path(), ": has no tensor '", name, "', which its metadata promises; the file is damaged");
-  }
-  if (found->second.shape != shape) {
-    fail(file.path(), ": tensor '", name, "' has shape [", listed(found->second.shape), "], but the metadata promises ",
-         wanted, "; the file is damaged");
-  }
-}
-
-int64_t width_of(const SafetensorsFile& file, const NetworkOptions& options) {
-  int64_t n = 0;
-  if (options.height < 1 || options.width < 1 || options.classes < 1 ||
-      __builtin_mul_overflow(options.height, options.width, &n) || __builtin_add_overflow(n, options.classes, &n)) {
-    fail(file.path(), ": its metadata says images of ", options.height, " x ", options.width, " and ", options.classes,
-         " classes; the file is damaged");
-  }
-  return n;
-}
-
-// Throws for metadata that are not those of the hash in them, if there is one.
-void check_metadata_hash(const SafetensorsFile& file, const char* mend) {
-  const Metadata metadata(file);
-  if (!metadata.has("hash") || metadata.get("hash") == hex(metadata_hash(file.header().metadata))) return;
-  fail(file.path(), ": its metadata is not what was saved; the file is damaged or was edited: ", mend);
-}
+std::string delta_name(int64_t layer) { return tensor_name(layer, "delta"); }
+std::string bias_name(int64_t layer) { return tensor_name(layer, "bias"); }
 
 // What the metadata says of forms, if it does.
 std::optional<FormsRecord> read_record(const SafetensorsFile& file, const NetworkOptions& options) {
   const Metadata metadata(file);
   if (!metadata.has("forms")) return std::nullopt;
   metadata.get("hash");  // which every file with forms has
-  check_metadata_hash(file, "compress the dense model again");
+  check_metadata_hash(metadata, "compress the dense model again");
   if (options.layers < 1) fail(file.path(), ": its metadata promises ", options.layers, " layers; the file is damaged");
-  return parse_forms(file.path(), metadata.get("forms"), options.layers, width_of(file, options));
+  return parse_forms(file.path(), metadata.get("forms"), options.layers, width_of(file.path(), options));
 }
 
 // All shapes, before memory is taken for any: what passes here is no larger than the file.
@@ -155,7 +48,7 @@ void check_tensors(const SafetensorsFile& file, const NetworkOptions& options) {
     fail(file.path(), ": holds ", tensors, " tensors, but its metadata promises ", options.layers,
          " layers of two; the file is damaged");
   }
-  const int64_t n = width_of(file, options);
+  const int64_t n = width_of(file.path(), options);
   const std::string with_n = " with n = " + std::to_string(n);
   for (int64_t l = 0; l < options.layers; ++l) {
     check_tensor(file, delta_name(l), {n, n}, "n x n" + with_n);
@@ -170,7 +63,7 @@ void check_tensors(const SafetensorsFile& file, const NetworkOptions& options, c
     fail(file.path(), ": holds ", file.header().tensors.size(), " tensors, but its metadata promises ", promised,
          "; the file is damaged");
   }
-  const int64_t n = width_of(file, options);
+  const int64_t n = width_of(file.path(), options);
   const std::string with_n = " with n = " + std::to_string(n);
   for (int64_t l = 0; l < options.layers; ++l) {
     const int64_t rank = record.layers[static_cast<size_t>(l)].rank;
@@ -180,21 +73,6 @@ void check_tensors(const SafetensorsFile& file, const NetworkOptions& options, c
     check_tensor(file, tensor_name(l, "U"), {n, rank}, "n x r" + with_rank);
     check_tensor(file, tensor_name(l, "V"), {rank, n}, "r x n" + with_rank);
   }
-}
-
-void check_finite(const std::string& path, const std::string& name, std::span<const float> values) {
-  const auto found = std::find_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
-  if (found == values.end()) return;
-  fail(path, ": tensor '", name, "' is not finite at entry ", found - values.begin(), " (", *found,
-       "); did training diverge?");
-}
-
-std::vector<float> read_finite(SafetensorsFile& file, const std::string& name) {
-  const TensorInfo& tensor = file.header().tensors.at(name);
-  std::vector<float> values((tensor.end - tensor.begin) / sizeof(float));
-  file.read(name, values);
-  check_finite(file.path(), name, values);
-  return values;
 }
 
 uint64_t layer_hash(std::span<const float> delta, std::span<const float> bias) {
@@ -259,7 +137,7 @@ constexpr char kMendPlain[] = "copy it again, or train again";
 // Of every layer, as they stand in the metadata; empty if the file is older.
 std::string plain_hashes(const SafetensorsFile& file, const NetworkOptions& options) {
   const Metadata metadata(file);
-  check_metadata_hash(file, kMendPlain);
+  check_metadata_hash(metadata, kMendPlain);
   if (!metadata.has("hash") && !metadata.has("layer_hashes")) return "";
   const std::string &hash = metadata.get("hash"), &hashes = metadata.get("layer_hashes");
   if (hashes.size() + 1 != static_cast<size_t>(options.layers) * (hash.size() + 1)) {
@@ -282,27 +160,6 @@ Network load_plain(const Context& context, SafetensorsFile& file, const NetworkO
     network.set_layer(l, delta, bias);
   }
   return network;
-}
-
-MetadataMap metadata_of(const Network& network) {
-  const NetworkOptions& o = network.options();
-  MetadataMap metadata = {
-      {"format", kFormat},
-      {"version", network.forms() ? kVersionWithForms : kVersion},
-      {"layers", std::to_string(o.layers)},
-      {"height", std::to_string(o.height)},
-      {"width", std::to_string(o.width)},
-      {"classes", std::to_string(o.classes)},
-      {"identity_scale", text(o.identity_scale)},
-      {"activation", idelta_activation_name(o.activation.kind)},
-      {"slope", text(o.activation.slope)},
-      {"class_padding", text(o.class_padding)},
-  };
-  const TrainedWith& how = network.trained_with();
-  if (!how.compute.empty()) metadata["compute"] = how.compute;
-  if (!how.bf16_product.empty()) metadata["bf16_product"] = how.bf16_product;
-  add_data_metadata(o, metadata);
-  return metadata;
 }
 
 std::string layer_hashes(const Network& network, const std::vector<std::vector<float>>& deltas) {
@@ -340,7 +197,9 @@ void save_model(const std::string& path, const Network& network, const SaveOptio
     fail(path, ": not written, since D is to be dropped of a network without forms; compress it first");
   }
   const int64_t n = network.n();
-  MetadataMap metadata = metadata_of(network);
+  MetadataMap metadata = describe(network, network.trained_with());
+  metadata["format"] = kFormat;
+  metadata["version"] = network.forms() ? kVersionWithForms : kVersion;
   std::vector<std::vector<float>> deltas;
   for (int64_t l = 0; l < network.layers(); ++l) deltas.push_back(network.delta(l));
   std::optional<FormsRecord> record;
@@ -367,18 +226,16 @@ void save_model(const std::string& path, const Network& network, const SaveOptio
 
 Network load_model(const Context& context, const std::string& path) {
   SafetensorsFile file(path);
-  NetworkOptions options = read_options(file);
+  const NetworkOptions options = read_options(file);
   std::optional<FormsRecord> record = read_record(file, options);
   if (record) {
     check_tensors(file, options, *record);
   } else {
     check_tensors(file, options);
   }
-  read_data_metadata(path, file.header().metadata, options);
   Network network =
       record ? load_with_forms(context, file, options, std::move(*record)) : load_plain(context, file, options);
-  const Metadata metadata(file);
-  network.set_trained_with({metadata.get_if_there("compute"), metadata.get_if_there("bf16_product")});
+  network.set_trained_with(read_trained_with(Metadata(file)));
   return network;
 }
 

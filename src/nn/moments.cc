@@ -88,10 +88,10 @@ void each_layers_moments(const char* caller, const Network& network, const Datas
     std::vector<Sums> sums;
     for (int64_t l = first; l <= last; ++l) sums.emplace_back(network, wanted);
     each_chunk(caller, network, data, batch, [&](const Chunk& chunk) {
-      walk.run(chunk.rows, chunk.h, last, [&](const LayerChunk& layer) {
+      walk.run(chunk.rows, chunk.h0, last, [&](const LayerChunk& layer) {
         if (layer.layer < first) return;
-        check_finite(caller, network, data, chunk, layer.h);
-        sums[layer.layer - first].add(chunk, layer.h);
+        check_finite(caller, network, data, chunk, layer.above);
+        sums[layer.layer - first].add(chunk, layer.above);
       });
     });
     for (int64_t l = first; l <= last; ++l) see(l, sums[l - first].finish());

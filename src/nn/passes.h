@@ -3,6 +3,7 @@
 #define IDELTA_NN_PASSES_H
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -22,22 +23,27 @@ void forward_layer(const Network& network, int64_t layer, int64_t rows, const fl
 struct Chunk {
   int64_t first, rows;
   const uint8_t* labels;
-  float* h;  // may be written over
+  float* h0;  // may be written over
 };
 
 // Checks the set and `batch`, in sentences that begin with `caller`; then see(Chunk) for at most `batch` images at a
-// time.
+// time. A see() that returns bool ends the pass with false.
 template <class See>
 void each_chunk(const char* caller, const Network& network, const Dataset& data, int64_t batch, const See& see) {
   check_data(caller, data, network.options());
   if (batch < 1) fail(caller, ": batch is ", batch, "; give 1 or more");
   batch = std::min(batch, data.count);
   const int64_t pixels = data.pixels();
-  std::vector<float> h(static_cast<size_t>(batch * network.n()));
+  std::vector<float> h0(static_cast<size_t>(batch * network.n()));
   for (int64_t first = 0; first < data.count; first += batch) {
     const int64_t rows = std::min(batch, data.count - first);
-    network.pad({data.images.data() + first * pixels, static_cast<size_t>(rows * pixels)}, rows, h.data());
-    see(Chunk{first, rows, data.labels.data() + first, h.data()});
+    network.pad({data.images.data() + first * pixels, static_cast<size_t>(rows * pixels)}, rows, h0.data());
+    const Chunk chunk{first, rows, data.labels.data() + first, h0.data()};
+    if constexpr (std::is_void_v<decltype(see(chunk))>) {
+      see(chunk);
+    } else if (!see(chunk)) {
+      return;
+    }
   }
 }
 
@@ -49,7 +55,7 @@ struct LayerChunk {
   int64_t layer;              // 0: the input, 1 .. L
   const float* below;         // rows x n: h^{l-1}; null for the input
   const float* contribution;  // rows x n: Delta^l; null for the input
-  const float* h;             // rows x n
+  const float* above;         // rows x n: h^l
 };
 
 // Memory for the layers of a chunk: two outputs in turn, and a contribution where wanted.
@@ -86,7 +92,7 @@ void each_layer(const char* caller, const Network& network, const Dataset& data,
                 const See& see) {
   LayerWalk walk(network, contributions);
   each_chunk(caller, network, data, batch, [&](const Chunk& chunk) {
-    walk.run(chunk.rows, chunk.h, network.layers(), [&](const LayerChunk& layer) { see(chunk, layer); });
+    walk.run(chunk.rows, chunk.h0, network.layers(), [&](const LayerChunk& layer) { see(chunk, layer); });
   });
 }
 

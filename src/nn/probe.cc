@@ -128,13 +128,13 @@ Probes probe(const Network& network, const Dataset& train, const Dataset& test, 
   probes.layers.resize(fitted.size() - 1);
   std::vector<char> probe_before, readout_before;
   each_layer("probe", network, test, options.batch, false, [&](const Chunk& chunk, const LayerChunk& layer) {
-    check_finite("probe", network, test, chunk, layer.h);
+    check_finite("probe", network, test, chunk, layer.above);
     const bool input = layer.layer == 0;
     ProbeReport& report = input ? probes.input : probes.layers[layer.layer - 1];
-    count(right_by(fitted[layer.layer], chunk, layer.h, n), input, probe_before, report.accuracy, report.probe_gained,
-          report.probe_lost);
-    count(right_by_readout(classes, chunk, layer.h, n), input, readout_before, report.readout, report.readout_gained,
-          report.readout_lost);
+    count(right_by(fitted[layer.layer], chunk, layer.above, n), input, probe_before, report.accuracy,
+          report.probe_gained, report.probe_lost);
+    count(right_by_readout(classes, chunk, layer.above, n), input, readout_before, report.readout,
+          report.readout_gained, report.readout_lost);
   });
   const auto finish = [&test](ProbeReport& report) {
     report.accuracy /= static_cast<double>(test.count);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# train, eval and explain: a small run from training to pictures, and eval --rank.
+# train, eval and explain: a small run from training to pictures, eval --rank, and controls.
 source "${BASH_SOURCE[0]%/*}/setup.sh"
 
 # ---- train, eval, explain ----------------------------------------------------------------------------------------
@@ -70,5 +70,17 @@ expect 0 eval model.safetensors --data data --rank 32
 for text in rank certificate 'dense test accuracy' 'multiplications'; do said out "$text"; done
 expect 0 eval model.safetensors --data data --rank 1000000
 said out '(+0.00)'
+
+# ---- Controls and losses --------------------------------------------------------------------------------------------
+
+expect 0 train "${small[@]}" --out shuffled.safetensors --shuffle-labels 1 --json --quiet
+is_json
+said out '"shuffled_labels": 1'
+holds "$(number test_accuracy) < 0.6"
+expect 0 train "${small[@]}" --out shuffled.safetensors --shuffle-labels 1
+said out 'permuted by seed 1'
+expect 0 train "${small[@]}" --out layer_loss.safetensors --layer-loss 0.5 --json --quiet
+holds "$(number layer_loss) == 0.5 && $(number test_accuracy) > 0.9"
+cmp -s layer_loss.safetensors model.safetensors && fail "$last: --layer-loss changed nothing"
 
 finish

@@ -51,9 +51,10 @@ struct Evaluation {
   // count.
   std::vector<int64_t> decided;
   // Of each layer: the largest |h^0 + sum_{k <= l} s^k - h^l| over entries and images, in units in the last place of
-  // the largest entry of that image's h^l. s^k is made of the kernel's contribution, of z = a h + Delta and of act(z),
-  // evaluated anew, and is summed in fp64; h^l is what the kernel stored. What remains are the kernel's roundings of z
-  // and act, about half a unit of an entry and layer (of tanh up to 2), so a wrong contribution or activation shows.
+  // the largest entry of that image's h^0 .. h^l, which is the largest number that was rounded. s^k is made of the
+  // kernel's contribution, of z = a h + Delta and of act(z), evaluated anew, and is summed in fp64; h^l is what the
+  // kernel stored. What remains are the kernel's roundings of z and act, about half a unit of an entry and layer (of
+  // tanh up to 2), so a wrong contribution or activation shows.
   std::vector<double> completeness_ulp;
   // The largest |p^0 + sum_l (p^l - p^{l-1}) - p^L| of class likelihoods p, in fp64.
   double telescoping_error = 0;

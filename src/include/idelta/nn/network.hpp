@@ -3,6 +3,7 @@
 #define IDELTA_NN_NETWORK_HPP
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -42,11 +43,19 @@ struct NetworkOptions {
 // Sentences about settings that work but disappoint, e.g. ReLU with padding 0: its class dimensions never learn.
 std::vector<std::string> warnings(const NetworkOptions& options);
 
-// How the products were computed while a network was trained, on which the bits of its D depend. Names, as they stand
-// in model files; empty where it is not known: no training, or a file from before this was recorded.
+// Names and values, as text.
+using Settings = std::map<std::string, std::string>;
+
+// The options by the names that they have in model files.
+Settings settings(const NetworkOptions& options);
+
+// How a network was trained, on which the bits of its D depend. Names, as they stand in model files; empty where it is
+// not known: no training, or a file from before this was recorded.
 struct TrainedWith {
   std::string compute;       // the idelta_format that multiplied: "f32", "bf16", ...
   std::string bf16_product;  // in bf16: "widened" or "rounded", see idelta_bf16_product
+  // Every one of TrainOptions; images and data_hash of the training set, whatever its name; steps that were taken.
+  Settings settings = {};
 };
 
 class Forms;

@@ -1,5 +1,5 @@
-// Studies: several networks a depth, and what they have in common. The seed of the shuffling alone moves the accuracy of
-// an early layer by several points, so a statement about the role of a layer needs several seeds.
+// Studies: several networks a depth, and what they have in common. The seed of the shuffling alone moves the accuracy
+// of an early layer by several points, so a statement about the role of a layer needs several seeds.
 #ifndef IDELTA_NN_STUDY_HPP
 #define IDELTA_NN_STUDY_HPP
 
@@ -23,7 +23,7 @@ struct StudyNetwork {
   TrainOptions train;                // its seed too
   std::vector<LayerReport> reports;  // of h^1 .. h^L
   double seconds = 0;                // of training, over all interruptions
-  std::string model_hash;            // of the model file's metadata, which hold hashes of D and b
+  std::string parameters_hash;       // of the network's, to tell whether the file is still the one that was measured
 
   double test_accuracy() const { return reports.back().accuracy; }
 };
@@ -54,6 +54,12 @@ struct StudyBands {
   double largest_hidden_norm = 0;  // the largest ||D||_2 of the layers before the last one, of all networks
   double largest_inner_norm = 0;   // and without the first one
 };
+
+// 16 hexadecimal digits of D and b of all layers.
+std::string parameters_hash(const Network& network);
+
+// Options with which a network of this depth trains well on Fashion-MNIST; src/nn/README.md has what they give.
+TrainOptions study_defaults(int64_t layers);
 
 StudyBands summarise(const Study& study, int64_t layers, StudyLabels labels = StudyLabels::kTrue);
 

@@ -1,0 +1,46 @@
+#include "model_tensors.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "error.h"
+
+namespace idelta::nn {
+namespace {
+
+std::string listed(const std::vector<int64_t>& shape) {
+  std::string text;
+  for (const int64_t size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
+  return text;
+}
+
+}  // namespace
+
+void check_tensor(const SafetensorsFile& file, const std::string& name, const std::vector<int64_t>& shape,
+                  const std::string& wanted) {
+  const auto found = file.header().tensors.find(name);
+  if (found == file.header().tensors.end()) {
+    fail(file.path(), ": has no tensor '", name, "', which its metadata promises; the file is damaged");
+  }
+  if (found->second.shape != shape) {
+    fail(file.path(), ": tensor '", name, "' has shape [", listed(found->second.shape), "], but the metadata promises ",
+         wanted, "; the file is damaged");
+  }
+}
+
+void check_finite(const std::string& path, const std::string& name, std::span<const float> values) {
+  const auto found = std::find_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
+  if (found == values.end()) return;
+  fail(path, ": tensor '", name, "' is not finite at entry ", found - values.begin(), " (", *found,
+       "); did training diverge?");
+}
+
+std::vector<float> read_finite(SafetensorsFile& file, const std::string& name) {
+  const TensorInfo& tensor = file.header().tensors.at(name);
+  std::vector<float> values((tensor.end - tensor.begin) / sizeof(float));
+  file.read(name, values);
+  check_finite(file.path(), name, values);
+  return values;
+}
+
+}  // namespace idelta::nn
