@@ -32,8 +32,8 @@ std::string line(const Subject& subject, const Json& document) {
   std::string text = format("%lld layer%s of width %lld, ", (long long)layers, layers == 1 ? "" : "s",
                             (long long)network["n"].get<int64_t>()) +
                      activation_words(network["activation"].get<std::string>()) + ", " + data_words(subject.test.name);
-  if (network.contains("seed")) text += ", seed " + network["seed"].dump();
-  return text;
+  const Json::json_pointer seed("/training/seed");
+  return network.contains(seed) ? text + ", seed " + network.at(seed).get<std::string>() : text;
 }
 
 Json about_roles(const Subject& subject, const Json& document) {
