@@ -170,7 +170,7 @@
     const height = height_of(width), box = {top: 32 + (several ? legend_height(figure.series, width) : 0), bottom: height - 52};
     const y = y_scale(figure, figure.series, box.top, box.bottom);
     box.left = left_of(figure, y);
-    box.right = width - 8;
+    box.right = width - 14;
     const xs = figure.x.values;
     const band = d3.scaleBand().domain(xs).range([box.left, box.right]).paddingInner(0.3).paddingOuter(0.15);
     const x = v => band(v) + band.bandwidth() / 2;

@@ -102,9 +102,10 @@
     function tell(row, layer, scores, before) {
       const gains = scores.map((score, c) => score - before[c]), best = scores.indexOf(Math.max(...scores));
       const gained = gains.indexOf(Math.max(...gains)), lost = gains.indexOf(Math.min(...gains));
-      const label = data.rows[row].label, points = v => `${Math.abs(100 * v).toFixed(0)}\u00a0points`;
+      const label = data.rows[row].label, points = v => `${Math.abs(100 * v).toFixed(1)}\u00a0points`;
+      const exact = v => `${(100 * v).toFixed(1)}\u00a0%`;
       const change = Math.abs(gains[gained]) < 0.005 ? `Layer ${layer} changes no score by as much as half a point.` :
-        `Layer ${layer} raises ${names[gained]} from ${percent(before[gained])} to ${percent(scores[gained])} and lowers ` +
+        `Layer ${layer} raises ${names[gained]} from ${exact(before[gained])} to ${exact(scores[gained])} and lowers ` +
         `${names[lost]} by ${points(gains[lost])}.`;
       const verdict = best === label ? `It names ${names[best]}, the label.` :
         `It names ${names[best]}; the label is ${names[label]}, which has ${percent(scores[label])}.`;

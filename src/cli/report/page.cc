@@ -17,8 +17,8 @@
 namespace idelta::cli::report {
 namespace {
 
-// What the steps of images may take of the 2 MB.
-constexpr size_t kStepBytes = 1'000'000;
+// Below the 2 MB that a page may have.
+constexpr size_t kMostBytes = 1'950'000;
 // Rows and columns that a matrix has in its table.
 constexpr size_t kMatrixTable = 20;
 
@@ -199,14 +199,11 @@ std::string filled(std::string_view page, const Json& document, const Json& figu
 
 }  // namespace
 
-std::string page(const Json& document, const Decompositions& decompositions) {
+namespace {
+
+// The page whose scrubber offers the first `rows` rows of the sheet.
+std::string page_of(const Json& document, const Decompositions& decompositions, size_t rows) {
   const Json figures_of_page = figures(document);
-  size_t rows = sheet_rows(decompositions).size();
-  std::string steps = step_sprite(document, decompositions, rows);
-  while (steps.size() > kStepBytes && rows > 1) {
-    rows = std::max<size_t>(1, std::min(rows - 1, rows * kStepBytes / steps.size()));
-    steps = step_sprite(document, decompositions, rows);
-  }
   const size_t all = sheet_rows(decompositions).size();
   const Parts parts = {
       {"style", [] { return std::string(kStyle); }},
@@ -219,7 +216,7 @@ std::string page(const Json& document, const Decompositions& decompositions) {
          return rows < all ? format("The first %zu of %zu rows, so that this file stays below 2 MB.", rows, all)
                            : std::string();
        }},
-      {"steps", [&] { return steps; }},
+      {"steps", [&] { return step_sprite(document, decompositions, rows); }},
       {"neurons", [&] { return neuron_table(document); }},
       {"settings", [&] { return listing(document["made"]["settings"]); }},
       {"time", [&] { return time_table(document); }},
@@ -236,6 +233,15 @@ std::string page(const Json& document, const Decompositions& decompositions) {
                 std::string(kMaps) + "</script>\n";
        }}};
   return filled(kPage, document, figures_of_page, parts);
+}
+
+}  // namespace
+
+std::string page(const Json& document, const Decompositions& decompositions) {
+  size_t rows = sheet_rows(decompositions).size();
+  std::string html = page_of(document, decompositions, rows);
+  for (; html.size() > kMostBytes && rows > 1; html = page_of(document, decompositions, rows)) rows = rows * 3 / 4;
+  return html;
 }
 
 }  // namespace idelta::cli::report
