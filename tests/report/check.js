@@ -17,7 +17,8 @@ async function check() {
 
   // ---- Every picture is there ----
   const sprites = [...document.getElementById('sprites').sheet.cssRules].filter(r => r.style.backgroundImage);
-  if (sprites.length !== 4) say(`${sprites.length} sprite sheets, not 4`);
+  const pictures = report.data.inputs === 'pictures';
+  if (sprites.length !== (pictures ? 4 : 0)) say(`${sprites.length} sprite sheets`);
   for (const rule of sprites) {
     const image = new Image();
     image.src = rule.style.backgroundImage.slice(5, -2);
@@ -73,12 +74,13 @@ async function check() {
     number: v => v === 0 ? '0' : Math.abs(v) < 1e-3 ? v.toExponential(1).replace('-', '\u2212') : String(Number(v.toPrecision(3))),
   };
   const numbers = document.querySelectorAll('data');
-  if (numbers.length < 6) say('hardly any number says where it comes from');
+  if (numbers.length < 4) say('hardly any number says where it comes from');
   for (const element of numbers) {
     const {path, format} = element.dataset;
     const value = path.split('/').slice(1).reduce((at, key) => at?.[key], report);
     if (Number(element.value) !== value) say(`${path} is ${value} in report.json, ${element.value} here`);
-    if (element.textContent !== formats[format](value)) say(`${path}: ${element.textContent} is not ${value}`);
+    // Of a tie either neighbour will do.
+    if (![1 - 1e-9, 1 + 1e-9].some(f => element.textContent === formats[format](format === 'count' ? value : value * f))) say(`${path}: ${element.textContent} is not ${value}`);
   }
   const island = JSON.parse(document.getElementById('data').textContent);
   const line = island.figures.accuracy.series[0].values;
@@ -87,6 +89,7 @@ async function check() {
   });
 
   // ---- It works from the keyboard ----
+  if (!pictures) return;
   const slide = document.getElementById('layer'), shown = document.getElementById('layer-shown');
   slide.value = 1;
   slide.dispatchEvent(new Event('input'));

@@ -211,10 +211,11 @@
     const y = d3.scaleLinear().domain([0, 1]).range([box.bottom, top]);
     key.selectAll('rect').data(d3.range(20)).enter().append('rect').attr('width', 12).attr('y', i => y((i + 1) / 20))
       .attr('height', side / 20 + 0.3).style('fill', 'var(--sequential)').attr('fill-opacity', i => (i + 0.5) / 20);
-    const marks = [[0, '0'], [1, '1'], [figure.random, number(figure.random)]];
+    const apart = figure.random > 0.08 && figure.random < 0.85; // else its name would lie upon 0 or 1
+    const marks = [[0, '0'], [1, '1'], ...(apart ? [[figure.random, number(figure.random)]] : [])];
     key.append('g').attr('class', 'tick').selectAll('text').data(marks).enter().append('text').attr('x', 18)
       .attr('y', d => y(d[0]) + (d[0] === 1 ? 9 : d[0] === 0 ? 0 : 4)).text(d => d[1]);
-    key.append('text').attr('class', 'axis-name').attr('x', 18).attr('y', y(figure.random) - 12).text('random');
+    if (apart) key.append('text').attr('class', 'axis-name').attr('x', 18).attr('y', y(figure.random) - 12).text('random');
     key.append('line').attr('class', 'zero').attr('x2', 12).attr('y1', y(figure.random)).attr('y2', y(figure.random));
   }
 
@@ -246,6 +247,38 @@
         at.append('path').attr('class', `line ${s.look}`).attr('d', line(s.values));
       }
     });
+  }
+
+  // Bars to both sides of zero, the largest first; one scale for all panels.
+  function ranked(plot, figure, width) {
+    const columns = Math.max(1, Math.min(figure.panels.length, Math.floor((width + 32) / 352))), gap = 32;
+    const wide = (width - gap * (columns - 1)) / columns, most = d3.max(figure.panels, p => p.names.length);
+    const step = 64 + 20 * most, rows = Math.ceil(figure.panels.length / columns);
+    const names = Math.min(0.45 * wide, 12 + d3.max(figure.panels, p => d3.max(p.names, width_of)));
+    const numbers = 8 + d3.max(figure.panels, p => d3.max(p.values, v => width_of(number(v))));
+    const limit = d3.max(figure.panels, p => d3.max(p.values, v => Math.abs(v))) || 1;
+    const x = d3.scaleLinear().domain([-limit, limit]).range([names, wide - numbers]);
+    const svg = svg_in(plot, width, rows * step);
+    figure.panels.forEach((panel, nth) => {
+      const at = svg.append('g')
+        .attr('transform', `translate(${(nth % columns) * (wide + gap)},${Math.floor(nth / columns) * step})`);
+      at.append('text').attr('class', 'panel-title').attr('y', 14).text(panel.title);
+      at.append('text').attr('class', 'axis-name').attr('y', 32).text(panel.note);
+      panel.names.forEach((name, i) => {
+        const y = 40 + 20 * i, v = panel.values[i];
+        at.append('text').attr('y', y + 14).text(fitted(name, names - 8));
+        at.append('rect').attr('class', v < 0 ? 'negative' : 'positive').attr('y', y + 3).attr('height', 14)
+          .attr('x', Math.min(x(0), x(v))).attr('width', Math.abs(x(v) - x(0)));
+        at.append('text').attr('class', 'axis-name').attr('x', wide).attr('y', y + 14).attr('text-anchor', 'end').text(number(v));
+      });
+      at.append('line').attr('class', 'zero').attr('x1', x(0)).attr('x2', x(0)).attr('y1', 40).attr('y2', 40 + 20 * panel.names.length);
+    });
+  }
+  function fitted(text, width) {
+    if (width_of(text) <= width) return text;
+    let end = text.length;
+    while (end > 1 && width_of(text.slice(0, end) + '…') > width) --end;
+    return text.slice(0, end) + '…';
   }
 
   // Values beside the pointer.
@@ -293,7 +326,7 @@
     URL.revokeObjectURL(link.href);
   }
 
-  const draw = {lines, bars, matrix, panels};
+  const draw = {lines, bars, matrix, panels, ranked};
   for (const figure of document.querySelectorAll('[data-figure]')) {
     const spec = data.figures[figure.dataset.figure], plot = figure.querySelector('.plot');
     let drawn = 0;

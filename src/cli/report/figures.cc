@@ -76,6 +76,7 @@ Json lesion(const Json& document) {
 
 // The score of the label and of the strongest other class, through depth.
 Json scores(const Json& document) {
+  const std::string one = document["data"]["inputs"] == "pictures" ? "image " : "row ";
   Json panels = Json::array();
   size_t settled_last = 0, index = 0;
   for (const Json& image : document["images"]) {
@@ -95,7 +96,7 @@ Json scores(const Json& document) {
       index = image["index"].get<size_t>();
     }
     panels.push_back({{"title", image["label_name"]},
-                      {"note", "image " + image["index"].dump()},
+                      {"note", one + image["index"].dump()},
                       {"series", {series("label", "network", label), series("strongest other", "peer", other)}}});
   }
   return {{"kind", "panels"},

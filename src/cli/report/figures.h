@@ -2,17 +2,21 @@
 #ifndef IDELTA_CLI_REPORT_FIGURES_H
 #define IDELTA_CLI_REPORT_FIGURES_H
 
-#include "cli/report/html.h"
+#include "cli/report/gather.h"
 
 namespace idelta::cli::report {
 
 // {"<id>": figure, ...}; a figure whose numbers the document lacks is not there.
-//   kind      "lines", "bars", "matrix" or "panels"
+//   kind      "lines", "bars", "matrix", "panels" or "ranked"
 //   title     what the chart is of; caption: how it was made; alt: a sentence that says what is to be seen
 //   x         {"name", "values"};  y  {"name", "format", "log", "from", "to"}
 //   series    [{"name", "values", "look", "low", "high"}]; look: "network", "network-2", "peer", "peer-2", "thin", ...
+//   ranked    "panels": [{"title", "names", "values"}], the largest first: bars to both sides of zero
 //   matrix    "cells": rows of numbers in [0, 1];   panels  "panels": [{"title", "series"}]
 Json figures(const Json& document);
+
+// Named features in place of maps: what the layers added to each, and its share of the predicted class's logit.
+void add_feature_figures(const Json& document, const Decompositions& decompositions, Json& figures);
 
 // figures.cc's own: of the network's inside, and of what can be trusted.
 void add_inner_figures(const Json& document, Json& figures);

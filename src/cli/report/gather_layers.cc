@@ -51,8 +51,9 @@ std::string neuron_name(const Subject& subject, int64_t neuron) {
 }
 
 void add_geometry(const Subject& subject, Json& document, Stopwatch& watch) {
-  const nn::WeightGeometry weights =
-      watch.measure("singular values", [&] { return nn::weight_geometry(subject.network, kAlignedVectors); });
+  const nn::WeightGeometry weights = watch.measure("singular values", [&] {
+    return nn::weight_geometry(subject.network, std::min(kAlignedVectors, subject.network.n()));
+  });
   const nn::Dataset sample = nn::head(subject.train ? *subject.train : subject.test, kSample);
   const std::vector<nn::FeatureReport> features =
       watch.measure("geometry of features", [&] { return nn::feature_reports(subject.network, subject.test, sample); });
@@ -136,6 +137,7 @@ void add_subject(const Subject& subject, Json& document) {
                       {"test_images", subject.test.count},
                       {"train_images", subject.train ? Json(subject.train->count) : Json(nullptr)},
                       {"class_names", subject.class_names}};
+  document["data"]["inputs"] = subject.pictures() ? "pictures" : "features";
   if (!subject.pictures()) document["data"]["feature_names"] = subject.feature_names;
 }
 

@@ -3,6 +3,7 @@
 //   paragraphs                            the document's list of sentences, a paragraph each
 //   figure                                a chart with its table; nothing if its numbers were not measured
 //   part                                  what only this file makes
+//   only                                  what stands up to {{end}}, if the inputs are "pictures" or "features"
 #include "page.h"
 
 #include <cstdlib>
@@ -57,8 +58,21 @@ std::vector<std::pair<std::string, const Json*>> all_series(const Json& figure) 
   return all;
 }
 
+// The features of each image, largest first.
+std::string table_of_ranking(const Json& figure) {
+  Rows rows;
+  for (const Json& panel : figure["panels"]) {
+    for (size_t i = 0; i < panel["names"].size(); ++i) {
+      rows.push_back({escaped(panel["title"].get<std::string>() + ", " + panel["note"].get<std::string>()),
+                      escaped(panel["names"][i].get<std::string>()), shown(panel["values"][i], "number")});
+    }
+  }
+  return table({"image", "feature", "value"}, rows, figure["title"].get<std::string>());
+}
+
 std::string table_of(const Json& figure) {
   if (figure.contains("cells")) return table_of_matrix(figure);
+  if (figure["kind"] == "ranked") return table_of_ranking(figure);
   const std::string kind = format_of(figure["y"]);
   std::vector<std::string> titles = {escaped(figure["x"]["name"].get<std::string>())};
   const auto all = all_series(figure);
@@ -179,7 +193,11 @@ std::string filled(std::string_view page, const Json& document, const Json& figu
     const std::string token(page.substr(open + 2, close - open - 2));
     const size_t blank = token.find(' ');
     const std::string kind = token.substr(0, blank), argument = token.substr(blank + 1);
-    if (kind == "figure") {
+    at = close + 2;
+    if (kind == "end") continue;
+    if (kind == "only") {
+      if (argument != document["data"]["inputs"]) at = page.find("{{end}}", close);
+    } else if (kind == "figure") {
       html += figure_html(figures, argument);
     } else if (kind == "part") {
       html += parts.at(argument)();
@@ -193,7 +211,6 @@ std::string filled(std::string_view page, const Json& document, const Json& figu
         html += data_element(document, argument, kind);
       }
     }
-    at = close + 2;
   }
 }
 
@@ -203,11 +220,15 @@ namespace {
 
 // The page whose scrubber offers the first `rows` rows of the sheet.
 std::string page_of(const Json& document, const Decompositions& decompositions, size_t rows) {
-  const Json figures_of_page = figures(document);
+  Json figures_of_page = figures(document);
+  if (document["data"]["inputs"] == "features") add_feature_figures(document, decompositions, figures_of_page);
   const size_t all = sheet_rows(decompositions).size();
   const Parts parts = {
       {"style", [] { return std::string(kStyle); }},
-      {"sprites", [&] { return sprite_styles(document, decompositions); }},
+      {"sprites",
+       [&] {
+         return document["data"]["inputs"] == "pictures" ? sprite_styles(document, decompositions) : std::string();
+       }},
       {"sheet", [&] { return sheet(document); }},
       {"class-maps", [&] { return class_map_sheet(document); }},
       {"image-options", [&] { return image_options(document, rows); }},
