@@ -16,6 +16,12 @@ if(TARGET idelta_bench)
   set_tests_properties(bench_outputs PROPERTIES TIMEOUT ${timeout})
 endif()
 
+# The page of `idelta explain`, in Chromium; what it looks like stays in the build folder.
+add_test(NAME report
+  COMMAND "${IDELTA_BASH}" "${CMAKE_CURRENT_LIST_DIR}/report/page.sh" $<TARGET_FILE:idelta_cli>
+    "${CMAKE_CURRENT_LIST_DIR}/report/check.js" "${CMAKE_CURRENT_BINARY_DIR}/report_screenshots")
+set_tests_properties(report PROPERTIES TIMEOUT ${timeout} SKIP_RETURN_CODE 77)
+
 # The program's signals, from inside: a write that is cut short by one would have to be met to the microsecond.
 idelta_add_test_program(interrupt_test interrupt_test.cc "${PROJECT_SOURCE_DIR}/src/cli/interrupt.cc")
 target_include_directories(interrupt_test PRIVATE "${PROJECT_SOURCE_DIR}")

@@ -62,11 +62,23 @@ TEST_F(Sheet, HasARowAnImageAndAColumnALayer) {
   EXPECT_EQ(1u, folder_.entries());
   const Png png = read_png(path_);
   EXPECT_EQ(kLeft + 3 * kCell, png.width);
-  EXPECT_EQ(kTop + 3 * kRow, png.height);
+  EXPECT_EQ(kTop + 3 * kRow + 20 + 10, png.height) << "a line for the scale stands below";
 }
 
-TEST_F(Sheet, ColoursAreCentredOnZeroWithOneScaleARow) {
-  const nn::ImageDecomposition images[] = {made(0)};
+TEST_F(Sheet, OfADeepNetworkHasTwelveLayers) {
+  nn::ImageDecomposition deep = made(0);
+  while (deep.contribution_maps.size() < 30) {
+    deep.contribution_maps.push_back(deep.contribution_maps[0]);
+    deep.class_likelihoods.push_back(deep.class_likelihoods[0]);
+    deep.predictions.push_back(0);
+  }
+  nn::write_contribution_sheet(path_, pattern_options(30), {&deep, 1});
+  EXPECT_EQ(kLeft + 13 * kCell, read_png(path_).width);
+}
+
+TEST_F(Sheet, ColoursAreCentredOnZeroWithOneScaleForAllRows) {
+  nn::ImageDecomposition images[] = {made(0), made(0)};
+  for (float& v : images[1].contribution_maps[0]) v /= 2;
   nn::write_contribution_sheet(path_, pattern_options(2), images);
   const Png png = read_png(path_);
   // A pixel of column c (0 the input), at its last enlarged dot.
@@ -81,6 +93,8 @@ TEST_F(Sheet, ColoursAreCentredOnZeroWithOneScaleARow) {
   const auto half = pixel(2, 0);
   EXPECT_NEAR((255 + 178) / 2, half[0], 1);
   EXPECT_NEAR((255 + 24) / 2, half[1], 1);
+  EXPECT_EQ(half, png.at(kLeft + kCell + kFactor - 1, kTop + kRow + kFactor - 1))
+      << "the second row's scale is the first's";
 }
 
 TEST_F(Sheet, HeaderAndCaptionsAreWritten) {

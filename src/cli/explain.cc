@@ -1,18 +1,17 @@
-// idelta explain: for chosen test images, what every layer predicts and what it added to the picture.
+// idelta explain: a report of what every layer of a network contributes, and what it did to chosen test images.
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "cli/report/choose.h"
+#include "cli/report/report.h"
 #include "files.h"
-#include "files/rescue.h"
 #include "inputs.h"
 #include "interrupt.h"
-#include "names.h"
 #include "output.h"
 #include "table.h"
 #include "verbs.h"
@@ -20,66 +19,51 @@
 namespace idelta::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
+using report::Json;
 using Images = std::vector<nn::ImageDecomposition>;
 
 struct Flags {
   MachineFlags machine;
   DataFlags data;
-  std::string model, out, images;
-  bool json = false;
-};
-
-// Files in the folder that --out names.
-struct Outputs {
-  std::string sheet, report;
+  std::string model, out, images, pick = "mixed", study;
+  bool quick = false, json = false;
 };
 
 constexpr int64_t kDefaultWidth = 100;
 
-// "0,1,17" within a set of `count` images.
-std::vector<int64_t> parse_indices(const std::string& list, int64_t count) {
-  std::vector<int64_t> indices;
-  for (size_t begin = 0; begin <= list.size();) {
-    const size_t end = std::min(list.find(',', begin), list.size());
-    const std::string item = list.substr(begin, end - begin);
-    int64_t index = -1;
-    const auto [stop, error] = std::from_chars(item.data(), item.data() + item.size(), index);
-    if (error != std::errc() || stop != item.data() + item.size() || index < 0 || index >= count) {
-      throw UsageError(
-          format("--images: '%s' is not the index of a test image; use numbers from 0 to %lld, "
-                 "separated by commas",
-                 item.c_str(), (long long)(count - 1)));
+// The folder of --out. One that this run made goes again, with the parents that it made, unless keep() is called: an
+// error in the inputs should leave nothing behind.
+class OutputFolder {
+ public:
+  explicit OutputFolder(const std::string& folder) : folder_(folder) {
+    for (fs::path at = fs::absolute(folder).lexically_normal(); !at.empty() && !fs::exists(fs::symlink_status(at));
+         at = at.parent_path()) {
+      if (at.has_filename()) made_.push_back(at);
     }
-    indices.push_back(index);
-    begin = end + 1;
+    prepare_folder("--out", folder);
   }
-  return indices;
-}
-
-// The first test image of each class that has one.
-std::vector<int64_t> one_of_each_class(const nn::Dataset& data) {
-  std::vector<int64_t> indices;
-  for (int64_t c = 0; c < data.classes; ++c) {
-    const auto found = std::find(data.labels.begin(), data.labels.end(), static_cast<uint8_t>(c));
-    if (found != data.labels.end()) indices.push_back(found - data.labels.begin());
+  ~OutputFolder() {
+    std::error_code not_empty;  // then it stays
+    for (const fs::path& folder : made_) fs::remove(folder, not_empty);
   }
-  return indices;
-}
+  OutputFolder(const OutputFolder&) = delete;
+  OutputFolder& operator=(const OutputFolder&) = delete;
 
-float likelihood(const nn::ImageDecomposition& image, size_t layer) {
-  return image.class_likelihoods[layer][static_cast<size_t>(image.predictions[layer])];
-}
+  void keep() { made_.clear(); }
+  std::vector<std::string> files() const {
+    std::vector<std::string> paths;
+    for (const std::string& name : report::file_names()) paths.push_back((fs::path(folder_) / name).string());
+    return paths;
+  }
 
-// The first layer (from 1) from which on the prediction is that of the last.
-size_t settled_layer(const nn::ImageDecomposition& image) {
-  size_t layer = image.predictions.size();
-  while (layer > 1 && image.predictions[layer - 2] == image.predictions.back()) --layer;
-  return layer;
-}
+ private:
+  std::string folder_;
+  std::vector<fs::path> made_;  // the innermost first
+};
 
 // Layers down, images across: as many tables as the width asks for.
-std::string prediction_tables(const Images& images, int64_t width) {
+std::string prediction_tables(const Json& images, int64_t width) {
   constexpr int64_t kFirstColumn = 10, kImageColumn = 9;
   const auto across = static_cast<size_t>(std::max<int64_t>(1, (width - kFirstColumn) / kImageColumn));
   std::string text;
@@ -88,18 +72,18 @@ std::string prediction_tables(const Images& images, int64_t width) {
     std::vector<Table::Column> columns = {{"image"}};
     std::vector<std::string> labels = {"label"}, settled = {"settled"};
     for (size_t i = first; i < last; ++i) {
-      columns.push_back({format("%lld ", (long long)images[i].index)});
-      labels.push_back(format("%d     ", images[i].label));
-      settled.push_back(format("%zu ", settled_layer(images[i])));
+      columns.push_back({images[i]["index"].dump() + " "});
+      labels.push_back(images[i]["label"].dump() + "     ");
+      settled.push_back(images[i]["settled_in_layer"].dump() + " ");
     }
     Table table(std::move(columns));
     table.add(std::move(labels));
-    for (size_t l = 0; l < images[first].predictions.size(); ++l) {
+    for (size_t l = 0; l < images[first]["layers"].size(); ++l) {
       std::vector<std::string> row = {format("layer %zu", l + 1)};
       for (size_t i = first; i < last; ++i) {
-        const bool right = images[i].predictions[l] == images[i].label;
-        row.push_back(format("%d %3.0f%%", images[i].predictions[l], 100 * double(likelihood(images[i], l))) +
-                      (right ? "•" : " "));
+        const Json& layer = images[i]["layers"][l];
+        row.push_back(format("%d %3.0f%%", layer["prediction"].get<int>(), 100 * layer["likelihood"].get<double>()) +
+                      (layer["prediction"] == images[i]["label"] ? "•" : " "));
       }
       table.add(std::move(row));
     }
@@ -109,92 +93,110 @@ std::string prediction_tables(const Images& images, int64_t width) {
   return text;
 }
 
-double norm(const std::vector<float>& values) {
-  double sum = 0;
-  for (const float value : values) sum += double(value) * double(value);
-  return std::sqrt(sum);
-}
-
-Json as_json(const Flags& flags, const nn::Network& network, const Images& images) {
-  const nn::NetworkOptions& options = network.options();
-  Json list = Json::array();
-  for (const nn::ImageDecomposition& image : images) {
-    Json layers = Json::array();
-    for (size_t l = 0; l < image.predictions.size(); ++l) {
-      const auto [low, high] =
-          std::minmax_element(image.contribution_maps[l].begin(), image.contribution_maps[l].end());
-      layers.push_back({{"layer", l + 1},
-                        {"prediction", image.predictions[l]},
-                        {"likelihood", likelihood(image, l)},
-                        {"class_likelihood", image.class_likelihoods[l]},
-                        {"map_norm", norm(image.contribution_maps[l])},
-                        {"map_least", *low},
-                        {"map_greatest", *high}});
-    }
-    list.push_back({{"index", image.index},
-                    {"label", image.label},
-                    {"prediction", image.predictions.back()},
-                    {"settled_in_layer", settled_layer(image)},
-                    {"image_norm", norm(image.image)},
-                    {"layers", layers}});
-  }
-  return {{"verb", "explain"},
-          {"model", flags.model},
-          {"data", flags.data.place},
-          {"n", options.n()},
-          {"activation", activation_name(options.activation)},
-          {"class_padding", options.class_padding},
-          {"forms", forms_json(network)},
-          {"has_dense", network.has_dense()},
-          {"images", list}};
-}
-
-std::string as_text(const Flags& flags, const nn::Network& network, const Images& images, const Outputs& outputs) {
-  Listing model, files;
+std::string as_text(const Flags& flags, const nn::Network& network, const Json& document,
+                    const std::vector<std::string>& files) {
+  Listing model, wrote;
   add_model(model, flags.model, network);
-  files.add("wrote", outputs.sheet);
-  files.add("", "the input, then what the layers up to each one added to it (h^l - x; blue less, red more)");
-  files.add("", "a picture of the image's path through the network: one an image, not one a class");
-  files.add("wrote", outputs.report);
-  files.add("", "all class likelihoods and the size of every map");
-  return "Explanation of test images: the class each layer predicts and its likelihood\n" + model.text() + "\n" +
-         prediction_tables(images, terminal_width(1, kDefaultWidth)) +
-         "  •: the label.  settled: the layer from which on the prediction is the final one.\n\n" + files.text() + "\n";
+  for (size_t f = 0; f < files.size(); ++f) {
+    const std::string name = fs::path(files[f]).filename();
+    wrote.add(f == 0 ? "wrote" : "", files[f]);
+    wrote.add("", document["made"]["files"][name].get<std::string>());
+  }
+  std::string roles;
+  for (const Json& sentence : document["sentences"]["roles"]) roles += "  " + sentence.get<std::string>() + "\n";
+  return "Explanation of test images: the class each layer predicts and its score\n" + model.text() + "\n" +
+         prediction_tables(document["images"], terminal_width(1, kDefaultWidth)) +
+         "  •: the label.  settled: the layer from which on the prediction is the final one.\n\n" + roles + "\n" +
+         wrote.text() + "\n";
 }
 
-Outputs prepare(const Flags& flags) {
-  prepare_folder("--out", flags.out);
-  const std::filesystem::path folder(flags.out);
-  const Outputs outputs = {(folder / "contribution_maps.png").string(), (folder / "report.json").string()};
-  for (const std::string& path : {outputs.sheet, outputs.report}) {
-    prepare_file("--out", path, "report.json");
-    keep_apart("--out", path, flags.model, "the model itself");
+// The training split, if it is there: probes and centres are fitted on it.
+std::optional<nn::Dataset> load_training(const Flags& flags, const nn::NetworkOptions& options) {
+  if (flags.quick) return std::nullopt;
+  try {
+    return load_data(flags.data, nn::Split::kTrain, &options, nn::kProbeImages);
+  } catch (const FileError&) {
+    return std::nullopt;
   }
-  return outputs;
+}
+
+std::vector<std::string> class_names(const nn::Dataset& data, const nn::NetworkOptions& options) {
+  std::vector<std::string> names = options.class_names.empty() ? data.class_names : options.class_names;
+  for (auto c = static_cast<int64_t>(names.size()); c < options.classes; ++c) names.push_back(std::to_string(c));
+  return names;
+}
+
+std::string command(const Flags& flags) {
+  std::string text = "idelta explain " + flags.model + " --data " + flags.data.place + " --out " + flags.out;
+  if (!flags.data.label.empty()) text += " --label " + flags.data.label;
+  if (!flags.data.classes.empty()) text += " --classes " + flags.data.classes;
+  if (!flags.images.empty()) text += " --images " + flags.images;
+  if (flags.images.empty() && flags.pick != "mixed") text += " --pick " + flags.pick;
+  if (!flags.study.empty()) text += " --study " + flags.study;
+  return text + (flags.quick ? " --quick" : "");
+}
+
+std::vector<report::Chosen> choose(const Flags& flags, const nn::Network& network, const nn::Dataset& data,
+                                   const std::vector<std::string>& names) {
+  if (!flags.images.empty()) return report::parse_images(flags.images, data.count);
+  const bool judged_images = flags.pick != "class";
+  return report::pick(flags.pick, data, judged_images ? nn::read_outs(network, data) : std::vector<nn::ReadOut>(),
+                      names);
+}
+
+// Files of the study's networks that are like this one but for the seed.
+std::vector<std::string> siblings(const Flags& flags, const std::optional<nn::Study>& study, int64_t layers) {
+  std::vector<std::string> files;
+  if (!study) return files;
+  const fs::path folder = fs::is_directory(flags.study) ? fs::path(flags.study) : fs::path(flags.study).parent_path();
+  for (const nn::StudyNetwork& network : study->networks) {
+    if (network.layers == layers && network.labels == nn::StudyLabels::kTrue) {
+      files.push_back((folder / network.file).string());
+    }
+  }
+  return files;
 }
 
 int run(const Flags& flags) {
-  const Outputs outputs = prepare(flags);
+  OutputFolder folder(flags.out);
+  const std::vector<std::string> files = folder.files();
+  for (const std::string& path : files) {
+    prepare_file("--out", path, "report.html");
+    keep_apart("--out", path, flags.model, "the model itself");
+  }
   const Context context = make_context(flags.machine);
   const nn::Network network = load_network(context, flags.model);
   const nn::Dataset data = load_data(flags.data, nn::Split::kTest, &network.options());
-  for (const std::string& path : {outputs.sheet, outputs.report}) keep_apart("--out", path, data);
+  for (const std::string& path : files) keep_apart("--out", path, data);
   require_fit(flags.model, network, data);
-  const std::vector<int64_t> indices =
-      flags.images.empty() ? one_of_each_class(data) : parse_indices(flags.images, data.count);
-  const Images images = judged(flags.model, [&] { return nn::decompose(network, data, indices); });
+  const std::optional<nn::Dataset> training = load_training(flags, network.options());
+  std::optional<nn::Study> study;
+  if (!flags.study.empty()) study = nn::read_study(flags.study);
 
-  Json document = as_json(flags, network, images);
+  const std::vector<std::string> names = class_names(data, network.options());
+  const report::Report made = judged(flags.model, [&] {
+    const report::Subject subject = {.network = network,
+                                     .test = data,
+                                     .train = training ? &*training : nullptr,
+                                     .class_names = names,
+                                     .feature_names = network.options().feature_names,
+                                     .chosen = choose(flags, network, data, names),
+                                     .quick = flags.quick,
+                                     .siblings = siblings(flags, study, network.layers()),
+                                     .study = study ? &*study : nullptr};
+    return report::gather(subject, {command(flags), flags.model, flags.data.place, forms_json(network)});
+  });
   {
     const SignalsHeld held;
-    nn::write_contribution_sheet(outputs.sheet, network.options(), images);
-    files::write_text(outputs.report, json_text(document));
+    report::write(flags.out, made, network.options());
+    folder.keep();
   }
   if (flags.json) {
-    document["files"] = {outputs.sheet, outputs.report};
+    Json document = made.document;
+    document["files"] = files;
     print_json(document);
   } else {
-    print(as_text(flags, network, images, outputs));
+    print(as_text(flags, network, made.document, files));
   }
   return kExitOk;
 }
@@ -203,18 +205,24 @@ int run(const Flags& flags) {
 
 Verb add_explain(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* verb = app.add_subcommand("explain", "contribution maps and per-layer predictions of chosen test images");
+  CLI::App* verb = app.add_subcommand("explain", "a report of what each layer contributes: charts, maps, checks");
   add_model_argument(*verb, flags->model);
   add_data_flags(*verb, flags->data);
-  verb->add_option("--out", flags->out, "folder for contribution_maps.png and report.json")
+  verb->add_option("--out", flags->out, "folder for report.html and the numbers beside it")
       ->option_text("FOLDER")
       ->required();
-  verb->add_option("--images", flags->images, "indices into the test set; unless said one of each class")
-      ->option_text("I,J,...");
+  verb->add_option("--images", flags->images, "images to show, as indices into the test set")->option_text("I,J,...");
+  verb->add_option("--pick", flags->pick, "or chosen: class, misclassified, latest, uncertain; mixed: some of each")
+      ->option_text("HOW [mixed]")
+      ->check(CLI::IsMember(report::kPicks));
+  verb->add_option("--study", flags->study, "a folder of idelta study: bands over its seeds, roles they agree on")
+      ->option_text("FOLDER");
+  verb->add_flag("--quick", flags->quick, "without probes, lesions, singular vectors, controls and pixel flipping");
   add_machine_flags(*verb, flags->machine);
-  verb->add_flag("--json", flags->json, "the report on stdout too, with the files written");
+  verb->add_flag("--json", flags->json, "report.json on stdout too, with the files written");
   verb->footer(
       "Example:\n"
+      "  idelta explain model.safetensors --data fashion-mnist --out report\n"
       "  idelta explain model.safetensors --data fashion-mnist --images 0,1,2 --out report");
   return {verb, [flags] { return run(*flags); }};
 }

@@ -7,11 +7,9 @@
 #include <string_view>
 #include <vector>
 
-namespace idelta::nn {
+#include "nn/colours.h"
 
-struct Colour {
-  uint8_t red, green, blue;
-};
+namespace idelta::nn {
 
 class Picture {
  public:

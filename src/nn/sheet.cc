@@ -1,9 +1,11 @@
-// The contribution-map sheet: a table of pictures with a row an image and a column a layer.
+// The contribution-map sheet: a table of pictures with a row an image and a column a layer, all on one scale. Of deep
+// networks it shows some layers, evenly spaced.
 //
 //     INPUT      LAYER 1    LAYER 2  ...
-//     [grey]     [map]      [map]           maps: blue < 0, white 0, red > 0; one scale a row
+//     [grey]     [map]      [map]           maps: blue < 0, white 0, red > 0
 //     #7 IS 9    9 97%      9 99%           under a map: prediction and its likelihood, red if wrong
-//     +-0.412                               under the input: what full blue and full red stand for
+//     ...
+//     -0.412 BLUE   0 WHITE   +0.412 RED    the scale of all maps
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -12,6 +14,7 @@
 #include "font.h"
 #include "idelta/nn.hpp"
 #include "picture.h"
+#include "sheet_columns.h"
 
 namespace idelta::nn {
 namespace {
@@ -45,13 +48,6 @@ Colour grey(float v) {
   return {level, level, level};
 }
 
-// v in [-1, 1]: blue through white to red, linear on both sides.
-Colour diverging(float v) {
-  const float strength = std::min(std::fabs(v), 1.0f);
-  const auto mix = [strength](int full) { return static_cast<uint8_t>(std::lround(255 + strength * (full - 255))); };
-  return v < 0 ? Colour{mix(33), mix(102), mix(172)} : Colour{mix(178), mix(24), mix(43)};
-}
-
 template <class ColourOf>
 void draw(Picture& sheet, const Layout& at, const NetworkOptions& options, int64_t row, int64_t column,
           const std::vector<float>& values, const ColourOf& colour_of) {
@@ -73,21 +69,27 @@ std::string three_digits(float v) {
   return upper;
 }
 
-void draw_row(Picture& sheet, const Layout& at, const NetworkOptions& options, int64_t row,
-              const ImageDecomposition& d) {
+float largest(std::span<const ImageDecomposition> images, const std::vector<int64_t>& layers) {
   float scale = 0;
-  for (const std::vector<float>& map : d.contribution_maps) {
-    for (const float v : map) scale = std::max(scale, std::fabs(v));
+  for (const ImageDecomposition& d : images) {
+    for (const int64_t layer : layers) {
+      for (const float v : d.contribution_maps[layer - 1]) scale = std::max(scale, std::fabs(v));
+    }
   }
+  return scale;
+}
+
+void draw_row(Picture& sheet, const Layout& at, const NetworkOptions& options, int64_t row, const ImageDecomposition& d,
+              const std::vector<int64_t>& layers, float scale) {
   draw(sheet, at, options, row, 0, d.image, grey);
   sheet.write(at.left(0), at.text_top(row), kTextSize, "#" + std::to_string(d.index) + " IS " + std::to_string(d.label),
               kInk);
-  sheet.write(at.left(0), at.text_top(row) + kLine, kTextSize, "+-" + three_digits(scale), kInk);
 
   // An untrained network changes nothing: all white, not 0 / 0.
   const float unit = scale > 0 ? 1.0f / scale : 0.0f;
-  for (size_t l = 0; l < d.contribution_maps.size(); ++l) {
-    const auto column = static_cast<int64_t>(l) + 1;
+  for (size_t c = 0; c < layers.size(); ++c) {
+    const auto column = static_cast<int64_t>(c) + 1;
+    const int64_t l = layers[c] - 1;
     draw(sheet, at, options, row, column, d.contribution_maps[l], [unit](float v) { return diverging(v * unit); });
     const int predicted = d.predictions[l];
     const long percent = std::lround(100.0f * d.class_likelihoods[l][predicted]);
@@ -119,13 +121,17 @@ void write_contribution_sheet(const std::string& path, const NetworkOptions& opt
   for (const ImageDecomposition& d : images) check(options, d);
 
   const Layout at(options);
-  const auto rows = static_cast<int64_t>(images.size());
-  Picture sheet(at.left(options.layers + 1), at.top(rows));
+  const std::vector<int64_t> layers = sheet_columns(options.layers);
+  const auto rows = static_cast<int64_t>(images.size()), columns = static_cast<int64_t>(layers.size());
+  Picture sheet(at.left(columns + 1), at.top(rows) + kLine + kGap);
   sheet.write(at.left(0), kGap, kTextSize, "INPUT", kInk);
-  for (int64_t l = 1; l <= options.layers; ++l) {
-    sheet.write(at.left(l), kGap, kTextSize, "LAYER " + std::to_string(l), kInk);
+  for (int64_t c = 0; c < columns; ++c) {
+    sheet.write(at.left(c + 1), kGap, kTextSize, "LAYER " + std::to_string(layers[c]), kInk);
   }
-  for (int64_t row = 0; row < rows; ++row) draw_row(sheet, at, options, row, images[row]);
+  const float scale = largest(images, layers);
+  for (int64_t row = 0; row < rows; ++row) draw_row(sheet, at, options, row, images[row], layers, scale);
+  const std::string limit = three_digits(scale);
+  sheet.write(at.left(0), at.top(rows), kTextSize, "-" + limit + " BLUE   0 WHITE   +" + limit + " RED", kInk);
   sheet.save_png(path);
 }
 

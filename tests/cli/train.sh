@@ -48,13 +48,8 @@ for text in report/contribution_maps.png report/report.json 'layer 4'; do said o
 [[ $(head -c 4 report/contribution_maps.png | od -An -tx1) == ' 89 50 4e 47' ]] || fail "$last: the sheet is not a PNG"
 cp report/report.json out
 is_json
-(($(grep -c '"index":' out) == 4)) || fail "$last: not one image of each class"
-expect 0 explain model.safetensors --data data --out report --images 3,39 --json
-is_json
-(($(grep -c '"index":' out) == 2)) || fail "$last: not the images asked for"
 expect 2 explain model.safetensors --data data --out report --images 3,40
 one_error --images 40 39
-(($(find report -type f | wc -l) == 2)) || fail "$last: left more than two files"
 
 # ---- eval --rank: every D truncated --------------------------------------------------------------------------------
 

@@ -1,0 +1,32 @@
+// Charts of the page, described: charts.js draws them, page.cc writes the table of each.
+#ifndef IDELTA_CLI_REPORT_FIGURES_H
+#define IDELTA_CLI_REPORT_FIGURES_H
+
+#include "cli/report/html.h"
+
+namespace idelta::cli::report {
+
+// {"<id>": figure, ...}; a figure whose numbers the document lacks is not there.
+//   kind      "lines", "bars", "matrix" or "panels"
+//   title     what the chart is of; caption: how it was made; alt: a sentence that says what is to be seen
+//   x         {"name", "values"};  y  {"name", "format", "log", "from", "to"}
+//   series    [{"name", "values", "look", "low", "high"}]; look: "network", "network-2", "peer", "peer-2", "thin", ...
+//   matrix    "cells": rows of numbers in [0, 1];   panels  "panels": [{"title", "series"}]
+Json figures(const Json& document);
+
+// figures.cc's own: of the network's inside, and of what can be trusted.
+void add_inner_figures(const Json& document, Json& figures);
+void add_trust_figures(const Json& document, Json& figures);
+
+// [0,] 1, 2 .. layers
+Json layer_numbers(const Json& document, bool with_input);
+// The column of "layers", before it the value of "input".
+Json with_input(const Json& document, const std::string& key);
+// {"name": ..., "look": ..., "values": ...}
+Json series(const std::string& name, const std::string& look, Json values);
+// Whether a statistic of layers was measured.
+bool has_column(const Json& document, const std::string& key);
+
+}  // namespace idelta::cli::report
+
+#endif  // IDELTA_CLI_REPORT_FIGURES_H

@@ -1,0 +1,105 @@
+// The charts of what can be trusted: completeness, controls, pixel flipping.
+#include <algorithm>
+
+#include "cli/table.h"
+#include "figures.h"
+#include "gather.h"
+
+namespace idelta::cli::report {
+namespace {
+
+double largest(const Json& values) {
+  double most = 0;
+  for (const Json& value : values) {
+    if (value.is_number()) most = std::max(most, std::abs(value.get<double>()));
+  }
+  return most;
+}
+
+Json completeness(const Json& document) {
+  const Json values = column(document["layers"], "completeness_ulp");
+  return {{"kind", "bars"},
+          {"title", "Completeness"},
+          {"x", {{"name", "layer"}, {"values", layer_numbers(document, false)}}},
+          {"y", {{"name", "largest error, ulp of the largest entry"}, {"format", "number"}, {"from", 0}}},
+          {"series", {series("largest error", "network", values)}},
+          {"alt", "Bars of the largest error of input plus steps against each layer’s output: at most " +
+                      shown(largest(values), "number") + " units in the last place."}};
+}
+
+Json controls(const Json& document) {
+  const Json& all = document["controls"];
+  Json lines = {series("random D, Frobenius norm kept", "peer", column(all["random_frobenius"], "rank_correlation")),
+                series("random D, spectral norm kept", "peer-2", column(all["random_spectral"], "rank_correlation"))};
+  return {{"kind", "lines"},
+          {"title", "Maps of random networks"},
+          {"x", {{"name", "layer"}, {"values", layer_numbers(document, false)}}},
+          {"y", {{"name", "rank correlation with the trained maps"}, {"format", "number"}, {"from", -1}, {"to", 1}}},
+          {"series", lines},
+          {"caption",
+           "Mean of " + shown(all["images"], "count") + " test images, seed " + shown(all["seed"], "count") + "."},
+          {"alt", "Line chart of the rank correlation of trained maps with those of networks with random D: at most " +
+                      shown(std::max(largest(lines[0]["values"]), largest(lines[1]["values"])), "number") +
+                      " in size, where 1 is the same order and 0 none."}};
+}
+
+Json randomised(const Json& document) {
+  const Json& steps = document["controls"]["randomised_from_top"];
+  Json lines = {series("signed maps", "network", column(steps, "rank_correlation")),
+                series("sizes of the maps", "network-2", column(steps, "absolute_rank_correlation")),
+                series("SSIM", "peer", column(steps, "ssim"))};
+  return {{"kind", "lines"},
+          {"title", "Layers randomised from the top"},
+          {"x", {{"name", "last layers made random"}, {"values", column(steps, "layers")}}},
+          {"y", {{"name", "similarity to the trained maps"}, {"format", "number"}, {"from", -1}, {"to", 1}}},
+          {"series", lines},
+          {"alt",
+           "Line chart of how similar the final maps stay to the trained ones as more of the last layers are "
+           "made random: the rank correlation falls from 1 to " +
+               shown(steps.back()["rank_correlation"], "number") + " when all are."}};
+}
+
+const char* look_of(const std::string& ordering) {
+  if (ordering.starts_with("contribution")) return "network";
+  if (ordering.starts_with("signed")) return "network-3";
+  if (ordering.find("class map") != std::string::npos) return "network-2";
+  return ordering.starts_with("random") ? "peer" : "peer-2";
+}
+
+void add_flipping(const Json& document, Json& figures) {
+  const Json& flipping = document["flipping"];
+  Json lines_of = Json::object(), areas = Json::object();
+  for (const Json& curve : flipping["curves"]) {
+    const auto ordering = curve["ordering"].get<std::string>(), baseline = curve["baseline"].get<std::string>();
+    lines_of[baseline].push_back(series(ordering, look_of(ordering), curve["likelihood"]));
+    areas[baseline] = (areas.contains(baseline) ? areas[baseline].get<std::string>() + ", " : "") + ordering + " " +
+                      shown(curve["likelihood_area"], "number");
+  }
+  size_t number = 0;
+  for (const auto& [baseline, lines] : lines_of.items()) {
+    figures["flipping_" + std::to_string(++number)] = {
+        {"kind", "lines"},
+        {"title", "Pixels replaced by the " + baseline},
+        {"x",
+         {{"name", "share of pixels replaced, highest ranked first"},
+          {"values", flipping["fractions"]},
+          {"format", "percent"}}},
+        {"y", {{"name", "mean score of the predicted class"}, {"format", "score"}, {"from", 0}, {"to", 1}}},
+        {"series", lines},
+        {"caption", "Area under each curve, lower is more faithful: " + areas[baseline].get<std::string>() + "."},
+        {"alt", "Line chart of the predicted class’s score as pixels are replaced by the " + baseline +
+                    ". Areas under the curves: " + areas[baseline].get<std::string>() + "."}};
+  }
+}
+
+}  // namespace
+
+void add_trust_figures(const Json& document, Json& figures) {
+  figures["completeness"] = completeness(document);
+  if (!document.contains("controls")) return;
+  figures["controls"] = controls(document);
+  figures["randomised"] = randomised(document);
+  add_flipping(document, figures);
+}
+
+}  // namespace idelta::cli::report

@@ -1,0 +1,45 @@
+// The numbers of a report: one JSON document, from which text, tables and charts of the page are made, and which is
+// report.json. A statistic that was left out has no key, and its charts are not there.
+#ifndef IDELTA_CLI_REPORT_GATHER_H
+#define IDELTA_CLI_REPORT_GATHER_H
+
+#include <string>
+#include <vector>
+
+#include "cli/report/subject.h"
+
+namespace idelta::cli::report {
+
+// Raised whenever a key of report.json changes its meaning or goes.
+inline constexpr int kSchemaVersion = 1;
+
+// The chosen images through the network, and controls that have nothing to explain.
+struct Decompositions {
+  std::vector<nn::ImageDecomposition> images;  // as chosen
+  struct Control {
+    std::string name, meaning;
+    nn::ImageDecomposition image;  // the first of the chosen ones, through the control
+  };
+  std::vector<Control> controls;
+  std::vector<nn::ClassMap> class_maps;  // of each image, for the class that the network predicts
+};
+
+Decompositions decompose(const Subject& subject, Stopwatch& watch);
+
+// "network" and "data": what is explained.
+void add_subject(const Subject& subject, Json& document);
+// "layers", "input", "summary", "alignment", "neurons": statistics over the test set.
+void add_layers(const Subject& subject, Json& document, Stopwatch& watch);
+// "roles", and the columns of "layers" that lead to them.
+void add_roles(const Subject& subject, const nn::Evaluation& evaluation, Json& document, Stopwatch& watch);
+// "images" and "maps": the chosen images, layer by layer.
+void add_images(const Subject& subject, const Decompositions& decompositions, Json& document);
+// "controls" and "flipping": whether the maps say anything about this network.
+void add_trust(const Subject& subject, Json& document, Stopwatch& watch);
+
+// array[i][key] for each i; null where it is missing.
+Json column(const Json& array, const std::string& key);
+
+}  // namespace idelta::cli::report
+
+#endif  // IDELTA_CLI_REPORT_GATHER_H

@@ -1,0 +1,73 @@
+// Roles of layers: from this network alone, or from all networks of a study.
+#include <algorithm>
+
+#include "gather.h"
+
+namespace idelta::cli::report {
+namespace {
+
+// A lesion a layer costs half as many passes as the network has layers: of deep ones on some images only.
+constexpr int64_t kDeep = 20, kLesionImages = 2000;
+
+struct Measured {
+  nn::Probes probes;
+  std::vector<nn::Lesion> lesions;
+  int64_t lesion_images = 0;
+};
+
+Measured measure(const Subject& subject, const nn::Network& network, Stopwatch& watch) {
+  Measured measured;
+  measured.probes = watch.measure(
+      "linear probes", [&] { return nn::probe(network, nn::head(*subject.train, nn::kProbeImages), subject.test); });
+  const nn::Dataset some = nn::head(subject.test, network.layers() > kDeep ? kLesionImages : subject.test.count);
+  measured.lesions = watch.measure("lesions", [&] { return nn::lesions(network, some); });
+  measured.lesion_images = some.count;
+  return measured;
+}
+
+void add_columns(const Measured& measured, Json& document) {
+  document["input"]["probe_accuracy"] = measured.probes.input.accuracy;
+  for (size_t l = 0; l < measured.lesions.size(); ++l) {
+    const nn::Lesion& lesion = measured.lesions[l];
+    Json& layer = document["layers"][l];
+    layer["probe_accuracy"] = measured.probes.layers[l].accuracy;
+    layer["lesion_accuracy"] = lesion.accuracy;
+    layer["lesion_accuracy_change"] = lesion.accuracy_change;
+    layer["lesion_logit_change"] = lesion.logit_change;
+    layer["lesion_centred_logit_change"] = lesion.centred_logit_change;
+    layer["centred_contribution"] = lesion.centred_contribution;
+  }
+  document["lesions"] = {{"images", measured.lesion_images}};
+  document["probes"] = {{"train_images", measured.probes.train_count},
+                        {"regularisation", measured.probes.regularisation}};
+}
+
+// The same of each other network of the study; its own entry is this network's, if that is one of them.
+std::vector<nn::Evidence> of_siblings(const Subject& subject, Stopwatch& watch) {
+  std::vector<nn::Evidence> seeds;
+  for (const std::string& path : subject.siblings) {
+    const nn::Network network = nn::load_model(subject.network.context(), path);
+    const nn::Evaluation evaluation = watch.measure("other seeds", [&] { return nn::evaluate(network, subject.test); });
+    const Measured measured = measure(subject, network, watch);
+    seeds.push_back(nn::evidence(evaluation, measured.probes, measured.lesions));
+  }
+  return seeds;
+}
+
+}  // namespace
+
+void add_roles(const Subject& subject, const nn::Evaluation& evaluation, Json& document, Stopwatch& watch) {
+  if (!subject.train) return;
+  const Measured measured = measure(subject, subject.network, watch);
+  add_columns(measured, document);
+  std::vector<nn::Evidence> seeds = of_siblings(subject, watch);
+  if (seeds.empty()) seeds.push_back(nn::evidence(evaluation, measured.probes, measured.lesions));
+  const std::vector<nn::RoleReport> roles = nn::roles(seeds);
+  for (size_t l = 0; l < roles.size(); ++l) {
+    document["layers"][l]["role"] = nn::role_name(roles[l].role);
+    document["layers"][l]["role_sentence"] = roles[l].sentence;
+  }
+  document["roles"] = {{"seeds", seeds.size()}, {"rule", nn::role_rule()}, {"sentences", nn::role_sentences(roles)}};
+}
+
+}  // namespace idelta::cli::report

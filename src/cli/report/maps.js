@@ -1,0 +1,145 @@
+// The maps: their colours in the dark, and the scrubber through the layers of one image. Needs no library.
+'use strict';
+(() => {
+  const data = JSON.parse(document.getElementById('data').textContent);
+  const root = document.documentElement, by_id = id => document.getElementById(id);
+  root.classList.add('js');
+
+  // The palette of the sprite sheets: as diverging() of colours.h.
+  const kNegativeRed = 33, kPositiveGreen = 24;
+  const signed = (red, green, blue) =>
+    blue >= red ? -(255 - red) / (255 - kNegativeRed) : (255 - green) / (255 - kPositiveGreen);
+
+  function colour(name) {
+    const dot = document.createElement('canvas').getContext('2d');
+    dot.fillStyle = getComputedStyle(root).getPropertyValue(name).trim();
+    dot.fillRect(0, 0, 1, 1);
+    return dot.getImageData(0, 0, 1, 1).data;
+  }
+  const palette = prefix => ({negative: colour(`--${prefix}negative`), zero: colour(`--${prefix}zero`),
+    positive: colour(`--${prefix}positive`)});
+
+  function paint(pixels, at, value, colours) {
+    const end = value < 0 ? colours.negative : colours.positive, strength = Math.min(1, Math.abs(value));
+    for (let c = 0; c < 3; ++c) pixels[at + c] = colours.zero[c] + strength * (end[c] - colours.zero[c]);
+    pixels[at + 3] = 255;
+  }
+
+  function canvas_of(image) {
+    const canvas = document.createElement('canvas');
+    canvas.width = image.naturalWidth;
+    canvas.height = image.naturalHeight;
+    canvas.getContext('2d').drawImage(image, 0, 0);
+    return canvas;
+  }
+  async function loaded(url) {
+    const image = new Image();
+    image.src = url;
+    await image.decode();
+    return canvas_of(image);
+  }
+
+  // ---- The dark: the same sprite sheets in other colours, zero being the page's ----
+  const sprite_rules = [...by_id('sprites').sheet.cssRules].filter(rule => rule.style && rule.style.backgroundImage);
+  const url_of = rule => rule.style.backgroundImage.slice(5, -2); // url("...")
+
+  async function darkened(rule, colours) {
+    const canvas = await loaded(url_of(rule)), context = canvas.getContext('2d');
+    const image = context.getImageData(0, 0, canvas.width, canvas.height), p = image.data;
+    for (let at = 0; at < p.length; at += 4) paint(p, at, signed(p[at], p[at + 1], p[at + 2]), colours);
+    context.putImageData(image, 0, 0);
+    const blob = await new Promise(done => canvas.toBlob(done));
+    return `${rule.selectorText}{background-image:url(${URL.createObjectURL(blob)})}`;
+  }
+  async function darken() {
+    const colours = palette('dark-');
+    const rules = await Promise.all(sprite_rules.filter(r => r.selectorText !== '.inputs').map(r => darkened(r, colours)));
+    const style = document.createElement('style');
+    style.textContent = `@media screen and (prefers-color-scheme: dark){${rules.join('\n')}}`;
+    document.head.append(style);
+  }
+
+  // ---- The scrubber ----
+  async function scrubber() {
+    const {height, width, class_names: names} = data, size = height * width;
+    const steps = canvas_of(by_id('steps')).getContext('2d');
+    const inputs = (await loaded(url_of(sprite_rules.find(r => r.selectorText === '.inputs')))).getContext('2d');
+    const percent = v => `${(100 * v).toFixed(0)}\u00a0%`;
+    const short = v => String(Number(v.toPrecision(3))).replace('-', '\u2212');
+
+    // Values of one step of a row, in units of pixel value.
+    function step_of(row, layer) {
+      const p = steps.getImageData(layer * width, row * height, width, height).data, values = new Float32Array(size);
+      const limit = data.rows[row].step_limits[layer];
+      for (let i = 0; i < size; ++i) values[i] = limit * signed(p[4 * i], p[4 * i + 1], p[4 * i + 2]);
+      return values;
+    }
+    function show_signed(id, values, limit) {
+      const canvas = by_id(id), context = canvas.getContext('2d'), colours = palette('');
+      [canvas.width, canvas.height] = [width, height];
+      const image = context.createImageData(width, height);
+      for (let i = 0; i < size; ++i) paint(image.data, 4 * i, limit > 0 ? values[i] / limit : 0, colours);
+      context.putImageData(image, 0, 0);
+    }
+    function show_scores(scores, before) {
+      const order = scores.map((score, c) => c);
+      const most = order.length > 12 ? order.sort((a, b) => scores[b] - scores[a]).slice(0, 12) : order;
+      by_id('class-scores').replaceChildren(...most.map(c => {
+        const row = document.createElement('div');
+        row.className = 'score' + (scores[c] === Math.max(...scores) ? ' best' : '');
+        row.innerHTML = '<span class="score-name"></span><span class="score-bar"><i></i><u></u></span><span class="score-value"></span>';
+        row.querySelector('.score-name').textContent = names[c];
+        row.querySelector('i').style.width = `${100 * scores[c]}%`;
+        row.querySelector('u').style.left = `${100 * before[c]}%`;
+        row.querySelector('.score-value').textContent = percent(scores[c]);
+        return row;
+      }));
+    }
+    function tell(row, layer, scores, before) {
+      const gains = scores.map((score, c) => score - before[c]), best = scores.indexOf(Math.max(...scores));
+      const gained = gains.indexOf(Math.max(...gains)), lost = gains.indexOf(Math.min(...gains));
+      const label = data.rows[row].label, points = v => `${Math.abs(100 * v).toFixed(0)}\u00a0points`;
+      const change = Math.abs(gains[gained]) < 0.005 ? `Layer ${layer} changes no score by as much as half a point.` :
+        `Layer ${layer} raises ${names[gained]} from ${percent(before[gained])} to ${percent(scores[gained])} and lowers ` +
+        `${names[lost]} by ${points(gains[lost])}.`;
+      const verdict = best === label ? `It names ${names[best]}, the label.` :
+        `It names ${names[best]}; the label is ${names[label]}, which has ${percent(scores[label])}.`;
+      by_id('changed').textContent = `${change} ${verdict}`;
+    }
+
+    const uniform = names.map(() => 1 / names.length);
+    function show() {
+      const row = Number(by_id('image').value), layer = Number(by_id('layer').value), entry = data.rows[row];
+      by_id('layer-shown').textContent = layer;
+      by_id('layer').setAttribute('aria-valuetext', `layer ${layer} of ${entry.scores.length}`);
+      const canvas = by_id('input');
+      [canvas.width, canvas.height] = [width, height];
+      canvas.getContext('2d').putImageData(inputs.getImageData(0, row * height, width, height), 0, 0);
+      const map = new Float32Array(size);
+      let step;
+      for (let l = 0; l < layer; ++l) {
+        step = step_of(row, l);
+        for (let i = 0; i < size; ++i) map[i] += step[i];
+      }
+      const most = Math.max(...entry.step_limits);
+      show_signed('map', map, data.limit);
+      show_signed('step', step, most);
+      by_id('map-caption').textContent = `map h − x after layer ${layer}, on the sheet’s scale: ±${short(data.limit)}`;
+      by_id('step-caption').textContent = `step of layer ${layer} alone, on this image’s scale of steps: ±${short(most)}`;
+      const before = layer > 1 ? entry.scores[layer - 2] : uniform;
+      show_scores(entry.scores[layer - 1], before);
+      tell(row, layer, entry.scores[layer - 1], before);
+    }
+    by_id('image').addEventListener('change', show);
+    by_id('layer').addEventListener('input', show);
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);
+    addEventListener('beforeprint', () => { root.classList.add('paper'); show(); });
+    addEventListener('afterprint', () => { root.classList.remove('paper'); show(); });
+    document.querySelector('.scrubber').hidden = false;
+    show();
+  }
+
+  const ready = () => root.classList.add('ready');
+  const work = by_id('steps') ? [darken(), by_id('steps').decode().then(scrubber)] : [];
+  Promise.all(work).then(ready);
+})();
