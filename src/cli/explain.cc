@@ -212,12 +212,12 @@ Verb add_explain(CLI::App& app) {
       ->option_text("FOLDER")
       ->required();
   verb->add_option("--images", flags->images, "images to show, as indices into the test set")->option_text("I,J,...");
-  verb->add_option("--pick", flags->pick, "or chosen: class, misclassified, latest, uncertain; mixed: some of each")
+  verb->add_option("--pick", flags->pick, "class, misclassified, latest, uncertain; mixed: some of each")
       ->option_text("HOW [mixed]")
       ->check(CLI::IsMember(report::kPicks));
-  verb->add_option("--study", flags->study, "a folder of idelta study: bands over its seeds, roles they agree on")
+  verb->add_option("--study", flags->study, "a folder of idelta study, for bands over its seeds")
       ->option_text("FOLDER");
-  verb->add_flag("--quick", flags->quick, "without probes, lesions, singular vectors, controls and pixel flipping");
+  verb->add_flag("--quick", flags->quick, "without roles, geometry, controls and pixel flipping");
   add_machine_flags(*verb, flags->machine);
   verb->add_flag("--json", flags->json, "report.json on stdout too, with the files written");
   verb->footer(

@@ -1,14 +1,14 @@
 // Runs at the end of a copy of report.html, with the text of report.json as the constant `report`: looks at the page as
 // a reader would and posts what is wrong to the page around it. page.sh prints that.
 'use strict';
-(async () => {
-  const found = window.errors; // of scripts, since the first line of the page
+const found = window.errors; // of scripts, since the first line of the page
+async function check() {
   const say = text => found.push(text);
   for (let wait = 0; wait < 200 && !document.documentElement.classList.contains('ready'); ++wait) {
     await new Promise(done => setTimeout(done, 20));
   }
   if (!document.documentElement.classList.contains('ready')) say('the maps are never ready');
-  await new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)));
+  await new Promise(done => setTimeout(done, 100));
 
   // ---- Nothing is fetched ----
   for (const entry of performance.getEntriesByType('resource')) {
@@ -21,7 +21,7 @@
   for (const rule of sprites) {
     const image = new Image();
     image.src = rule.style.backgroundImage.slice(5, -2);
-    await image.decode().catch(() => say(`${rule.selectorText}: its picture cannot be decoded`));
+    await new Promise(done => { image.onload = image.onerror = done; });
     if (!image.naturalWidth) say(`${rule.selectorText}: its picture is empty`);
   }
   for (const image of document.images) if (!image.naturalWidth) say(`the picture ${image.id} is empty`);
@@ -29,7 +29,7 @@
     if (getComputedStyle(cell).backgroundImage === 'none' || !cell.getAttribute('aria-label')) say('a cell without a map');
   }
   for (const canvas of document.querySelectorAll('.panes canvas')) {
-    const p = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+    const p = canvas.getContext('2d', {willReadFrequently: true}).getImageData(0, 0, canvas.width, canvas.height).data;
     if (new Set(p).size < 4) say(`the scrubber's ${canvas.id} is of one colour`);
   }
 
@@ -95,6 +95,6 @@
   const before = caption();
   document.getElementById('own-scale').click();
   if (before !== 'none' || caption() === 'none') say('another scale, but the caption stays');
-
-  parent.postMessage(found.length ? found.join('\n') : 'all as it should be', '*');
-})();
+}
+check().catch(error => found.push(`the check itself: ${error.stack}`))
+  .then(() => parent.postMessage(found.length ? found.join('\n') : 'all as it should be', '*'));

@@ -5,6 +5,7 @@
   const data = JSON.parse(document.getElementById('data').textContent);
   const ink = document.createElement('canvas').getContext('2d');
   const kRow = 18; // between names at the ends of lines
+  const kSample = 18; // of a line, before its name
 
   // As shown() of html.cc.
   const minus = text => text.replace(/-/g, '\u2212');
@@ -53,14 +54,19 @@
   function y_scale(figure, series, top, bottom) {
     const scale = figure.y.log ? d3.scaleLog() : d3.scaleLinear();
     scale.domain(extent_of(figure, series)).range([bottom, top]);
-    return figure.y.to !== undefined && !figure.y.log ? scale : scale.nice(figure.y.log ? undefined : 5);
+    if (!figure.y.log) return figure.y.to !== undefined ? scale : scale.nice(5);
+    const [low, high] = scale.domain();
+    return scale.domain([low / 1.25, high * 1.25]);
   }
 
   function y_ticks(figure, y) {
     if (!figure.y.log) return y.ticks(5);
     const [low, high] = y.domain();
-    const tens = d3.range(Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9) + 1).map(p => 10 ** p);
-    return tens.length > 2 ? tens : tens.flatMap(t => [t, 2 * t, 5 * t]).filter(t => t >= low && t <= high);
+    const powers = d3.range(Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)) + 1).map(p => 10 ** p);
+    const inside = v => v >= low && v <= high;
+    if (powers.filter(inside).length > 2) return powers.filter(inside);
+    const several = powers.flatMap(p => [p, 2 * p, 5 * p]).filter(inside);
+    return several.length > 1 ? several : d3.ticks(low, high, 4);
   }
 
   function axes(svg, figure, x, y, box, x_values) {
@@ -73,8 +79,9 @@
     svg.append('g').attr('class', 'tick').selectAll('text').data(x_values).enter().append('text')
       .attr('x', x).attr('y', box.bottom + 20).attr('text-anchor', 'middle').text(tick(figure.x.format));
     svg.append('text').attr('class', 'axis-name').attr('x', 0).attr('y', 13).text(figure.y.name);
-    svg.append('text').attr('class', 'axis-name').attr('x', (box.left + box.right) / 2).attr('y', box.bottom + 42)
-      .attr('text-anchor', 'middle').text(figure.x.name);
+    const half = width_of(figure.x.name) / 2, centre = (box.left + box.right) / 2;
+    svg.append('text').attr('class', 'axis-name').attr('x', Math.max(half, Math.min(centre, box.right - half)))
+      .attr('y', box.bottom + 42).attr('text-anchor', 'middle').text(figure.x.name);
   }
 
   const left_of = (figure, y) => 10 + d3.max(y_ticks(figure, y), v => width_of(tick(figure.y.format)(v)));
@@ -90,24 +97,26 @@
       }
       ends.forEach(end => { end.y = Math.min(Math.max(end.y, box.top), box.bottom); });
     }
+    svg.append('g').selectAll('line').data(ends).enter().append('line').attr('class', end => `line ${end.look}`)
+      .attr('x1', box.right + 8).attr('x2', box.right + 8 + kSample).attr('y1', end => end.y).attr('y2', end => end.y);
     svg.append('g').selectAll('text').data(ends).enter().append('text').attr('class', end => `name ${end.look}`)
-      .attr('x', box.right + 10).attr('y', end => end.y + 4).text(end => end.name);
+      .attr('x', box.right + 14 + kSample).attr('y', end => end.y + 4).text(end => end.name);
   }
 
   function lines(plot, figure, width) {
     const height = height_of(width), box = {top: 32, bottom: height - 52};
     const y = y_scale(figure, figure.series, box.top, box.bottom);
     box.left = left_of(figure, y);
-    const names = d3.max(figure.series, s => width_of(s.name)) + 12;
-    const beside = names < 0.42 * width; // else the names stand in a legend above
-    box.right = width - (beside ? names : 8);
+    const names = d3.max(figure.series, s => width_of(s.name)) + 16 + kSample;
+    const beside = width - names - box.left > Math.max(200, 0.5 * width); // else the names stand in a legend above
+    box.right = width - (beside ? names : figure.x.format ? 20 : 8);
     if (!beside) box.top += legend_height(figure.series, width);
     y.range([box.bottom, box.top]);
     const xs = figure.x.values;
     const x = d3.scaleLinear().domain([xs[0], xs[xs.length - 1]]).range([box.left + 8, box.right - 4]);
     const svg = svg_in(plot, width, height);
     if (!beside) legend(svg, figure.series, 24, width);
-    axes(svg, figure, x, y, box, figure.x.format ? x.ticks(5) : some(xs, width < 420 ? 6 : 12));
+    axes(svg, figure, x, y, box, figure.x.format ? x.ticks(box.right - box.left < 320 ? 2 : 5) : some(xs, width < 420 ? 6 : 12));
     for (const s of figure.series) {
       if (!s.low) continue;
       const area = d3.area().defined((v, i) => s.low[i] !== null).x((v, i) => x(xs[i]))
@@ -161,7 +170,7 @@
     const height = height_of(width), box = {top: 32 + (several ? legend_height(figure.series, width) : 0), bottom: height - 52};
     const y = y_scale(figure, figure.series, box.top, box.bottom);
     box.left = left_of(figure, y);
-    box.right = width - 8;
+    box.right = width - 14;
     const xs = figure.x.values;
     const band = d3.scaleBand().domain(xs).range([box.left, box.right]).paddingInner(0.3).paddingOuter(0.15);
     const x = v => band(v) + band.bandwidth() / 2;
@@ -211,7 +220,7 @@
 
   function panels(plot, figure, width) {
     const columns = Math.max(1, Math.min(figure.panels.length, Math.floor((width + 24) / (width < 420 ? 160 : 196))));
-    const left = 48, gap = 16, wide = (width - left - gap * (columns - 1)) / columns, high = 96, step = high + 76;
+    const left = 12 + width_of(tick('score')(1)), gap = 16, wide = (width - left - gap * (columns - 1)) / columns, high = 96, step = high + 76;
     const rows = Math.ceil(figure.panels.length / columns), top = 64, xs = figure.x.values;
     const svg = svg_in(plot, width, top + rows * step - 24);
     legend(svg, figure.panels[0].series, 0, width);

@@ -95,7 +95,7 @@ Json scores(const Json& document) {
       index = image["index"].get<size_t>();
     }
     panels.push_back({{"title", image["label_name"]},
-                      {"note", "image " + shown(image["index"], "count")},
+                      {"note", "image " + image["index"].dump()},
                       {"series", {series("label", "network", label), series("strongest other", "peer", other)}}});
   }
   return {{"kind", "panels"},

@@ -27,7 +27,7 @@ std::string from_to(const Json& layers, const std::string& key, const char* kind
 Json norms(const Json& document) {
   const Json& layers = document["layers"];
   Json lines = {series("‖D‖₂", "network", column(layers, "spectral_norm")),
-                series("‖D‖F / ‖I‖F", "network-2", column(layers, "frobenius_ratio"))};
+                series("‖D‖ / ‖I‖, Frobenius", "network-2", column(layers, "frobenius_ratio"))};
   return by_layer(document, "How near the identity", {{"name", "norm of D"}, {"format", "number"}, {"from", 0}}, lines,
                   "Line chart of the norms of D against depth: the spectral norm goes " +
                       from_to(layers, "spectral_norm", "number") + ", where the identity’s is 1.");

@@ -77,9 +77,10 @@ void add_flipping(const Json& document, Json& figures) {
   }
   size_t number = 0;
   for (const auto& [baseline, lines] : lines_of.items()) {
+    const std::string words = baseline_words(baseline);
     figures["flipping_" + std::to_string(++number)] = {
         {"kind", "lines"},
-        {"title", "Pixels replaced by the " + baseline},
+        {"title", "Pixels replaced by " + words},
         {"x",
          {{"name", "share of pixels replaced, highest ranked first"},
           {"values", flipping["fractions"]},
@@ -87,7 +88,7 @@ void add_flipping(const Json& document, Json& figures) {
         {"y", {{"name", "mean score of the predicted class"}, {"format", "score"}, {"from", 0}, {"to", 1}}},
         {"series", lines},
         {"caption", "Area under each curve, lower is more faithful: " + areas[baseline].get<std::string>() + "."},
-        {"alt", "Line chart of the predicted class’s score as pixels are replaced by the " + baseline +
+        {"alt", "Line chart of the predicted class’s score as pixels are replaced by " + words +
                     ". Areas under the curves: " + areas[baseline].get<std::string>() + "."}};
   }
 }

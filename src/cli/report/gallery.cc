@@ -143,14 +143,15 @@ std::string input_cell(size_t row, const std::string& name, const std::string& n
          "</span><span>" + escaped(note) + "</span><span class=\"own-limit\">±\u00a0" + limit + "</span></th>";
 }
 
-std::string map_cells(const Json& document, const Json& image, size_t row) {
+// A control that names the label does so by chance, and gets no mark.
+std::string map_cells(const Json& document, const Json& image, size_t row, bool marks) {
   std::string html;
   const Json& columns = document["maps"]["columns"];
   for (size_t c = 0; c < columns.size(); ++c) {
     const Json& layer = image["layers"][columns[c].get<size_t>() - 1];
     const std::string name = document["data"]["class_names"][layer["prediction"].get<size_t>()].get<std::string>();
     const std::string score = shown(layer["likelihood"], "score");
-    const bool right = layer["prediction"] == image["label"];
+    const bool right = marks && layer["prediction"] == image["label"];
     html += "<td>" + picture("maps", row, c, format("Contribution map after layer %d", columns[c].get<int>())) +
             "<span class=\"" + (right ? "right" : "wrong") + "\">" + escaped(name) + "</span><span>" + score +
             (right ? "\u00a0<b class=\"mark\" title=\"right\">✓</b>" : "") + "</span></td>";
@@ -168,9 +169,9 @@ std::string sheet(const Json& document) {
   size_t row = 0;
   for (const Json& image : document["images"]) {
     html += "<tr>" +
-            input_cell(row, image["label_name"].get<std::string>(), "image " + shown(image["index"], "count"),
+            input_cell(row, image["label_name"].get<std::string>(), "image " + image["index"].dump(),
                        shown(maps["rows"][row]["limit"], "number")) +
-            map_cells(document, image, row) + "</tr>\n";
+            map_cells(document, image, row, true) + "</tr>\n";
     ++row;
   }
   html += "</tbody><tbody class=\"controls\">\n";
@@ -178,7 +179,7 @@ std::string sheet(const Json& document) {
     html +=
         "<tr>" +
         input_cell(row, control["name"].get<std::string>(), "control", shown(maps["rows"][row]["limit"], "number")) +
-        map_cells(document, control, row) + "</tr>\n";
+        map_cells(document, control, row, false) + "</tr>\n";
     ++row;
   }
   return html + "</tbody></table>\n";
@@ -190,7 +191,7 @@ std::string class_map_sheet(const Json& document) {
   for (const Json& image : document["images"]) {
     const std::string name = image["prediction_name"].get<std::string>();
     html += "<li>" + picture("class-maps", row, 0, "Class map for " + name) + "<span>" + escaped(name) +
-            "</span><span>image\u00a0" + shown(image["index"], "count") + "</span><span>±\u00a0" +
+            "</span><span>image\u00a0" + image["index"].dump() + "</span><span>±\u00a0" +
             shown(image["class_map_largest"], "number") + "</span><span>logit\u00a0" + shown(image["logit"], "number") +
             "</span></li>\n";
     ++row;
@@ -205,7 +206,7 @@ std::string image_options(const Json& document, size_t rows) {
   };
   size_t row = 0;
   for (const Json& image : document["images"]) {
-    add(row++, image["label_name"].get<std::string>() + ", image " + shown(image["index"], "count") + " (" +
+    add(row++, image["label_name"].get<std::string>() + ", image " + image["index"].dump() + " (" +
                    image["why"].get<std::string>() + ")");
   }
   for (const Json& control : document["control_images"]) add(row++, "control: " + control["name"].get<std::string>());

@@ -37,6 +37,9 @@ void add_images(const Subject& subject, const Decompositions& decompositions, Js
 // "controls" and "flipping": whether the maps say anything about this network.
 void add_trust(const Subject& subject, Json& document, Stopwatch& watch);
 
+// "zero" and "the mean image": a baseline of pixel flipping within a sentence.
+std::string baseline_words(const std::string& baseline);
+
 // array[i][key] for each i; null where it is missing.
 Json column(const Json& array, const std::string& key);
 

@@ -130,6 +130,8 @@ void add_subject(const Subject& subject, Json& document) {
                          {"activation", activation_name(options.activation)},
                          {"identity_scale", options.identity_scale},
                          {"class_padding", options.class_padding}};
+  const nn::Settings& training = subject.network.trained_with().settings;
+  if (!training.empty()) document["network"]["training"] = training;
   document["data"] = {{"name", subject.test.name},
                       {"test_images", subject.test.count},
                       {"train_images", subject.train ? Json(subject.train->count) : Json(nullptr)},

@@ -58,6 +58,8 @@ void add_flipping(const Subject& subject, Json& document, Stopwatch& watch) {
 
 }  // namespace
 
+std::string baseline_words(const std::string& baseline) { return baseline == "zero" ? baseline : "the " + baseline; }
+
 void add_trust(const Subject& subject, Json& document, Stopwatch& watch) {
   if (subject.quick) return;
   const std::vector<int64_t> images = first_images(subject.test, kComparedImages);

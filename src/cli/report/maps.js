@@ -29,14 +29,18 @@
     const canvas = document.createElement('canvas');
     canvas.width = image.naturalWidth;
     canvas.height = image.naturalHeight;
-    canvas.getContext('2d').drawImage(image, 0, 0);
+    canvas.getContext('2d', {willReadFrequently: true}).drawImage(image, 0, 0);
     return canvas;
   }
+  const complete = image => new Promise((done, failed) => {
+    if (image.complete) { done(image); return; }
+    image.addEventListener('load', () => done(image));
+    image.addEventListener('error', failed);
+  });
   async function loaded(url) {
     const image = new Image();
     image.src = url;
-    await image.decode();
-    return canvas_of(image);
+    return canvas_of(await complete(image));
   }
 
   // ---- The dark: the same sprite sheets in other colours, zero being the page's ----
@@ -48,8 +52,7 @@
     const image = context.getImageData(0, 0, canvas.width, canvas.height), p = image.data;
     for (let at = 0; at < p.length; at += 4) paint(p, at, signed(p[at], p[at + 1], p[at + 2]), colours);
     context.putImageData(image, 0, 0);
-    const blob = await new Promise(done => canvas.toBlob(done));
-    return `${rule.selectorText}{background-image:url(${URL.createObjectURL(blob)})}`;
+    return `${rule.selectorText}{background-image:url(${canvas.toDataURL()})}`;
   }
   async function darken() {
     const colours = palette('dark-');
@@ -91,6 +94,7 @@
         row.querySelector('.score-name').textContent = names[c];
         row.querySelector('i').style.width = `${100 * scores[c]}%`;
         row.querySelector('u').style.left = `${100 * before[c]}%`;
+        row.querySelector('u').hidden = before[c] < 0.005 && scores[c] < 0.005;
         row.querySelector('.score-value').textContent = percent(scores[c]);
         return row;
       }));
@@ -98,9 +102,10 @@
     function tell(row, layer, scores, before) {
       const gains = scores.map((score, c) => score - before[c]), best = scores.indexOf(Math.max(...scores));
       const gained = gains.indexOf(Math.max(...gains)), lost = gains.indexOf(Math.min(...gains));
-      const label = data.rows[row].label, points = v => `${Math.abs(100 * v).toFixed(0)}\u00a0points`;
+      const label = data.rows[row].label, points = v => `${Math.abs(100 * v).toFixed(1)}\u00a0points`;
+      const exact = v => `${(100 * v).toFixed(1)}\u00a0%`;
       const change = Math.abs(gains[gained]) < 0.005 ? `Layer ${layer} changes no score by as much as half a point.` :
-        `Layer ${layer} raises ${names[gained]} from ${percent(before[gained])} to ${percent(scores[gained])} and lowers ` +
+        `Layer ${layer} raises ${names[gained]} from ${exact(before[gained])} to ${exact(scores[gained])} and lowers ` +
         `${names[lost]} by ${points(gains[lost])}.`;
       const verdict = best === label ? `It names ${names[best]}, the label.` :
         `It names ${names[best]}; the label is ${names[label]}, which has ${percent(scores[label])}.`;
@@ -135,11 +140,12 @@
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);
     addEventListener('beforeprint', () => { root.classList.add('paper'); show(); });
     addEventListener('afterprint', () => { root.classList.remove('paper'); show(); });
+    by_id('layer').value = Math.ceil(data.rows[0].scores.length / 2);
     document.querySelector('.scrubber').hidden = false;
     show();
   }
 
   const ready = () => root.classList.add('ready');
-  const work = by_id('steps') ? [darken(), by_id('steps').decode().then(scrubber)] : [];
+  const work = by_id('steps') ? [darken(), complete(by_id('steps')).then(scrubber)] : [];
   Promise.all(work).then(ready);
 })();

@@ -17,8 +17,8 @@
 namespace idelta::cli::report {
 namespace {
 
-// What the steps of images may take of the 2 MB.
-constexpr size_t kStepBytes = 1'000'000;
+// Below the 2 MB that a page may have.
+constexpr size_t kMostBytes = 1'950'000;
 // Rows and columns that a matrix has in its table.
 constexpr size_t kMatrixTable = 20;
 
@@ -83,11 +83,13 @@ std::string figure_html(const Json& figures, const std::string& id) {
   if (!figures.contains(id)) return "";
   const Json& figure = figures[id];
   const std::string title = escaped(figure["title"].get<std::string>());
-  return "<figure class=\"chart\" data-figure=\"" + id + "\">\n<figcaption><h3>" + title + "</h3>" +
-         (figure.contains("caption") ? "<p>" + escaped(figure["caption"].get<std::string>()) + "</p>" : "") +
-         "</figcaption>\n<div class=\"plot\" role=\"img\" aria-label=\"" + escaped(figure["alt"].get<std::string>()) +
-         "\"></div>\n<div class=\"tools\"><details open><summary>show numbers</summary><div class=\"scroll\" "
-         "tabindex=\"0\">" +
+  const std::string caption = figure.contains("caption")
+                                  ? "<p class=\"caption\">" + escaped(figure["caption"].get<std::string>()) + "</p>\n"
+                                  : "";
+  return "<figure class=\"chart\" data-figure=\"" + id + "\">\n<figcaption><h3>" + title +
+         "</h3></figcaption>\n<div class=\"plot\" role=\"img\" aria-label=\"" +
+         escaped(figure["alt"].get<std::string>()) + "\"></div>\n" + caption +
+         "<div class=\"tools\"><details open><summary>show numbers</summary><div class=\"scroll\" tabindex=\"0\">" +
          table_of(figure) +
          "</div></details><button type=\"button\" class=\"save\" hidden>save SVG</button></div>\n</figure>\n";
 }
@@ -197,14 +199,11 @@ std::string filled(std::string_view page, const Json& document, const Json& figu
 
 }  // namespace
 
-std::string page(const Json& document, const Decompositions& decompositions) {
+namespace {
+
+// The page whose scrubber offers the first `rows` rows of the sheet.
+std::string page_of(const Json& document, const Decompositions& decompositions, size_t rows) {
   const Json figures_of_page = figures(document);
-  size_t rows = sheet_rows(decompositions).size();
-  std::string steps = step_sprite(document, decompositions, rows);
-  while (steps.size() > kStepBytes && rows > 1) {
-    rows = std::max<size_t>(1, std::min(rows - 1, rows * kStepBytes / steps.size()));
-    steps = step_sprite(document, decompositions, rows);
-  }
   const size_t all = sheet_rows(decompositions).size();
   const Parts parts = {
       {"style", [] { return std::string(kStyle); }},
@@ -217,7 +216,7 @@ std::string page(const Json& document, const Decompositions& decompositions) {
          return rows < all ? format("The first %zu of %zu rows, so that this file stays below 2 MB.", rows, all)
                            : std::string();
        }},
-      {"steps", [&] { return steps; }},
+      {"steps", [&] { return step_sprite(document, decompositions, rows); }},
       {"neurons", [&] { return neuron_table(document); }},
       {"settings", [&] { return listing(document["made"]["settings"]); }},
       {"time", [&] { return time_table(document); }},
@@ -234,6 +233,15 @@ std::string page(const Json& document, const Decompositions& decompositions) {
                 std::string(kMaps) + "</script>\n";
        }}};
   return filled(kPage, document, figures_of_page, parts);
+}
+
+}  // namespace
+
+std::string page(const Json& document, const Decompositions& decompositions) {
+  size_t rows = sheet_rows(decompositions).size();
+  std::string html = page_of(document, decompositions, rows);
+  for (; html.size() > kMostBytes && rows > 1; html = page_of(document, decompositions, rows)) rows = rows * 3 / 4;
+  return html;
 }
 
 }  // namespace idelta::cli::report

@@ -62,6 +62,9 @@ Json settings(const Subject& subject, const Request& request) {
   if (!how.compute.empty()) {
     rows["trained with"] = how.compute + " products" + (how.bf16_product.empty() ? "" : ", bf16 " + how.bf16_product);
   }
+  std::string training;
+  for (const auto& [name, value] : how.settings) training += (training.empty() ? "" : ", ") + name + " " + value;
+  if (!training.empty()) rows["training"] = training;
   if (!request.forms.empty()) rows["compressed"] = forms_text(network);
   rows["centres and probes"] =
       subject.train ? format("fitted on the first %lld training images", (long long)subject.train->count)

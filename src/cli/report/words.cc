@@ -32,8 +32,8 @@ std::string line(const Subject& subject, const Json& document) {
   std::string text = format("%lld layer%s of width %lld, ", (long long)layers, layers == 1 ? "" : "s",
                             (long long)network["n"].get<int64_t>()) +
                      activation_words(network["activation"].get<std::string>()) + ", " + data_words(subject.test.name);
-  if (network.contains("seed")) text += ", seed " + network["seed"].dump();
-  return text;
+  const Json::json_pointer seed("/training/seed");
+  return network.contains(seed) ? text + ", seed " + network.at(seed).get<std::string>() : text;
 }
 
 Json about_roles(const Subject& subject, const Json& document) {
@@ -112,7 +112,7 @@ std::string about_flipping(const Json& curves, const std::string& baseline) {
     std::string& list = area < random->second ? better : not_better;
     list += (list.empty() ? "" : ", ") + name + " (" + shown(area, "number") + ")";
   }
-  std::string text = "With pixels replaced by the " + baseline + ", random order leaves an area of " +
+  std::string text = "With pixels replaced by " + baseline_words(baseline) + ", random order leaves an area of " +
                      shown(random->second, "number") + " under the score.";
   if (!better.empty()) text += " Lower, so more faithful: " + better + ".";
   if (!not_better.empty()) {
