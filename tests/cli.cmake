@@ -6,7 +6,7 @@ foreach(script IN LISTS scripts)
   string(REGEX REPLACE "\\.sh$" "" theme "${script}")
   add_test(NAME cli.${theme}
     COMMAND "${IDELTA_BASH}" "${CMAKE_CURRENT_LIST_DIR}/cli/${script}" $<TARGET_FILE:idelta_cli>)
-  set_tests_properties(cli.${theme} PROPERTIES TIMEOUT ${timeout})
+  set_tests_properties(cli.${theme} PROPERTIES TIMEOUT ${timeout} ENVIRONMENT "IDELTA_TEST_SANITIZE=${IDELTA_SANITIZE}")
 endforeach()
 
 # The files of idelta_bench, in the same way.

@@ -36,15 +36,18 @@ for signal in INT:130 TERM:143 HUP:129; do
   expect 0 eval stopped.safetensors --data data
 done
 
-last='idelta train, a second signal while the first one is served'
-before=(env)
-begin
-kill -STOP "$child"
-kill -HUP "$child"
-kill -TERM "$child"
-kill -CONT "$child"
-end 143
-[[ ! -e stopped.safetensors ]] || fail "$last: saved all the same"
+# ThreadSanitizer delivers signals later, in an order of its own.
+if [[ ${IDELTA_TEST_SANITIZE:-} != thread ]]; then
+  last='idelta train, a second signal while the first one is served'
+  before=(env)
+  begin
+  kill -STOP "$child"
+  kill -HUP "$child"
+  kill -TERM "$child"
+  kill -CONT "$child"
+  end 143
+  [[ ! -e stopped.safetensors ]] || fail "$last: saved all the same"
+fi
 
 last='idelta train, with signals that its parent ignores'
 before=(env --ignore-signal=HUP --ignore-signal=INT)

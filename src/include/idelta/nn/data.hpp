@@ -13,7 +13,7 @@ struct NetworkOptions;
 // What was done to each feature before a network saw it: (value - offset) * factor, in fp64. A feature that was
 // constant in the training set has factor 0. Both are empty where nothing was done, as with the pixels of IDX files.
 struct Scaling {
-  std::vector<double> offsets, factors;  // P each
+  std::vector<double> offsets = {}, factors = {};  // P each
 
   bool empty() const { return factors.empty(); }
   bool operator==(const Scaling&) const = default;
@@ -23,16 +23,16 @@ struct Scaling {
 // set of IDX files has classes = largest label of its file + 1, so a small test split may have fewer than its training
 // split: a network wants the latter's.
 struct Dataset {
-  std::string name;
+  std::string name = {};
   int64_t count = 0, height = 0, width = 0, classes = 0;
-  std::vector<float> images;  // count x (height * width)
-  std::vector<uint8_t> labels;
-  std::string images_path, labels_path;    // where it was read; empty if it was made otherwise
-  std::vector<std::string> feature_names;  // one of each column of a CSV file; empty where columns have no names
-  std::vector<std::string> class_names;    // `classes` of them; empty where they are not known
-  std::string label_name;                  // of the column that holds the labels
-  Scaling scaling;                         // that `images` went through
-  std::vector<std::string> notes;          // sentences about what was done to the set beyond reading it
+  std::vector<float> images = {};  // count x (height * width)
+  std::vector<uint8_t> labels = {};
+  std::string images_path = {}, labels_path = {};  // where it was read; empty if it was made otherwise
+  std::vector<std::string> feature_names = {};  // one of each column of a CSV file; empty where columns have no names
+  std::vector<std::string> class_names = {};    // `classes` of them; empty where they are not known
+  std::string label_name = {};                  // of the column that holds the labels
+  Scaling scaling = {};                         // that `images` went through
+  std::vector<std::string> notes = {};          // sentences about what was done to the set beyond reading it
 
   int64_t pixels() const { return height * width; }
 };
@@ -47,8 +47,8 @@ enum class Scale { kUsual, kNone, kZeroToOne, kMinusOneToOne };
 struct LoadOptions {
   int64_t most = kAllImages;  // images of the split, from its first on
   Scale scale = Scale::kUsual;
-  std::string label;         // the column of a CSV file with the labels; empty: see src/nn/DATA.md
-  std::string classes_path;  // a text file of class names, one a line; empty: classes.txt of the folder, if it is there
+  std::string label = {};  // the column of a CSV file with the labels; empty: see src/nn/DATA.md
+  std::string classes_path = {};  // a text file of class names, one a line; empty: the folder's classes.txt, if any
   // The network that is to see the set. Its scaling, its label column and the order of its classes then hold in place
   // of what the training split says.
   const NetworkOptions* network = nullptr;

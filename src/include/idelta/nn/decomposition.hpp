@@ -167,9 +167,9 @@ struct NeuronTerm {
 std::vector<std::vector<NeuronTerm>> top_neurons(const Network& network, const Dataset& data, int64_t count,
                                                  int64_t batch = 512);
 
-// Writes a PNG: a row an image: input in grey, then each layer's map, of more than 12 layers 12 that are evenly spaced. All
-// maps have one zero-centred blue-white-red scale, which is written below them; under each stand the predicted class
-// and its likelihood.
+// Writes a PNG: a row an image: input in grey, then each layer's map, of more than 12 layers 12 that are evenly spaced.
+// All maps have one zero-centred blue-white-red scale, which is written below them; under each stand the predicted
+// class and its likelihood.
 void write_contribution_sheet(const std::string& path, const NetworkOptions& options,
                               std::span<const ImageDecomposition> images);
 

@@ -32,9 +32,9 @@ struct NetworkOptions {
   float class_padding = 0.0f;
   // What the training set is made of, as Dataset has it; the network computes with none of it, and a model file keeps
   // it. Each may be empty; feature_names and scaling belong to `pixels()` inputs, class_names to `classes`.
-  std::vector<std::string> feature_names, class_names;
-  std::string label_name;
-  Scaling scaling;
+  std::vector<std::string> feature_names = {}, class_names = {};
+  std::string label_name = {};
+  Scaling scaling = {};
 
   int64_t pixels() const { return height * width; }
   int64_t n() const { return pixels() + classes; }
@@ -52,7 +52,7 @@ Settings settings(const NetworkOptions& options);
 // How a network was trained, on which the bits of its D depend. Names, as they stand in model files; empty where it is
 // not known: no training, or a file from before this was recorded.
 struct TrainedWith {
-  std::string compute;       // the idelta_format that multiplied: "f32", "bf16", ...
+  std::string compute = {};  // the idelta_format that multiplied: "f32", "bf16", ...
   std::string bf16_product;  // in bf16: "widened" or "rounded", see idelta_bf16_product
   // Every one of TrainOptions; images and data_hash of the training set, whatever its name; steps that were taken.
   Settings settings = {};

@@ -90,7 +90,8 @@ class Trainer {
   // Runs the epochs that are left; true if none is left, false if the observer stopped it.
   bool run(const Observer& observer = {});
 
-  // One step on at most a batch of given images, besides those of run(); the mean loss before it, with that of hidden layers.
+  // One step on at most a batch of given images, besides those of run(); the mean loss before it, with that of hidden
+  // layers.
   double step(std::span<const float> images, std::span<const uint8_t> labels, float learning_rate);
 
  private:
