@@ -47,7 +47,7 @@ enum class Scale { kUsual, kNone, kZeroToOne, kMinusOneToOne };
 struct LoadOptions {
   int64_t most = kAllImages;  // images of the split, from its first on
   Scale scale = Scale::kUsual;
-  std::string label = {};  // the column of a CSV file with the labels; empty: see src/nn/DATA.md
+  std::string label = {};         // the column of a CSV file with the labels; empty: see src/nn/DATA.md
   std::string classes_path = {};  // a text file of class names, one a line; empty: the folder's classes.txt, if any
   // The network that is to see the set. Its scaling, its label column and the order of its classes then hold in place
   // of what the training split says.
