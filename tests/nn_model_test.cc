@@ -60,6 +60,28 @@ class Model : public ::testing::Test {
   std::string path_ = folder_ / "model.safetensors";
 };
 
+// A loaded network packs each layer once, not zeros first: as many of the caller's parallel loops as a new one takes.
+TEST_F(Model, LoadingPacksEachLayerOnce) {
+  int64_t loops = 0;
+  idelta::ContextOptions counting = idelta::kContextOptions;
+  counting.threads = 2;
+  counting.parallel_for_user = &loops;
+  counting.parallel_for = [](void* count, int64_t ntasks, void (*task)(void*, int64_t), void* arg) {
+    ++*static_cast<int64_t*>(count);
+    for (int64_t i = 0; i < ntasks; ++i) task(arg, i);
+  };
+  const idelta::Context context(counting);
+  nn::NetworkOptions options = odd_options();
+  options.width = 60;
+  const nn::Network fresh(context, options);
+  const int64_t once = loops;
+  ASSERT_GT(once, 0) << "packs that make no loops prove nothing";
+  nn::save_model(path_, fresh);
+  loops = 0;
+  nn::load_model(context, path_);
+  EXPECT_EQ(once, loops);
+}
+
 TEST_F(Model, RoundTripKeepsEveryBit) {
   nn::Network network(context_, odd_options());
   randomise(network, 7, 0.3f);

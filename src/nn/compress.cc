@@ -256,9 +256,7 @@ std::vector<Form> candidates_of(const Work& work, double norm, std::vector<Consi
 
 // A network of the same parameters in F32, to try forms on.
 Network copy_of(const Network& network) {
-  Network copy(network.context(), network.options());
-  for (int64_t l = 0; l < network.layers(); ++l) copy.set_layer(l, network.delta(l), network.bias(l));
-  return copy;
+  return Network(network.context(), network.options(), [&](int64_t l) { return network.parameters(l); });
 }
 
 std::vector<Candidate> tried(Work& work, const std::vector<Form>& forms, const Dataset& sample) {

@@ -47,14 +47,14 @@ void scale(std::vector<float>& values, double from, double to) {
   for (float& v : values) v = static_cast<float>(v * (to / from));
 }
 
-// Gives layer `l` of `target` random parameters of the size of those of `network`.
-void randomise_layer(const Network& network, int64_t l, uint64_t seed, MatchedNorm norm, Network& target) {
+// Random parameters of the size of those of layer `l`.
+LayerParameters random_layer(const Network& network, int64_t l, uint64_t seed, MatchedNorm norm) {
   const int64_t n = network.n();
   Gaussians gaussians(seed, l);
   std::vector<float> D = gaussians.draw(static_cast<size_t>(n * n)), b = gaussians.draw(static_cast<size_t>(n));
   scale(D, norm_of(D, n, norm), norm_of(network.delta(l), n, norm));
   scale(b, frobenius_norm(b), frobenius_norm(network.bias(l)));
-  target.set_layer(l, D, b);
+  return {std::move(D), std::move(b)};
 }
 
 // From h, the trained network's output of `kept` layers, through the layers of `random` to h^L, in place.
@@ -87,15 +87,9 @@ Network randomised_from_top(const Network& network, int64_t count, uint64_t seed
   if (count < 0 || count > network.layers()) {
     fail("randomised_from_top: count is ", count, "; give 0 to ", network.layers());
   }
-  Network made(network.context(), network.options());
-  for (int64_t l = 0; l < network.layers(); ++l) {
-    if (l < network.layers() - count) {
-      made.set_layer(l, network.delta(l), network.bias(l));
-    } else {
-      randomise_layer(network, l, seed, norm, made);
-    }
-  }
-  return made;
+  return Network(network.context(), network.options(), [&](int64_t l) {
+    return l < network.layers() - count ? network.parameters(l) : random_layer(network, l, seed, norm);
+  });
 }
 
 std::vector<Similarity> randomisation_from_top(const Network& network, const Dataset& data,

@@ -88,7 +88,7 @@ void check_hash(const std::string& path, int64_t layer, const char* what, uint64
        hex(wanted), "); the file is damaged or was edited: compress the dense model again");
 }
 
-// What the library says of factors or options is said of the file they came from.
+// What the library says of factors or options is said of the file they came from. Errors of reading name it already.
 template <class Make>
 auto named(const std::string& path, const Make& make) -> decltype(make()) {
   try {
@@ -96,6 +96,7 @@ auto named(const std::string& path, const Make& make) -> decltype(make()) {
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& e) {
+    if (std::string_view(e.what()).starts_with(path)) throw;
     fail(path, ": ", e.what());
   }
 }
@@ -103,11 +104,11 @@ auto named(const std::string& path, const Make& make) -> decltype(make()) {
 Network load_with_forms(const Context& context, SafetensorsFile& file, const NetworkOptions& options,
                         FormsRecord record) {
   const std::string& path = file.path();
-  std::vector<WithoutDense::Layer> parameters(record.layers.size());
+  std::vector<LayerParameters> parameters(record.layers.size());
   for (int64_t l = 0; l < options.layers; ++l) {
     const auto index = static_cast<size_t>(l);
     Forms::Layer& layer = record.layers[index];
-    WithoutDense::Layer& given = parameters[index];
+    LayerParameters& given = parameters[index];
     given.bias = read_finite(file, bias_name(l));
     check_hash(path, l, "the bias", hash_of(given.bias), layer.bias_hash);
     if (record.stored[index].has_delta) {
@@ -123,10 +124,7 @@ Network load_with_forms(const Context& context, SafetensorsFile& file, const Net
     auto forms = std::make_shared<const Forms>(context, options.n(), options.identity_scale, std::move(record.forms),
                                                std::move(record.layers));
     if (!has_dense) return WithoutDense::make(context, options, std::move(forms), std::move(parameters));
-    Network network(context, options);
-    for (size_t l = 0; l < parameters.size(); ++l) {
-      network.set_layer(static_cast<int64_t>(l), parameters[l].delta, parameters[l].bias);
-    }
+    Network network(context, options, [&](int64_t l) { return std::move(parameters[static_cast<size_t>(l)]); });
     network.set_forms(std::move(forms));
     return network;
   });
@@ -149,17 +147,16 @@ std::string plain_hashes(const SafetensorsFile& file, const NetworkOptions& opti
 
 Network load_plain(const Context& context, SafetensorsFile& file, const NetworkOptions& options) {
   const std::string hashes = plain_hashes(file, options);
-  Network network = named(file.path(), [&] { return Network(context, options); });
-  for (int64_t l = 0; l < network.layers(); ++l) {
-    const std::vector<float> delta = read_finite(file, delta_name(l)), bias = read_finite(file, bias_name(l));
-    const std::string is = hex(layer_hash(delta, bias));
+  const auto read = [&](int64_t l) {
+    LayerParameters layer = {read_finite(file, delta_name(l)), read_finite(file, bias_name(l))};
+    const std::string is = hex(layer_hash(layer.delta, layer.bias));
     if (!hashes.empty() && hashes.compare(static_cast<size_t>(l) * (is.size() + 1), is.size(), is) != 0) {
       fail(file.path(), ": D or the bias of layer ", l + 1,
            " is not what was saved; the file is damaged or was edited: ", kMendPlain);
     }
-    network.set_layer(l, delta, bias);
-  }
-  return network;
+    return layer;
+  };
+  return named(file.path(), [&] { return Network(context, options, read); });
 }
 
 std::string layer_hashes(const Network& network, const std::vector<std::vector<float>>& deltas) {

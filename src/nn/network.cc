@@ -91,18 +91,25 @@ std::vector<std::string> warnings(const NetworkOptions& options) {
 }
 
 Network::Network(const Context& context, const NetworkOptions& options)
+    : Network(context, options, [&](int64_t) {
+        const auto n = static_cast<size_t>(options.n());
+        return LayerParameters{std::vector<float>(n * n), std::vector<float>(n)};
+      }) {}
+
+Network::Network(const Context& context, const NetworkOptions& options,
+                 const std::function<LayerParameters(int64_t layer)>& parameters)
     : state_(std::make_shared<State>(State{context, options})) {
   check(options);
-  const int64_t n = options.n();
   try {
     state_->layers.resize(static_cast<size_t>(options.layers));
-    const std::vector<float> zero(static_cast<size_t>(n * n));
     for (int64_t l = 0; l < layers(); ++l) {
-      state_->layers[l].bias.assign(static_cast<size_t>(n), 0.0f);
-      state_->layers[l].packed = pack(l, zero, IDELTA_FORMAT_F32, 0);
+      LayerParameters given = parameters(l);
+      check_sizes(given.delta, given.bias);
+      state_->layers[l].packed = pack(l, given.delta, IDELTA_FORMAT_F32, 0);
+      state_->layers[l].bias = std::move(given.bias);
     }
   } catch (const std::bad_alloc&) {
-    fail("network: there is no memory for ", options.layers, " layers of ", n, " x ", n,
+    fail("network: there is no memory for ", options.layers, " layers of ", n(), " x ", n(),
          "; use fewer layers or smaller images");
   }
 }
@@ -119,7 +126,7 @@ std::unique_ptr<Delta> Network::pack(int64_t layer, std::span<const float> delta
 }
 
 Network WithoutDense::make(const Context& context, const NetworkOptions& options, std::shared_ptr<const Forms> forms,
-                           std::vector<WithoutDense::Layer> layers) {
+                           std::vector<LayerParameters> layers) {
   check(options);
   const auto state = std::make_shared<Network::State>(Network::State{context, options});
   const int64_t n = options.n();
@@ -127,7 +134,7 @@ Network WithoutDense::make(const Context& context, const NetworkOptions& options
   for (int64_t l = 0; l < options.layers; ++l) {
     const Forms::Layer& factors = forms->layers()[static_cast<size_t>(l)];
     const int64_t rank = forms->form(last).ranks[static_cast<size_t>(l)];
-    WithoutDense::Layer& given = layers[static_cast<size_t>(l)];
+    LayerParameters& given = layers[static_cast<size_t>(l)];
     Network::Layer& made = state->layers.emplace_back();
     made.bias = std::move(given.bias);
     if (rank == kDense) {
@@ -186,13 +193,16 @@ std::vector<float> Network::delta(int64_t layer) const {
   return copy;
 }
 
+void Network::check_sizes(std::span<const float> delta, std::span<const float> bias) const {
+  const auto width = static_cast<size_t>(n());
+  if (delta.size() == width * width && bias.size() == width) return;
+  fail("network: delta has ", delta.size(), " and bias ", bias.size(), " entries; give ", width * width, " and ",
+       width);
+}
+
 void Network::set_layer(int64_t layer, std::span<const float> delta, std::span<const float> bias) {
   if (layer < 0 || layer >= layers()) fail("set_layer: layer is ", layer, "; give 0 to ", layers() - 1);
-  const auto width = static_cast<size_t>(n());
-  if (delta.size() != width * width || bias.size() != width) {
-    fail("set_layer: delta has ", delta.size(), " and bias ", bias.size(), " entries; give ", width * width, " and ",
-         width);
-  }
+  check_sizes(delta, bias);
   if (!has_dense()) set_compute(IDELTA_FORMAT_F32);  // a repack of factors would truncate the new D
   state_->forms.reset();
   state_->has_dense = true;

@@ -7,14 +7,10 @@
 namespace idelta::nn {
 
 struct WithoutDense {
-  struct Layer {
-    std::vector<float> delta;  // n x n where the most precise form is dense, else empty
-    std::vector<float> bias;
-  };
-
-  // Computes the most precise of `forms`. No memory is taken for n x n entries that were dropped.
+  // Computes the most precise of `forms`; a layer's D is empty where that is not dense. No memory is taken for n x n
+  // entries that were dropped.
   static Network make(const Context& context, const NetworkOptions& options, std::shared_ptr<const Forms> forms,
-                      std::vector<Layer> layers);
+                      std::vector<LayerParameters> layers);
 };
 
 }  // namespace idelta::nn

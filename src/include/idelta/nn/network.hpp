@@ -3,6 +3,7 @@
 #define IDELTA_NN_NETWORK_HPP
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -60,12 +61,21 @@ struct TrainedWith {
 
 class Forms;
 
+// Of one layer.
+struct LayerParameters {
+  std::vector<float> delta = {};  // n x n, in x out
+  std::vector<float> bias = {};   // n
+};
+
 // Owns D, in packed form, and b of every layer, and shares the context. Made in format F32, whose packed form is D to
 // the bit; in others D is kept beside it in fp32. May be moved, also while a Trainer trains it; one that was moved from
 // may only be destroyed or assigned to.
 class Network {
  public:
   Network(const Context& context, const NetworkOptions& options);  // the identity: every D and b zero
+  // Asks for the parameters of layers 0 .. L-1, in order, and packs each once.
+  Network(const Context& context, const NetworkOptions& options,
+          const std::function<LayerParameters(int64_t layer)>& parameters);
   Network(Network&&) = default;
   Network& operator=(Network&&) = default;
 
@@ -76,6 +86,7 @@ class Network {
 
   std::vector<float> delta(int64_t layer) const;  // n x n, in x out: a copy in fp32, whatever format computes
   std::span<const float> bias(int64_t layer) const { return state_->layers[static_cast<size_t>(layer)].bias; }  // n
+  LayerParameters parameters(int64_t layer) const { return {delta(layer), {bias(layer).begin(), bias(layer).end()}}; }
   idelta_activation activation(int64_t layer) const;  // identity for the last layer
   const Delta& packed(int64_t layer) const { return *state_->layers[static_cast<size_t>(layer)].packed; }
 
@@ -130,6 +141,7 @@ class Network {
     bool has_dense = true;
   };
   explicit Network(std::shared_ptr<State> shared) : state_(std::move(shared)) {}
+  void check_sizes(std::span<const float> delta, std::span<const float> bias) const;
   std::unique_ptr<Delta> pack(int64_t layer, std::span<const float> delta, idelta_format format, int64_t rank) const;
 
   std::shared_ptr<State> state_;
