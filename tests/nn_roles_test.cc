@@ -252,7 +252,9 @@ TEST(RoleRule, FollowsItsWords) {
   const nn::Role want[] = {kExtracts, kMixed, kClassifies, kCannotTell, kCannotTell};
   ASSERT_EQ(5u, got.size());
   for (size_t l = 0; l < 5; ++l) EXPECT_EQ(want[l], got[l].role) << got[l].sentence;
-  EXPECT_EQ("Layer 1 mainly extracts: linear probe +20.0 points of accuracy, class dimensions +0.0.", got[0].sentence);
+  EXPECT_EQ(
+      "Layer 1 mainly extracts: 67 % of the linear probe's rise (+20.0 points), 0 % of the class dimensions' (+0.0).",
+      got[0].sentence);
   const std::vector<std::string> sentences = nn::role_sentences(got);
   ASSERT_EQ(4u, sentences.size());
   EXPECT_NE(std::string::npos, sentences[3].find("Layers 4 and 5 cannot be told")) << sentences[3];

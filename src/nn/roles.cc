@@ -31,13 +31,19 @@ bool is_missed(const LayerEvidence& layer) {
   return layer.lesion_change < -kErrors * layer.lesion_error || layer.lesion_logit < 0;
 }
 
-std::vector<Role> roles_of(const Evidence& seed) {
-  double all_probe = 0, all_readout = 0;
+// The sums over the layers that rise.
+Rises all_rises(const Evidence& seed) {
+  Rises all;
   for (size_t l = 0; l < seed.layers.size(); ++l) {
     const Rises rises = rises_of(seed, l);
-    all_probe += std::max(0.0, rises.probe);
-    all_readout += std::max(0.0, rises.readout);
+    all.probe += std::max(0.0, rises.probe);
+    all.readout += std::max(0.0, rises.readout);
   }
+  return all;
+}
+
+std::vector<Role> roles_of(const Evidence& seed) {
+  const Rises all = all_rises(seed);
   std::vector<Role> roles;
   for (size_t l = 0; l < seed.layers.size(); ++l) {
     const LayerEvidence& layer = seed.layers[l];
@@ -45,7 +51,7 @@ std::vector<Role> roles_of(const Evidence& seed) {
     const bool informs = rises.probe > kErrors * layer.probe_error;
     const bool writes = rises.readout > kErrors * layer.readout_error && (l == 0 || rises.kl_fall > 0);
     // What does not count has no share.
-    const double informed = informs ? rises.probe / all_probe : 0, written = writes ? rises.readout / all_readout : 0;
+    const double informed = informs ? rises.probe / all.probe : 0, written = writes ? rises.readout / all.readout : 0;
     if (!is_missed(layer) || (!informs && !writes)) {
       roles.push_back(Role::kCannotTell);
     } else if (informed >= kFactor * written) {
@@ -57,10 +63,10 @@ std::vector<Role> roles_of(const Evidence& seed) {
   return roles;
 }
 
-// "+1.2", in points of accuracy.
-std::string points(double rise) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%+.1f", 100 * rise);
+// "12 % of the linear probe's rise (+1.2 points)"
+std::string rise_text(const char* whose, double share, double rise, const char* unit) {
+  char text[96];
+  std::snprintf(text, sizeof text, "%.0f %% of %s (%+.1f%s)", 100 * share, whose, 100 * rise, unit);
   return text;
 }
 
@@ -70,17 +76,20 @@ bool seeds_differ(const RoleReport& layer) {
 
 // Of the layers first .. last, which have the same role.
 std::string role_sentence(std::span<const RoleReport> layers) {
-  double probe = 0, readout = 0;
+  double probe = 0, readout = 0, probe_share = 0, readout_share = 0;
   for (const RoleReport& layer : layers) {
     probe += layer.probe_rise;
     readout += layer.readout_rise;
+    probe_share += layer.probe_share;
+    readout_share += layer.readout_share;
   }
   const bool many = layers.size() > 1;
   const std::string who =
       many ? sentence("Layers ", layers.front().layer, layers.size() == 2 ? " and " : " to ", layers.back().layer)
            : sentence("Layer ", layers.front().layer);
-  const std::string what = sentence("linear probe ", points(probe), " points of accuracy, class dimensions ",
-                                    points(readout), many ? " together." : ".");
+  const std::string what =
+      sentence(rise_text("the linear probe's rise", probe_share, probe, " points"), ", ",
+               rise_text("the class dimensions'", readout_share, readout, ""), many ? " together." : ".");
   switch (layers.front().role) {
     case Role::kExtracts:
       return sentence(who, many ? " mainly extract: " : " mainly extracts: ", what);
@@ -169,10 +178,15 @@ std::vector<RoleReport> roles(std::span<const Evidence> seeds) {
       fail("roles: one seed has ", count, " layers and another ", seed.layers.size(), "; give seeds of one setting");
     }
     const std::vector<Role> roles = roles_of(seed);
+    const Rises all = all_rises(seed);
+    const auto each = static_cast<double>(seeds.size());
+    const auto share = [&](double rise, double of) { return of > 0 ? rise / of / each : 0; };
     for (size_t l = 0; l < count; ++l) {
       const Rises rises = rises_of(seed, l);
-      reports[l].probe_rise += rises.probe / static_cast<double>(seeds.size());
-      reports[l].readout_rise += rises.readout / static_cast<double>(seeds.size());
+      reports[l].probe_rise += rises.probe / each;
+      reports[l].readout_rise += rises.readout / each;
+      reports[l].probe_share += share(rises.probe, all.probe);
+      reports[l].readout_share += share(rises.readout, all.readout);
       reports[l].by_seed.push_back(roles[l]);
     }
   }
