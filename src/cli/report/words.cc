@@ -151,11 +151,13 @@ std::string about_sheet(const Json& document) {
 }  // namespace
 
 void add_sentences(const Subject& subject, Json& document) {
+  Json rule = Json::array();
+  if (document.contains("roles")) rule.push_back(document["roles"]["rule"]);
   document["network"]["line"] = line(subject, document);
   document["sentences"] = {{"roles", about_roles(subject, document)},
                            {"trust", about_trust(subject, document)},
                            {"sheet", about_sheet(document)},
-                           {"rule", document.contains("roles") ? Json{document["roles"]["rule"]} : Json::array()}};
+                           {"rule", rule}};
 }
 
 }  // namespace idelta::cli::report
