@@ -13,7 +13,7 @@ Json accuracy(const Json& document) {
   Json lines = Json::array();
   Json network = series("class dimensions", "network", with_input(document, "accuracy"));
   if (has_column(document, "accuracy_over_seeds")) {
-    Json low = {nullptr}, high = {nullptr};
+    Json low = Json::array({nullptr}), high = Json::array({nullptr});
     for (const Json& layer : document["layers"]) {
       low.push_back(layer["accuracy_over_seeds"]["least"]);
       high.push_back(layer["accuracy_over_seeds"]["most"]);

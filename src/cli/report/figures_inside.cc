@@ -91,7 +91,7 @@ Json decided(const Json& document) {
       {"title", "Where the decision falls"},
       {"x", {{"name", "layer from which the prediction is the final one"}, {"values", layer_numbers(document, false)}}},
       {"y", {{"name", "test images"}, {"format", "percent"}, {"from", 0}}},
-      {"series", {series("decided", "network", shares)}},
+      {"series", Json::array({series("decided", "network", shares)})},
       {"alt", format("Bars of the share of test images whose prediction is final from a layer on; the most, %s, are "
                      "decided in layer %d.",
                      shown(shares[most], "percent").c_str(), int(most) + 1)}};

@@ -22,7 +22,7 @@ Json completeness(const Json& document) {
           {"title", "Completeness"},
           {"x", {{"name", "layer"}, {"values", layer_numbers(document, false)}}},
           {"y", {{"name", "largest error, ulp of the largest entry"}, {"format", "number"}, {"from", 0}}},
-          {"series", {series("largest error", "network", values)}},
+          {"series", Json::array({series("largest error", "network", values)})},
           {"alt", "Bars of the largest error of input plus steps against each layer’s output: at most " +
                       shown(largest(values), "number") + " units in the last place."}};
 }
