@@ -118,7 +118,6 @@ Json layer_numbers(const Json& document, bool with_input) {
 }
 
 Json with_input(const Json& document, const std::string& key) {
-  // Not in braces: of a list of one, GCC makes an array and Clang the element itself.
   Json values = Json::array();
   values.push_back(document["input"].contains(key) ? document["input"][key] : Json(nullptr));
   for (const Json& value : column(document["layers"], key)) values.push_back(value);

@@ -58,7 +58,7 @@ Json ranks(const Json& document) {
 Json separation(const Json& document) {
   return by_layer(document, "Separation of the classes",
                   {{"name", "Tr(Sw Sb⁺), log scale"}, {"format", "number"}, {"log", true}},
-                  {series("within / between", "network", with_input(document, "separation"))},
+                  Json::array({series("within / between", "network", with_input(document, "separation"))}),
                   "Line chart on a log scale of the scatter within classes against that between them, lower is better "
                   "separated: it goes from " +
                       shown(document["input"]["separation"], "number") + " at the input to " +

@@ -98,8 +98,8 @@ struct RoleReport {
   Role role = Role::kCannotTell;
   double probe_rise = 0, readout_rise = 0;
   double probe_share = 0, readout_share = 0;  // of the sum of all layers that rise
-  std::vector<Role> by_seed;  // what each seed alone says
-  std::string sentence;       // "Layer 3 mainly extracts: ..."
+  std::vector<Role> by_seed;                  // what each seed alone says
+  std::string sentence;                       // "Layer 3 mainly extracts: ..."
 };
 
 // The rule that roles() follows, in a few English sentences, with its thresholds.
