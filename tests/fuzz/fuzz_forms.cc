@@ -3,10 +3,10 @@
 // sentence.
 #include <cstdint>
 #include <cstdlib>
-#include <exception>
 #include <string>
 
 #include "nn/model_forms.h"
+#include "reading.h"
 
 namespace {
 
@@ -31,14 +31,12 @@ void check(const idelta::nn::FormsRecord& record) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t count) {
   const std::string text(reinterpret_cast<const char*>(bytes), count);
-  try {
+  idelta_fuzz::reads_or_says_why([&] {
     const idelta::nn::FormsRecord record = idelta::nn::parse_forms("file", text, kLayers, kWidth);
     check(record);
     // What was read is written as what reads the same.
     const std::string again = idelta::nn::forms_text(record);
     if (idelta::nn::forms_text(idelta::nn::parse_forms("file", again, kLayers, kWidth)) != again) std::abort();
-  } catch (const std::exception& e) {
-    if (*e.what() == '\0') std::abort();
-  }
+  });
   return 0;
 }

@@ -1,10 +1,10 @@
 // The input as an IDX file of labels and of images, plain or gzipped as it comes: whatever is in it, either it is read
 // and its parts agree, or it is an exception with a sentence.
-#include <exception>
 #include <idelta/nn.hpp>
 
 #include "memory_file.h"
 #include "nn/idx.h"
+#include "reading.h"
 
 namespace {
 
@@ -25,15 +25,6 @@ void check(const idelta::nn::Dataset& data) {
   }
 }
 
-template <class Read>
-void either(const Read& read) {
-  try {
-    check(read());
-  } catch (const std::exception& e) {
-    if (*e.what() == '\0') std::abort();
-  }
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t count) {
@@ -41,16 +32,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t count) {
   file.fill(bytes, count);
   for (const int rank : {1, 3}) {
     for (const int64_t most : {int64_t{2}, idelta::nn::kAllImages}) {
-      try {
-        check(idelta::nn::read_idx(file.path(), rank, most), static_cast<size_t>(rank));
-      } catch (const std::exception& e) {
-        if (*e.what() == '\0') std::abort();
-      }
+      idelta_fuzz::reads_or_says_why(
+          [&] { check(idelta::nn::read_idx(file.path(), rank, most), static_cast<size_t>(rank)); });
     }
   }
   // The input as images of a data set with two labels.
   const uint8_t two[] = {0, 0, 8, 1, 0, 0, 0, 2, 7, 1};
   labels.fill(two, sizeof two);
-  either([] { return idelta::nn::load_idx(file.path(), labels.path()); });
+  idelta_fuzz::reads_or_says_why([] { check(idelta::nn::load_idx(file.path(), labels.path())); });
   return 0;
 }

@@ -1,11 +1,11 @@
 // The input as a .npy file and as a .npz file: whatever is in it, either it is read and its parts agree, or it is an
 // exception with a sentence.
 #include <cstdlib>
-#include <exception>
 
 #include "memory_file.h"
 #include "nn/npy.h"
 #include "nn/npz.h"
+#include "reading.h"
 
 namespace {
 
@@ -21,25 +21,16 @@ void check(const idelta::nn::NpyArray& array) {
       array.values);
 }
 
-template <class Read>
-void either(const Read& read) {
-  try {
-    read();
-  } catch (const std::exception& e) {
-    if (*e.what() == '\0') std::abort();
-  }
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t count) {
   static idelta_fuzz::MemoryFile file;
   file.fill(bytes, count);
   for (const int64_t most : {int64_t{2}, INT64_MAX}) {
-    either([&] { check(idelta::nn::read_npy(file.path(), most)); });
-    either([&] {
+    idelta_fuzz::reads_or_says_why([&] { check(idelta::nn::read_npy(file.path(), most)); });
+    idelta_fuzz::reads_or_says_why([&] {
       for (const std::string& name : idelta::nn::npz_arrays(file.path())) {
-        either([&] { check(idelta::nn::read_npz(file.path(), name, most)); });
+        idelta_fuzz::reads_or_says_why([&] { check(idelta::nn::read_npz(file.path(), name, most)); });
       }
     });
   }

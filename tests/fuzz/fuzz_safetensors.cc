@@ -1,10 +1,10 @@
 // The input as a safetensors file, and as a header alone: whatever is in it, either it is read and every tensor lies
 // inside the data without touching another, or it is an exception with a sentence.
-#include <exception>
 #include <idelta/nn.hpp>
 
 #include "memory_file.h"
 #include "nn/safetensors.h"
+#include "reading.h"
 
 namespace {
 
@@ -20,21 +20,12 @@ void check(const idelta::nn::SafetensorsHeader& header, uint64_t data_bytes) {
   if (total != data_bytes) std::abort();
 }
 
-template <class Read>
-void either(const Read& read) {
-  try {
-    read();
-  } catch (const std::exception& e) {
-    if (*e.what() == '\0') std::abort();
-  }
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t count) {
   // The first byte says how much data follows the header.
   if (count > 0) {
-    either([&] {
+    idelta_fuzz::reads_or_says_why([&] {
       const std::string_view json(reinterpret_cast<const char*>(bytes + 1), count - 1);
       check(idelta::nn::parse_safetensors_header(json, bytes[0]), bytes[0]);
     });
@@ -43,13 +34,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t count) {
   static idelta_fuzz::MemoryFile file;
   static const idelta::Context context = idelta::Context::with(IDELTA_ISA_SCALAR, 1);
   file.fill(bytes, count);
-  either([] {
+  idelta_fuzz::reads_or_says_why([] {
     idelta::nn::SafetensorsFile reader(file.path());
     for (const auto& [name, tensor] : reader.header().tensors) {
       std::vector<float> values((tensor.end - tensor.begin) / sizeof(float));
       reader.read(name, values);
     }
   });
-  either([] { idelta::nn::load_model(context, file.path()); });
+  idelta_fuzz::reads_or_says_why([] { idelta::nn::load_model(context, file.path()); });
   return 0;
 }

@@ -13,6 +13,7 @@ namespace idelta::cli::report {
 //   series    [{"name", "values", "look", "low", "high"}]; look: "network", "network-2", "peer", "peer-2", "thin", ...
 //   ranked    "panels": [{"title", "names", "values"}], the largest first: bars to both sides of zero
 //   matrix    "cells": rows of numbers in [0, 1];   panels  "panels": [{"title", "series"}]
+// A list of one is written Json::array({value}): of {value} GCC makes a list, and Clang the value itself.
 Json figures(const Json& document);
 
 // Named features in place of maps: what the layers added to each, and its share of the predicted class's logit.
