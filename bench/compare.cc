@@ -114,9 +114,8 @@ std::string impossible_peaks(const std::vector<CompareRow>& rows) {
   const bool possible =
       std::all_of(rows.begin(), rows.end(), [](const CompareRow& r) { return r.peak_percent <= 100; });
   if (possible) return "";
-  return "A peak above 100 % cannot be: the machine was busy with something else while the peak was measured; run "
-         "again "
-         "on an\nidle one.\n";
+  return "A peak above 100 % cannot be: the machine was busy with something else while the peak was measured;\n"
+         "run again on an idle one.\n";
 }
 
 }  // namespace idelta::bench
