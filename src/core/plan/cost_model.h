@@ -1,5 +1,5 @@
-// The measured constants that steer the cutting and blocking of all passes. `idelta_bench --cost-model` measures them
-// again.
+// The measured constants that steer the cutting and blocking of all passes. `idelta_bench --cost-model` measures those
+// of forward and backward_data again.
 //
 // The unit of time is a step: one row times one word of a panel's reduction, which is two vector multiply-adds. A core
 // with two such units takes one cycle for it, so that the constants hold on other machines, too.
