@@ -7,15 +7,15 @@
 
 namespace idelta {
 
-// All whole words of a tile's reduction. Every kEvery words a line of t.fetch is fetched. Unrolled by hand: where GCC
-// 12 unrolls, widened sums spill (a quarter of the speed from m = 64 on, AVX-512); and where a tile fetches nothing at
-// all (2 to 4 %, Zen 4), so that it then fetches a line that is in cache.
+// All whole words of a tile's reduction. Every kEvery words a line of t.fetch is fetched. Unrolled by hand: GCC 12's
+// unrolling spills widened sums (a quarter of the speed from m = 64 on, AVX-512). It spills them, too, where a tile
+// fetches nothing at all (2 to 4 %, Zen 4): a tile without t.fetch fetches a line that is in cache.
 template <int kEvery, class Product, int NP, int NV, int NR, class V, int MR>
 IDELTA_INLINE void multiply_words(V (&sum)[MR][NP * NV], LhsRows<typename Product::X, MR>& x, const Word*& d,
                                   const ProductTile<typename Product::X>& t) {
   constexpr ptrdiff_t nr = NR * V::lanes;
   constexpr int steps = Product::kSteps;
-  const Word* fetch = t.fetch.at ? t.fetch.at : t.panels;  // nothing to fetch: a line that is in cache
+  const Word* fetch = t.fetch.at ? t.fetch.at : t.panels;
   ptrdiff_t words = t.k / steps;
   for (; words >= kFetchEvery; words -= kFetchEvery) {
     IDELTA_UNROLL for (ptrdiff_t w = 0; w < kFetchEvery; ++w, x.advance(steps), d += nr) {

@@ -199,7 +199,7 @@ void backward_weights(const idelta_context& context, const WeightsOperands& oper
   const WeightsPlan plan = plan_for(context, operands, Sink::kMemory);
   float* const memory = offered.take(packed_floats(context, plan));  // refused before anything is written
   if (db) scale(beta, db, n);
-  if (operands.m == 0) {  // x and dz may be null, of which kernels would make addresses
+  if (operands.m == 0) {  // kernels would compute addresses from x and dz, which may be null
     for (int64_t i = 0; dD && i < n; ++i) scale(beta, dD + i * ldd, n);
     return;
   }
