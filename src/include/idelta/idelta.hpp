@@ -76,7 +76,7 @@ struct ForwardArgs {
   float* row_error = nullptr;
   float* row_norm = nullptr;
 
-  operator idelta_forward_args() const {
+  explicit operator idelta_forward_args() const {
     return {sizeof(idelta_forward_args),
             m,
             x,
@@ -108,7 +108,7 @@ struct BackwardDataArgs {
   void* workspace = nullptr;
   size_t workspace_bytes = 0;
 
-  operator idelta_backward_data_args() const {
+  explicit operator idelta_backward_data_args() const {
     return {sizeof(idelta_backward_data_args),
             m,
             dy,
@@ -140,7 +140,7 @@ struct BackwardWeightsArgs {
   size_t workspace_bytes = 0;
   idelta_format format = IDELTA_FORMAT_AUTO;
 
-  operator idelta_backward_weights_args() const {
+  explicit operator idelta_backward_weights_args() const {
     return {sizeof(idelta_backward_weights_args),
             m,
             n,
@@ -175,7 +175,7 @@ struct UpdateArgs {
   idelta_format gradient_format = IDELTA_FORMAT_AUTO;
   idelta_order order = IDELTA_ORDER_ROWS;
 
-  operator idelta_update_args() const {
+  explicit operator idelta_update_args() const {
     return {sizeof(idelta_update_args),
             m,
             x,
@@ -269,15 +269,15 @@ class Delta {
 
   // delta.forward({.m = 1, .x = x, .ldx = n, .y = y, .ldy = n});
   void forward(const ForwardArgs& given) const {
-    const idelta_forward_args args = given;
+    const idelta_forward_args args(given);
     check(idelta_forward(context_.get(), handle_.get(), &args));
   }
   void backward_data(const BackwardDataArgs& given) const {
-    const idelta_backward_data_args args = given;
+    const idelta_backward_data_args args(given);
     check(idelta_backward_data(context_.get(), handle_.get(), &args));
   }
   void update(const UpdateArgs& given) {
-    const idelta_update_args args = given;
+    const idelta_update_args args(given);
     check(idelta_update(context_.get(), handle_.get(), &args));
   }
 
@@ -324,7 +324,7 @@ inline void panels_unpack(const Context& context, int64_t n, const float* panels
 }
 
 inline void backward_weights(const Context& context, const BackwardWeightsArgs& given) {
-  const idelta_backward_weights_args args = given;
+  const idelta_backward_weights_args args(given);
   check(idelta_backward_weights(context.get(), &args));
 }
 
