@@ -29,8 +29,8 @@ void check_settings(const idelta_optimizer& o, unsigned uses) {
 }
 
 struct ActivationKind {
-  idelta_activation_kind kind;
   const char* name;
+  idelta_activation_kind kind;
   ActivationArgs args;
   bool takes_slope = false;  // in place of that of args
 };
@@ -39,11 +39,11 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // In the order of the enumeration.
 constexpr ActivationKind kActivations[] = {
-    {IDELTA_ACTIVATION_IDENTITY, "identity", kIdentityActivation},
-    {IDELTA_ACTIVATION_RELU, "relu", {1, 0, kInfinity}},
-    {IDELTA_ACTIVATION_LEAKY_RELU, "leaky_relu", kIdentityActivation, true},
-    {IDELTA_ACTIVATION_HARD_TANH, "hard_tanh", {1, -1, 1}},
-    {IDELTA_ACTIVATION_TANH, "tanh", {1, -kInfinity, kInfinity, true}},
+    {"identity", IDELTA_ACTIVATION_IDENTITY, kIdentityActivation},
+    {"relu", IDELTA_ACTIVATION_RELU, {1, 0, kInfinity}},
+    {"leaky_relu", IDELTA_ACTIVATION_LEAKY_RELU, kIdentityActivation, true},
+    {"hard_tanh", IDELTA_ACTIVATION_HARD_TANH, {1, -1, 1}},
+    {"tanh", IDELTA_ACTIVATION_TANH, {1, -kInfinity, kInfinity, true}},
 };
 
 template <class... Rules>
@@ -85,7 +85,7 @@ void check_activation(const idelta_activation& activation) {
 }
 
 ActivationArgs activation_of(const idelta_activation& activation) {
-  const auto& [kind, name, args, takes_slope] = kActivations[activation.kind];
+  const auto& [name, kind, args, takes_slope] = kActivations[activation.kind];
   return {takes_slope ? activation.slope : args.slope, args.low, args.high, args.tanh};
 }
 
