@@ -21,7 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using report::Json;
-using Images = std::vector<nn::ImageDecomposition>;
 
 struct Flags {
   MachineFlags machine;
@@ -32,35 +31,11 @@ struct Flags {
 
 constexpr int64_t kDefaultWidth = 100;
 
-// The folder of --out. One that this run made goes again, with the parents that it made, unless keep() is called: an
-// error in the inputs should leave nothing behind.
-class OutputFolder {
- public:
-  explicit OutputFolder(const std::string& folder) : folder_(folder) {
-    for (fs::path at = fs::absolute(folder).lexically_normal(); !at.empty() && !fs::exists(fs::symlink_status(at));
-         at = at.parent_path()) {
-      if (at.has_filename()) made_.push_back(at);
-    }
-    prepare_folder("--out", folder);
-  }
-  ~OutputFolder() {
-    std::error_code not_empty;  // then it stays
-    for (const fs::path& folder : made_) fs::remove(folder, not_empty);
-  }
-  OutputFolder(const OutputFolder&) = delete;
-  OutputFolder& operator=(const OutputFolder&) = delete;
-
-  void keep() { made_.clear(); }
-  std::vector<std::string> files() const {
-    std::vector<std::string> paths;
-    for (const std::string& name : report::file_names()) paths.push_back((fs::path(folder_) / name).string());
-    return paths;
-  }
-
- private:
-  std::string folder_;
-  std::vector<fs::path> made_;  // the innermost first
-};
+std::vector<std::string> files_in(const std::string& folder) {
+  std::vector<std::string> paths;
+  for (const std::string& name : report::file_names()) paths.push_back((fs::path(folder) / name).string());
+  return paths;
+}
 
 // Layers down, images across: as many tables as the width asks for.
 std::string prediction_tables(const Json& images, int64_t width) {
@@ -158,8 +133,8 @@ std::vector<std::string> siblings(const Flags& flags, const std::optional<nn::St
 }
 
 int run(const Flags& flags) {
-  OutputFolder folder(flags.out);
-  const std::vector<std::string> files = folder.files();
+  prepare_folder("--out", flags.out);
+  const std::vector<std::string> files = files_in(flags.out);
   for (const std::string& path : files) {
     prepare_file("--out", path, "report.html");
     keep_apart("--out", path, flags.model, "the model itself");
@@ -189,7 +164,6 @@ int run(const Flags& flags) {
   {
     const SignalsHeld held;
     report::write(flags.out, made, network.options());
-    folder.keep();
   }
   if (flags.json) {
     Json document = made.document;
