@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cli/inputs.h"
 #include "cli/names.h"
 #include "cli/table.h"
 #include "gather.h"
@@ -13,24 +14,6 @@ constexpr int64_t kAlignedVectors = 10;
 constexpr int64_t kTopNeurons = 5;
 // Centres of the classes are means over as many training images as the probe is fitted on.
 constexpr int64_t kSample = nn::kProbeImages;
-
-Json layer_json(const nn::Evaluation& evaluation, size_t l) {
-  const nn::LayerReport& layer = evaluation.layers[l];
-  return {{"layer", l + 1},
-          {"accuracy", layer.accuracy},
-          {"cross_entropy", layer.cross_entropy},
-          {"entropy", layer.entropy},
-          {"margin", layer.margin},
-          {"kl_to_final", layer.kl_to_final},
-          {"decided", evaluation.decided[l]},
-          {"direct_contribution", layer.direct_contribution},
-          {"contribution_norm", layer.contribution_norm},
-          {"activation_change_norm", layer.activation_change_norm},
-          {"step_norm", layer.step_norm},
-          {"spectral_norm", layer.spectral_norm},
-          {"frobenius_ratio", layer.frobenius_ratio},
-          {"completeness_ulp", evaluation.completeness_ulp[l]}};
-}
 
 // The largest ||D||_2 of the layers that have one after them; of a single layer its own.
 double largest_hidden_norm(const nn::Evaluation& evaluation) {
