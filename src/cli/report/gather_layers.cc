@@ -24,7 +24,7 @@ double largest_hidden_norm(const nn::Evaluation& evaluation) {
   return largest;
 }
 
-// "pixel (row 12, column 5)", "feature petal width", "class dimension of Sandal"
+// "pixel 12, 5" (row and column), "petal width", "class Sandal"
 std::string neuron_name(const Subject& subject, int64_t neuron) {
   const nn::NetworkOptions& options = subject.network.options();
   const int64_t pixels = options.pixels();
