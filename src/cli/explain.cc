@@ -102,12 +102,17 @@ std::vector<std::string> class_names(const nn::Dataset& data, const nn::NetworkO
 }
 
 std::string command(const Flags& flags) {
-  std::string text = "idelta explain " + flags.model + " --data " + flags.data.place + " --out " + flags.out;
-  if (!flags.data.label.empty()) text += " --label " + flags.data.label;
-  if (!flags.data.classes.empty()) text += " --classes " + flags.data.classes;
-  if (!flags.images.empty()) text += " --images " + flags.images;
-  if (flags.images.empty() && flags.pick != "mixed") text += " --pick " + flags.pick;
-  if (!flags.study.empty()) text += " --study " + flags.study;
+  std::string text = "idelta explain " + shell_word(flags.model);
+  const auto add = [&text](const char* option, const std::string& value) {
+    if (!value.empty()) text += std::string(" ") + option + " " + shell_word(value);
+  };
+  add("--data", flags.data.place);
+  add("--out", flags.out);
+  add("--label", flags.data.label);
+  add("--classes", flags.data.classes);
+  add("--images", flags.images);
+  if (flags.images.empty() && flags.pick != "mixed") add("--pick", flags.pick);
+  add("--study", flags.study);
   return text + (flags.quick ? " --quick" : "");
 }
 

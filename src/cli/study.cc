@@ -160,16 +160,9 @@ std::string heading(const StudyFlags& flags, const Context& context, const Study
   return "Study\n" + listing.text() + "\n";
 }
 
-// The words of the command as a shell reads them.
 std::string command_of(char** argv) {
   std::string text = "idelta";
-  for (char** word = argv + 1; *word; ++word) {
-    const std::string plain = *word;
-    const bool quoted = plain.empty() || plain.find_first_of(" '\"\\$&;|<>()*?`~#!") != std::string::npos;
-    std::string escaped;
-    for (const char c : plain) escaped += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    text += quoted ? " '" + escaped + "'" : " " + plain;
-  }
+  for (char** word = argv + 1; *word; ++word) text += " " + shell_word(*word);
   return text;
 }
 

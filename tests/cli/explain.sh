@@ -55,6 +55,12 @@ expect 0 study alone "${study[@]}" --seeds 1 --quiet
 expect 0 explain alone/layers4_seed1.safetensors --data data --study alone --out report --json
 grep -qF '"part": "other seeds"' out && fail "$last: measures its network twice"
 
+# The command that makes the report again is one that a shell can read.
+cp model.safetensors "my model"
+expect 0 explain "my model" --data data --out report --quick
+grep -qF "idelta explain 'my model' --data data --out report --quick" report/report.html ||
+  fail "$last: another command than this"
+
 # Nothing is left behind where the inputs cannot be used.
 for inputs in 'nowhere --data data' 'model.safetensors --data nowhere' 'model.safetensors --data data --images 40' \
   'model.safetensors --data data --study nowhere'; do
