@@ -103,6 +103,14 @@ Json column(const Json& array, const std::string& key) {
   return values;
 }
 
+double largest_entry(const Json& values) {
+  double most = 0;
+  for (const Json& value : values) {
+    if (value.is_number()) most = std::max(most, std::fabs(value.get<double>()));
+  }
+  return most;
+}
+
 void add_subject(const Subject& subject, Json& document) {
   const nn::NetworkOptions& options = subject.network.options();
   document["network"] = {{"layers", options.layers},
