@@ -287,8 +287,9 @@
     const cursor = svg.append('line').attr('class', 'cursor').attr('y1', box.top).attr('y2', box.bottom)
       .style('display', 'none');
     const tip = plot.append('div').attr('class', 'tip').attr('aria-hidden', 'true').style('display', 'none');
-    svg.on('mousemove', () => {
-      const at = d3.mouse(node)[0];
+    // The browser's own listener: what D3 hands to its own differs between versions 5 and 6.
+    node.addEventListener('mousemove', event => {
+      const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(node.getScreenCTM().inverse()).x;
       const nearest = d3.scan(xs, (a, b) => Math.abs(x(a) - at) - Math.abs(x(b) - at));
       cursor.style('display', null).attr('x1', x(xs[nearest])).attr('x2', x(xs[nearest]));
       tip.style('display', null).html('').append('b').text(`${figure.x.name.replace(/ \(.*/, '')} ${shown(xs[nearest], figure.x.format)}`);
@@ -300,7 +301,8 @@
       const wide = tip.node().offsetWidth, here = x(xs[nearest]);
       tip.style('left', `${here + 12 + wide < node.clientWidth ? here + 12 : Math.max(0, here - 12 - wide)}px`)
         .style('top', `${box.top}px`);
-    }).on('mouseleave', () => { cursor.style('display', 'none'); tip.style('display', 'none'); });
+    });
+    node.addEventListener('mouseleave', () => { cursor.style('display', 'none'); tip.style('display', 'none'); });
   }
 
   // A file by itself: what the style sheet says is written into each mark, in the colours of paper.
