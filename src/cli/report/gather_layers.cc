@@ -124,10 +124,8 @@ void add_subject(const Subject& subject, Json& document) {
                          {"class_padding", options.class_padding}};
   const nn::Settings& training = subject.network.trained_with().settings;
   if (!training.empty()) document["network"]["training"] = training;
-  document["data"] = {{"name", subject.test.name},
-                      {"test_images", subject.test.count},
-                      {"train_images", subject.train ? Json(subject.train->count) : Json(nullptr)},
-                      {"class_names", subject.class_names}};
+  document["data"] = {
+      {"name", subject.test.name}, {"test_images", subject.test.count}, {"class_names", subject.class_names}};
   document["data"]["inputs"] = subject.pictures() ? "pictures" : "features";
   if (!subject.pictures()) document["data"]["feature_names"] = subject.feature_names;
 }
