@@ -194,7 +194,7 @@ Verb add_explain(CLI::App& app) {
   verb->add_option("--pick", flags->pick, "class, misclassified, latest, uncertain; mixed: some of each")
       ->option_text("HOW [mixed]")
       ->check(CLI::IsMember(report::kPicks));
-  verb->add_option("--study", flags->study, "a folder of idelta study, for bands over its seeds")
+  verb->add_option("--study", flags->study, "a folder of idelta study, for bands and roles over its seeds")
       ->option_text("FOLDER");
   verb->add_flag("--quick", flags->quick, "without roles, geometry, controls and pixel flipping");
   add_machine_flags(*verb, flags->machine);
