@@ -1,4 +1,6 @@
 // Studies: what is said of several networks together, and the files that say it.
+#include <tuple>
+
 #include "nn_support.h"
 
 namespace idelta_test {
@@ -67,6 +69,16 @@ TEST(Study, BandsAreMeanAndSpreadOfOneDepthAndOneKindOfLabels) {
   expect_spread(control.test_accuracy, 0.1, 0, 0.1, 0.1);
   EXPECT_EQ(0, nn::summarise(study, 4).networks);
   EXPECT_EQ(0, nn::summarise(study, 2, nn::StudyLabels::kShuffled).networks);
+}
+
+TEST(Study, AllBandsAreOfEachDepthAndKindOfLabelsThatIsThere) {
+  std::vector<std::tuple<int64_t, nn::StudyLabels, int64_t>> all;
+  for (const nn::StudyBands& bands : nn::summarise(small_study())) {
+    all.emplace_back(bands.layers, bands.labels, bands.networks);
+  }
+  const std::vector<std::tuple<int64_t, nn::StudyLabels, int64_t>> expected = {
+      {2, nn::StudyLabels::kTrue, 1}, {3, nn::StudyLabels::kTrue, 2}, {3, nn::StudyLabels::kShuffled, 1}};
+  EXPECT_EQ(expected, all);
 }
 
 TEST(Study, AccuracyRisesOnlyIfItDoesInEveryNetwork) {

@@ -98,21 +98,7 @@ Json as_json(const Flags& flags, const nn::Network& network, const nn::Evaluatio
   const nn::NetworkOptions& options = network.options();
   Json layers = Json::array();
   for (size_t l = 0; l < evaluation.layers.size(); ++l) {
-    const nn::LayerReport& layer = evaluation.layers[l];
-    layers.push_back({{"layer", l + 1},
-                      {"accuracy", layer.accuracy},
-                      {"cross_entropy", layer.cross_entropy},
-                      {"entropy", layer.entropy},
-                      {"margin", layer.margin},
-                      {"kl_to_final", layer.kl_to_final},
-                      {"direct_contribution", layer.direct_contribution},
-                      {"contribution_norm", layer.contribution_norm},
-                      {"activation_change_norm", layer.activation_change_norm},
-                      {"step_norm", layer.step_norm},
-                      {"completeness_ulp", evaluation.completeness_ulp[l]},
-                      {"decided", evaluation.decided[l]},
-                      {"spectral_norm", layer.spectral_norm},
-                      {"frobenius_ratio", layer.frobenius_ratio}});
+    layers.push_back(layer_json(evaluation, l));
     if (truncated.layers.empty()) continue;
     layers.back()["rank"] = truncated.layers[l].rank;
     layers.back()["certificate"] = truncated.layers[l].certificate;

@@ -21,7 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using report::Json;
-using Images = std::vector<nn::ImageDecomposition>;
 
 struct Flags {
   MachineFlags machine;
@@ -32,35 +31,11 @@ struct Flags {
 
 constexpr int64_t kDefaultWidth = 100;
 
-// The folder of --out. One that this run made goes again, with the parents that it made, unless keep() is called: an
-// error in the inputs should leave nothing behind.
-class OutputFolder {
- public:
-  explicit OutputFolder(const std::string& folder) : folder_(folder) {
-    for (fs::path at = fs::absolute(folder).lexically_normal(); !at.empty() && !fs::exists(fs::symlink_status(at));
-         at = at.parent_path()) {
-      if (at.has_filename()) made_.push_back(at);
-    }
-    prepare_folder("--out", folder);
-  }
-  ~OutputFolder() {
-    std::error_code not_empty;  // then it stays
-    for (const fs::path& folder : made_) fs::remove(folder, not_empty);
-  }
-  OutputFolder(const OutputFolder&) = delete;
-  OutputFolder& operator=(const OutputFolder&) = delete;
-
-  void keep() { made_.clear(); }
-  std::vector<std::string> files() const {
-    std::vector<std::string> paths;
-    for (const std::string& name : report::file_names()) paths.push_back((fs::path(folder_) / name).string());
-    return paths;
-  }
-
- private:
-  std::string folder_;
-  std::vector<fs::path> made_;  // the innermost first
-};
+std::vector<std::string> files_in(const std::string& folder) {
+  std::vector<std::string> paths;
+  for (const std::string& name : report::file_names()) paths.push_back((fs::path(folder) / name).string());
+  return paths;
+}
 
 // Layers down, images across: as many tables as the width asks for.
 std::string prediction_tables(const Json& images, int64_t width) {
@@ -127,12 +102,17 @@ std::vector<std::string> class_names(const nn::Dataset& data, const nn::NetworkO
 }
 
 std::string command(const Flags& flags) {
-  std::string text = "idelta explain " + flags.model + " --data " + flags.data.place + " --out " + flags.out;
-  if (!flags.data.label.empty()) text += " --label " + flags.data.label;
-  if (!flags.data.classes.empty()) text += " --classes " + flags.data.classes;
-  if (!flags.images.empty()) text += " --images " + flags.images;
-  if (flags.images.empty() && flags.pick != "mixed") text += " --pick " + flags.pick;
-  if (!flags.study.empty()) text += " --study " + flags.study;
+  std::string text = "idelta explain " + shell_word(flags.model);
+  const auto add = [&text](const char* option, const std::string& value) {
+    if (!value.empty()) text += std::string(" ") + option + " " + shell_word(value);
+  };
+  add("--data", flags.data.place);
+  add("--out", flags.out);
+  add("--label", flags.data.label);
+  add("--classes", flags.data.classes);
+  add("--images", flags.images);
+  if (flags.images.empty() && flags.pick != "mixed") add("--pick", flags.pick);
+  add("--study", flags.study);
   return text + (flags.quick ? " --quick" : "");
 }
 
@@ -158,8 +138,8 @@ std::vector<std::string> siblings(const Flags& flags, const std::optional<nn::St
 }
 
 int run(const Flags& flags) {
-  OutputFolder folder(flags.out);
-  const std::vector<std::string> files = folder.files();
+  prepare_folder("--out", flags.out);
+  const std::vector<std::string> files = files_in(flags.out);
   for (const std::string& path : files) {
     prepare_file("--out", path, "report.html");
     keep_apart("--out", path, flags.model, "the model itself");
@@ -189,7 +169,6 @@ int run(const Flags& flags) {
   {
     const SignalsHeld held;
     report::write(flags.out, made, network.options());
-    folder.keep();
   }
   if (flags.json) {
     Json document = made.document;
@@ -215,7 +194,7 @@ Verb add_explain(CLI::App& app) {
   verb->add_option("--pick", flags->pick, "class, misclassified, latest, uncertain; mixed: some of each")
       ->option_text("HOW [mixed]")
       ->check(CLI::IsMember(report::kPicks));
-  verb->add_option("--study", flags->study, "a folder of idelta study, for bands over its seeds")
+  verb->add_option("--study", flags->study, "a folder of idelta study, for bands and roles over its seeds")
       ->option_text("FOLDER");
   verb->add_flag("--quick", flags->quick, "without roles, geometry, controls and pixel flipping");
   add_machine_flags(*verb, flags->machine);

@@ -123,6 +123,24 @@ nlohmann::ordered_json forms_json(const nn::Network& network) {
   return names;
 }
 
+nlohmann::ordered_json layer_json(const nn::Evaluation& evaluation, size_t l) {
+  const nn::LayerReport& layer = evaluation.layers[l];
+  return {{"layer", l + 1},
+          {"accuracy", layer.accuracy},
+          {"cross_entropy", layer.cross_entropy},
+          {"entropy", layer.entropy},
+          {"margin", layer.margin},
+          {"kl_to_final", layer.kl_to_final},
+          {"decided", evaluation.decided[l]},
+          {"direct_contribution", layer.direct_contribution},
+          {"contribution_norm", layer.contribution_norm},
+          {"activation_change_norm", layer.activation_change_norm},
+          {"step_norm", layer.step_norm},
+          {"spectral_norm", layer.spectral_norm},
+          {"frobenius_ratio", layer.frobenius_ratio},
+          {"completeness_ulp", evaluation.completeness_ulp[l]}};
+}
+
 void add_network(Listing& listing, const nn::NetworkOptions& options) {
   listing.add("network",
               format("%lld %s of width %lld: %lld %s + %lld classes", (long long)options.layers,

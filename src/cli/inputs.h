@@ -79,6 +79,9 @@ void add_model(Listing& listing, const std::string& path, const nn::Network& net
 // Names of forms, cheapest first; of a model without D the last one is what computes.
 nlohmann::ordered_json forms_json(const nn::Network& network);
 
+// What eval and explain tell of a layer, "layer" counted from 1; `l` from 0.
+nlohmann::ordered_json layer_json(const nn::Evaluation& evaluation, size_t l);
+
 // network  10 layers of width 794: 784 pixels + 10 classes
 //          leaky_relu:0.1, identity scale 1, class padding 0
 void add_network(Listing& listing, const nn::NetworkOptions& options);

@@ -24,6 +24,13 @@ std::string json_text(const nlohmann::ordered_json& document) {
 
 void print_json(const nlohmann::ordered_json& document) { print(json_text(document)); }
 
+std::string shell_word(const std::string& word) {
+  if (!word.empty() && word.find_first_of(" \t\n'\"\\$&;|<>()*?[]{}`~#!") == std::string::npos) return word;
+  std::string escaped;
+  for (const char c : word) escaped += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return "'" + escaped + "'";
+}
+
 void warn(const std::string& sentence) { std::fprintf(stderr, "idelta: warning: %s\n", sentence.c_str()); }
 
 void finish_output() {

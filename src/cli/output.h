@@ -14,6 +14,9 @@ void print(const std::string& text);
 void print_json(const nlohmann::ordered_json& document);
 std::string json_text(const nlohmann::ordered_json& document);
 
+// A word of a command as a shell reads it: in quotes if it needs them.
+std::string shell_word(const std::string& word);
+
 // "idelta: warning: ..." on stderr.
 void warn(const std::string& sentence);
 

@@ -110,20 +110,16 @@ std::string summary(const Study& study) {
                {"without the first"},
                {"time of one"}});
   const auto percent = [](double share) { return format("%.2f %%", 100 * share); };
-  for (const int64_t layers : nn::depths(study.results)) {
-    for (const StudyLabels labels : {StudyLabels::kTrue, StudyLabels::kShuffled}) {
-      const nn::StudyBands bands = nn::summarise(study.results, layers, labels);
-      if (bands.networks == 0) continue;
-      const nn::Spread& test = bands.test_accuracy;
-      table.add({format("%lld", (long long)layers), labels == StudyLabels::kTrue ? "true" : "permuted",
-                 format("%lld", (long long)bands.networks), percent(test.mean), format("%.2f", 100 * test.deviation),
-                 percent(test.least), percent(test.most),
-                 bands.rises         ? "in all"
-                 : bands.hidden_rise ? "in all, but for the last layer"
-                                     : "not in all",
-                 format("%.3f", bands.largest_hidden_norm), format("%.3f", bands.largest_inner_norm),
-                 duration(bands.seconds.mean)});
-    }
+  for (const nn::StudyBands& bands : nn::summarise(study.results)) {
+    const nn::Spread& test = bands.test_accuracy;
+    table.add({format("%lld", (long long)bands.layers), bands.labels == StudyLabels::kTrue ? "true" : "permuted",
+               format("%lld", (long long)bands.networks), percent(test.mean), format("%.2f", 100 * test.deviation),
+               percent(test.least), percent(test.most),
+               bands.rises         ? "in all"
+               : bands.hidden_rise ? "in all, but for the last layer"
+                                   : "not in all",
+               format("%.3f", bands.largest_hidden_norm), format("%.3f", bands.largest_inner_norm),
+               duration(bands.seconds.mean)});
   }
   return "\n" + table.text() +
          "\n"
@@ -133,20 +129,16 @@ std::string summary(const Study& study) {
 
 Json as_json(const StudyFlags& flags, const Study& study, bool interrupted) {
   Json bands = Json::array();
-  for (const int64_t layers : nn::depths(study.results)) {
-    for (const StudyLabels labels : {StudyLabels::kTrue, StudyLabels::kShuffled}) {
-      const nn::StudyBands b = nn::summarise(study.results, layers, labels);
-      if (b.networks == 0) continue;
-      bands.push_back({{"layers", layers},
-                       {"labels", labels == StudyLabels::kTrue ? "true" : "shuffled"},
-                       {"networks", b.networks},
-                       {"mean_test_accuracy", b.test_accuracy.mean},
-                       {"deviation", b.test_accuracy.deviation},
-                       {"rises", b.rises},
-                       {"hidden_rise", b.hidden_rise},
-                       {"largest_hidden_norm", b.largest_hidden_norm},
-                       {"largest_inner_norm", b.largest_inner_norm}});
-    }
+  for (const nn::StudyBands& b : nn::summarise(study.results)) {
+    bands.push_back({{"layers", b.layers},
+                     {"labels", b.labels == StudyLabels::kTrue ? "true" : "shuffled"},
+                     {"networks", b.networks},
+                     {"mean_test_accuracy", b.test_accuracy.mean},
+                     {"deviation", b.test_accuracy.deviation},
+                     {"rises", b.rises},
+                     {"hidden_rise", b.hidden_rise},
+                     {"largest_hidden_norm", b.largest_hidden_norm},
+                     {"largest_inner_norm", b.largest_inner_norm}});
   }
   return {{"verb", "study"},
           {"folder", flags.folder},
@@ -168,16 +160,9 @@ std::string heading(const StudyFlags& flags, const Context& context, const Study
   return "Study\n" + listing.text() + "\n";
 }
 
-// The words of the command as a shell reads them.
 std::string command_of(char** argv) {
   std::string text = "idelta";
-  for (char** word = argv + 1; *word; ++word) {
-    const std::string plain = *word;
-    const bool quoted = plain.empty() || plain.find_first_of(" '\"\\$&;|<>()*?`~#!") != std::string::npos;
-    std::string escaped;
-    for (const char c : plain) escaped += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    text += quoted ? " '" + escaped + "'" : " " + plain;
-  }
+  for (char** word = argv + 1; *word; ++word) text += " " + shell_word(*word);
   return text;
 }
 

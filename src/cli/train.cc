@@ -181,8 +181,9 @@ int interrupted(const Flags& flags, const Outcome& outcome, const Json& document
                        (long long)(p.epoch + 1), (long long)p.epochs, (long long)p.batch, (long long)p.batches);
   std::fprintf(stderr, "idelta: interrupted %s%s\n", where.c_str(), flags.out.c_str());
   if (!flags.checkpoint.empty() && !trained) {
-    std::fprintf(stderr, "idelta: go on with: idelta train --resume %s --data %s --out %s\n", flags.checkpoint.c_str(),
-                 flags.training.data.place.c_str(), flags.out.c_str());
+    std::fprintf(stderr, "idelta: go on with: idelta train --resume %s --data %s --out %s\n",
+                 shell_word(flags.checkpoint).c_str(), shell_word(flags.training.data.place).c_str(),
+                 shell_word(flags.out).c_str());
   }
   if (flags.json) print_json(document);
   return kSignalled + outcome.signal;

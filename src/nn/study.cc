@@ -1,6 +1,7 @@
 // Means and spreads over the networks of a study.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "error.h"
 #include "hash.h"
@@ -110,6 +111,17 @@ StudyBands summarise(const Study& study, int64_t layers, StudyLabels labels) {
   bands.rises = all_rise(depth);
   bands.hidden_rise = all_rise(depth - 1);
   return bands;
+}
+
+std::vector<StudyBands> summarise(const Study& study) {
+  std::vector<StudyBands> all;
+  for (const int64_t layers : depths(study)) {
+    for (const StudyLabels labels : {StudyLabels::kTrue, StudyLabels::kShuffled}) {
+      StudyBands bands = summarise(study, layers, labels);
+      if (bands.networks > 0) all.push_back(std::move(bands));
+    }
+  }
+  return all;
 }
 
 }  // namespace idelta::nn

@@ -157,12 +157,7 @@ std::string json_text(const Study& study) {
                {"networks", Json::array()},
                {"bands", Json::array()}};
   for (const StudyNetwork& each : study.networks) json["networks"].push_back(network_json(each));
-  for (const int64_t layers : depths(study)) {
-    for (const StudyLabels labels : {StudyLabels::kTrue, StudyLabels::kShuffled}) {
-      const StudyBands bands = summarise(study, layers, labels);
-      if (bands.networks > 0) json["bands"].push_back(bands_json(bands));
-    }
-  }
+  for (const StudyBands& bands : summarise(study)) json["bands"].push_back(bands_json(bands));
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

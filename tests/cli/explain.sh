@@ -42,6 +42,25 @@ cp data/t10k-* test_only
 expect 0 explain model.safetensors --data test_only --out report
 said out 'not judged'
 
+# A study gives the band of its seeds, and what they agree on. The network that is explained is not measured twice: of a
+# study that has it alone no other seed takes time.
+study=(--data data --layers 4 --epochs 5 --batch 20 --lr 0.01 --controls none)
+expect 0 study studied "${study[@]}" --seeds 2 --quiet
+expect 0 explain studied/layers4_seed1.safetensors --data data --study studied --out report --json
+is_json
+said out 'all 2 seeds agree'
+said out '"part": "other seeds"'
+grep -qF 'over the 2 networks of the study' report/report.html || fail "$last: does not say what the band is"
+expect 0 study alone "${study[@]}" --seeds 1 --quiet
+expect 0 explain alone/layers4_seed1.safetensors --data data --study alone --out report --json
+grep -qF '"part": "other seeds"' out && fail "$last: measures its network twice"
+
+# The command that makes the report again is one that a shell can read.
+cp model.safetensors "my model"
+expect 0 explain "my model" --data data --out report --quick
+grep -qF "idelta explain 'my model' --data data --out report --quick" report/report.html ||
+  fail "$last: another command than this"
+
 # Nothing is left behind where the inputs cannot be used.
 for inputs in 'nowhere --data data' 'model.safetensors --data nowhere' 'model.safetensors --data data --images 40' \
   'model.safetensors --data data --study nowhere'; do

@@ -53,6 +53,14 @@ async function check() {
     if (!plot.getAttribute('aria-label')) say(`${name}: no alternative text`);
     if (!plot.closest('figure').querySelector('table td')) say(`${name}: no table`);
     const around = svg.getBoundingClientRect();
+    const tip = plot.querySelector('.tip');
+    if (tip) {
+      const middle = {clientX: (around.left + around.right) / 2, clientY: (around.top + around.bottom) / 2};
+      svg.dispatchEvent(new MouseEvent('mousemove', middle));
+      if (tip.style.display === 'none' || !/\d/.test(tip.textContent)) say(`${name}: no values beside the pointer`);
+      svg.dispatchEvent(new MouseEvent('mouseleave'));
+      if (tip.style.display !== 'none') say(`${name}: its values stay when the pointer has left`);
+    }
     const boxes = [...svg.querySelectorAll('text')].filter(t => t.textContent)
       .map(t => ({text: t.textContent, box: t.getBoundingClientRect()}));
     boxes.forEach(({text, box}, i) => {

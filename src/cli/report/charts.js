@@ -195,7 +195,7 @@
     const flat = figure.cells.flatMap((row, i) => row.map((v, j) => ({v, i, j})));
     svg.append('g').selectAll('rect').data(flat).enter().append('rect').attr('x', d => left + d.j * cell)
       .attr('y', d => top + d.i * cell).attr('width', cell + (count > 40 ? 0.2 : -0.5))
-      .attr('height', cell + (count > 40 ? 0.2 : -0.5)).style('fill', 'var(--sequential)')
+      .attr('height', cell + (count > 40 ? 0.2 : -0.5)).style('fill', 'var(--accent)')
       .attr('fill-opacity', d => d.v).append('title')
       .text(d => `layers ${d.i + 1} and ${d.j + 1}: ${number(d.v)}`);
     const ticks = some(figure.x.values, 10);
@@ -210,7 +210,7 @@
     const key = svg.append('g').attr('transform', `translate(${box.right + 24},0)`);
     const y = d3.scaleLinear().domain([0, 1]).range([box.bottom, top]);
     key.selectAll('rect').data(d3.range(20)).enter().append('rect').attr('width', 12).attr('y', i => y((i + 1) / 20))
-      .attr('height', side / 20 + 0.3).style('fill', 'var(--sequential)').attr('fill-opacity', i => (i + 0.5) / 20);
+      .attr('height', side / 20 + 0.3).style('fill', 'var(--accent)').attr('fill-opacity', i => (i + 0.5) / 20);
     const apart = figure.random > 0.08 && figure.random < 0.85; // else its name would lie upon 0 or 1
     const marks = [[0, '0'], [1, '1'], ...(apart ? [[figure.random, number(figure.random)]] : [])];
     key.append('g').attr('class', 'tick').selectAll('text').data(marks).enter().append('text').attr('x', 18)
@@ -287,8 +287,9 @@
     const cursor = svg.append('line').attr('class', 'cursor').attr('y1', box.top).attr('y2', box.bottom)
       .style('display', 'none');
     const tip = plot.append('div').attr('class', 'tip').attr('aria-hidden', 'true').style('display', 'none');
-    svg.on('mousemove', () => {
-      const at = d3.mouse(node)[0];
+    // The browser's own listener: what D3 hands to its own differs between versions 5 and 6.
+    node.addEventListener('mousemove', event => {
+      const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(node.getScreenCTM().inverse()).x;
       const nearest = d3.scan(xs, (a, b) => Math.abs(x(a) - at) - Math.abs(x(b) - at));
       cursor.style('display', null).attr('x1', x(xs[nearest])).attr('x2', x(xs[nearest]));
       tip.style('display', null).html('').append('b').text(`${figure.x.name.replace(/ \(.*/, '')} ${shown(xs[nearest], figure.x.format)}`);
@@ -300,7 +301,8 @@
       const wide = tip.node().offsetWidth, here = x(xs[nearest]);
       tip.style('left', `${here + 12 + wide < node.clientWidth ? here + 12 : Math.max(0, here - 12 - wide)}px`)
         .style('top', `${box.top}px`);
-    }).on('mouseleave', () => { cursor.style('display', 'none'); tip.style('display', 'none'); });
+    });
+    node.addEventListener('mouseleave', () => { cursor.style('display', 'none'); tip.style('display', 'none'); });
   }
 
   // A file by itself: what the style sheet says is written into each mark, in the colours of paper.

@@ -20,7 +20,6 @@ Json accuracy(const Json& document) {
     }
     network["low"] = low;
     network["high"] = high;
-    network["band"] = format("%d seeds, least to most", document["study"]["networks"].get<int>());
   }
   lines.push_back(network);
   if (has_column(document, "probe_accuracy")) {
@@ -34,19 +33,24 @@ Json accuracy(const Json& document) {
   lines.push_back(series("chance", "thin", Json(std::vector<double>(layers.size(), chance.get<double>()))));
   const Json& last = document["layers"].back();
   const std::string alt =
-      "Line chart of test accuracy against depth. The class dimensions rise from " + shown(chance, "percent") +
+      "Line chart of test accuracy against depth. The class dimensions go from " + shown(chance, "percent") +
       " at the input and " + shown(document["layers"][0]["accuracy"], "percent") + " after layer 1 to " +
       shown(last["accuracy"], "percent") + " after layer " + shown(last["layer"], "count") + "." +
       (has_column(document, "probe_accuracy")
            ? " A linear probe finds " + shown(document["input"]["probe_accuracy"], "percent") + " at the input and " +
                  shown(last["probe_accuracy"], "percent") + " after the last layer."
            : "");
-  return {{"kind", "lines"},
-          {"title", "Accuracy through depth"},
-          {"x", {{"name", "layer (0 is the input)"}, {"values", layers}}},
-          {"y", {{"name", "test accuracy"}, {"format", "percent"}, {"from", 0}, {"to", 1}}},
-          {"series", lines},
-          {"alt", alt}};
+  Json figure = {{"kind", "lines"},
+                 {"title", "Accuracy through depth"},
+                 {"x", {{"name", "layer (0 is the input)"}, {"values", layers}}},
+                 {"y", {{"name", "test accuracy"}, {"format", "percent"}, {"from", 0}, {"to", 1}}},
+                 {"series", lines},
+                 {"alt", alt}};
+  if (document.contains("study")) {
+    figure["caption"] = "Band: the least and the most of the class dimensions over the " +
+                        shown(document["study"]["networks"], "count") + " networks of the study.";
+  }
+  return figure;
 }
 
 Json lesion(const Json& document) {

@@ -105,7 +105,7 @@ Json alignment(const Json& document, const char* side, const std::string& title)
   for (size_t i = 0; i < count; ++i) {
     Json row = Json::array();
     for (size_t j = 0; j < count; ++j) row.push_back(alignment[side][i * count + j]);
-    for (size_t j = i + 1; j < count && j == i + 1; ++j) between += row[j].get<double>();
+    if (i + 1 < count) between += row[i + 1].get<double>();
     rows.push_back(row);
   }
   const double neighbours = count > 1 ? between / double(count - 1) : 1;

@@ -8,14 +8,6 @@
 namespace idelta::cli::report {
 namespace {
 
-double largest(const Json& values) {
-  double most = 0;
-  for (const Json& value : values) {
-    if (value.is_number()) most = std::max(most, std::abs(value.get<double>()));
-  }
-  return most;
-}
-
 Json completeness(const Json& document) {
   const Json values = column(document["layers"], "completeness_ulp");
   return {{"kind", "bars"},
@@ -24,7 +16,7 @@ Json completeness(const Json& document) {
           {"y", {{"name", "largest error, ulp of the largest entry"}, {"format", "number"}, {"from", 0}}},
           {"series", Json::array({series("largest error", "network", values)})},
           {"alt", "Bars of the largest error of input plus steps against each layer’s output: at most " +
-                      shown(largest(values), "number") + " units in the last place."}};
+                      shown(largest_entry(values), "number") + " units in the last place."}};
 }
 
 Json controls(const Json& document) {
@@ -39,7 +31,7 @@ Json controls(const Json& document) {
           {"caption",
            "Mean of " + shown(all["images"], "count") + " test images, seed " + shown(all["seed"], "count") + "."},
           {"alt", "Line chart of the rank correlation of trained maps with those of networks with random D: at most " +
-                      shown(std::max(largest(lines[0]["values"]), largest(lines[1]["values"])), "number") +
+                      shown(std::max(largest_entry(lines[0]["values"]), largest_entry(lines[1]["values"])), "number") +
                       " in size, where 1 is the same order and 0 none."}};
 }
 

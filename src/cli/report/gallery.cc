@@ -17,12 +17,6 @@ std::span<const float> pixels_of(const Json& document, const std::vector<float>&
   return std::span(step).first(document["network"]["inputs"].get<size_t>());
 }
 
-double largest(std::span<const float> values) {
-  double most = 0;
-  for (const float value : values) most = std::max(most, std::fabs(double(value)));
-  return most;
-}
-
 // Two digits, upwards: 1.234 -> 1.3
 double rounded_up(double value) {
   if (!(value > 0)) return 0;
@@ -88,10 +82,10 @@ void add_maps(const Decompositions& decompositions, Json& document) {
   for (const nn::ImageDecomposition* image : sheet_rows(decompositions)) {
     double own = 0;
     for (const int64_t layer : columns) {
-      own = std::max(own, largest(image->contribution_maps[static_cast<size_t>(layer - 1)]));
+      own = std::max(own, largest_magnitude(image->contribution_maps[static_cast<size_t>(layer - 1)]));
     }
     Json steps = Json::array();
-    for (const std::vector<float>& step : image->steps) steps.push_back(largest(pixels_of(document, step)));
+    for (const std::vector<float>& step : image->steps) steps.push_back(largest_magnitude(pixels_of(document, step)));
     rows.push_back({{"limit", own}, {"step_limits", steps}});
   }
   document["maps"] = {

@@ -3,6 +3,7 @@
 #ifndef IDELTA_CLI_REPORT_GATHER_H
 #define IDELTA_CLI_REPORT_GATHER_H
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,10 @@ std::string baseline_words(const std::string& baseline);
 
 // array[i][key] for each i; null where it is missing.
 Json column(const Json& array, const std::string& key);
+
+// The largest |value|; of a list without numbers 0.
+double largest_magnitude(std::span<const float> values);
+double largest_entry(const Json& values);
 
 }  // namespace idelta::cli::report
 

@@ -15,12 +15,6 @@ double norm(std::span<const float> values) {
   return std::sqrt(sum);
 }
 
-double largest(std::span<const float> values) {
-  double most = 0;
-  for (const float value : values) most = std::max(most, std::fabs(double(value)));
-  return most;
-}
-
 Json layers_json(const Subject& subject, const nn::ImageDecomposition& image) {
   const auto pixels = static_cast<size_t>(subject.network.options().pixels());
   Json layers = Json::array();
@@ -35,7 +29,7 @@ Json layers_json(const Subject& subject, const nn::ImageDecomposition& image) {
                       {"map_norm", norm(map)},
                       {"map_least", *low},
                       {"map_greatest", *high},
-                      {"step_largest", largest(std::span(image.steps[l]).first(pixels))}});
+                      {"step_largest", largest_magnitude(std::span(image.steps[l]).first(pixels))}});
   }
   return layers;
 }
@@ -54,6 +48,12 @@ std::vector<int64_t> indices(const Subject& subject) {
 }
 
 }  // namespace
+
+double largest_magnitude(std::span<const float> values) {
+  double most = 0;
+  for (const float value : values) most = std::max(most, std::fabs(double(value)));
+  return most;
+}
 
 Decompositions decompose(const Subject& subject, Stopwatch& watch) {
   Decompositions result;
@@ -93,7 +93,7 @@ void add_images(const Subject& subject, const Decompositions& decompositions, Js
                       {"image_norm", norm(image.image)},
                       {"logit", class_map.logit},
                       {"class_map_rest", class_map.rest},
-                      {"class_map_largest", largest(class_map.map)},
+                      {"class_map_largest", largest_magnitude(class_map.map)},
                       {"class_map_error", sum - double(class_map.logit)},
                       {"layers", layers_json(subject, image)}});
   }

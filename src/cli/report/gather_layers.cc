@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cli/inputs.h"
 #include "cli/names.h"
 #include "cli/table.h"
 #include "gather.h"
@@ -14,24 +15,6 @@ constexpr int64_t kTopNeurons = 5;
 // Centres of the classes are means over as many training images as the probe is fitted on.
 constexpr int64_t kSample = nn::kProbeImages;
 
-Json layer_json(const nn::Evaluation& evaluation, size_t l) {
-  const nn::LayerReport& layer = evaluation.layers[l];
-  return {{"layer", l + 1},
-          {"accuracy", layer.accuracy},
-          {"cross_entropy", layer.cross_entropy},
-          {"entropy", layer.entropy},
-          {"margin", layer.margin},
-          {"kl_to_final", layer.kl_to_final},
-          {"decided", evaluation.decided[l]},
-          {"direct_contribution", layer.direct_contribution},
-          {"contribution_norm", layer.contribution_norm},
-          {"activation_change_norm", layer.activation_change_norm},
-          {"step_norm", layer.step_norm},
-          {"spectral_norm", layer.spectral_norm},
-          {"frobenius_ratio", layer.frobenius_ratio},
-          {"completeness_ulp", evaluation.completeness_ulp[l]}};
-}
-
 // The largest ||D||_2 of the layers that have one after them; of a single layer its own.
 double largest_hidden_norm(const nn::Evaluation& evaluation) {
   double largest = evaluation.layers.size() == 1 ? evaluation.layers[0].spectral_norm : 0;
@@ -41,7 +24,7 @@ double largest_hidden_norm(const nn::Evaluation& evaluation) {
   return largest;
 }
 
-// "pixel (row 12, column 5)", "feature petal width", "class dimension of Sandal"
+// "pixel 12, 5" (row and column), "petal width", "class Sandal"
 std::string neuron_name(const Subject& subject, int64_t neuron) {
   const nn::NetworkOptions& options = subject.network.options();
   const int64_t pixels = options.pixels();
@@ -120,6 +103,14 @@ Json column(const Json& array, const std::string& key) {
   return values;
 }
 
+double largest_entry(const Json& values) {
+  double most = 0;
+  for (const Json& value : values) {
+    if (value.is_number()) most = std::max(most, std::fabs(value.get<double>()));
+  }
+  return most;
+}
+
 void add_subject(const Subject& subject, Json& document) {
   const nn::NetworkOptions& options = subject.network.options();
   document["network"] = {{"layers", options.layers},
@@ -133,10 +124,8 @@ void add_subject(const Subject& subject, Json& document) {
                          {"class_padding", options.class_padding}};
   const nn::Settings& training = subject.network.trained_with().settings;
   if (!training.empty()) document["network"]["training"] = training;
-  document["data"] = {{"name", subject.test.name},
-                      {"test_images", subject.test.count},
-                      {"train_images", subject.train ? Json(subject.train->count) : Json(nullptr)},
-                      {"class_names", subject.class_names}};
+  document["data"] = {
+      {"name", subject.test.name}, {"test_images", subject.test.count}, {"class_names", subject.class_names}};
   document["data"]["inputs"] = subject.pictures() ? "pictures" : "features";
   if (!subject.pictures()) document["data"]["feature_names"] = subject.feature_names;
 }

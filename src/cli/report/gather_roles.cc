@@ -42,11 +42,16 @@ void add_columns(const Measured& measured, Json& document) {
                         {"regularisation", measured.probes.regularisation}};
 }
 
-// The same of each other network of the study; its own entry is this network's, if that is one of them.
-std::vector<nn::Evidence> of_siblings(const Subject& subject, Stopwatch& watch) {
+// Evidence of each network of the study. `own` is this network's, which is measured already and may be one of them.
+std::vector<nn::Evidence> of_siblings(const Subject& subject, const nn::Evidence& own, Stopwatch& watch) {
+  const std::string own_hash = nn::parameters_hash(subject.network);
   std::vector<nn::Evidence> seeds;
   for (const std::string& path : subject.siblings) {
     const nn::Network network = nn::load_model(subject.network.context(), path);
+    if (nn::parameters_hash(network) == own_hash) {
+      seeds.push_back(own);
+      continue;
+    }
     const nn::Evaluation evaluation = watch.measure("other seeds", [&] { return nn::evaluate(network, subject.test); });
     const Measured measured = measure(subject, network, watch);
     seeds.push_back(nn::evidence(evaluation, measured.probes, measured.lesions));
@@ -60,8 +65,9 @@ void add_roles(const Subject& subject, const nn::Evaluation& evaluation, Json& d
   if (!subject.train) return;
   const Measured measured = measure(subject, subject.network, watch);
   add_columns(measured, document);
-  std::vector<nn::Evidence> seeds = of_siblings(subject, watch);
-  if (seeds.empty()) seeds.push_back(nn::evidence(evaluation, measured.probes, measured.lesions));
+  const nn::Evidence own = nn::evidence(evaluation, measured.probes, measured.lesions);
+  std::vector<nn::Evidence> seeds = of_siblings(subject, own, watch);
+  if (seeds.empty()) seeds.push_back(own);
   const std::vector<nn::RoleReport> roles = nn::roles(seeds);
   for (size_t l = 0; l < roles.size(); ++l) {
     document["layers"][l]["role"] = nn::role_name(roles[l].role);

@@ -214,10 +214,6 @@ std::string filled(std::string_view page, const Json& document, const Json& figu
   }
 }
 
-}  // namespace
-
-namespace {
-
 // The page whose scrubber offers the first `rows` rows of the sheet.
 std::string page_of(const Json& document, const Decompositions& decompositions, size_t rows) {
   Json figures_of_page = figures(document);

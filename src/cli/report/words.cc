@@ -62,15 +62,6 @@ std::string about_completeness(const Json& document) {
                      : "THIS FAILS: it should be below 4, so the steps do not add up.");
 }
 
-double largest(const Json& list) {
-  double most = 0;
-  for (const Json& entry : list) {
-    const Json& value = entry["rank_correlation"];
-    if (value.is_number()) most = std::max(most, std::fabs(value.get<double>()));
-  }
-  return most;
-}
-
 std::string about_untrained(const Json& document) {
   double most = 0;
   for (const Json& layer : document["control_images"][0]["layers"]) {
@@ -86,7 +77,8 @@ std::string about_untrained(const Json& document) {
 
 std::string about_controls(const Json& document) {
   const Json& controls = document["controls"];
-  const double most = std::max(largest(controls["random_frobenius"]), largest(controls["random_spectral"]));
+  const double most = std::max(largest_entry(column(controls["random_frobenius"], "rank_correlation")),
+                               largest_entry(column(controls["random_spectral"], "rank_correlation")));
   return format(
       "Maps of networks with random D of the same norm have a rank correlation of at most %s with the trained "
       "ones. %s",

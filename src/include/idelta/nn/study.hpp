@@ -63,6 +63,9 @@ TrainOptions study_defaults(int64_t layers);
 
 StudyBands summarise(const Study& study, int64_t layers, StudyLabels labels = StudyLabels::kTrue);
 
+// Of each depth in ascending order and of both kinds of labels, true ones first, where the study has networks.
+std::vector<StudyBands> summarise(const Study& study);
+
 // The depths of a study in ascending order, each once.
 std::vector<int64_t> depths(const Study& study);
 
