@@ -188,7 +188,6 @@ TEST_F(Controls, RandomNetworksDoNotCorrelateWithTheTrainedOne) {
       EXPECT_LT(std::fabs(bent[l]), 0.2);
       EXPECT_LT(std::fabs(unbent[l]), 0.1);
     }
-    for (size_t l = 0; l < 4; ++l) printf("%g %g\n", bent[l], unbent[l]);
   }
   for (const nn::Similarity& layer : nn::compare_maps(*trained_, *trained_, data_, indices_)) {
     EXPECT_DOUBLE_EQ(1.0, layer.rank_correlation.value());
