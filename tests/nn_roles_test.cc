@@ -292,11 +292,21 @@ TEST_F(Roles, EvidenceTakesItsNumbersFromWhatWasMeasured) {
   std::vector<nn::Lesion> lesions = nn::lesions(network_, data_);
   const nn::Evidence all = nn::evidence(evaluation, probes, lesions);
   EXPECT_EQ(probes.input.accuracy, all.input_probe);
+  EXPECT_EQ(probes.input.readout, all.input_readout);
+  EXPECT_NE(all.input_probe, all.input_readout);
+  const auto error = [](int64_t gained, int64_t lost) { return std::sqrt(double(gained + lost)) / 70; };
   for (size_t l = 0; l < 4; ++l) {
-    EXPECT_EQ(evaluation.layers[l].accuracy, all.layers[l].readout);
-    EXPECT_EQ(evaluation.layers[l].kl_to_final, all.layers[l].kl_to_final);
-    EXPECT_EQ(lesions[l].accuracy_change, all.layers[l].lesion_change);
-    EXPECT_DOUBLE_EQ(std::sqrt(double(lesions[l].gained + lesions[l].lost)) / 70, all.layers[l].lesion_error);
+    const nn::LayerEvidence& layer = all.layers[l];
+    const nn::ProbeReport& probe = probes.layers[l];
+    EXPECT_EQ(evaluation.layers[l].accuracy, layer.readout);
+    EXPECT_EQ(probe.accuracy, layer.probe);
+    EXPECT_DOUBLE_EQ(error(probe.readout_gained, probe.readout_lost), layer.readout_error);
+    EXPECT_DOUBLE_EQ(error(probe.probe_gained, probe.probe_lost), layer.probe_error);
+    EXPECT_EQ(evaluation.layers[l].kl_to_final, layer.kl_to_final);
+    EXPECT_EQ(lesions[l].accuracy_change, layer.lesion_change);
+    EXPECT_DOUBLE_EQ(error(lesions[l].gained, lesions[l].lost), layer.lesion_error);
+    EXPECT_EQ(lesions[l].centred_logit_change, layer.lesion_logit);
+    EXPECT_EQ(lesions[l].centred_contribution, layer.direct_logit);
   }
   lesions.pop_back();
   expect_error([&] { nn::evidence(evaluation, probes, lesions); }, {"evidence", "4 layers", "lesions 3"});
