@@ -13,7 +13,7 @@ namespace {
 class Csv : public ::testing::Test {
  protected:
   std::string write(const std::string& name, const std::string& text) {
-    write_bytes(folder_ / name, Bytes(text.begin(), text.end()));
+    write_text(folder_ / name, text);
     return folder_ / name;
   }
 

@@ -14,15 +14,10 @@ class Decomposition : public ::testing::Test {
  protected:
   void SetUp() override { randomise(network_, 5, 0.1f); }
 
-  // h^1 .. h^L of one image, forwarded alone.
+  // h^1 .. h^L of one image.
   std::vector<std::vector<float>> alone(int64_t index) const {
-    const int64_t pixels = data_.pixels();
-    std::vector<float> h0(static_cast<size_t>(network_.n()));
-    std::vector<std::vector<float>> h(static_cast<size_t>(network_.layers()), h0);
-    std::vector<float*> outputs;
-    for (std::vector<float>& v : h) outputs.push_back(v.data());
-    network_.pad(std::span(data_.images).subspan(index * pixels, pixels), 1, h0.data());
-    network_.forward(1, h0.data(), outputs);
+    std::vector<std::vector<float>> h = outputs_of(network_, data_, index);
+    h.erase(h.begin());
     return h;
   }
 

@@ -18,18 +18,6 @@ class Roles : public ::testing::Test {
   const nn::Dataset data_ = patterns(70, 1);
 };
 
-// h^0 .. h^L of one image.
-std::vector<std::vector<float>> outputs_of(const nn::Network& network, const nn::Dataset& data, int64_t image) {
-  const int64_t pixels = data.pixels();
-  std::vector<std::vector<float>> h(static_cast<size_t>(network.layers()) + 1,
-                                    std::vector<float>(static_cast<size_t>(network.n())));
-  std::vector<float*> outputs;
-  for (size_t l = 1; l < h.size(); ++l) outputs.push_back(h[l].data());
-  network.pad(std::span(data.images).subspan(image * pixels, pixels), 1, h[0].data());
-  network.forward(1, h[0].data(), outputs);
-  return h;
-}
-
 double centred(const std::vector<float>& h, int label) {
   double mean = 0;
   for (size_t c = 64; c < 74; ++c) mean += h[c] / 10.0;
