@@ -167,8 +167,9 @@ nn::Network straight(const nn::Network& network) {
   return made;
 }
 
-// Of 64 pixels a single random network correlates by chance (0.21 was measured), so this is the mean over eight. What
-// is left with leaky_relu, which bends both networks' maps at the same pixels, goes with the activation.
+// Ranks of 64 pixels correlate by chance, with a spread of 1 / sqrt(63) = 0.13, and all images of a network alike: so
+// this is the mean over eight networks, which spreads by 0.045. What is left with leaky_relu, which bends both
+// networks' maps at the same pixels, goes with the activation.
 TEST_F(Controls, RandomNetworksDoNotCorrelateWithTheTrainedOne) {
   constexpr int kSeeds = 8;
   for (const nn::MatchedNorm norm : {nn::MatchedNorm::kFrobenius, nn::MatchedNorm::kSpectral}) {
@@ -237,7 +238,7 @@ TEST_F(Controls, RandomisationFromTheTopIsThatOfTheNetworksMadeSo) {
     EXPECT_EQ(want.rank_correlation, steps[k].rank_correlation);
     EXPECT_EQ(want.ssim, steps[k].ssim);
   }
-  EXPECT_LT(std::fabs(steps[4].rank_correlation.value()), 0.3);
+  EXPECT_LT(std::fabs(steps[4].rank_correlation.value()), 0.3) << "chance spreads by 0.13, as above";
 }
 
 TEST_F(Controls, FeaturesThatAreNoPictureHaveNoStructuralSimilarity) {
