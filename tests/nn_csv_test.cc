@@ -203,6 +203,13 @@ TEST_F(Csv, OneFileIsSplitByClassIntoDisjointPartsInItsOrder) {
   EXPECT_EQ((Floats{4, 8, 11, 12, 14, 20, 32, 33, 41}), test.images);
 }
 
+TEST_F(Csv, ShareOfAClassIsRoundedToTheNearest) {
+  std::string text = "a,kind\n";
+  for (int i = 0; i < 15; ++i) text += std::to_string(i) + (i < 8 ? ",x\n" : ",y\n");
+  const nn::Dataset test = nn::load_dataset(write("all.csv", text), nn::Split::kTest);
+  EXPECT_EQ((Bytes{0, 0, 1}), test.labels) << "1.6 of 8 rows and 1.4 of 7";
+}
+
 TEST_F(Csv, RangesOfOneFileAreThoseOfItsTrainingRows) {
   const std::string path = write("all.csv", uneven());
   const nn::Dataset test = nn::load_dataset(path, nn::Split::kTest), train = nn::load_dataset(path, nn::Split::kTrain);
