@@ -1,7 +1,7 @@
 // Class maps against an affine map that is found otherwise, and neurons against their sums.
 #include <cmath>
-#include <functional>
 
+#include "nn_double_network.h"
 #include "nn_support.h"
 
 namespace idelta_test {
@@ -13,6 +13,9 @@ constexpr idelta_activation kActivations[] = {{IDELTA_ACTIVATION_IDENTITY, 0.0f}
                                               {IDELTA_ACTIVATION_HARD_TANH, 0.0f},
                                               {IDELTA_ACTIVATION_TANH, 0.0f}};
 
+// Of four layers of sums of 74 terms in fp32, at random: sqrt(4 * 74) = 17 units of numbers below 3.
+constexpr double kRoundings = 17 * 0x1p-24 * 3;
+
 nn::Network network_of(const idelta::Context& context, const idelta_activation& activation) {
   nn::NetworkOptions options = pattern_options(4);
   options.activation = activation;
@@ -23,51 +26,15 @@ nn::Network network_of(const idelta::Context& context, const idelta_activation& 
   return network;
 }
 
-double act(const idelta_activation& a, double z) {
-  switch (a.kind) {
-    case IDELTA_ACTIVATION_IDENTITY:
-      return z;
-    case IDELTA_ACTIVATION_RELU:
-      return std::max(z, 0.0);
-    case IDELTA_ACTIVATION_LEAKY_RELU:
-      return z < 0 ? a.slope * z : z;
-    case IDELTA_ACTIVATION_HARD_TANH:
-      return std::min(1.0, std::max(-1.0, z));
-    case IDELTA_ACTIVATION_TANH:
-      return std::tanh(z);
-  }
-  return 0;
+// The logits of h^0, every bend(layer, j, z) in place of act(z).
+template <class Bend>
+std::vector<double> logits_of(const DoubleNetwork& network, std::vector<double> h, const Bend& bend) {
+  for (size_t l = 0; l < network.delta.size(); ++l) h = network.layer(l, h, bend);
+  return {h.end() - network.options().classes, h.end()};
 }
-
-// The network in fp64.
-class Exact {
- public:
-  explicit Exact(const nn::Network& network) : network_(network) {
-    for (int64_t l = 0; l < network.layers(); ++l) deltas_.push_back(network.delta(l));
-  }
-
-  // Every bend(layer, z) in place of act(z).
-  std::vector<double> logits(std::vector<double> h, const std::function<double(int64_t, size_t, double)>& bend) const {
-    const auto n = static_cast<size_t>(network_.n());
-    h.resize(n, network_.options().class_padding);
-    for (int64_t l = 0; l < network_.layers(); ++l) {
-      std::vector<double> z(n);
-      for (size_t j = 0; j < n; ++j) z[j] = network_.options().identity_scale * h[j] + network_.bias(l)[j];
-      for (size_t i = 0; i < n; ++i) {
-        for (size_t j = 0; j < n; ++j) z[j] += h[i] * deltas_[l][i * n + j];
-      }
-      for (size_t j = 0; j < n; ++j) h[j] = bend(l, j, z[j]);
-    }
-    return {h.end() - network_.options().classes, h.end()};
-  }
-  std::vector<double> logits(const std::vector<double>& image) const {
-    return logits(image, [this](int64_t l, size_t, double z) { return act(network_.activation(l), z); });
-  }
-
- private:
-  const nn::Network& network_;
-  std::vector<std::vector<float>> deltas_;
-};
+std::vector<double> logits_of(const DoubleNetwork& network, const std::vector<double>& h) {
+  return logits_of(network, h, [&](size_t l, size_t, double z) { return network.activate(l, z); });
+}
 
 class ClassMap : public ::testing::Test {
  protected:
@@ -81,14 +48,14 @@ TEST_F(ClassMap, AndItsRestAreTheLogit) {
   for (const idelta_activation& activation : kActivations) {
     SCOPED_TRACE(idelta_activation_name(activation.kind));
     const nn::Network network = network_of(context_, activation);
-    const Exact exact(network);
+    const DoubleNetwork exact(network);
     for (int64_t i = 0; i < data_.count; ++i) {
-      const std::vector<double> logits = exact.logits({image(i).begin(), image(i).end()});
+      const std::vector<double> logits = logits_of(exact, exact.padded(image(i)));
       for (const int c : {0, 7, 9}) {
         const nn::ClassMap map = nn::class_map(network, image(i), c);
         double sum = map.rest, magnitude = std::fabs(map.rest);
         for (const float v : map.map) sum += v, magnitude += std::fabs(v);
-        EXPECT_NEAR(logits[c], map.logit, 1e-5);
+        EXPECT_NEAR(logits[c], map.logit, kRoundings);
         // Forward and back, four layers of sums of 74 terms, random roundings: measured below 4 units of the sum.
         EXPECT_NEAR(map.logit, sum, 32 * 0x1p-24 * (magnitude + 1)) << i << " " << c;
       }
@@ -101,40 +68,40 @@ TEST_F(ClassMap, OfPiecewiseLinearNetworksIsTheLocalJacobianTimesTheImage) {
     if (activation.kind == IDELTA_ACTIVATION_TANH) continue;
     SCOPED_TRACE(idelta_activation_name(activation.kind));
     const nn::Network network = network_of(context_, activation);
-    const Exact exact(network);
+    const DoubleNetwork exact(network);
     const nn::ClassMap map = nn::class_map(network, image(2), 4);
-    std::vector<double> pixels(image(2).begin(), image(2).end());
-    for (size_t p = 0; p < pixels.size(); ++p) {
+    std::vector<double> h0 = exact.padded(image(2));
+    for (size_t p = 0; p < 64; ++p) {
       constexpr double kStep = 1e-7;
-      const double x = pixels[p];
-      pixels[p] = x + kStep;
-      const double above = exact.logits(pixels)[4];
-      pixels[p] = x - kStep;
-      const double below = exact.logits(pixels)[4];
-      pixels[p] = x;
-      EXPECT_NEAR((above - below) / (2 * kStep) * x, map.map[p], 1e-5) << p;
+      const double x = h0[p];
+      h0[p] = x + kStep;
+      const double above = logits_of(exact, h0)[4];
+      h0[p] = x - kStep;
+      const double below = logits_of(exact, h0)[4];
+      h0[p] = x;
+      EXPECT_NEAR((above - below) / (2 * kStep) * x, map.map[p], kRoundings) << p;
     }
   }
 }
 
 TEST_F(ClassMap, OfTanhHoldsTheSecantsOfThisImage) {
   const nn::Network network = network_of(context_, kActivations[4]);
-  const Exact exact(network);
-  const std::vector<double> pixels(image(5).begin(), image(5).end());
+  const DoubleNetwork exact(network);
+  const std::vector<double> h0 = exact.padded(image(5)), dark = exact.padded(std::vector<float>(64));
   std::vector<std::vector<double>> secants(4, std::vector<double>(74));
-  exact.logits(pixels, [&](int64_t l, size_t j, double z) {
-    const double y = act(network.activation(l), z);
+  logits_of(exact, h0, [&](size_t l, size_t j, double z) {
+    const double y = exact.activate(l, z);
     secants[l][j] = y / z;
     return y;
   });
-  const auto held = [&](int64_t l, size_t j, double z) { return secants[l][j] * z; };
-  const double rest = exact.logits(std::vector<double>(64), held)[3];
+  const auto held = [&](size_t l, size_t j, double z) { return secants[l][j] * z; };
+  const double rest = logits_of(exact, dark, held)[3];
   const nn::ClassMap map = nn::class_map(network, image(5), 3);
-  EXPECT_NEAR(rest, map.rest, 1e-5);
+  EXPECT_NEAR(rest, map.rest, kRoundings);
   for (size_t p = 0; p < 64; ++p) {
-    std::vector<double> alone(64);
-    alone[p] = pixels[p];
-    EXPECT_NEAR(exact.logits(alone, held)[3] - rest, map.map[p], 1e-5) << p;
+    std::vector<double> alone = dark;
+    alone[p] = h0[p];
+    EXPECT_NEAR(logits_of(exact, alone, held)[3] - rest, map.map[p], kRoundings) << p;
   }
 }
 

@@ -167,8 +167,9 @@ nn::Network straight(const nn::Network& network) {
   return made;
 }
 
-// Of 64 pixels a single random network correlates by chance (0.21 was measured), so this is the mean over eight. What
-// is left with leaky_relu, which bends both networks' maps at the same pixels, goes with the activation.
+// Ranks of 64 pixels correlate by chance, with a spread of 1 / sqrt(63) = 0.13, and all images of a network alike: so
+// this is the mean over eight networks, which spreads by 0.045. What is left with leaky_relu, which bends both
+// networks' maps at the same pixels, goes with the activation.
 TEST_F(Controls, RandomNetworksDoNotCorrelateWithTheTrainedOne) {
   constexpr int kSeeds = 8;
   for (const nn::MatchedNorm norm : {nn::MatchedNorm::kFrobenius, nn::MatchedNorm::kSpectral}) {
@@ -188,7 +189,6 @@ TEST_F(Controls, RandomNetworksDoNotCorrelateWithTheTrainedOne) {
       EXPECT_LT(std::fabs(bent[l]), 0.2);
       EXPECT_LT(std::fabs(unbent[l]), 0.1);
     }
-    for (size_t l = 0; l < 4; ++l) printf("%g %g\n", bent[l], unbent[l]);
   }
   for (const nn::Similarity& layer : nn::compare_maps(*trained_, *trained_, data_, indices_)) {
     EXPECT_DOUBLE_EQ(1.0, layer.rank_correlation.value());
@@ -238,7 +238,7 @@ TEST_F(Controls, RandomisationFromTheTopIsThatOfTheNetworksMadeSo) {
     EXPECT_EQ(want.rank_correlation, steps[k].rank_correlation);
     EXPECT_EQ(want.ssim, steps[k].ssim);
   }
-  EXPECT_LT(std::fabs(steps[4].rank_correlation.value()), 0.3);
+  EXPECT_LT(std::fabs(steps[4].rank_correlation.value()), 0.3) << "chance spreads by 0.13, as above";
 }
 
 TEST_F(Controls, FeaturesThatAreNoPictureHaveNoStructuralSimilarity) {

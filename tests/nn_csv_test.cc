@@ -13,7 +13,7 @@ namespace {
 class Csv : public ::testing::Test {
  protected:
   std::string write(const std::string& name, const std::string& text) {
-    write_bytes(folder_ / name, Bytes(text.begin(), text.end()));
+    write_text(folder_ / name, text);
     return folder_ / name;
   }
 
@@ -201,6 +201,13 @@ TEST_F(Csv, OneFileIsSplitByClassIntoDisjointPartsInItsOrder) {
   EXPECT_EQ(all, both);
   // These very rows, on every machine and for good: models were trained without them.
   EXPECT_EQ((Floats{4, 8, 11, 12, 14, 20, 32, 33, 41}), test.images);
+}
+
+TEST_F(Csv, ShareOfAClassIsRoundedToTheNearest) {
+  std::string text = "a,kind\n";
+  for (int i = 0; i < 15; ++i) text += std::to_string(i) + (i < 8 ? ",x\n" : ",y\n");
+  const nn::Dataset test = nn::load_dataset(write("all.csv", text), nn::Split::kTest);
+  EXPECT_EQ((Bytes{0, 0, 1}), test.labels) << "1.6 of 8 rows and 1.4 of 7";
 }
 
 TEST_F(Csv, RangesOfOneFileAreThoseOfItsTrainingRows) {

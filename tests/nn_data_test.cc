@@ -1,7 +1,4 @@
 // Data sets as people have them: EMNIST's and KMNIST's files, pairs of .npy files, names of classes.
-#include <algorithm>
-#include <cstring>
-
 #include "nn_support.h"
 #include "support/npy_bytes.h"
 
@@ -10,12 +7,6 @@ namespace {
 
 using Names = std::vector<std::string>;
 using Floats = std::vector<float>;
-
-Bytes bytes_of(const Floats& values) {
-  Bytes bytes(values.size() * sizeof(float));
-  std::memcpy(bytes.data(), values.data(), bytes.size());
-  return bytes;
-}
 
 class DataSets : public ::testing::Test {
  protected:
@@ -128,8 +119,8 @@ TEST_F(DataSets, NpyBytesBecomePixels) {
 
 TEST_F(DataSets, NpyFloatsAreTakenAsTheyAreOrScaledAsTheTrainingRows) {
   const Bytes labels = npy_bytes("|u1", "(2,)", {0, 1});
-  write_npy_pair("x_train", npy_bytes("<f4", "(2, 2)", bytes_of({0, 10, 4, 30})), "y_train", labels);
-  write_npy_pair("X_test", npy_bytes("<f4", "(2, 2)", bytes_of({8, 10, 1, 20})), "Y_test", labels);
+  write_npy_pair("x_train", npy_bytes("<f4", "(2, 2)", bytes_of<float>({0, 10, 4, 30})), "y_train", labels);
+  write_npy_pair("X_test", npy_bytes("<f4", "(2, 2)", bytes_of<float>({8, 10, 1, 20})), "Y_test", labels);
   EXPECT_EQ((Floats{8, 10, 1, 20}), nn::load_dataset(folder_.path(), nn::Split::kTest).images);
   const nn::LoadOptions unit{.scale = nn::Scale::kZeroToOne};
   EXPECT_EQ((Floats{0, 0, 1, 1}), nn::load_dataset(folder_.path(), nn::Split::kTrain, unit).images);
@@ -147,7 +138,7 @@ TEST_F(DataSets, NpyFloatsAreTakenAsTheyAreOrScaledAsTheTrainingRows) {
 }
 
 TEST_F(DataSets, NpyFaultsAreNamed) {
-  const Bytes images = npy_bytes("<f4", "(2, 2)", bytes_of({0, 10, 4, 30}));
+  const Bytes images = npy_bytes("<f4", "(2, 2)", bytes_of<float>({0, 10, 4, 30}));
   const auto load = [&] { nn::load_dataset(folder_.path(), nn::Split::kTrain); };
   const auto labels = [&](const Bytes& bytes, std::initializer_list<std::string> parts) {
     write_npy_pair("x_train", images, "y_train", bytes);
@@ -156,7 +147,7 @@ TEST_F(DataSets, NpyFaultsAreNamed) {
   };
   labels(npy_bytes("|u1", "(3,)", {0, 1, 1}), {"3 labels", folder_ / "x_train.npy", "2 images"});
   labels(npy_bytes("|u1", "(2, 2)", {0, 1, 1, 0}), {"[2, 2]", "[m]"});
-  labels(npy_bytes("<f4", "(2,)", bytes_of({0, 1})), {"floats", "astype"});
+  labels(npy_bytes("<f4", "(2,)", bytes_of<float>({0, 1})), {"floats", "astype"});
   labels(npy_bytes("<i2", "(2,)", {0, 1, 5, 0}), {"label 0 is 256", "0 to 255"});
   labels(npy_bytes("|i1", "(2,)", {0, 0xff}), {"label 1 is -1", "from 0"});
   const auto pictures = [&](const Bytes& bytes, std::initializer_list<std::string> parts) {
@@ -168,15 +159,12 @@ TEST_F(DataSets, NpyFaultsAreNamed) {
   pictures(npy_bytes("|u1", "(2, 1, 1, 3)", Bytes(6)), {"[2, 1, 1, 3]"});
   pictures(npy_bytes("|u1", "(2, 0)", {}), {"[2, 0]", "no images"});
   pictures(npy_bytes("|u1", "(0, 9000000000, 9000000000)", {}), {"more values"});
-  pictures(npy_bytes("<f4", "(2, 2)", bytes_of({0, 1, NAN, 0})), {"entry 0 of row 1 is nan", "not finite"});
+  pictures(npy_bytes("<f4", "(2, 2)", bytes_of<float>({0, 1, NAN, 0})), {"entry 0 of row 1 is nan", "not finite"});
   std::filesystem::remove(folder_ / "y_train.npy");
   expect_error(load, {folder_.path(), "neither train_labels.npy nor y_train.npy"});
 }
 
 TEST_F(DataSets, ClassNamesAreThoseOfTheFolderOrOfTheFileGiven) {
-  const auto save = [&](const std::string& name, const std::string& text) {
-    write_bytes(folder_ / name, Bytes(text.begin(), text.end()));
-  };
   for (const char* split : {"train", "t10k"}) {
     write_bytes(folder_ / (std::string(split) + "-images-idx3-ubyte"), idx_bytes({2, 1, 1}, {0, 1}));
   }
@@ -184,18 +172,18 @@ TEST_F(DataSets, ClassNamesAreThoseOfTheFolderOrOfTheFileGiven) {
   write_bytes(folder_ / "t10k-labels-idx1-ubyte", idx_bytes({2}, {0, 1}));
   const auto train = [&] { return nn::load_dataset(folder_.path(), nn::Split::kTrain); };
   EXPECT_TRUE(train().class_names.empty());
-  save("classes.txt", "cat\ndog\nbird\n");
+  write_text(folder_ / "classes.txt", "cat\ndog\nbird\n");
   EXPECT_EQ((Names{"cat", "dog", "bird"}), train().class_names);
   const nn::Dataset test = nn::load_dataset(folder_.path(), nn::Split::kTest);
   EXPECT_EQ(3, test.classes) << "of which the test split shows two";
   EXPECT_EQ(3u, test.class_names.size());
-  save("others",
-       "\xef\xbb\xbf"
-       "Katze\r\nHund\r\nV\xc3\xb6gel");
+  write_text(folder_ / "others",
+             "\xef\xbb\xbf"
+             "Katze\r\nHund\r\nV\xc3\xb6gel");
   EXPECT_EQ((Names{"Katze", "Hund", "V\xc3\xb6gel"}),
             nn::load_dataset(folder_.path(), nn::Split::kTrain, {.classes_path = folder_ / "others"}).class_names);
   const auto fails = [&](const std::string& text, std::initializer_list<std::string> parts) {
-    save("classes.txt", text);
+    write_text(folder_ / "classes.txt", text);
     expect_error(train, parts);
     expect_error(train, {folder_ / "classes.txt"});
   };

@@ -116,7 +116,8 @@ TEST_F(Weights, RandomSpacesHaveTheAlignmentThatIsStated) {
     EXPECT_NEAR(1.0, alignment.left[i * 5], 1e-5);
     EXPECT_NEAR(1.0, alignment.right[i * 5], 1e-5);
   }
-  EXPECT_NEAR(alignment.random, mean, 0.05);
+  // One alignment spreads by 0.026 (100 squared cosines, each of variance 2 / 74^2), the mean of twelve by 0.0075.
+  EXPECT_NEAR(alignment.random, mean, 0.03);
 }
 
 TEST(SingularValues, VectorsRebuildTheMatrix) {
@@ -251,8 +252,10 @@ TEST_F(Features, AgreeWithPlainArithmetic) {
     SCOPED_TRACE(l);
     const Plain plain(network_, data_, l), sample(network_, sample_, l);
     const double separation = plain.separation(), rank = plain.effective_rank();
-    EXPECT_NEAR(separation, reports[l].separation, 1e-4 * separation);
-    EXPECT_NEAR(rank, reports[l].effective_rank, 1e-4 * rank);
+    // The Gram matrix sums the images in fp32, whose partial sums grow: sqrt(300 / 3) = 10 roundings of 0.3 units of
+    // 2^-24 are 2e-7 of it, and what is left once the mean is taken away is a twentieth or more.
+    EXPECT_NEAR(separation, reports[l].separation, 1e-5 * separation);
+    EXPECT_NEAR(rank, reports[l].effective_rank, 1e-5 * rank);
     EXPECT_DOUBLE_EQ(plain.nearest_centre_accuracy(sample.means()), reports[l].nearest_centre_accuracy);
   }
   const std::vector<nn::FeatureReport> own = nn::feature_reports(network_, data_, data_);

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "nn/loss.h"
+#include "nn_double_network.h"
 #include "nn_support.h"
 
 namespace idelta_test {
@@ -64,66 +65,20 @@ TEST(Loss, GradientIsThatOfTheMeanAndLeavesTheRestAlone) {
   }
 }
 
-// The network of one kind, in double and from its definition: h^l = act(a h + h D + b).
-class DoubleNetwork {
- public:
-  DoubleNetwork(const nn::Network& network, double layer_loss) : options_(network.options()), layer_loss_(layer_loss) {
-    for (int64_t l = 0; l < network.layers(); ++l) {
-      const std::vector<float> D = network.delta(l);
-      delta.emplace_back(D.begin(), D.end());
-      bias.emplace_back(network.bias(l).begin(), network.bias(l).end());
+// The mean over a data set of the last layer's cross-entropy, and of the others' by their weight.
+double loss(const DoubleNetwork& network, const nn::Dataset& data, double layer_loss) {
+  double total = 0;
+  for (int64_t i = 0; i < data.count; ++i) {
+    std::vector<double> h = network.padded(std::span(data.images).subspan(i * data.pixels(), data.pixels()));
+    for (size_t l = 0; l < network.delta.size(); ++l) {
+      h = network.layer(l, h);
+      double sum = 0;
+      for (size_t c = data.pixels(); c < h.size(); ++c) sum += std::exp(h[c]);
+      total += (l + 1 == network.delta.size() ? 1 : layer_loss) * (std::log(sum) - h[data.pixels() + data.labels[i]]);
     }
   }
-
-  // The mean over a data set of the last layer's cross-entropy, and of the others' by their weight.
-  double loss(const nn::Dataset& data) const {
-    double total = 0;
-    for (int64_t i = 0; i < data.count; ++i) {
-      const auto first = data.images.begin() + i * data.pixels();
-      std::vector<double> h(first, first + data.pixels());
-      h.resize(static_cast<size_t>(options_.n()), options_.class_padding);
-      for (size_t l = 0; l < delta.size(); ++l) {
-        h = layer(l, h);
-        double sum = 0;
-        for (int64_t c = data.pixels(); c < options_.n(); ++c) sum += std::exp(h[c]);
-        total += (l + 1 == delta.size() ? 1 : layer_loss_) * (std::log(sum) - h[data.pixels() + data.labels[i]]);
-      }
-    }
-    return total / static_cast<double>(data.count);
-  }
-
-  std::vector<std::vector<double>> delta, bias;
-
- private:
-  std::vector<double> layer(size_t l, const std::vector<double>& x) const {
-    const size_t n = x.size();
-    std::vector<double> y(n);
-    for (size_t j = 0; j < n; ++j) {
-      double z = options_.identity_scale * x[j] + bias[l][j];
-      for (size_t i = 0; i < n; ++i) z += x[i] * delta[l][i * n + j];
-      y[j] = l + 1 == delta.size() ? z : activate(z);
-    }
-    return y;
-  }
-
-  double activate(double z) const {
-    switch (options_.activation.kind) {
-      case IDELTA_ACTIVATION_RELU:
-        return z > 0 ? z : 0;
-      case IDELTA_ACTIVATION_LEAKY_RELU:
-        return z < 0 ? options_.activation.slope * z : z;
-      case IDELTA_ACTIVATION_HARD_TANH:
-        return std::min(1.0, std::max(-1.0, z));
-      case IDELTA_ACTIVATION_TANH:
-        return std::tanh(z);
-      default:
-        return z;
-    }
-  }
-
-  nn::NetworkOptions options_;
-  double layer_loss_;
-};
+  return total / static_cast<double>(data.count);
+}
 
 // One SGD step at rate 1 is minus the gradient; its slope is that of the definition in double.
 void expect_true_gradient(idelta_activation activation, float identity_scale, int64_t layers, float layer_loss) {
@@ -140,7 +95,7 @@ void expect_true_gradient(idelta_activation activation, float identity_scale, in
   options.class_padding = 0.2f;
   nn::Network network(context, options);
   randomise(network, 11, 0.4f);
-  DoubleNetwork exact(network, layer_loss);
+  DoubleNetwork exact(network);
 
   Random random(12);
   nn::Dataset data = {"random", 5, 2, 3, 3, {}, {0, 1, 2, 1, 0}};
@@ -151,16 +106,16 @@ void expect_true_gradient(idelta_activation activation, float identity_scale, in
   train.batch = 5;
   train.layer_loss = layer_loss;
   nn::Trainer trainer(network, data, train);
-  EXPECT_NEAR(exact.loss(data), trainer.step(data.images, data.labels, 1.0f), 1e-6);
+  EXPECT_NEAR(loss(exact, data, layer_loss), trainer.step(data.images, data.labels, 1.0f), 1e-6);
 
   const auto check = [&](std::vector<double>& values, std::span<const float> after) {
     constexpr double kStep = 1e-5;
     for (size_t i = 0; i < values.size(); ++i) {
       const double before = values[i];
       values[i] = before + kStep;
-      const double above = exact.loss(data);
+      const double above = loss(exact, data, layer_loss);
       values[i] = before - kStep;
-      const double below = exact.loss(data);
+      const double below = loss(exact, data, layer_loss);
       values[i] = before;
       EXPECT_NEAR((above - below) / (2 * kStep), before - after[i], 2e-6) << i;
     }

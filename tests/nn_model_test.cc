@@ -73,13 +73,24 @@ TEST_F(Model, LoadingPacksEachLayerOnce) {
   const idelta::Context context(counting);
   nn::NetworkOptions options = odd_options();
   options.width = 60;
-  const nn::Network fresh(context, options);
+  nn::Network fresh(context, options);
   const int64_t once = loops;
   ASSERT_GT(once, 0) << "packs that make no loops prove nothing";
   nn::save_model(path_, fresh);
   loops = 0;
   nn::load_model(context, path_);
   EXPECT_EQ(once, loops);
+
+  randomise(fresh, 7);
+  fresh.set_forms(nn::compress(fresh, {.rank = 16}, {}));
+  ASSERT_EQ(1u, fresh.forms()->count());
+  nn::save_model(path_, fresh);
+  loops = 0;
+  const nn::Forms again(context, fresh.n(), options.identity_scale, {fresh.forms()->form(0)}, fresh.forms()->layers());
+  const int64_t forms_once = loops;
+  loops = 0;
+  nn::load_model(context, path_);
+  EXPECT_EQ(once + forms_once, loops) << "with forms";
 }
 
 TEST_F(Model, RoundTripKeepsEveryBit) {

@@ -37,18 +37,6 @@ void expect_values(const nn::NpyArray& array, std::initializer_list<Wanted> valu
   EXPECT_EQ(std::vector<Wanted>(values), std::get<std::vector<Wanted>>(array.values));
 }
 
-template <class Stored>
-Bytes bytes_of(std::initializer_list<Stored> values, bool swapped = false) {
-  Bytes bytes;
-  for (const Stored value : values) {
-    uint8_t raw[sizeof value];
-    std::memcpy(raw, &value, sizeof value);
-    if (swapped) std::reverse(raw, raw + sizeof value);
-    bytes.insert(bytes.end(), raw, raw + sizeof value);
-  }
-  return bytes;
-}
-
 TEST_F(Npy, EveryTypeIsRead) {
   expect_values<uint8_t>(read(npy_bytes("|u1", "(3,)", bytes_of<uint8_t>({0, 7, 255}))), {0, 7, 255});
   expect_values<int64_t>(read(npy_bytes("|b1", "(2,)", {1, 0})), {1, 0});

@@ -125,6 +125,17 @@ TEST_F(PixelFlipping, IsTheSameBitsForEveryBatchThreadCountAndChoiceOfImages) {
   EXPECT_NE(random(want), random(other));
 }
 
+TEST_F(PixelFlipping, RandomOrdersOfAnImageDiffer) {
+  const auto with = [this](int64_t orders) {
+    nn::FlippingOptions options = options_;
+    options.random_orders = orders;
+    return curve(nn::pixel_flipping(network_, data_, options), nn::Ordering::kRandom, nn::Baseline::kZero)
+        .likelihood[4];
+  };
+  // Were they one order, both would be means of the same likelihoods, of 30 and 60 roundings.
+  EXPECT_GT(std::fabs(with(1) - with(2)), (30 + 60) * 0x1p-53);
+}
+
 TEST_F(PixelFlipping, AFewImagesAreTheFirst) {
   nn::FlippingOptions options = options_;
   options.images = 4;

@@ -18,18 +18,6 @@ class Roles : public ::testing::Test {
   const nn::Dataset data_ = patterns(70, 1);
 };
 
-// h^0 .. h^L of one image.
-std::vector<std::vector<float>> outputs_of(const nn::Network& network, const nn::Dataset& data, int64_t image) {
-  const int64_t pixels = data.pixels();
-  std::vector<std::vector<float>> h(static_cast<size_t>(network.layers()) + 1,
-                                    std::vector<float>(static_cast<size_t>(network.n())));
-  std::vector<float*> outputs;
-  for (size_t l = 1; l < h.size(); ++l) outputs.push_back(h[l].data());
-  network.pad(std::span(data.images).subspan(image * pixels, pixels), 1, h[0].data());
-  network.forward(1, h[0].data(), outputs);
-  return h;
-}
-
 double centred(const std::vector<float>& h, int label) {
   double mean = 0;
   for (size_t c = 64; c < 74; ++c) mean += h[c] / 10.0;
@@ -292,11 +280,21 @@ TEST_F(Roles, EvidenceTakesItsNumbersFromWhatWasMeasured) {
   std::vector<nn::Lesion> lesions = nn::lesions(network_, data_);
   const nn::Evidence all = nn::evidence(evaluation, probes, lesions);
   EXPECT_EQ(probes.input.accuracy, all.input_probe);
+  EXPECT_EQ(probes.input.readout, all.input_readout);
+  EXPECT_NE(all.input_probe, all.input_readout);
+  const auto error = [](int64_t gained, int64_t lost) { return std::sqrt(double(gained + lost)) / 70; };
   for (size_t l = 0; l < 4; ++l) {
-    EXPECT_EQ(evaluation.layers[l].accuracy, all.layers[l].readout);
-    EXPECT_EQ(evaluation.layers[l].kl_to_final, all.layers[l].kl_to_final);
-    EXPECT_EQ(lesions[l].accuracy_change, all.layers[l].lesion_change);
-    EXPECT_DOUBLE_EQ(std::sqrt(double(lesions[l].gained + lesions[l].lost)) / 70, all.layers[l].lesion_error);
+    const nn::LayerEvidence& layer = all.layers[l];
+    const nn::ProbeReport& probe = probes.layers[l];
+    EXPECT_EQ(evaluation.layers[l].accuracy, layer.readout);
+    EXPECT_EQ(probe.accuracy, layer.probe);
+    EXPECT_DOUBLE_EQ(error(probe.readout_gained, probe.readout_lost), layer.readout_error);
+    EXPECT_DOUBLE_EQ(error(probe.probe_gained, probe.probe_lost), layer.probe_error);
+    EXPECT_EQ(evaluation.layers[l].kl_to_final, layer.kl_to_final);
+    EXPECT_EQ(lesions[l].accuracy_change, layer.lesion_change);
+    EXPECT_DOUBLE_EQ(error(lesions[l].gained, lesions[l].lost), layer.lesion_error);
+    EXPECT_EQ(lesions[l].centred_logit_change, layer.lesion_logit);
+    EXPECT_EQ(lesions[l].centred_contribution, layer.direct_logit);
   }
   lesions.pop_back();
   expect_error([&] { nn::evidence(evaluation, probes, lesions); }, {"evidence", "4 layers", "lesions 3"});

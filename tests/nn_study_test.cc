@@ -135,7 +135,7 @@ TEST(Study, FilesThatAreNoneAreRefusedByName) {
     const size_t at = changed.find(from);
     ASSERT_NE(std::string::npos, at) << from;
     changed.replace(at, from.size(), to);
-    write_bytes(path, Bytes(changed.begin(), changed.end()));
+    write_text(path, changed);
     expect_error([&] { nn::read_study(path); }, parts);
   };
   refused("idelta-study", "idelta-other", {path, "schema"});

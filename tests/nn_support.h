@@ -66,6 +66,10 @@ inline void write_bytes(const std::string& path, const Bytes& bytes) {
   ASSERT_TRUE(file.good()) << path;
 }
 
+inline void write_text(const std::string& path, const std::string& text) {
+  write_bytes(path, Bytes(text.begin(), text.end()));
+}
+
 inline Bytes read_bytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   EXPECT_TRUE(file.good()) << path;
@@ -129,6 +133,18 @@ inline void randomise(nn::Network& network, uint64_t seed, float magnitude = 0.0
     for (float& v : bias) v = random.uniform(-magnitude, magnitude);
     network.set_layer(l, delta, bias);
   }
+}
+
+// h^0 .. h^L of one image, forwarded alone.
+inline std::vector<std::vector<float>> outputs_of(const nn::Network& network, const nn::Dataset& data, int64_t image) {
+  const int64_t pixels = data.pixels();
+  std::vector<std::vector<float>> h(static_cast<size_t>(network.layers()) + 1,
+                                    std::vector<float>(static_cast<size_t>(network.n())));
+  std::vector<float*> outputs;
+  for (size_t l = 1; l < h.size(); ++l) outputs.push_back(h[l].data());
+  network.pad(std::span(data.images).subspan(image * pixels, pixels), 1, h[0].data());
+  network.forward(1, h[0].data(), outputs);
+  return h;
 }
 
 }  // namespace idelta_test

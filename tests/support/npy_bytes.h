@@ -3,11 +3,27 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
 namespace idelta_test {
+
+// The bytes of values as a file holds them; swapped, in the order of a big-endian machine.
+template <class Stored>
+std::vector<uint8_t> bytes_of(std::initializer_list<Stored> values, bool swapped = false) {
+  std::vector<uint8_t> bytes;
+  for (const Stored value : values) {
+    uint8_t raw[sizeof value];
+    std::memcpy(raw, &value, sizeof value);
+    if (swapped) std::reverse(raw, raw + sizeof value);
+    bytes.insert(bytes.end(), raw, raw + sizeof value);
+  }
+  return bytes;
+}
 
 // A .npy file with any header text, padded as NumPy pads it.
 inline std::vector<uint8_t> npy_file(std::string header, const std::vector<uint8_t>& values, int version = 1) {
