@@ -1,11 +1,11 @@
 // The identity-initialised network: its options, its parameters, its forward pass.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <new>
 
 #include "error.h"
 #include "idelta/nn.hpp"
+#include "passes.h"
 #include "without_dense.h"
 
 namespace idelta::nn {
@@ -232,15 +232,7 @@ void Network::forward(int64_t rows, const float* h0, std::span<float* const> out
   }
   const float* x = h0;
   for (int64_t l = 0; l < layers(); ++l) {
-    packed(l).forward({.m = rows,
-                       .x = x,
-                       .ldx = n(),
-                       .bias = state_->layers[l].bias.data(),
-                       .activation = activation(l),
-                       .y = outputs[l],
-                       .ldy = n(),
-                       .contribution = contributions.empty() ? nullptr : contributions[l],
-                       .ldc = n()});
+    forward_layer(*this, l, rows, x, outputs[l], contributions.empty() ? nullptr : contributions[l]);
     x = outputs[l];
   }
 }
