@@ -17,7 +17,6 @@ using Json = nlohmann::ordered_json;
 // The first text of this version said less of a form: rank, dropped, departure, overlap.
 constexpr int64_t kVersion = 1;
 constexpr size_t kOlderMembers = 4;
-constexpr int kHexDigits = 16;
 constexpr char kDenseWord[] = "dense";
 
 // forms_text nests so deep and no deeper, and writes no more than this of a layer. A hostile text ends here.
@@ -178,13 +177,6 @@ uint64_t factor_hash(const Forms::Layer& layer) {
   hash.add(std::span<const float>(layer.U));
   hash.add(std::span<const float>(layer.V));
   return hash.value();
-}
-
-std::string hex(uint64_t hash) {
-  char digits[kHexDigits];
-  const auto [end, error] = std::to_chars(digits, digits + kHexDigits, hash, kHexDigits);
-  const std::string found(digits, end);
-  return std::string(static_cast<size_t>(kHexDigits) - found.size(), '0') + found;
 }
 
 std::string forms_text(const FormsRecord& record) {
