@@ -88,7 +88,7 @@ void check_scaling(const Dataset& data, const Scaling& scaling) {
        scaling.factors.size(), "; give the data it was trained on");
 }
 
-void fill_from_bytes(Dataset& data, const std::vector<uint8_t>& values, const LoadOptions& options) {
+void fill_from_bytes(Dataset& data, std::span<const uint8_t> values, const LoadOptions& options) {
   if (options.network) {
     data.scaling = options.network->scaling;
     check_scaling(data, data.scaling);

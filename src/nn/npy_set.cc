@@ -120,8 +120,7 @@ bool needs_ranges(const LoadOptions& options) {
 void fill_images(Dataset& data, const Place& place, Split split, const std::string& name, const NpyArray& images,
                  const LoadOptions& options) {
   if (const auto* bytes = std::get_if<std::vector<uint8_t>>(&images.values)) {
-    std::vector<uint8_t> kept(bytes->begin(), bytes->begin() + data.count * data.pixels());
-    fill_from_bytes(data, kept, options);
+    fill_from_bytes(data, std::span(*bytes).first(static_cast<size_t>(data.count * data.pixels())), options);
     return;
   }
   if (options.network) data.scaling = options.network->scaling;
@@ -148,7 +147,8 @@ Dataset load_npy_set(const Place& place, Split split, const LoadOptions& options
   if (options.most < 1) fail("load_dataset: most is ", options.most, "; give 1 or more");
   const ArrayPlace at = find_array(place, split, "images"), labels_at = find_array(place, split, "labels");
   // Ranges are those of all training images, however few of them are kept.
-  const NpyArray images = read(at, needs_ranges(options) ? kAllImages : options.most);
+  const bool all = split == Split::kTrain && needs_ranges(options);
+  const NpyArray images = read(at, all ? kAllImages : options.most);
   Dataset data;
   data.images_path = at.path;
   data.labels_path = labels_at.path;
