@@ -36,8 +36,7 @@ void transpose(Dataset& data) {
   }
   std::swap(data.height, data.width);
   data.notes.push_back(data.images_path +
-                       ": EMNIST stores its images with rows and columns exchanged; they are "
-                       "turned");
+                       ": EMNIST stores its images with rows and columns exchanged; they are turned");
 }
 
 Dataset load(const std::string& images_path, const std::string& labels_path, const LoadOptions& options) {

@@ -2,9 +2,8 @@
 //   {"schema": "idelta-study", "version": 1, "data": .., "training_images": .., "test_images": ..,
 //    "network": {options, without layers},
 //    "networks": [{"file", "layers", "labels": "true" | "shuffled", "training": {options}, "seconds",
-//    "parameters_hash",
-//                  "test_accuracy", "per_layer": [{"layer", "accuracy", "cross_entropy", "spectral_norm",
-//                                                  "frobenius_ratio"}, ..]}, ..],
+//                  "parameters_hash", "test_accuracy",
+//                  "per_layer": [{"layer", "accuracy", "cross_entropy", "spectral_norm", "frobenius_ratio"}, ..]}, ..],
 //    "bands": [{of each depth and labels: what summarise() gives}, ..]}
 // study.csv has a row a network and layer. Only `networks` and what stands before it is read back.
 #include <algorithm>
