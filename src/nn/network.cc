@@ -11,11 +11,8 @@
 namespace idelta::nn {
 namespace {
 
-// Labels are bytes.
-constexpr int64_t kMaxClasses = 256;
-
-// Sides of an image and widths beyond this are typing errors, and below it no product of sizes overflows.
-constexpr int64_t kMaxWidth = 1 << 20;
+// Layers beyond this are typing errors.
+constexpr int64_t kMostLayers = int64_t{1} << 20;
 
 void check_size(const char* what, int64_t value, int64_t least, int64_t most) {
   if (value < least || value > most) fail("network: ", what, " is ", value, "; give ", least, " to ", most);
@@ -28,11 +25,12 @@ void check_count(const char* what, size_t count, int64_t wanted) {
 }
 
 void check(const NetworkOptions& options) {
-  check_size("layers", options.layers, 1, kMaxWidth);
-  check_size("height", options.height, 1, kMaxWidth);
-  check_size("width", options.width, 1, kMaxWidth);
-  check_size("classes", options.classes, 2, kMaxClasses);
-  check_size("pixels (height * width)", options.pixels(), 1, kMaxWidth);
+  check_size("layers", options.layers, 1, kMostLayers);
+  // Sides first, so that their product does not overflow.
+  check_size("height", options.height, 1, kMostInputs);
+  check_size("width", options.width, 1, kMostInputs);
+  check_size("classes", options.classes, 2, kMostClasses);
+  check_size("pixels (height * width)", options.pixels(), 1, kMostInputs);
   if (!std::isfinite(options.identity_scale)) {
     fail("network: identity_scale is ", options.identity_scale, "; give a finite number, usually 1");
   }
