@@ -135,6 +135,7 @@ TEST_F(DataSets, NpyFloatsAreTakenAsTheyAreOrScaledAsTheTrainingRows) {
   nn::LoadOptions one = unit;
   one.most = 1;
   EXPECT_EQ(test.scaling, nn::load_dataset(folder_.path(), nn::Split::kTrain, one).scaling) << "of all training rows";
+  EXPECT_EQ((Floats{2, 0}), nn::load_dataset(folder_.path(), nn::Split::kTest, one).images);
 }
 
 TEST_F(DataSets, NpyFaultsAreNamed) {

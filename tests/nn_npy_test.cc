@@ -44,6 +44,7 @@ TEST_F(Npy, EveryTypeIsRead) {
   expect_values<int64_t>(read(npy_bytes("<i2", "(2,)", bytes_of<int16_t>({-300, 5}))), {-300, 5});
   expect_values<int64_t>(read(npy_bytes("<u2", "(1,)", bytes_of<uint16_t>({60000}))), {60000});
   expect_values<int64_t>(read(npy_bytes("<u4", "(1,)", bytes_of<uint32_t>({4000000000}))), {4000000000});
+  expect_values<int64_t>(read(npy_bytes("<u8", "(1,)", bytes_of<uint64_t>({INT64_MAX}))), {INT64_MAX});
   expect_values<int64_t>(read(npy_bytes("<i8", "(2,)", bytes_of<int64_t>({-9, INT64_MAX}))), {-9, INT64_MAX});
   expect_values<float>(read(npy_bytes("<f4", "(2,)", bytes_of<float>({1.5f, -0.1f}))), {1.5f, -0.1f});
   expect_values<double>(read(npy_bytes("<f8", "(2,)", bytes_of<double>({1.5, 0.1}))), {1.5, 0.1});
@@ -79,6 +80,8 @@ TEST_F(Npy, ArraysThatAreNotReadAreNamed) {
   expect_array_error(npy_file("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", Bytes(24)),
                      {"column by column", "ascontiguousarray"});
   expect_array_error(npy_bytes("<f4", "()", Bytes(4)), {"one number"});
+  expect_array_error(npy_bytes("<u8", "(2,)", bytes_of<uint64_t>({5, uint64_t{1} << 63})),
+                     {"value 1 is above 9223372036854775807", "float64"});
 }
 
 TEST_F(Npy, DamageIsNamed) {

@@ -145,6 +145,8 @@ TEST(Study, FilesThatAreNoneAreRefusedByName) {
   refused("\"epochs\": 3", "\"epochs\": 3.5", {path, "epochs", "3.5"});
   refused("\"layers\": 3", "\"layers\": 4", {path, "4 layers, but 3"});
   refused("\"true\"", "\"maybe\"", {path, "labels", "maybe"});
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  refused("\"epochs\": 3", "\"epochs\": " + deep, {path, "nests deeper"});
   for (const size_t size : {size_t{0}, size_t{1}, whole.size() / 2, whole.size() - 2}) {
     write_bytes(path, Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)));
     expect_error([&] { nn::read_study(folder.path()); }, {path});

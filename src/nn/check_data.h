@@ -6,6 +6,9 @@
 
 namespace idelta::nn {
 
+// What a network may have at most: labels are bytes, and more inputs are a typing error.
+inline constexpr int64_t kMostClasses = 256, kMostInputs = int64_t{1} << 20;
+
 // Throws a sentence that begins with `caller` unless `data` holds at least one image and its images and labels are
 // those of `options`.
 void check_data(const char* caller, const Dataset& data, const NetworkOptions& options);

@@ -3,6 +3,8 @@
 #define IDELTA_NN_CLASS_SCORES_H
 
 #include <algorithm>
+#include <cmath>
+#include <span>
 #include <vector>
 
 #include "loss.h"

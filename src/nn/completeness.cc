@@ -1,6 +1,7 @@
 // One pass over a row sums everything that is asked of its step.
 #include "completeness.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "steps.h"

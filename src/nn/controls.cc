@@ -1,9 +1,6 @@
 // Networks whose maps have nothing to say: untrained, or with random numbers of the size that training gave.
 #include <lapacke.h>
 
-#include <algorithm>
-#include <cmath>
-#include <numeric>
 #include <random>
 
 #include "error.h"

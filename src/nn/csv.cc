@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "check_data.h"
 #include "error.h"
 
 namespace idelta::nn {
@@ -10,7 +11,7 @@ namespace {
 constexpr int kEnd = -1;
 constexpr size_t kBufferBytes = size_t{1} << 17;
 constexpr size_t kMostFieldBytes = size_t{1} << 16;  // a longer one is a quote that is not closed, or no CSV
-constexpr size_t kMostFields = size_t{1} << 20;      // as many inputs as a network takes
+constexpr size_t kMostFields = kMostInputs;
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 bool is_blank(int byte) { return byte == ' ' || byte == '\t' || byte == '\r'; }

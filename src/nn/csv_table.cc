@@ -6,14 +6,13 @@
 #include <limits>
 #include <map>
 
+#include "check_data.h"
 #include "csv.h"
 #include "error.h"
 #include "names.h"
 
 namespace idelta::nn {
 namespace {
-
-constexpr size_t kMostClasses = 256;  // labels are bytes
 
 // A field as a sentence may show it.
 std::string shown(const std::string& field) {
@@ -124,7 +123,7 @@ uint8_t label_of(const CsvReader& file, CsvTable& table, std::map<std::string, u
   const std::string why = unfit_as_name(field);
   const auto at = [&] { return place(file.path(), file.line(), table.columns.label_column, table.columns.label); };
   if (!why.empty()) fail(at(), ": the label ", why, "; give the name or the number of a class");
-  if (known.size() == kMostClasses) {
+  if (known.size() == size_t{kMostClasses}) {
     fail(at(), ": ", shown(field), " is class ", kMostClasses + 1, ", and at most ", kMostClasses,
          " are possible, since labels are bytes; is this the column of the labels (--label NAME)?");
   }

@@ -1,11 +1,14 @@
-// sentence(parts...): the parts written one after another; fail(parts...): throws std::runtime_error of them.
+// sentence(parts...): the parts written one after another; fail(parts...): throws std::runtime_error of them;
+// shape_text(sizes): the sizes of an array, for either.
 #ifndef IDELTA_NN_ERROR_H
 #define IDELTA_NN_ERROR_H
 
+#include <cstdint>
 #include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace idelta::nn {
 
@@ -15,6 +18,13 @@ std::string sentence(const Parts&... parts) {
   text.imbue(std::locale::classic());
   (text << ... << parts);
   return text.str();
+}
+
+// "[28, 28]"
+inline std::string shape_text(const std::vector<int64_t>& sizes) {
+  std::string text;
+  for (const int64_t size : sizes) text += (text.empty() ? "" : ", ") + std::to_string(size);
+  return "[" + text + "]";
 }
 
 template <class... Parts>

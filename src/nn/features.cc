@@ -1,7 +1,6 @@
 // How the classes lie in the features of every layer.
 #include <lapacke.h>
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -29,11 +28,11 @@ std::vector<double> eigenvalues(std::vector<double>& matrix, int64_t size, bool 
 class Scatter {
  public:
   Scatter(const LayerMoments& moments, int64_t n)
-      : moments_(moments), n_(n), classes_(static_cast<int64_t>(moments.counts.size())) {
-    for (const int64_t c : moments.counts) count_ += static_cast<double>(c);
-    mean_.resize(static_cast<size_t>(n));
-    for (size_t i = 0; i < moments.class_sums.size(); ++i) mean_[i % mean_.size()] += moments.class_sums[i] / count_;
-  }
+      : moments_(moments),
+        n_(n),
+        classes_(static_cast<int64_t>(moments.counts.size())),
+        count_(moments.count()),
+        mean_(moments.mean()) {}
 
   // Of S_w + S_b = Gram / N - mean^T mean.
   double effective_rank() const {
@@ -116,7 +115,7 @@ class Scatter {
 
   const LayerMoments& moments_;
   int64_t n_, classes_;
-  double count_ = 0;
+  double count_;
   std::vector<double> mean_;
 };
 

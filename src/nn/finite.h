@@ -2,7 +2,6 @@
 #ifndef IDELTA_NN_FINITE_H
 #define IDELTA_NN_FINITE_H
 
-#include <cmath>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -12,12 +11,6 @@
 namespace idelta::nn {
 
 bool all_finite(std::span<const float> values);
-
-// The larger of the two; NaN if either is.
-template <class Float>
-Float larger(Float a, Float b) {
-  return b > a || std::isnan(b) ? b : a;
-}
 
 // The first of `count` layers whose outputs (rows x n) hold a value that is not finite; -1 if none does.
 int64_t first_layer_not_finite(std::span<float* const> outputs, int64_t rows, int64_t n);

@@ -4,8 +4,10 @@
 #define IDELTA_NN_HASH_H
 
 #include <bit>
+#include <charconv>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace idelta::nn {
@@ -27,6 +29,16 @@ class Hash {
 
   uint64_t value_ = 0xcbf29ce484222325u;
 };
+
+// A hash in files is so many hexadecimal digits; 16 is also the base of to_chars and from_chars.
+inline constexpr int kHexDigits = 16;
+
+inline std::string hex(uint64_t hash) {
+  char digits[kHexDigits];
+  const auto [end, error] = std::to_chars(digits, digits + kHexDigits, hash, kHexDigits);
+  const std::string found(digits, end);
+  return std::string(static_cast<size_t>(kHexDigits) - found.size(), '0') + found;
+}
 
 inline uint64_t hash_of(std::span<const float> values) {
   Hash hash;

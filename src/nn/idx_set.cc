@@ -36,8 +36,7 @@ void transpose(Dataset& data) {
   }
   std::swap(data.height, data.width);
   data.notes.push_back(data.images_path +
-                       ": EMNIST stores its images with rows and columns exchanged; they are "
-                       "turned");
+                       ": EMNIST stores its images with rows and columns exchanged; they are turned");
 }
 
 Dataset load(const std::string& images_path, const std::string& labels_path, const LoadOptions& options) {
@@ -88,7 +87,7 @@ void check_scaling(const Dataset& data, const Scaling& scaling) {
        scaling.factors.size(), "; give the data it was trained on");
 }
 
-void fill_from_bytes(Dataset& data, const std::vector<uint8_t>& values, const LoadOptions& options) {
+void fill_from_bytes(Dataset& data, std::span<const uint8_t> values, const LoadOptions& options) {
   if (options.network) {
     data.scaling = options.network->scaling;
     check_scaling(data, data.scaling);

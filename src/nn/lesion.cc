@@ -1,7 +1,6 @@
 // The network without one layer, for each of its layers. Layers below the lesion are those of the whole network, so
 // h^{l-1} is carried along and a lesion costs only the layers above it: L / 2 passes for all of them.
 #include <algorithm>
-#include <cmath>
 #include <memory>
 
 #include "error.h"

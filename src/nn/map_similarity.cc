@@ -159,7 +159,7 @@ std::vector<float> chosen_images(const char* caller, const Network& network, con
   return images;
 }
 
-std::vector<float> contribution_maps(const Network& network, const std::vector<float>& images, const float* h) {
+std::vector<float> contribution_maps(const Network& network, std::span<const float> images, const float* h) {
   const auto pixels = static_cast<size_t>(network.options().pixels());
   std::vector<float> maps(images.size());
   for (size_t i = 0; i * pixels < images.size(); ++i) {

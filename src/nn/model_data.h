@@ -1,8 +1,7 @@
 // What a model file keeps of the set that its network was trained on. In the metadata, each only if it is known:
 //   feature_names, class_names   JSON lists of texts, one of each input and of each class
 //   label_name                   the name of the column that held the labels
-//   scaling                      JSON: {"offsets": [P numbers], "factors": [P numbers]}, input = (value - offset)
-//   factor
+//   scaling                      JSON: {"offsets": [P numbers], "factors": [P numbers]}, as Scaling has them
 // Numbers are text that reads back to the same bits.
 #ifndef IDELTA_NN_MODEL_DATA_H
 #define IDELTA_NN_MODEL_DATA_H

@@ -7,6 +7,7 @@
 #include "error.h"
 #include "forms_check.h"
 #include "hash.h"
+#include "shallow_json.h"
 
 namespace idelta::nn {
 namespace {
@@ -16,7 +17,6 @@ using Json = nlohmann::ordered_json;
 // The first text of this version said less of a form: rank, dropped, departure, overlap.
 constexpr int64_t kVersion = 1;
 constexpr size_t kOlderMembers = 4;
-constexpr int kHexDigits = 16;
 constexpr char kDenseWord[] = "dense";
 
 // forms_text nests so deep and no deeper, and writes no more than this of a layer. A hostile text ends here.
@@ -145,19 +145,10 @@ void read_layer(const Json& json, FormsRecord& record, size_t l) {
   }
 }
 
-Json parsed(const std::string& json) {
-  const auto shallow = [](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMostNested) throw Damaged(sentence("it nests deeper than ", kMostNested));
-    return true;
-  };
-  if (json.find('\0') != std::string::npos) throw Damaged("it holds a NUL");  // where the parser would end
-  return Json::parse(json, shallow);
-}
-
 FormsRecord read(const std::string& json_text, int64_t layers, int64_t n) {
   const auto count = static_cast<size_t>(layers);
   if (json_text.size() / kMostBytes > count) throw Damaged("it is too long");
-  const Json json = parsed(json_text);
+  const auto json = parse_shallow<Json>(json_text, kMostNested);
   const int64_t version = integer(json, "version");
   if (version > kVersion) throw OtherVersion(sentence("a newer idelta than this one, as version ", version));
   if (version != kVersion) throw Damaged(sentence("its version is ", version));
@@ -186,13 +177,6 @@ uint64_t factor_hash(const Forms::Layer& layer) {
   hash.add(std::span<const float>(layer.U));
   hash.add(std::span<const float>(layer.V));
   return hash.value();
-}
-
-std::string hex(uint64_t hash) {
-  char digits[kHexDigits];
-  const auto [end, error] = std::to_chars(digits, digits + kHexDigits, hash, kHexDigits);
-  const std::string found(digits, end);
-  return std::string(static_cast<size_t>(kHexDigits) - found.size(), '0') + found;
 }
 
 std::string forms_text(const FormsRecord& record) {

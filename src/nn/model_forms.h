@@ -29,7 +29,6 @@ struct FormsRecord {
 };
 
 uint64_t factor_hash(const Forms::Layer& layer);
-std::string hex(uint64_t hash);
 
 std::string forms_text(const FormsRecord& record);
 

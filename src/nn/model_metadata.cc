@@ -1,5 +1,6 @@
 #include "model_metadata.h"
 
+#include "hash.h"
 #include "model_data.h"
 
 namespace idelta::nn {

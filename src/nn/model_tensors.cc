@@ -6,15 +6,6 @@
 #include "error.h"
 
 namespace idelta::nn {
-namespace {
-
-std::string listed(const std::vector<int64_t>& shape) {
-  std::string text;
-  for (const int64_t size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
-  return text;
-}
-
-}  // namespace
 
 void check_tensor(const SafetensorsFile& file, const std::string& name, const std::vector<int64_t>& shape,
                   const std::string& wanted) {
@@ -23,8 +14,8 @@ void check_tensor(const SafetensorsFile& file, const std::string& name, const st
     fail(file.path(), ": has no tensor '", name, "', which its metadata promises; the file is damaged");
   }
   if (found->second.shape != shape) {
-    fail(file.path(), ": tensor '", name, "' has shape [", listed(found->second.shape), "], but the metadata promises ",
-         wanted, "; the file is damaged");
+    fail(file.path(), ": tensor '", name, "' has shape ", shape_text(found->second.shape),
+         ", but the metadata promises ", wanted, "; the file is damaged");
   }
 }
 

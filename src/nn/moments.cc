@@ -2,6 +2,7 @@
 #include "moments.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "passes.h"
 
@@ -78,6 +79,17 @@ int64_t layers_a_pass(const Network& network, Moments wanted, double most_bytes)
 }
 
 }  // namespace
+
+double LayerMoments::count() const {
+  return static_cast<double>(std::accumulate(counts.begin(), counts.end(), int64_t{0}));
+}
+
+std::vector<double> LayerMoments::mean() const {
+  std::vector<double> mean(class_sums.size() / counts.size());
+  const double images = count();
+  for (size_t i = 0; i < class_sums.size(); ++i) mean[i % mean.size()] += class_sums[i] / images;
+  return mean;
+}
 
 void each_layers_moments(const char* caller, const Network& network, const Dataset& data, int64_t batch, Moments wanted,
                          const std::function<void(int64_t, const LayerMoments&)>& see, double most_bytes) {

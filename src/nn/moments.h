@@ -15,6 +15,9 @@ struct LayerMoments {
   std::vector<int64_t> counts;     // C: images of each class
   std::vector<double> class_sums;  // C x n: sums of h over each class
   std::vector<double> gram;        // n x n, symmetric: sum of h^T h; empty if only class sums were wanted
+
+  double count() const;              // of all images
+  std::vector<double> mean() const;  // n: of h over all images
 };
 
 enum class Moments { kClassSums, kClassSumsAndGram };

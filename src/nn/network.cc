@@ -1,21 +1,18 @@
 // The identity-initialised network: its options, its parameters, its forward pass.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <new>
 
 #include "error.h"
 #include "idelta/nn.hpp"
+#include "passes.h"
 #include "without_dense.h"
 
 namespace idelta::nn {
 namespace {
 
-// Labels are bytes.
-constexpr int64_t kMaxClasses = 256;
-
-// Sides of an image and widths beyond this are typing errors, and below it no product of sizes overflows.
-constexpr int64_t kMaxWidth = 1 << 20;
+// Layers beyond this are typing errors.
+constexpr int64_t kMostLayers = int64_t{1} << 20;
 
 void check_size(const char* what, int64_t value, int64_t least, int64_t most) {
   if (value < least || value > most) fail("network: ", what, " is ", value, "; give ", least, " to ", most);
@@ -28,11 +25,12 @@ void check_count(const char* what, size_t count, int64_t wanted) {
 }
 
 void check(const NetworkOptions& options) {
-  check_size("layers", options.layers, 1, kMaxWidth);
-  check_size("height", options.height, 1, kMaxWidth);
-  check_size("width", options.width, 1, kMaxWidth);
-  check_size("classes", options.classes, 2, kMaxClasses);
-  check_size("pixels (height * width)", options.pixels(), 1, kMaxWidth);
+  check_size("layers", options.layers, 1, kMostLayers);
+  // Sides first, so that their product does not overflow.
+  check_size("height", options.height, 1, kMostInputs);
+  check_size("width", options.width, 1, kMostInputs);
+  check_size("classes", options.classes, 2, kMostClasses);
+  check_size("pixels (height * width)", options.pixels(), 1, kMostInputs);
   if (!std::isfinite(options.identity_scale)) {
     fail("network: identity_scale is ", options.identity_scale, "; give a finite number, usually 1");
   }
@@ -232,15 +230,7 @@ void Network::forward(int64_t rows, const float* h0, std::span<float* const> out
   }
   const float* x = h0;
   for (int64_t l = 0; l < layers(); ++l) {
-    packed(l).forward({.m = rows,
-                       .x = x,
-                       .ldx = n(),
-                       .bias = state_->layers[l].bias.data(),
-                       .activation = activation(l),
-                       .y = outputs[l],
-                       .ldy = n(),
-                       .contribution = contributions.empty() ? nullptr : contributions[l],
-                       .ldc = n()});
+    forward_layer(*this, l, rows, x, outputs[l], contributions.empty() ? nullptr : contributions[l]);
     x = outputs[l];
   }
 }

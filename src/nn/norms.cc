@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "error.h"
+#include "finite.h"
 #include "one_thread.h"
 
 namespace idelta::nn {
@@ -56,7 +57,7 @@ double frobenius_norm(std::span<const float> matrix) {
 }
 
 SingularValues singular_values(std::span<const float> matrix, int64_t n, int64_t vectors) {
-  if (!std::all_of(matrix.begin(), matrix.end(), [](float v) { return std::isfinite(v); })) {
+  if (!all_finite(matrix)) {
     fail("singular_values: the matrix holds a value that is not finite; did training diverge?");
   }
   SingularValues found;

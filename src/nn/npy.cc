@@ -22,7 +22,7 @@ constexpr size_t kAlignment = 64;                    // of the values in the fil
 // A header may lie: memory grows with the bytes that really arrive.
 constexpr size_t kChunkBytes = size_t{1} << 20;
 
-// Half of the address space at most, and room for what is made of it.
+// Of 8 bytes they take an eighth of the address space at most, which leaves room for what is made of them.
 constexpr size_t kMostValues = std::numeric_limits<size_t>::max() / 64;
 
 constexpr char kMend[] = "; copy or save the file again";
@@ -90,6 +90,11 @@ std::vector<Wanted> read_values(const std::string& name, const ReadBytes& read, 
     }
     for (size_t i = 0; i < now; ++i) {
       values.push_back(value_at<Stored, Wanted>(chunk.data() + i * sizeof(Stored), swaps));
+      if constexpr (std::is_same_v<Stored, uint64_t>) {
+        if (values.back() >= 0) continue;
+        fail(name, ": value ", values.size() - 1, " is above ", std::numeric_limits<int64_t>::max(),
+             "; save array.astype('float64')");
+      }
     }
   }
   return values;

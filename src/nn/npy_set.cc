@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "check_data.h"
 #include "error.h"
 #include "image_set.h"
 #include "npy.h"
@@ -11,9 +12,6 @@
 
 namespace idelta::nn {
 namespace {
-
-constexpr int64_t kMostClasses = 256;              // labels are bytes
-constexpr int64_t kMostPixels = int64_t{1} << 20;  // as many inputs as a network takes
 
 NpyArray read(const ArrayPlace& place, int64_t most) {
   return place.array.empty() ? read_npy(place.path, most) : read_npz(place.path, place.array, most);
@@ -24,12 +22,6 @@ std::string name_of(const ArrayPlace& place) {
   return place.array.empty() ? place.path : place.path + ", array " + place.array;
 }
 
-std::string listed(const std::vector<int64_t>& shape) {
-  std::string text;
-  for (const int64_t size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
-  return "[" + text + "]";
-}
-
 template <class Number>
 constexpr bool kIsInteger = std::numeric_limits<Number>::is_integer;
 
@@ -37,7 +29,7 @@ constexpr bool kIsInteger = std::numeric_limits<Number>::is_integer;
 void fill_labels(Dataset& data, const ArrayPlace& place, const NpyArray& labels, int64_t images) {
   const std::string name = name_of(place);
   const bool one_a_row = labels.shape.size() == 1 || (labels.shape.size() == 2 && labels.shape[1] == 1);
-  if (!one_a_row) fail(name, ": has the shape ", listed(labels.shape), "; labels are [m], one an image");
+  if (!one_a_row) fail(name, ": has the shape ", shape_text(labels.shape), "; labels are [m], one an image");
   if (labels.shape[0] != images) {
     fail(name, ": holds ", labels.shape[0], " labels, but ", data.images_path, " holds ", images,
          " images; give two arrays of one set");
@@ -67,17 +59,17 @@ void take_shape(Dataset& data, const std::string& name, const NpyArray& images) 
   const std::vector<int64_t>& shape = images.shape;
   const bool picture = shape.size() == 3 || (shape.size() == 4 && shape[3] == 1);
   if (!picture && shape.size() != 2) {
-    fail(name, ": has the shape ", listed(shape), "; images are [m, h, w], and rows of features [m, p]");
+    fail(name, ": has the shape ", shape_text(shape), "; images are [m, h, w], and rows of features [m, p]");
   }
   data.count = images.kept;
   data.height = picture ? shape[1] : 1;
   data.width = picture ? shape[2] : shape[1];
   int64_t pixels = 0;
   if (data.count < 1 || data.height < 1 || data.width < 1) {
-    fail(name, ": has the shape ", listed(shape), ", in which there are no images; give some");
+    fail(name, ": has the shape ", shape_text(shape), ", in which there are no images; give some");
   }
-  if (__builtin_mul_overflow(data.height, data.width, &pixels) || pixels > kMostPixels) {
-    fail(name, ": has the shape ", listed(shape), ", and a network takes at most ", kMostPixels,
+  if (__builtin_mul_overflow(data.height, data.width, &pixels) || pixels > kMostInputs) {
+    fail(name, ": has the shape ", shape_text(shape), ", and a network takes at most ", kMostInputs,
          " inputs; give smaller images");
   }
 }
@@ -120,8 +112,7 @@ bool needs_ranges(const LoadOptions& options) {
 void fill_images(Dataset& data, const Place& place, Split split, const std::string& name, const NpyArray& images,
                  const LoadOptions& options) {
   if (const auto* bytes = std::get_if<std::vector<uint8_t>>(&images.values)) {
-    std::vector<uint8_t> kept(bytes->begin(), bytes->begin() + data.count * data.pixels());
-    fill_from_bytes(data, kept, options);
+    fill_from_bytes(data, std::span(*bytes).first(static_cast<size_t>(data.count * data.pixels())), options);
     return;
   }
   if (options.network) data.scaling = options.network->scaling;
@@ -148,7 +139,8 @@ Dataset load_npy_set(const Place& place, Split split, const LoadOptions& options
   if (options.most < 1) fail("load_dataset: most is ", options.most, "; give 1 or more");
   const ArrayPlace at = find_array(place, split, "images"), labels_at = find_array(place, split, "labels");
   // Ranges are those of all training images, however few of them are kept.
-  const NpyArray images = read(at, needs_ranges(options) ? kAllImages : options.most);
+  const bool all = split == Split::kTrain && needs_ranges(options);
+  const NpyArray images = read(at, all ? kAllImages : options.most);
   Dataset data;
   data.images_path = at.path;
   data.labels_path = labels_at.path;

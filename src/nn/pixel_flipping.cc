@@ -44,9 +44,8 @@ class Subjects {
     contribution_layer_ = network.layers() - (last_layer_counts ? 0 : 1);
     maps_.resize(images_.size());
     for_batches([&](int64_t first, int64_t rows) { look_at(first, rows); });
-    std::vector<float> class_values(images_.size());
-    class_maps(network, count(), images_.data(), classes_.data(), {.maps = class_values.data()}, options.batch);
-    class_maps_ = std::move(class_values);
+    class_maps_.resize(images_.size());
+    class_maps(network, count(), images_.data(), classes_.data(), {.maps = class_maps_.data()}, options.batch);
   }
 
   int64_t count() const { return static_cast<int64_t>(indices_.size()); }
@@ -85,7 +84,7 @@ class Subjects {
   void look_at(int64_t first, int64_t rows) {
     const int64_t n = network_.n();
     const auto offset = static_cast<size_t>(first * pixels()), size = static_cast<size_t>(rows * pixels());
-    const std::vector<float> images(images_.begin() + offset, images_.begin() + offset + size);
+    const std::span<const float> images = std::span(images_).subspan(offset, size);
     std::vector<float> h(static_cast<size_t>(rows * n));
     network_.pad(images, rows, h.data());
     for (int64_t l = 0; l < network_.layers(); ++l) {

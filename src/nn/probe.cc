@@ -21,17 +21,12 @@ struct Probe {
   std::vector<double> intercept;  // C: shares - mean W
 };
 
-std::vector<double> mean_features(const LayerMoments& moments, int64_t n, double count) {
-  std::vector<double> mean(static_cast<size_t>(n));
-  for (size_t i = 0; i < moments.class_sums.size(); ++i) mean[i % mean.size()] += moments.class_sums[i] / count;
-  return mean;
-}
-
 // S + lambda I with S = gram - count mean mean^T, n x n. A feature that is constant has a row of rounding errors in S:
 // they are far below lambda.
-std::vector<double> penalised_scatter(const LayerMoments& moments, const std::vector<double>& mean, double count,
+std::vector<double> penalised_scatter(const LayerMoments& moments, const std::vector<double>& mean,
                                       double regularisation) {
   const size_t n = mean.size();
+  const double count = moments.count();
   std::vector<double> scatter = moments.gram;
   double trace = 0;
   for (size_t i = 0; i < n; ++i) {
@@ -44,10 +39,10 @@ std::vector<double> penalised_scatter(const LayerMoments& moments, const std::ve
   return scatter;
 }
 
-Probe fit(int64_t layer, const LayerMoments& moments, int64_t n, double count, double regularisation) {
-  const size_t width = static_cast<size_t>(n), classes = moments.counts.size();
-  const std::vector<double> mean = mean_features(moments, n, count);
-  std::vector<double> matrix = penalised_scatter(moments, mean, count, regularisation);
+Probe fit(int64_t layer, const LayerMoments& moments, double regularisation) {
+  const std::vector<double> mean = moments.mean();
+  const size_t width = mean.size(), classes = moments.counts.size();
+  std::vector<double> matrix = penalised_scatter(moments, mean, regularisation);
   Probe probe;
   probe.weights.resize(width * classes);
   for (size_t c = 0; c < classes; ++c) {
@@ -57,7 +52,7 @@ Probe fit(int64_t layer, const LayerMoments& moments, int64_t n, double count, d
     }
   }
   const OneThread serial;
-  const auto size = static_cast<lapack_int>(n), columns = static_cast<lapack_int>(classes);
+  const auto size = static_cast<lapack_int>(width), columns = static_cast<lapack_int>(classes);
   const lapack_int info =
       LAPACKE_dposv(LAPACK_ROW_MAJOR, 'U', size, columns, matrix.data(), size, probe.weights.data(), columns);
   if (info != 0) {
@@ -65,7 +60,7 @@ Probe fit(int64_t layer, const LayerMoments& moments, int64_t n, double count, d
          "; the features are too large or regularisation, ", regularisation, ", is too small");
   }
   for (size_t c = 0; c < classes; ++c) {
-    double value = static_cast<double>(moments.counts[c]) / count;
+    double value = static_cast<double>(moments.counts[c]) / moments.count();
     for (size_t j = 0; j < width; ++j) value -= mean[j] * probe.weights[j * classes + c];
     probe.intercept.push_back(value);
   }
@@ -118,11 +113,10 @@ Probes probe(const Network& network, const Dataset& train, const Dataset& test, 
   check_data("probe", test, network.options());
   const int64_t n = network.n(), classes = network.options().classes;
   std::vector<Probe> fitted;
-  each_layers_moments(
-      "probe", network, train, options.batch, Moments::kClassSumsAndGram,
-      [&](int64_t layer, const LayerMoments& moments) {
-        fitted.push_back(fit(layer, moments, n, static_cast<double>(train.count), options.regularisation));
-      });
+  each_layers_moments("probe", network, train, options.batch, Moments::kClassSumsAndGram,
+                      [&](int64_t layer, const LayerMoments& moments) {
+                        fitted.push_back(fit(layer, moments, options.regularisation));
+                      });
 
   Probes probes = {.train_count = train.count, .test_count = test.count, .regularisation = options.regularisation};
   probes.layers.resize(fitted.size() - 1);

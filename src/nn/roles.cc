@@ -160,12 +160,10 @@ std::string role_rule() {
       kErrors,
       " standard errors and, after the first layer, their divergence from the final likelihood falls. Its share of "
       "either is its rise over the sum of all rises; what does not count has a share of 0. A layer extracts if its "
-      "share "
-      "of informing is at least ",
+      "share of informing is at least ",
       kFactor, " times its share of writing, classifies if it is the other way round by ", kFactor,
       " times, and is mixed between. It cannot be told where a layer neither informs nor writes, where the network "
-      "does "
-      "not do worse without it (neither accuracy, by more than ",
+      "does not do worse without it (neither accuracy, by more than ",
       kErrors, " standard errors, nor the true class's logit falls), or where seeds disagree.");
 }
 

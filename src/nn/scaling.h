@@ -2,6 +2,7 @@
 #ifndef IDELTA_NN_SCALING_H
 #define IDELTA_NN_SCALING_H
 
+#include <algorithm>
 #include <limits>
 #include <span>
 #include <string>

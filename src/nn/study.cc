@@ -6,7 +6,6 @@
 #include "error.h"
 #include "hash.h"
 #include "idelta/nn.hpp"
-#include "model_forms.h"
 
 namespace idelta::nn {
 namespace {

@@ -2,12 +2,11 @@
 //   {"schema": "idelta-study", "version": 1, "data": .., "training_images": .., "test_images": ..,
 //    "network": {options, without layers},
 //    "networks": [{"file", "layers", "labels": "true" | "shuffled", "training": {options}, "seconds",
-//    "parameters_hash",
-//                  "test_accuracy", "per_layer": [{"layer", "accuracy", "cross_entropy", "spectral_norm",
-//                                                  "frobenius_ratio"}, ..]}, ..],
+//                  "parameters_hash", "test_accuracy",
+//                  "per_layer": [{"layer", "accuracy", "cross_entropy", "spectral_norm", "frobenius_ratio"}, ..]}, ..],
 //    "bands": [{of each depth and labels: what summarise() gives}, ..]}
 // study.csv has a row a network and layer. Only `networks` and what stands before it is read back.
-#include <cmath>
+#include <algorithm>
 #include <filesystem>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -17,6 +16,7 @@
 #include "files/rescue.h"
 #include "idelta/nn.hpp"
 #include "option_fields.h"
+#include "shallow_json.h"
 
 namespace idelta::nn {
 namespace {
@@ -27,6 +27,7 @@ namespace fs = std::filesystem;
 constexpr char kSchema[] = "idelta-study", kJsonName[] = "study.json", kCsvName[] = "study.csv";
 constexpr int kVersion = 1;
 constexpr uint64_t kMaxBytes = 100'000'000;
+constexpr int kMostNested = 5;  // {"bands": [{"accuracy": [{"mean": ..}]}]}
 constexpr const char* kLabels[] = {"true", "shuffled"};
 
 const char* name_of(StudyLabels labels) { return kLabels[static_cast<size_t>(labels)]; }
@@ -129,7 +130,7 @@ StudyNetwork read_network(const Json& json) {
 }
 
 Study parse(const std::string& text) {
-  const Json json = Json::parse(text);
+  const auto json = parse_shallow<Json>(text, kMostNested);
   if (!json.is_object() || json.value("schema", "") != kSchema) fail("'schema' is not '", kSchema, "'");
   if (const int version = json.at("version").get<int>(); version != kVersion) {
     fail("'version' is ", version, "; only ", kVersion, " is read");

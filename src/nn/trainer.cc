@@ -11,7 +11,6 @@
 #include "draw.h"
 #include "error.h"
 #include "hash.h"
-#include "model_forms.h"
 #include "option_fields.h"
 #include "trainer_state.h"
 

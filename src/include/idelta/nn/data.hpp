@@ -21,7 +21,7 @@ struct Scaling {
 
 // count images of height x width, row-major, scaled; label c in [0, classes). Named features are images of height 1. A
 // set of IDX files has classes = largest label of its file + 1, so a small test split may have fewer than its training
-// split: a network wants the latter's.
+// split: a network wants the latter's. Arrays of NumPy count likewise.
 struct Dataset {
   std::string name = {};
   int64_t count = 0, height = 0, width = 0, classes = 0;
@@ -58,9 +58,11 @@ struct LoadOptions {
 //   "fashion-mnist"  $IDELTA_DATA/fashion-mnist if IDELTA_DATA is set, else Debian's dataset-fashion-mnist; a folder of
 //                    that very name in the working directory is "./fashion-mnist"
 //   a folder         of four IDX files, of train.csv and test.csv, or of .npy or .npz files
-//   FOLDER/PREFIX    IDX files whose names begin so, as those of EMNIST
+//   FOLDER/PREFIX    IDX or .npz files whose names begin so, as those of EMNIST
+//   FILE.npz         the four arrays
 //   FILE.csv[.gz]    split into training and test rows here, always in the same way
-// Of IDX and .npy only the first `most` images are read, and memory is taken for no more.
+// Of IDX and .npy only the first `most` images are read, and memory is taken for no more; a Scale that asks for ranges
+// of the training split reads all of that.
 Dataset load_dataset(const std::string& name_or_place, Split split, const LoadOptions& options);
 Dataset load_dataset(const std::string& name_or_place, Split split, int64_t most = kAllImages);
 
