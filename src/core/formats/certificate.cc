@@ -12,9 +12,9 @@
 // sum |x_i| <= sqrt(steps) |x|; then one of the total.
 //
 // Integers. x~ = s q with s = fl(h / 127), h = ||x||_inf, and q the integer next to fl(x_i / s), which errs by at most
-// 128 u: |x_i - s q_i| <= s (1/2 + 128 u) <= h / 254 (1 + 2^-15), of k entries at most sqrt(k) times that. Their sum with
-// a column of B~ = t p, p integers, is exact; then fl(s t), the conversion of the sum, the product and sum of both and
-// the last rounding are one rounding each of s t sum, so that
+// 128 u: |x_i - s q_i| <= s (1/2 + 128 u) <= h / 254 (1 + 2^-15), of k entries at most sqrt(k) times that. Their sum
+// with a column of B~ = t p, p integers, is exact; then fl(s t), the conversion of the sum, the product and sum of both
+// and the last rounding are one rounding each of s t sum, so that
 //
 //   ||s^ - x~ B~|| <= gamma(4) ||x~ B~|| <= gamma(4) ||B~|| (||x|| + ||x - x~||)
 #include "src/core/formats/certificate.h"

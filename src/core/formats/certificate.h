@@ -11,9 +11,9 @@ namespace idelta::core {
 
 // Upper bounds of spectral norms, the same for both directions of a delta unless they store different D~.
 struct Norms {
-  double stored;  // of D - D~: what storing drops
-  double values;  // of D~; LOW_RANK: of U
-  double second;  // of the second of two bf16 numbers; LOW_RANK: of V; else 0
+  double stored;    // of D - D~: what storing drops
+  double values;    // of D~; LOW_RANK: of U
+  double second;    // of the second of two bf16 numbers; LOW_RANK: of V; else 0
   double tail = 0;  // LOW_RANK: of its tail
   // LOW_RANK's forward direction, if measured against D: of U^T U - I and of U^T (D - D~).
   double departure = std::numeric_limits<double>::infinity(), overlap = 0;
@@ -24,7 +24,8 @@ struct ErrorTerms {
   double stored = 0;        // || x (B - B~) ||_2
   double rounded_rows = 0;  // || (x - x~) B~ ||_2, where x is rounded, too
   double sums = 0;          // the roundings of the sums of x~ B~, and what the last rounding adds to them
-  // || (x - x~) B~ ||_2 and its roundings where x is rounded to integers: in multiples of ||x - x~||_2, and of ||x||_inf.
+  // || (x - x~) B~ ||_2 and its roundings where x is rounded to integers: in multiples of ||x - x~||_2, and of
+  // ||x||_inf.
   double of_change = 0, of_largest = 0;
 };
 

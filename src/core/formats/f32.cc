@@ -9,8 +9,8 @@ Norms F32Operator::norms(const idelta_context& /*context*/, const float* /*B*/) 
   return {.stored = 0, .values = std::numeric_limits<double>::infinity(), .second = 0};
 }
 
-double F32Operator::sums(const idelta_context& context, double norm) const {
-  return error_of_sums(k(), cols(), values(context), chain_roundings(k(), 2), norm);
+double F32Operator::sums(const idelta_context& context, double norm, int64_t later) const {
+  return error_of_sums(k(), cols(), values(context), chain_roundings(k(), 1 + later), norm);
 }
 
 ErrorTerms F32Operator::error(const idelta_context& context, const Norms& norms) const {

@@ -36,6 +36,8 @@ class Operator {
   virtual size_t bytes() const = 0;
   virtual double zero_share() const = 0;      // of the multiplication that is skipped because B is zero
   virtual int64_t rank() const { return 0; }  // LOW_RANK's
+  // Whether the B that is multiplied is not the transpose of the other direction's.
+  virtual bool has_own_values() const { return false; }
 
   // Measured against the dense B (row-major, no gaps); if B is null, bounded from what is stored.
   virtual Norms norms(const idelta_context& context, const float* B) const = 0;
@@ -55,7 +57,8 @@ class Operator {
 // The requested directions of a delta, and the norms measured against D.
 struct Packed {
   std::unique_ptr<Operator> forward, backward;
-  std::optional<Norms> norms;  // none: nothing was measured
+  std::optional<Norms> norms;              // none: nothing was measured
+  std::optional<Norms> norms_of_backward;  // if both are packed and backward has values of its own
 
   const Operator& any() const { return forward ? *forward : *backward; }
 };
@@ -63,8 +66,9 @@ struct Packed {
 struct PackOptions {
   idelta_passes passes;
   float identity_scale;
-  int64_t rank;      // LOW_RANK: at most; 0: left open
-  double tolerance;  // of the certificates of the passes; 0: no demand
+  int64_t rank;                         // LOW_RANK: at most; 0: left open
+  double tolerance;                     // of the certificates of the passes; 0: no demand
+  idelta_tail tail = IDELTA_TAIL_NONE;  // LOW_RANK
 };
 
 struct Format {
@@ -79,8 +83,8 @@ struct Format {
   Packed (*pack)(const idelta_context& context, int64_t n, const MatrixView& D, const PackOptions& options);
 };
 
-// The measured norms, or bounds from what is stored.
-Norms norms_of(const idelta_context& context, const Packed& packed);
+// The measured norms of a direction, or bounds from what is stored.
+Norms norms_of(const idelta_context& context, const Packed& packed, const Operator& direction);
 
 // The largest certificate of the passes that are packed.
 double largest_certificate(const idelta_context& context, const Packed& packed, float identity_scale);

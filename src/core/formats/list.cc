@@ -5,13 +5,14 @@
 
 namespace idelta::core {
 
-extern const Format kBf16Rounded, kBf16Widened, kBf16x3, kF32, kLowRank;
+extern const Format kBf16Rounded, kBf16Widened, kBf16x3, kF32, kInt8, kLowRank;
 
 namespace {
 
-// To add a format: a file beside this one and a line here. AUTO leaves out LOW_RANK, whose cost depends on the rank.
+// To add a format: a file beside this one and a line here. AUTO leaves out INT8, and LOW_RANK, whose cost depends
+// on the rank.
 constexpr const Format* kFastestFirst[] = {
-    &kBf16Rounded, &kBf16Widened, &kBf16x3, &kF32, &kLowRank,
+    &kBf16Rounded, &kBf16Widened, &kBf16x3, &kF32, &kInt8, &kLowRank,
 };
 constexpr size_t kAutomatic = 4;
 

@@ -82,15 +82,8 @@ struct RowBlock {
 
   RowBlock part(Range of) const {
     const int64_t row = of.begin - rows.begin;
-    return {of,
-            at + row * ld,
-            ld,
-            epilogue.from(row, 0),
-            start.from(row, 0),
-            suspend.from(row, 0),
-            prepared,
-            first,
-            {of.end, of.end}};
+    return {of,    at + row * ld,   ld, epilogue.from(row, 0), start.from(row, 0), suspend.from(row, 0), prepared,
+            first, {of.end, of.end}};
   }
 };
 
