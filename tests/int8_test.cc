@@ -73,7 +73,7 @@ void expect_promised(View outputs, View rows, const Integers& B, const std::stri
   for (int64_t i = 0; i < rows.rows; ++i) {
     const std::vector<float> expected = promised_row(rows.data + i * rows.ld, B);
     for (int64_t j = 0; j < rows.cols; ++j) {
-      const float sum = expected[static_cast<size_t>(j)], actual = outputs(i, j);
+      const float sum = expected[static_cast<size_t>(j)] + 0.0f, actual = outputs(i, j);  // no bias: 0
       ASSERT_TRUE(bits(sum) == bits(actual) || (std::isnan(sum) && std::isnan(actual)))
           << what << " row " << i << " column " << j << ": " << actual << ", not " << sum;
     }

@@ -101,7 +101,7 @@ TEST_F(LowRankTail, SumsAreThoseOfTheFormulaToTheBit) {
           const std::vector<float> row =
               promised_row(&x(i, 0), {heads.begin() + i * n, heads.begin() + (i + 1) * n}, tail);
           for (int64_t j = 0; j < n; ++j) {
-            const float sum = row[static_cast<size_t>(j)], actual = contribution(i, j);
+            const float sum = row[static_cast<size_t>(j)] + 0.0f, actual = contribution(i, j);  // no bias: 0
             ASSERT_TRUE(bits(sum) == bits(actual) || (std::isnan(sum) && std::isnan(actual)))
                 << "n " << n << " rank " << rank << " row " << i << " column " << j << ": " << actual << ", not "
                 << sum;
