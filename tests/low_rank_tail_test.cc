@@ -390,7 +390,7 @@ TEST_F(LowRankTail, TheRestIsSmallAndOutOfReach) {
     EXPECT_GE(proof.tail, spectral_norm(stored.tail) * (1 - 1e-9));
     EXPECT_LE(proof.tail, spectral_norm(stored.tail) * 1.02);
     EXPECT_LE(proof.dropped, 0.1 * proof.tail);
-    if (rank > 0) EXPECT_LE(proof.overlap, 1e-3 * proof.dropped + 1e-6);
+    EXPECT_TRUE(rank == 0 || proof.overlap <= 1e-3 * proof.dropped + 1e-6) << rank << ' ' << proof.overlap;
     EXPECT_GE(proof.overlap, spectral_norm(multiply(transpose(dense(f.U)), rest)) * (1 - 1e-9));
   }
 }
@@ -451,7 +451,7 @@ TEST_F(LowRankTail, ComesBackAsItWasPacked) {
         EXPECT_EQ(one.certificate_inf, other.certificate_inf);
         EXPECT_EQ(integers.q, unpacked_integers(context, again).q);
       }
-      if (passes == IDELTA_PASS_BOTH) EXPECT_LE(attack(context, again, D, Way::kBackward).norms, 1);
+      EXPECT_TRUE(passes != IDELTA_PASS_BOTH || attack(context, again, D, Way::kBackward).norms <= 1);
       if (passes == IDELTA_PASS_BACKWARD_DATA) {
         EXPECT_LE(one.certificate_backward_data, 1.01 * other.certificate_backward_data);
       }
