@@ -111,7 +111,7 @@ ImplementationEntry idelta_entry(idelta_format format = IDELTA_FORMAT_F32);
 ImplementationEntry plain_entry(idelta_format format = IDELTA_FORMAT_F32);
 ImplementationEntry openblas_entry();
 ImplementationEntry openblas_beta1_entry();
-ImplementationEntry idelta_low_rank_entry(int64_t rank);
+ImplementationEntry idelta_low_rank_entry(int64_t rank, bool tail = false);
 ImplementationEntry openblas_low_rank_entry(int64_t rank);
 // idelta on random numbers, whatever the inputs of the point: beside idelta on a trained layer of the same size it
 // shows what zeros, denormals and empty panels do to the speed.

@@ -58,6 +58,41 @@ class DenseProduct final : public Product {
   const std::vector<double> column_norms_;
 };
 
+// |(a~ - a) b~ + a (b~ - b)| <= |a|_max / 254 sum |b| + |b|_max / 126 sum |a|, and both for the product of the errors.
+class IntegerProduct final : public Product {
+ public:
+  IntegerProduct(int64_t rows, int64_t k, int64_t n, View a, View b, bool identity)
+      : Product(rows, k * n), k_(k), n_(n), a_(a), exact_(rows, k, n, a, b), sums_(size_t(n)), largest_(size_t(n)) {
+    for (int64_t p = 0; p < k; ++p) {
+      for (int64_t j = 0; j < n; ++j) {
+        const double size = std::fabs(b.at(p, j) + (identity && p == j ? 1.0 : 0.0));
+        sums_[size_t(j)] += size;
+        largest_[size_t(j)] = std::max(largest_[size_t(j)], size);
+      }
+    }
+  }
+
+  RowProduct row(int64_t i) const override {
+    double sum = 0.0, largest = 0.0;
+    for (int64_t p = 0; p < k_; ++p) {
+      sum += std::fabs(a_.at(i, p));
+      largest = std::max(largest, std::fabs(a_.at(i, p)));
+    }
+    RowProduct product = exact_.row(i);
+    for (int64_t j = 0; j < n_; ++j) {
+      const double rounding = largest / 254 * sums_[size_t(j)] + largest_[size_t(j)] / 126 * sum;
+      product.magnitude[size_t(j)] += 1.02 * rounding / (kUnit * units(k_));
+    }
+    return product;
+  }
+
+ private:
+  const int64_t k_, n_;
+  const View a_;
+  const DenseProduct exact_;
+  std::vector<double> sums_, largest_;
+};
+
 // Two chains, t = a F and t S, for D = F S. The first errs by u units(n) |a| |F|, which S hands on; the second by
 // u units(r) |t| |S|. Whoever multiplies may first rotate F and S against each other, as our packs do, and round the
 // new ones. That changes |F| and |S| element by element, but neither ||F||_F nor the norms of the columns of S where U
@@ -142,6 +177,10 @@ bool Product::is_sampled(int64_t i) const {
 
 std::unique_ptr<const Product> dense_product(int64_t rows, int64_t k, int64_t n, View a, View b) {
   return std::make_unique<DenseProduct>(rows, k, n, a, b);
+}
+
+std::unique_ptr<const Product> integer_product(int64_t rows, int64_t k, int64_t n, View a, View b, bool identity) {
+  return std::make_unique<IntegerProduct>(rows, k, n, a, b, identity);
 }
 
 std::unique_ptr<const Product> low_rank_product(int64_t rows, View a, const Factors& factors, bool transposed) {

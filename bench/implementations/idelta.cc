@@ -54,7 +54,7 @@ std::vector<idelta_format> formats_on(idelta_isa isa) {
 }
 
 Idelta::Idelta(const Problem& problem, const Inputs& inputs, bool identity_in_weights, idelta_format format)
-    : Implementation(problem, inputs, identity_in_weights, codes()),
+    : Implementation(problem, inputs, identity_in_weights, codes(format)),
       format_(format),
       context_(context_for(problem.isa, problem.threads)) {
   if (memory_.weights.size() == 0) return;
@@ -79,9 +79,12 @@ Idelta::Idelta(const Problem& problem, const Inputs& inputs, std::shared_ptr<con
   memory_.weights = Buffer();
 }
 
-StageCodes Idelta::codes() {
-  return {code("forward", &Idelta::forward), code("backward_data", &Idelta::backward_data),
-          code("backward_weights", &Idelta::backward_weights), code("update", &Idelta::update)};
+StageCodes Idelta::codes(idelta_format format) {
+  StageCodes all = {code("forward", &Idelta::forward), code("backward_data", &Idelta::backward_data)};
+  if (idelta_gradient_format_check(format) != IDELTA_OK) return all;
+  all.push_back(code("backward_weights", &Idelta::backward_weights));
+  all.push_back(code("update", &Idelta::update));
+  return all;
 }
 
 void Idelta::weights_changed() {
@@ -164,7 +167,7 @@ ImplementationEntry idelta_entry(idelta_format format) {
           .isa = [](idelta_isa isa) { return std::string(idelta_isa_name(context_for(isa, 1).isa())); },
           .identity_apart = true,
           .rival = false,
-          .stages = Idelta::codes(),
+          .stages = Idelta::codes(format),
           .own_gradients = [format](int64_t m) { return format == IDELTA_FORMAT_F32 || rounds_gradients(format, m); },
           .make = maker<Idelta>(false, format)};
 }

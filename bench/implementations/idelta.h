@@ -22,7 +22,7 @@ class Idelta : public Implementation {
          idelta_format format = IDELTA_FORMAT_F32);
   // By a delta that is packed already, for passes that do not train.
   Idelta(const Problem& problem, const Inputs& inputs, std::shared_ptr<const Delta> delta);
-  static StageCodes codes();
+  static StageCodes codes(idelta_format format = IDELTA_FORMAT_F32);
   double operand_rounding() const override { return traits_of(idelta_format_name(format_)).rounding; }
 
  protected:
