@@ -16,6 +16,8 @@ namespace idelta::cli::report {
 // A list of one is written Json::array({value}): of {value} GCC makes a list, and Clang the value itself.
 Json figures(const Json& document);
 
+// "names", "maps" and "steps" (a list a layer) of the features that move most in one row, for the scrubber.
+Json layers_of_features(const Json& document, const nn::ImageDecomposition& row);
 // Named features in place of maps: what the layers added to each, and its share of the predicted class's logit.
 void add_feature_figures(const Json& document, const Decompositions& decompositions, Json& figures);
 
