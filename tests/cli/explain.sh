@@ -72,7 +72,7 @@ expect 0 explain model.safetensors --data data --out report --json --quick
 (($(grep -c '"spectral_norm": 0.0,' out) == 0)) || fail "$last: layers have no norm"
 
 # The page's command trains the network again, to the byte; one for a network whose options are all unusual too.
-for options in '--seed 3' '--activation leaky_relu:0.25 --padding 0.1 --identity-scale 0.9 --epochs 2 --batch 7 --lr 0.004
+for options in '--seed 3' '--activation leaky_relu:0.25 --padding 0.1 --identity-scale 0.9 --batch 7 --lr 0.004
   --decay-epochs 1 --optimizer adamw --momentum 0.8 --weight-decay 0.01 --layer-loss 0.1 --shuffle-labels 4 --limit 150' \
   '--compute bf16 --optimizer sgd'; do
   # shellcheck disable=SC2086 # words on purpose
