@@ -21,6 +21,9 @@ Json layers_of_features(const Json& document, const nn::ImageDecomposition& row)
 // Named features in place of maps: what the layers added to each, and its share of the predicted class's logit.
 void add_feature_figures(const Json& document, const Decompositions& decompositions, Json& figures);
 
+// "0.548 ± 0.012": the area under a curve of pixel flipping, and its standard error.
+std::string area_words(const Json& curve);
+
 // figures.cc's own: of the network's inside, and of what can be trusted.
 void add_inner_figures(const Json& document, Json& figures);
 void add_trust_figures(const Json& document, Json& figures);

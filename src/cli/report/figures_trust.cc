@@ -40,7 +40,7 @@ Json controls(const Json& document) {
   return {{"kind", "lines"},
           {"title", "Maps of random networks"},
           {"x", {{"name", "layer"}, {"values", layer_numbers(document, false)}}},
-          {"y", {{"name", "rank correlation with the trained maps"}, {"format", "number"}, {"from", -1}, {"to", 1}}},
+          {"y", {{"name", "rank correlation with the trained maps"}, {"format", "number"}, {"from", -0.5}, {"to", 1}}},
           {"series", lines},
           {"caption", "Means over " + shown(all["images"], "count") + " test images and " +
                           shown(all["seeds"], "count") + " seeds a norm; bands: least and most of the seeds."},
@@ -50,6 +50,7 @@ Json controls(const Json& document) {
 }
 
 Json permuted(const Json& document) {
+  const Json& networks = document["permuted_labels"]["networks"];
   const Json& layers = document["layers"];
   const std::vector<double> chance(layers.size() + 1, document["input"]["accuracy"].get<double>());
   Json lines = {series("true labels", "network", with_input(document, "accuracy")),
@@ -60,7 +61,8 @@ Json permuted(const Json& document) {
           {"x", {{"name", "layer (0 is the input)"}, {"values", layer_numbers(document, true)}}},
           {"y", {{"name", "test accuracy"}, {"format", "percent"}, {"from", 0}, {"to", 1}}},
           {"series", lines},
-          {"caption", "From the study: " + shown(document["permuted_labels"]["networks"], "count") +
+          {"caption", std::string("From the study: ") +
+                          (networks == 1 ? "a network" : shown(networks, "count") + " networks") +
                           " of the same settings, whose training labels were permuted."},
           {"alt",
            "Line chart of test accuracy against depth, of this network and of such as learned permuted labels, "
@@ -98,8 +100,7 @@ void add_flipping(const Json& document, Json& figures) {
     const auto ordering = curve["ordering"].get<std::string>(), baseline = curve["baseline"].get<std::string>();
     lines_of[baseline].push_back(series(ordering, look_of(ordering), curve["likelihood"]));
     areas[baseline] = (areas.contains(baseline) ? areas[baseline].get<std::string>() + ", " : "") + ordering + " " +
-                      shown(curve["likelihood_area"], "number") + " ± " +
-                      shown(curve["likelihood_area_error"], "number");
+                      area_words(curve);
   }
   size_t number = 0;
   for (const auto& [baseline, lines] : lines_of.items()) {
@@ -121,6 +122,11 @@ void add_flipping(const Json& document, Json& figures) {
 }
 
 }  // namespace
+
+std::string area_words(const Json& curve) {
+  return format("%.3f\u00a0±\u00a0%.3f", curve["likelihood_area"].get<double>(),
+                curve["likelihood_area_error"].get<double>());
+}
 
 void add_trust_figures(const Json& document, Json& figures) {
   figures["completeness"] = completeness(document);

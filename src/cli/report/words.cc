@@ -4,6 +4,7 @@
 #include <map>
 
 #include "cli/table.h"
+#include "figures.h"
 #include "page.h"
 
 namespace idelta::cli::report {
@@ -58,14 +59,15 @@ Json about_roles(const Subject& subject, const Json& document) {
 std::string about_completeness(const Json& document) {
   const Json& summary = document["summary"];
   const auto value = [&](const char* key) { return shown(summary[key], "number"); };
+  const auto share = summary["layer_residual_share"].get<double>();
   const std::string sum =
       "Input plus all steps, made of the kernel’s contribution and of what the activation changed, misses a layer’s "
       "output by at most " +
       value("completeness_ulp") + " ulp of the largest entry; roundings of " +
       shown(document["network"]["layers"], "count") + " layers may reach " + value("completeness_bound_ulp") +
-      ", by proof. A single layer misses by at most " + value("layer_residual_ulp") +
-      " ulp, and each entry by at most " + shown(summary["layer_residual_share"], "percent") +
-      " of its own bound. The scores of the layers telescope to " + value("telescoping_error") + ". ";
+      ", by proof. A single layer misses by at most " + value("layer_residual_ulp") + " ulp, every entry " +
+      (share <= 1 ? "within" : "BEYOND") + " its own bound. The scores of the layers telescope to " +
+      value("telescoping_error") + ". ";
   return sum + (summary["complete"].get<bool>()
                     ? "So nothing but roundings is missing from the decomposition."
                     : "THIS FAILS: more is missing than roundings explain, so the steps do not add up.");
@@ -120,9 +122,8 @@ std::string about_permuted(const Json& document) {
 }
 
 // "contribution map (0.548 ± 0.012)"
-std::string area_words(const Json& curve) {
-  return curve["ordering"].get<std::string>() + " (" + shown(curve["likelihood_area"], "number") + "\u00a0±\u00a0" +
-         shown(curve["likelihood_area_error"], "number") + ")";
+std::string named_area(const Json& curve) {
+  return curve["ordering"].get<std::string>() + " (" + area_words(curve) + ")";
 }
 
 // Of one baseline: whether the pixels that a map names matter more than any.
@@ -131,12 +132,12 @@ std::string about_flipping(const Json& curves, const std::string& baseline) {
   for (const Json& curve : curves) {
     if (curve["baseline"] != baseline) continue;
     if (curve["ordering"].get<std::string>().starts_with("random")) {
-      random = area_words(curve);
+      random = named_area(curve);
       continue;
     }
     const double difference = curve["beyond_random"].get<double>(), error = curve["beyond_random_error"].get<double>();
     std::string& list = difference < -kErrors * error ? better : difference > kErrors * error ? worse : chance;
-    list += (list.empty() ? "" : ", ") + area_words(curve);
+    list += (list.empty() ? "" : ", ") + named_area(curve);
   }
   std::string text = "With pixels replaced by " + baseline_words(baseline) + ", the area under the score is, ± its " +
                      "standard error over images: " + random + ".";
