@@ -18,6 +18,7 @@ target_link_libraries(nn_completeness_test PRIVATE idelta::nn ZLIB::ZLIB)
 
 idelta_add_test_program(nn_test
   files_test.cc
+  nn_checkpoint_position_test.cc
   nn_class_map_test.cc
   nn_compress_test.cc
   nn_csv_test.cc
