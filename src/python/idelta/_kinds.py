@@ -45,10 +45,17 @@ def name_of(what: str, value: int) -> str:
     return text.decode()
 
 
-@functools.lru_cache(maxsize=256)
-def activation(given: ActivationLike) -> Activation:
+def activation(given: ActivationLike) -> Activation:  # type: ignore[valid-type]
     """idelta_activation of a name, or of a name and a slope. Not to be changed: callers share it."""
-    name, slope = (given, 0.0) if isinstance(given, str) else given
+    if isinstance(given, str):
+        return _activation(given, 0.0)
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise WrongType(f"activation is {given!r}; give a name of {names_text('activation')}, or a name and a slope")
+    return _activation(*given)
+
+
+@functools.lru_cache(maxsize=256)
+def _activation(name: str, slope: float) -> Activation:  # type: ignore[valid-type]
     found = Activation(value_of("activation", name), slope)
     check(core.activation_check(ctypes.byref(found)))
     return found
