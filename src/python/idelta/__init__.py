@@ -7,10 +7,14 @@ says how to convert it. Every call releases the interpreter's lock, and its resu
 threads.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from ._arrays import Floats
 from ._kinds import ActivationLike, names
 from ._library import VERSION as __version__
-from .context import Context
+from ._reading import role_rule
+from .context import Context, default_context
+from .dataset import Dataset
 from .delta import Delta, DeltaInfo, Parts, Passes
 from .errors import (
     Error,
@@ -24,27 +28,53 @@ from .errors import (
     Unsupported,
     WrongType,
 )
+from .explanation import LayerExplanation
+from .network import Network
 from .optimizer import Optimizer
+from .results import Decomposition, Evaluation, GuaranteedLabels, Progress
+
+if TYPE_CHECKING:
+    from .sklearn import IdentityClassifier
+
+
+def __getattr__(name: str) -> Any:
+    """IdentityClassifier is imported when it is asked for: it needs scikit-learn, which takes a second."""
+    if name == "IdentityClassifier":
+        from .sklearn import IdentityClassifier
+
+        return IdentityClassifier
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "ActivationLike",
     "Context",
+    "Dataset",
+    "Decomposition",
     "Delta",
     "DeltaInfo",
     "Error",
+    "Evaluation",
     "FileError",
     "Floats",
+    "GuaranteedLabels",
+    "IdentityClassifier",
     "InternalError",
     "InvalidArgument",
+    "LayerExplanation",
     "LibraryNotFound",
+    "Network",
     "NotFinite",
     "Optimizer",
     "OutOfMemory",
     "Parts",
     "Passes",
+    "Progress",
     "ToleranceNotMet",
     "Unsupported",
     "WrongType",
     "__version__",
+    "default_context",
     "names",
+    "role_rule",
 ]

@@ -29,9 +29,10 @@ _INCLUDE = re.compile(r'^#include "([^"]+)"', re.M)
 _DEFINE = re.compile(r"^#define (IDELTA_\w+) +(.+)$", re.M)
 _ENUMERATION = re.compile(r"typedef enum (\w+) \{(.*?)\} \w+$")
 _STRUCT = re.compile(r"typedef struct (\w+) \{(.*)\} (\w+)$")
-_CALLBACK = re.compile(r"typedef (.+?) ?\(\*(\w+)\)\((.*)\)$")
+_CALLBACK = re.compile(r"(?:typedef )?(.+?) ?\(\*(\w+)\)\((.*)\)$")
 _FUNCTION = re.compile(r"IDELTA_API (.+?[ *])(\w+)\((.*)\)$")
 _DECLARATOR = re.compile(r"(?P<stars>[* ]*)(?P<name>\w+)(?:\[(?P<count>\d+)\])?$")
+_NUMBERS = re.compile(r"(float|double|u?int\d+_t)\* (\w+)$")
 _TOKEN = re.compile(r"sizeof\(\w+\)|[{}]|[^\s{},]+")
 
 
@@ -39,6 +40,7 @@ class Struct(ctypes.Structure):
     """A struct that begins with struct_size; `initial` is what its INIT macro gives, with some fields set."""
 
     INIT: ClassVar[tuple[Any, ...]] = ()
+    POINTEES: ClassVar[dict[str, Any]] = {}  # of the fields that point to numbers: their ctypes
 
     @classmethod
     def initial(cls, **fields: Any) -> Any:
@@ -75,7 +77,7 @@ class Declarations:
         self._types: dict[str, Any] = dict(_BASIC)
         self.constants: dict[str, Any] = {}
         self.structs: dict[str, type[Struct]] = {}
-        self.callbacks: dict[str, Any] = {}
+        self.callbacks: dict[str, Any] = {}  # also of members: "struct.member"
 
     def read(self, header: str) -> dict[str, tuple[Any, ...]]:
         """Reads a header and what it includes; returns its new functions: name to types of result and arguments."""
@@ -99,15 +101,24 @@ class Declarations:
                 name, value = item.split("=")
                 self.constants[name.strip()] = int(value)
         elif found := _STRUCT.match(statement):
-            fields = [field for part in found[2].split(";") if part.strip() for field in self._fields(part.strip())]
-            base = Struct if fields[0][0] == "struct_size" else ctypes.Structure
-            made = type(found[3], (base,), {"_fields_": fields})
-            self._types[found[3]] = self.structs[found[3]] = made
+            self._declare_struct(found[3], [part.strip() for part in found[2].split(";") if part.strip()])
         elif found := _FUNCTION.match(statement):
             functions[found[2]] = (self._type(found[1]), *self._arguments(found[3]))
         elif found := _CALLBACK.match(statement):
             self._types[found[2]] = ctypes.c_void_p
-            self.callbacks[found[2]] = ctypes.CFUNCTYPE(self._type(found[1]), *self._arguments(found[3]))
+            self.callbacks[found[2]] = self._callback(found)
+
+    def _declare_struct(self, name: str, members: list[str]) -> None:
+        fields = [field for member in members for field in self._fields(member)]
+        pointees = {found[2]: _BASIC[found[1]] for member in members if (found := _NUMBERS.match(member))}
+        base = Struct if fields[0][0] == "struct_size" else ctypes.Structure
+        self._types[name] = self.structs[name] = type(name, (base,), {"_fields_": fields, "POINTEES": pointees})
+        for member in members:
+            if found := _CALLBACK.match(member):
+                self.callbacks[f"{name}.{found[2]}"] = self._callback(found)
+
+    def _callback(self, found: re.Match[str]) -> Any:
+        return ctypes.CFUNCTYPE(self._type(found[1]), *self._arguments(found[3]))
 
     def _define(self, name: str, value: str) -> None:
         tokens = _TOKEN.findall(value)

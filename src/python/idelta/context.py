@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,12 @@ class Context:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _context_of, (self._options,)
+
+
+@functools.lru_cache(maxsize=1)
+def default_context() -> Context:
+    """The context that networks share where none is given."""
+    return Context()
 
 
 def _context_of(options: dict[str, Any]) -> Context:
