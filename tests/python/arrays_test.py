@@ -84,9 +84,7 @@ class RefusedArraysTest(TestCase):
     def test_shared_memory_is_refused_and_nothing_is_written(self):
         rows = floats(np.random.default_rng(2), self.m + 1, self.n)
         before = rows.copy()
-        self.assert_forward_refused(
-            idelta.InvalidArgument, ["out shares memory with x"], rows[1:], out=rows[:-1]
-        )
+        self.assert_forward_refused(idelta.InvalidArgument, ["out shares memory with x"], rows[1:], out=rows[:-1])
         self.assert_forward_refused(
             idelta.InvalidArgument, ["contribution shares memory with x"], rows[1:], contribution=rows[1:]
         )

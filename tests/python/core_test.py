@@ -171,7 +171,9 @@ class TrainingTest(TestCase):
         self.context.backward_weights(self.x[3:], self.dy[3:], beta=1, dD=dD, db=db)
         self.assert_same_bits(dD, whole)
         self.assert_same_bits(db, bias)
-        self.assert_refused(idelta.InvalidArgument, ["beta", "dD"], self.context.backward_weights, self.x, self.dy, beta=1)
+        self.assert_refused(
+            idelta.InvalidArgument, ["beta", "dD"], self.context.backward_weights, self.x, self.dy, beta=1
+        )
 
     def test_every_optimiser_makes_the_step_that_it_says(self):
         g = self.x.astype(float).T @ self.dy

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -142,7 +141,9 @@ class HeadersTest(ScratchTest):
             with self.subTest(name):
                 self.assertEqual(ctypes.sizeof(struct), int(size))
                 offsets, initial = rest[: len(struct._fields_)], rest[len(struct._fields_) :]
-                self.assertEqual([getattr(struct, field).offset for field, _ in struct._fields_], list(map(int, offsets)))
+                self.assertEqual(
+                    [getattr(struct, field).offset for field, _ in struct._fields_], list(map(int, offsets))
+                )
                 self.assertEqual(bool(initial), issubclass(struct, Struct))
                 if initial:
                     self.assertEqual(bytes(struct.initial()).hex(), initial[0])

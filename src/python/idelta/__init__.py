@@ -34,7 +34,7 @@ from .optimizer import Optimizer
 from .results import Decomposition, Evaluation, GuaranteedLabels, Progress
 
 if TYPE_CHECKING:
-    from .sklearn import IdentityClassifier
+    from .sklearn import IdentityClassifier as IdentityClassifier
 
 
 def __getattr__(name: str) -> Any:
@@ -58,7 +58,6 @@ __all__ = [
     "FileError",
     "Floats",
     "GuaranteedLabels",
-    "IdentityClassifier",
     "InternalError",
     "InvalidArgument",
     "LayerExplanation",

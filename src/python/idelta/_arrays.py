@@ -63,7 +63,8 @@ def vector(array: Any, name: str, n: int, *, output: bool = False) -> int:
             _refuse_layout(array, name, f"its elements are {array.strides[0]} bytes apart, and must be {_ITEM}", output)
     if output and not array.flags.writeable:
         _refuse_read_only(name)
-    return array.ctypes.data
+    address: int = array.ctypes.data
+    return address
 
 
 def check_floats(array: Any, name: str, output: bool = False) -> None:

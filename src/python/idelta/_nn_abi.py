@@ -87,7 +87,7 @@ def texts_at(at: int | None, count: int) -> list[str] | None:
     """`count` texts that the library holds."""
     if not at:
         return None
-    return [item.decode() for item in (ctypes.c_char_p * count).from_address(at)]
+    return [(item or b"").decode() for item in (ctypes.c_char_p * count).from_address(at)]
 
 
 def doubles_at(at: int | None, count: int) -> NDArray[np.float64] | None:

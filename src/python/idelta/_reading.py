@@ -43,6 +43,29 @@ class Reading:
     class_padding: float
     _address: int
 
+    # ---- What it is
+
+    @property
+    def forms(self) -> list[results.Form]:
+        """The cheaper forms, cheapest first; none until compress or a file gives them."""
+        made = []
+        for index in range(self._info().forms):
+            info = _nn_abi.initial("form_info_t")
+            check(nn().network_form(self._address, index, ctypes.byref(info)))
+            ranks = list((ctypes.c_int64 * self.layers).from_address(info.ranks))
+            made.append(results.Form(info.name.decode(), ranks, info.multiplications))
+        return made
+
+    @property
+    def has_dense(self) -> bool:
+        """Whether D is there, not only the factors of a file that dropped it."""
+        return bool(self._info().has_dense)
+
+    def _info(self) -> Any:
+        info = _nn_abi.initial("network_info_t")
+        check(nn().network_info(self._address, ctypes.byref(info)))
+        return info
+
     def _images(self, images: Any) -> Matrix:
         height, width = self.shape if len(self.shape) == 2 else (1, self.inputs)
         return matrix(flat_images(images, "images", height, width), "images", self.inputs)
@@ -63,26 +86,24 @@ class Reading:
     def predict_with_guarantee(self, images: Floats, *, batch: int = 0) -> results.GuaranteedLabels:
         """Labels that are provably those of the dense F32 network; needs compress, or a compressed file that kept D."""
         found = self._predict(images, -1, True, batch)
-        names = [form.name for form in self.forms] + ["dense"]  # type: ignore[attr-defined]
+        names = [form.name for form in self.forms] + ["dense"]
         found["seconds"] = float(found["seconds"][0])
         return results.GuaranteedLabels(forms=names, **found)
 
     def _form_index(self, form: str) -> int:
         if form == "dense":
             return -1
-        names = [known.name for known in self.forms]  # type: ignore[attr-defined]
+        names = [known.name for known in self.forms]
         if form not in names:
             raise InvalidArgument(f"form is {form!r}; this network has {', '.join([*names, 'dense'])}")
         return names.index(form)
 
     def _predict(self, images: Floats, form: int, guarantee: bool, batch: int) -> dict[str, Any]:
         at, rows, ld = self._images(images)
-        args = _nn_abi.initial(
-            "predict_args", rows=rows, images=at, ld=ld, batch=batch, form=form, guarantee=guarantee
-        )
+        args = _nn_abi.initial("predict_args", rows=rows, images=at, ld=ld, batch=batch, form=form, guarantee=guarantee)
         shapes: dict[str, tuple[int, ...]] = {"labels": (rows,)}
         if guarantee:
-            forms = len(self.forms) + 1  # type: ignore[attr-defined]
+            forms = len(self.forms) + 1
             shapes.update(margins=(rows,), bounds=(rows,), settled_by=(rows,))
             shapes.update(settled=(forms,), tried=(forms,), seconds=(1,))
         made = _nn_abi.outputs(args, shapes)
@@ -157,9 +178,7 @@ class Reading:
         """Which inputs the logit of a class is made of; classes: one, or (rows,) of them."""
         at, rows, ld = self._images(images)
         chosen = int_labels(np.broadcast_to(np.asarray(classes), (rows,)), rows)
-        args = _nn_abi.initial(
-            "class_maps_args", rows=rows, images=at, ld=ld, classes=chosen.ctypes.data, batch=batch
-        )
+        args = _nn_abi.initial("class_maps_args", rows=rows, images=at, ld=ld, classes=chosen.ctypes.data, batch=batch)
         made = _nn_abi.outputs(args, {"maps": (rows, self.inputs), "rests": (rows,), "logits": (rows,)})
         check(nn().network_class_maps(self._address, ctypes.byref(args)))
         return results.ClassMaps(made["maps"].reshape(images.shape), made["rests"], made["logits"])

@@ -28,9 +28,7 @@ class Context:
     All calls release the interpreter's lock. A context may be used after a fork.
     """
 
-    def __init__(
-        self, *, isa: str = "auto", threads: int = 0, spin_us: int = -1, bf16_product: str = "auto"
-    ) -> None:
+    def __init__(self, *, isa: str = "auto", threads: int = 0, spin_us: int = -1, bf16_product: str = "auto") -> None:
         self._options = {"isa": isa, "threads": threads, "spin_us": spin_us, "bf16_product": bf16_product}
         options = ContextOptions.initial(
             isa=_kinds.value_of("isa", isa),

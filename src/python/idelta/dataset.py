@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _nn_abi
-from ._arrays import Floats, check_floats, matrix
+from ._arrays import FLOAT32, Floats, check_floats, matrix
 from ._core_abi import check
 from ._handles import Handle
 from ._nn_abi import address, nn
@@ -50,6 +50,14 @@ def int_labels(labels: Any, rows: int) -> Labels:
     if found.size and not (np.iinfo(np.int32).min <= found.min() and found.max() <= np.iinfo(np.int32).max):
         raise InvalidArgument(f"labels reach from {found.min()} to {found.max()}, which are no classes")
     return np.ascontiguousarray(found, np.int32)
+
+
+class _Lent:
+    """Floats of the library as numpy takes them, read-only, with what keeps them."""
+
+    def __init__(self, address: int, shape: tuple[int, ...], owner: Handle) -> None:
+        self.owner = owner
+        self.__array_interface__ = {"version": 3, "typestr": FLOAT32.str, "shape": shape, "data": (address, True)}
 
 
 class Dataset:
@@ -164,12 +172,8 @@ class Dataset:
     @property
     def images(self) -> Floats:
         """(rows, height, width), or (rows, P) of features: scaled, read-only, where the library holds them."""
-        values = (ctypes.c_float * (self._count * self.height * self.width)).from_address(self._images_at)
-        values._owner = self._handle  # the array keeps `values`, and so the set
         shape = (self._count, self.width) if self.height == 1 else (self._count, self.height, self.width)
-        images = np.frombuffer(values, np.float32).reshape(shape)
-        images.flags.writeable = False
-        return images
+        return np.asarray(_Lent(self._images_at, shape, self._handle))
 
     @property
     def labels(self) -> Labels:

@@ -70,12 +70,12 @@ class Parts(NamedTuple):
 
 def _options(
     *, format: str, rank: int, tolerance: float | str, transposed: bool, identity_scale: float, passes: int
-) -> DeltaOptions:
+) -> Any:
     if isinstance(tolerance, str):
         if tolerance != "sgemm":
             raise InvalidArgument(f'tolerance is "{tolerance}"; give a number, 0 for no demand, or "sgemm"')
         tolerance = _SGEMM
-    options: DeltaOptions = DeltaOptions.initial(
+    return DeltaOptions.initial(
         format=_kinds.value_of("format", format),
         passes=int(passes),
         transposed=bool(transposed),
@@ -83,7 +83,6 @@ def _options(
         tolerance=tolerance,
         rank=rank,
     )
-    return options
 
 
 class Delta:
@@ -140,9 +139,7 @@ class Delta:
             passes=passes,
         )  # fmt: skip
         address = ctypes.c_void_p()
-        check(
-            core.delta_pack_factors(context._address, n, r, u_at, ldu, v_at, ldv, _byref(options), _byref(address))
-        )
+        check(core.delta_pack_factors(context._address, n, r, u_at, ldu, v_at, ldv, _byref(options), _byref(address)))
         delta = cls.__new__(cls)
         delta._hold(context, n, address)
         return delta

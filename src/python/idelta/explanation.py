@@ -37,7 +37,11 @@ class LayerExplanation:
         names = sorted({self.output_names[c] for c in chosen})
         at = np.arange(rows)
         return LayerExplanation(
-            self.values[at, :, chosen], self.base_values[at, chosen], self.data[at, :, chosen], self.feature_names, names
+            self.values[at, :, chosen],
+            self.base_values[at, chosen],
+            self.data[at, :, chosen],
+            self.feature_names,
+            names,
         )
 
     def __len__(self) -> int:

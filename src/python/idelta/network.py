@@ -23,7 +23,7 @@ from ._reading import Reading
 from .context import Context, default_context
 from .dataset import Dataset
 from .errors import InvalidArgument, WrongType
-from .results import Considered, Form, Progress, Training
+from .results import Considered, Progress, Training
 
 _PROGRESS = tuple(Progress.__dataclass_fields__)
 
@@ -322,30 +322,9 @@ class Network(Reading):
         of_work.check(nn().network_compress(self._address, ctypes.byref(options)))
         return found
 
-    @property
-    def forms(self) -> list[Form]:
-        """The cheaper forms, cheapest first; none until compress or a file gives them."""
-        made = []
-        for index in range(self._info().forms):
-            info = _nn_abi.initial("form_info_t")
-            check(nn().network_form(self._address, index, ctypes.byref(info)))
-            ranks = list((ctypes.c_int64 * self.layers).from_address(info.ranks))
-            made.append(Form(info.name.decode(), ranks, info.multiplications))
-        return made
-
-    @property
-    def has_dense(self) -> bool:
-        """Whether D is there, not only the factors of a file that dropped it."""
-        return bool(self._info().has_dense)
-
     def attach_forms(self, compressed: Network) -> None:
         """Takes the forms of `compressed`, which may have dropped D, if they were made of this very network."""
         check(nn().network_attach_forms(compressed._address, self._address))
-
-    def _info(self) -> Any:
-        info = _nn_abi.initial("network_info_t")
-        check(nn().network_info(self._address, ctypes.byref(info)))
-        return info
 
     def __repr__(self) -> str:
         size = " x ".join(str(extent) for extent in self.shape)
