@@ -53,7 +53,7 @@ def outputs(struct: Any, shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]
     """Makes arrays of these shapes, of the types that the header gives, and points the struct's fields to them."""
     made: dict[str, Array] = {}
     for name, shape in shapes.items():
-        made[name] = np.zeros(shape, np.dtype(struct.POINTEES[name]))
+        made[name] = np.empty(shape, np.dtype(struct.POINTEES[name]))
         setattr(struct, name, made[name].ctypes.data)
     return made
 
