@@ -165,6 +165,21 @@ class TrainingTest(TestCase):
         np.testing.assert_allclose(dD, self.x.astype(float).T @ dz, atol=1e-4)
         np.testing.assert_allclose(db, dz.astype(float).sum(0), atol=1e-5)
 
+    def test_gradients_may_be_written_over_dy(self):
+        delta = idelta.Delta(self.context, self.D)
+        y = delta.forward(self.x, activation="tanh")
+        dz = np.empty_like(self.dy)
+        dx = delta.backward_data(self.dy, y, activation="tanh", dz=dz)
+        dy = self.dy.copy()
+        self.assert_same_bits(delta.backward_data(dy, y, activation="tanh", dz=dy), dx)
+        self.assert_same_bits(dy, dz)
+        dy = self.dy.copy()
+        self.assert_same_bits(delta.backward_data(dy, y, activation="tanh", out=dy), dx)
+        dy = self.dy.copy()
+        self.assert_refused(
+            idelta.InvalidArgument, ["out shares memory with dz"], delta.backward_data, dy, y, dz=dy, out=dy
+        )
+
     def test_gradients_add_up_over_pieces(self):
         whole, bias = self.context.backward_weights(self.x, self.dy)
         dD, db = self.context.backward_weights(self.x[:3], self.dy[:3])

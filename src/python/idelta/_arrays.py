@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -94,14 +93,16 @@ def _refuse_read_only(name: str) -> NoReturn:
     raise InvalidArgument(f"{name} is read-only, and the call writes to it; give {name}.copy()")
 
 
-def check_apart(outputs: Sequence[tuple[str, Any]], inputs: Sequence[tuple[str, Any]]) -> None:
-    """Refuses an output that shares memory with another array of the call. Entries that are None are not there."""
-    for i, (name, array) in enumerate(outputs):
-        for other_name, other in (*outputs[:i], *inputs):
-            if array is not None and other is not None and np.shares_memory(array, other):
-                raise InvalidArgument(f"{name} shares memory with {other_name}; give it memory of its own")
+def check_apart(name: str, output: NDArray[Any], **others: NDArray[Any] | None) -> None:
+    """Refuses an output that shares memory with another array of the call."""
+    for other_name, other in others.items():
+        if other is not None and np.shares_memory(output, other):
+            raise InvalidArgument(f"{name} shares memory with {other_name}; give it memory of its own")
 
 
-def same_place(a: Any, b: Any) -> bool:
-    """Whether two arrays are the same elements in the same order: what the library computes in place."""
-    return a is b or (a.ctypes.data == b.ctypes.data and a.strides == b.strides and a.shape == b.shape)
+def check_apart_or_same(name: str, output: NDArray[Any], **others: NDArray[Any]) -> None:
+    """The same for an output that may be an input itself, element for element: the library computes in place."""
+    for other_name, other in others.items():
+        if output is not other and np.shares_memory(output, other):
+            if output.ctypes.data != other.ctypes.data or output.strides != other.strides:
+                check_apart(name, output, **{other_name: other})

@@ -83,11 +83,12 @@ class Context:
         for name, given in (("dD", dD), ("db", db)):
             if given is None and beta != 0:
                 raise InvalidArgument(f"beta = {beta} adds to {name}, which is not given; give it, or beta = 0")
-        check_apart([("dD", dD), ("db", db)], [("x", x), ("dz", dz)])
         dD = np.empty((n, n), np.float32) if dD is None else dD
         db = np.empty(n, np.float32) if db is None else db
         dD_at, _, lddD = matrix(dD, "dD", n, rows=n, output=True)
         db_at = vector(db, "db", n, output=True)
+        check_apart("dD", dD, x=x, dz=dz)
+        check_apart("db", db, x=x, dz=dz, dD=dD)
         args = BackwardWeightsArgs(
             struct_size=_BACKWARD_WEIGHTS_SIZE, m=m, n=n, x=x_at, ldx=ldx, dz=dz_at, lddz=lddz, beta=beta,
             dD=dD_at, lddD=lddD, db=db_at, format=_kinds.value_of("format", format),

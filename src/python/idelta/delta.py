@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _core_abi, _kinds
-from ._arrays import FLOAT32, Floats, check_apart, matrix, same_place, vector
+from ._arrays import FLOAT32, Floats, check_apart, check_apart_or_same, matrix, vector
 from ._core_abi import BackwardDataArgs, DeltaOptions, ForwardArgs, UpdateArgs, check, core
 from ._handles import Handle
 from ._kinds import ActivationLike
@@ -217,7 +217,8 @@ class Delta:
             y_at, ldy = out.ctypes.data, n
         else:
             y_at, _, ldy = matrix(out, "out", n, rows=m, output=True)
-            check_apart([("out", out)], [("bias", bias)] if same_place(out, x) else [("bias", bias), ("x", x)])
+            check_apart_or_same("out", out, x=x)
+            check_apart("out", out, bias=bias)
         contribution_at = error_at = norm_at = None
         ldc = 0
         if contribution is not None:
@@ -227,10 +228,11 @@ class Delta:
         if row_norm is not None:
             norm_at = vector(row_norm, "row_norm", m, output=True)
         if contribution_at or error_at or norm_at:
-            check_apart(
-                [("contribution", contribution), ("row_error", row_error), ("row_norm", row_norm)],
-                [("x", x), ("out", out), ("bias", bias)],
-            )
+            others: dict[str, Any] = {"x": x, "out": out, "bias": bias}
+            for name, output in (("contribution", contribution), ("row_error", row_error), ("row_norm", row_norm)):
+                if output is not None:
+                    check_apart(name, output, **others)
+                    others[name] = output
         args = ForwardArgs(
             struct_size=_FORWARD_SIZE, m=m, x=x_at, ldx=ldx, bias=bias_at, activation=_kinds.activation(activation),
             y=y_at, ldy=ldy, contribution=contribution_at, ldc=ldc, row_error=error_at, row_norm=norm_at,
@@ -260,7 +262,8 @@ class Delta:
         """dz = dy ⊙ act'(y);  dx = a dz + dz Dᵀ, returned, and written to `out` if that is given.
 
         dy: (m, n), the gradient of the loss by y. y: what forward returned; not needed with "identity". out may be dy
-        itself. dz, shaped like dy, is filled where given: it is what backward_weights and update want.
+        itself. dz, shaped like dy, is filled where given: it is what backward_weights and update want; it may be dy, if
+        out is not.
         """
         n = self.n
         dy_at, m, lddy = matrix(dy, "dy", n)
@@ -270,13 +273,15 @@ class Delta:
         dz_at, lddz = None, 0
         if dz is not None:
             dz_at, _, lddz = matrix(dz, "dz", n, rows=m, output=True)
-            check_apart([("dz", dz)], [("dy", dy), ("y", y)])
+            check_apart_or_same("dz", dz, dy=dy)
+            check_apart("dz", dz, y=y)
         if out is None:
             out = np.empty(dy.shape, FLOAT32)
             dx_at, lddx = out.ctypes.data, n
         else:
             dx_at, _, lddx = matrix(out, "out", n, rows=m, output=True)
-            check_apart([("out", out)], [("y", y), ("dz", dz)] + ([] if same_place(out, dy) else [("dy", dy)]))
+            check_apart_or_same("out", out, dy=dy)
+            check_apart("out", out, y=y, dz=dz)
         args = BackwardDataArgs(
             struct_size=_BACKWARD_DATA_SIZE, m=m, dy=dy_at, lddy=lddy, y=y_at, ldy=ldy,
             activation=_kinds.activation(activation), dz=dz_at, lddz=lddz, dx=dx_at, lddx=lddx,
@@ -315,9 +320,13 @@ class Delta:
         states = _states("state", state, optimizer, (n, n))
         bias_at = None if bias is None else vector(bias, "bias", n, output=True)
         bias_states = _states("bias_state", bias_state if bias is not None else (), optimizer, (n,), bias is not None)
-        named = [(f"state[{i}]", array) for i, array in enumerate(state)]
-        named += [(f"bias_state[{i}]", array) for i, array in enumerate(bias_state)]
-        check_apart([("D", D), ("bias", bias), *named], [("x", x), ("dz", dz)])
+        others: dict[str, Any] = {"x": x, "dz": dz}
+        changed = {"D": D, "bias": bias, **{f"state[{i}]": array for i, array in enumerate(state)}}
+        changed.update({f"bias_state[{i}]": array for i, array in enumerate(bias_state)})
+        for name, array in changed.items():
+            if array is not None:
+                check_apart(name, array, **others)
+                others[name] = array
         settings = optimizer._struct()
         args = UpdateArgs(
             struct_size=_UPDATE_SIZE, m=m, x=x_at, ldx=ldx, dz=dz_at, lddz=lddz,
