@@ -2,6 +2,8 @@
 
 #include <new>
 
+#include "src/core/api/last_error.h"
+
 namespace idelta::core {
 
 std::string& last_error() {
@@ -9,29 +11,27 @@ std::string& last_error() {
   return sentence;
 }
 
-namespace {
-idelta_status record(idelta_status status, const char* call, const char* what) noexcept {
-  try {
-    last_error() = std::string(call) + ": " + what;
-  } catch (...) {  // not even memory for the sentence
-    last_error().clear();
-  }
-  return status;
-}
-}  // namespace
-
 idelta_status record_failure(const char* call) noexcept {
   try {
     throw;
   } catch (const Failure& failure) {
-    return record(failure.status(), call, failure.what());
+    return idelta_record_error(failure.status(), call, failure.what());
   } catch (const std::bad_alloc&) {
-    return record(IDELTA_OUT_OF_MEMORY, call, "out of memory");
+    return idelta_record_error(IDELTA_OUT_OF_MEMORY, call, "out of memory");
   } catch (const std::exception& error) {
-    return record(IDELTA_INTERNAL, call, error.what());
+    return idelta_record_error(IDELTA_INTERNAL, call, error.what());
   } catch (...) {
-    return record(IDELTA_INTERNAL, call, "unknown exception");
+    return idelta_record_error(IDELTA_INTERNAL, call, "unknown exception");
   }
 }
 
 }  // namespace idelta::core
+
+extern "C" idelta_status idelta_record_error(idelta_status status, const char* call, const char* what) noexcept {
+  try {
+    idelta::core::last_error() = std::string(call) + ": " + what;
+  } catch (...) {  // not even memory for the sentence
+    idelta::core::last_error().clear();
+  }
+  return status;
+}

@@ -38,9 +38,6 @@ IDELTA_API idelta_status idelta_network_options_for(const idelta_dataset* train,
 IDELTA_API idelta_status idelta_network_create(const idelta_context* context, const idelta_network_options* options,
                                                idelta_network** network);
 
-/* A network of its own with the same parameters, compute, forms and settings. */
-IDELTA_API idelta_status idelta_network_copy(const idelta_network* network, idelta_network** copy);
-
 typedef struct idelta_save_options {
   size_t struct_size;
   /* Not 0: leaves out every D that the most precise form does not multiply. The file is then much smaller, and gives
@@ -91,12 +88,11 @@ typedef struct idelta_network_info_t {
   }
 IDELTA_API idelta_status idelta_network_info(const idelta_network* network, idelta_network_info_t* info);
 
-/* How the network was trained, as model files record it, in alphabetical order of the names: "compute", "bf16_product"
- * (where it was bf16), and after training every train option, "images", "data_hash" and "steps". Nothing for a network
- * that was not trained. */
+/* What model files record of a network, in alphabetical order of the names: its options; and once it was trained
+ * "compute", "bf16_product" (where it was bf16), "training." and each train option, "training.images",
+ * "training.data_hash" and "training.steps". */
 typedef void (*idelta_setting_seen)(void* user, const char* name, const char* value);
-IDELTA_API idelta_status idelta_network_trained_with(const idelta_network* network, idelta_setting_seen seen,
-                                                     void* user);
+IDELTA_API idelta_status idelta_network_settings(const idelta_network* network, idelta_setting_seen seen, void* user);
 
 /* 16 hexadecimal digits of D and b of all layers, and NUL. */
 IDELTA_API idelta_status idelta_network_hash(const idelta_network* network, char digits[17]);
@@ -117,7 +113,8 @@ IDELTA_API idelta_status idelta_network_set_compute(idelta_network* network, ide
 
 /* Scales rows x P images as the network's training images were: (value - offset) * factor, or copies them if it has no
  * scaling. scaled may be images, with the same
- * stride. NOT_FINITE, with the row, where a result overflows. */
+ * stride. NOT_FINITE, with the row, where a result overflows; the rows
+ * before it are done. */
 IDELTA_API idelta_status idelta_network_scale(const idelta_network* network, int64_t rows, const float* images,
                                               int64_t ld, float* scaled, int64_t ld_scaled);
 
