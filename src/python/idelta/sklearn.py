@@ -22,6 +22,8 @@ except ImportError as error:
         "idelta.IdentityClassifier needs scikit-learn, which is not installed (Debian: python3-sklearn)"
     ) from error
 
+_CHECKED: dict[str, Any] = {"dtype": np.float32, "order": "C"}  # how scikit-learn hands over X
+
 
 class IdentityClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A classifier of identity layers, which says what each layer adds to each class.
@@ -76,13 +78,13 @@ class IdentityClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> IdentityClassifier:
         """Trains a network on X (rows, features) and y (rows,)."""
-        X, y = self._validate_data(X, y)
+        X, y = self._validate_data(X, y, **_CHECKED)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"y has 1 class, {self.classes_[0]!r}; a classifier needs samples of two classes or more")
         data = Dataset(
-            np.asarray(X, np.float32),
+            X,
             labels,
             classes=len(self.classes_),
             feature_names=getattr(self, "feature_names_in_", None),
@@ -117,15 +119,11 @@ class IdentityClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(1, 2**31))
 
-    def _validate_data(self, X: Any, y: Any = None) -> Any:
-        """X, or X and y, as arrays of finite numbers, with the features that fit saw."""
-        fitting = y is not None
-        wanted = {"dtype": np.float32, "order": "C", "reset": fitting}
-        return super()._validate_data(X, y, **wanted) if fitting else super()._validate_data(X, **wanted)
-
     def _scaled(self, X: ArrayLike) -> Any:
+        """X as fit saw its rows: checked, and brought to the same range."""
         check_is_fitted(self)
-        return self.network_.scale(self._validate_data(X))
+        checked = self._validate_data(X, **_CHECKED, reset=False)
+        return self.network_.scale(checked)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """The class of each row of X."""
@@ -135,17 +133,17 @@ class IdentityClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Class likelihoods (rows, classes): softmax of the logits, whose rows sum to 1. Scores, not calibrated."""
-        likelihoods = self.network_.predict_proba(self._scaled(X)).astype(np.float64)
+        scaled = self._scaled(X)
+        likelihoods = self.network_.predict_proba(scaled).astype(np.float64)
         return likelihoods / likelihoods.sum(axis=1, keepdims=True)
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float32]:
         """Logits (rows, classes); of two classes (rows,), positive for the second."""
-        logits = self.network_.logits(self._scaled(X))
+        scaled = self._scaled(X)
+        logits = self.network_.logits(scaled)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
     def explain(self, X: ArrayLike) -> LayerExplanation:
         """What each layer adds to each class's logit, in the shape that SHAP's plots take."""
-        return self.network_.explain(self._scaled(X))
-
-    def _more_tags(self) -> dict[str, Any]:
-        return {"poor_score": False, "_xfail_checks": {}}
+        scaled = self._scaled(X)
+        return self.network_.explain(scaled)
