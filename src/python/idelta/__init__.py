@@ -2,9 +2,9 @@
 
     W = a I + D        z = a x + x D + b        y = act(z)        x, y: (m, n), one sample a row
 
-Arrays are numpy's and float32. They are used where they lie, rows any distance apart; what does not fit is an error that
-says how to convert it. Every call releases the interpreter's lock, and its results are the same bits for any number of
-threads.
+Arrays are numpy's and float32. They are used where they lie, rows any distance apart; what does not fit is an error
+that says how to convert it. Every call releases the interpreter's lock, and its results are the same bits for any
+number of threads.
 """
 
 from typing import TYPE_CHECKING, Any

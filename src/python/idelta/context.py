@@ -20,10 +20,10 @@ _BACKWARD_WEIGHTS_SIZE = ctypes.sizeof(BackwardWeightsArgs)
 class Context:
     """Chosen once, immutable, and to be shared by threads, deltas and networks.
 
-    isa: one of `idelta.names("isa")`; "auto" is the best of this machine. threads: 0 for the cores that this process may
-    use. spin_us: how long idle threads spin before they sleep, in microseconds; -1 for the default. bf16_product: one of
-    `idelta.names("bf16_product")`. The environment variables IDELTA_ISA, IDELTA_THREADS, IDELTA_SPIN_US and IDELTA_BF16
-    lower or choose what is left open.
+    isa: one of `idelta.names("isa")`; "auto" is the best of this machine. threads: 0 for the cores that this process
+    may use. spin_us: how long idle threads spin before they sleep, in microseconds; -1 for the default. bf16_product:
+    one of `idelta.names("bf16_product")`. The environment variables IDELTA_ISA, IDELTA_THREADS, IDELTA_SPIN_US and
+    IDELTA_BF16 lower or choose what is left open.
 
     All calls release the interpreter's lock. A context may be used after a fork.
     """

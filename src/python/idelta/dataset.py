@@ -63,9 +63,10 @@ class _Lent:
 class Dataset:
     """Images (rows, height, width), or features (rows, P), and a label each; it never changes.
 
-    images: float32, finite, copied. labels: (rows,) integers in [0, classes), or None for calls that read none. classes:
-    2 to 256; 0 for the largest label + 1. scale: what is to be done to each feature, by the range of these rows: "usual"
-    or "none", "zero_to_one", "minus_one_to_one". network: or apply the scaling of the network that is to see the set.
+    images: float32, finite, copied. labels: (rows,) integers in [0, classes), or None for calls that read none.
+    classes: 2 to 256; 0 for the largest label + 1. scale: what is to be done to each feature, by the range of these
+    rows: "usual" or "none", "zero_to_one", "minus_one_to_one". network: or apply the scaling of the network that is to
+    see the set.
     """
 
     def __init__(

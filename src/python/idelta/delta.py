@@ -90,8 +90,8 @@ class Delta:
 
     D: float32, in x out, or out x in (PyTorch's layout) with transposed=True; it is copied. format: one of
     `idelta.names("format")`; "auto" is the fastest whose certificate is within the tolerance. tolerance: what the
-    certificates must not exceed; 0 for no demand; "sgemm" for what SGEMM with a I + D can promise. rank: the most columns
-    that low_rank may have; 0 leaves it to the tolerance. identity_scale: a.
+    certificates must not exceed; 0 for no demand; "sgemm" for what SGEMM with a I + D can promise. rank: the most
+    columns that low_rank may have; 0 leaves it to the tolerance. identity_scale: a.
 
     Many threads may use a delta at once; repack and update need it alone.
     """

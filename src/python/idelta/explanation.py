@@ -15,8 +15,8 @@ from .errors import InvalidArgument
 class LayerExplanation:
     """Every logit as a base value and a step of each layer:  logit_c = base_values_c + Σ_l values_lc.
 
-    The steps add up exactly but for their roundings. Scores, not calibrated probabilities; what a layer adds to a logit,
-    not which pixels do. With SHAP installed:
+    The steps add up exactly but for their roundings. Scores, not calibrated probabilities; what a layer adds to a
+    logit, not which pixels do. With SHAP installed:
         shap.Explanation(e.values, e.base_values, e.data, feature_names=e.feature_names), e = explanation.of_class(c)
     """
 

@@ -199,10 +199,11 @@ class Network(Reading):
     ) -> Training:
         """Trains as `idelta train` does, to the same bits. Arguments that are None are the program's defaults.
 
-        learning_rate: 0 for 0.03 / layers. decay_epochs: last epochs with a tenth of the rate. compute: the format of all
-        products, "f32", "bf16x3" or "bf16"; D stays fp32. seed: of the shuffling. layer_loss: weight of every hidden
-        layer's own loss. shuffled_labels: not 0: permutes the labels by this seed, as a control. callback: called after
-        every batch; what is true of its results stops the run there, with the network whole. So does Ctrl-C.
+        learning_rate: 0 for 0.03 / layers. decay_epochs: last epochs with a tenth of the rate. compute: the format of
+        all products, "f32", "bf16x3" or "bf16"; D stays fp32. seed: of the shuffling. layer_loss: weight of every
+        hidden layer's own loss. shuffled_labels: not 0: permutes the labels by this seed, as a control. callback:
+        called after every batch; what is true of its results stops the run there, with the network whole. So does
+        Ctrl-C.
         """
         options = _nn_abi.initial("train_options")
         given = {

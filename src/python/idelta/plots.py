@@ -43,8 +43,8 @@ def layer_accuracy(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
 def contribution_sheet(decomposition: Decomposition, rows: Sequence[int] | None = None) -> Figure:
     """A row an image: the input, then the contribution map of each layer, of more than 12 layers 12 evenly spaced.
 
-    All maps have one zero-centred scale, which the colour bar shows. Above each stand the class that the layer names and
-    its class likelihood: scores, not calibrated probabilities. Named features are drawn as bars.
+    All maps have one zero-centred scale, which the colour bar shows. Above each stand the class that the layer names
+    and its class likelihood: scores, not calibrated probabilities. Named features are drawn as bars.
     """
     maps, likelihoods = decomposition.contribution_maps, decomposition.class_likelihoods
     if maps is None or likelihoods is None:

@@ -28,12 +28,12 @@ _CHECKED: dict[str, Any] = {"dtype": np.float32, "order": "C"}  # how scikit-lea
 class IdentityClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A classifier of identity layers, which says what each layer adds to each class.
 
-    X: (rows, features), any numbers; they are brought to float32, and each feature to the range `scale` of the rows that
-    fit sees: "zero_to_one", "minus_one_to_one" or "none". y: 2 to 256 classes of any type.
+    X: (rows, features), any numbers; they are brought to float32, and each feature to the range `scale` of the rows
+    that fit sees: "zero_to_one", "minus_one_to_one" or "none". y: 2 to 256 classes of any type.
 
     layers, activation ("relu", or "leaky_relu" with `slope`), identity_scale, class_padding: of the network. epochs,
-    batch, learning_rate (0: 0.03 / layers), decay_epochs, optimizer, momentum, weight_decay, compute, layer_loss: of the
-    training. random_state: an int is the seed of the shuffling; the same seed gives the same bits.
+    batch, learning_rate (0: 0.03 / layers), decay_epochs, optimizer, momentum, weight_decay, compute, layer_loss: of
+    the training. random_state: an int is the seed of the shuffling; the same seed gives the same bits.
 
     After fit: classes_, n_features_in_, feature_names_in_ (where X has names of columns), network_ (an idelta.Network),
     n_iter_ (epochs).
