@@ -1,0 +1,30 @@
+// malloc's family seen from below, of all threads and all libraries of the program: how often memory is asked for, what
+// is still held, and a request that is refused. allocations.cc puts itself before the C library, so a program that
+// links it has it.
+#pragma once
+
+#include <cstdint>
+
+namespace idelta_test {
+
+struct Allocations {
+  int64_t requests;  // since the program began
+  int64_t held;      // blocks that were not freed yet
+};
+Allocations allocations();
+
+// Which requests are refused, counted from 1 from the moment of the call: one, or it and all that follow.
+enum class Refuse { kOne, kAllFrom };
+
+// From construction to destruction request number `which` fails, as where memory is short.
+class ScopedRefusal {
+ public:
+  ScopedRefusal(int64_t which, Refuse how);
+  ~ScopedRefusal();
+  ScopedRefusal(const ScopedRefusal&) = delete;
+  ScopedRefusal& operator=(const ScopedRefusal&) = delete;
+
+  bool happened() const;  // so many requests were made
+};
+
+}  // namespace idelta_test
