@@ -73,7 +73,7 @@ class OutOfMemoryTest : public ::testing::Test {
     std::vector<ContextPtr> all;
     for (const int32_t threads : {1, 2}) {
       for (const idelta_bf16_product product : {IDELTA_BF16_PRODUCT_WIDENED, IDELTA_BF16_PRODUCT_ROUNDED}) {
-        idelta_context_options options = context_options(IDELTA_ISA_AUTO, threads);
+        idelta_context_options options = context_options(forced_isa(), threads);
         options.bf16_product = product;
         idelta_context* context = nullptr;
         if (idelta_context_create(&options, &context) == IDELTA_OK) all.emplace_back(context);
@@ -125,7 +125,7 @@ class OutOfMemoryTest : public ::testing::Test {
 TEST_F(OutOfMemoryTest, ContextIsNotMade) {
   for (const int32_t threads : {0, 2}) {
     idelta_context* context = nullptr;
-    const idelta_context_options options = context_options(IDELTA_ISA_AUTO, threads);
+    const idelta_context_options options = context_options(forced_isa(), threads);
     found_none += survived_refusals({"context", [&] { idelta_context_destroy(std::exchange(context, nullptr)); },
                                      [&] { return ended(idelta_context_create(&options, &context)); },
                                      [&] {
