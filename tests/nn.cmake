@@ -41,3 +41,11 @@ target_include_directories(nn_test PRIVATE "${PROJECT_SOURCE_DIR}/src")
 target_link_libraries(nn_test PRIVATE idelta::nn idelta_test_main idelta_test_support PNG::PNG ZLIB::ZLIB)
 add_test(NAME nn COMMAND nn_test)
 set_tests_properties(nn PROPERTIES TIMEOUT ${timeout})
+
+if(TARGET idelta_test_allocations)
+  idelta_add_test_program(nn_out_of_memory_test nn_out_of_memory_test.cc)
+  target_link_libraries(nn_out_of_memory_test
+    PRIVATE idelta::nn idelta_test_main idelta_test_allocations idelta_test_support ZLIB::ZLIB)
+  add_test(NAME nn_out_of_memory COMMAND nn_out_of_memory_test)
+  set_tests_properties(nn_out_of_memory PROPERTIES TIMEOUT ${timeout})
+endif()

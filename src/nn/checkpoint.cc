@@ -148,7 +148,8 @@ Trainer Trainer::resume(Network& network, const Dataset& data, const std::string
   if (s.epoch < 0 || s.epoch > options.epochs || s.next_image < 0 || s.next_image >= s.data.count) {
     fail(checkpoint, ": its metadata says epoch ", s.epoch, ", image ", s.next_image, "; the file is damaged: ", kMend);
   }
-  const int64_t shuffles = s.next_image > 0 ? s.epoch + 1 : s.epoch;
+  s.drawn = s.next_image > 0;
+  const int64_t shuffles = s.drawn ? s.epoch + 1 : s.epoch;
   for (int64_t i = 0; i < shuffles; ++i) s.shuffle();
   for (int64_t l = 0; l < network.layers(); ++l) {
     const auto read = [&](const std::string& what) { return read_hashed(file, metadata, tensor_name(l, what)); };

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <new>
 
 #include "support/sanitized.h"
@@ -32,10 +33,14 @@ void next_free(void*) asm("__libc_free");
 namespace {
 
 std::atomic<int64_t> requests{0}, held{0};
-std::atomic<int64_t> first_refused{INT64_MAX}, last_refused{INT64_MAX};
+// Of a refusal.
+std::atomic<size_t> least_bytes{SIZE_MAX};
+std::atomic<int64_t> counted{0}, first_refused{0}, last_refused{0};
 
-bool refused() {
-  const int64_t number = ++requests;
+bool refused(size_t bytes) {
+  ++requests;
+  if (bytes < least_bytes) return false;
+  const int64_t number = ++counted;
   return number >= first_refused && number <= last_refused;
 }
 
@@ -45,8 +50,8 @@ void* kept(void* memory) {
 }
 
 template <class Ask>
-void* answered(const Ask& ask) {
-  if (!refused()) return kept(ask());
+void* answered(size_t bytes, const Ask& ask) {
+  if (!refused(bytes)) return kept(ask());
   errno = ENOMEM;
   return nullptr;
 }
@@ -55,13 +60,13 @@ void* answered(const Ask& ask) {
 
 extern "C" {
 void* malloc(size_t bytes) {
-  return answered([&] { return next_malloc(bytes); });
+  return answered(bytes, [&] { return next_malloc(bytes); });
 }
 void* calloc(size_t count, size_t bytes) {
-  return answered([&] { return next_calloc(count, bytes); });
+  return answered(count * bytes, [&] { return next_calloc(count, bytes); });
 }
 void* memalign(size_t alignment, size_t bytes) {
-  return answered([&] { return next_memalign(alignment, bytes); });
+  return answered(bytes, [&] { return next_memalign(alignment, bytes); });
 }
 void* aligned_alloc(size_t alignment, size_t bytes) { return memalign(alignment, bytes); }
 int posix_memalign(void** memory, size_t alignment, size_t bytes) {
@@ -72,7 +77,7 @@ int posix_memalign(void** memory, size_t alignment, size_t bytes) {
 }
 void* realloc(void* old, size_t bytes) {
   if (old == nullptr) return malloc(bytes);
-  if (refused()) {
+  if (refused(bytes)) {
     errno = ENOMEM;
     return nullptr;
   }
@@ -116,14 +121,15 @@ namespace idelta_test {
 
 Allocations allocations() { return {requests, held}; }
 
-ScopedRefusal::ScopedRefusal(int64_t which, Refuse how) {
-  const int64_t number = requests + which;
-  last_refused = how == Refuse::kOne ? number : INT64_MAX;
-  first_refused = number;
+ScopedRefusal::ScopedRefusal(int64_t which, Refuse how, size_t least) {
+  counted = 0;
+  first_refused = which;
+  last_refused = how == Refuse::kOne ? which : INT64_MAX;
+  least_bytes = least;
 }
 
-ScopedRefusal::~ScopedRefusal() { first_refused = INT64_MAX; }
+ScopedRefusal::~ScopedRefusal() { least_bytes = SIZE_MAX; }
 
-bool ScopedRefusal::happened() const { return requests >= first_refused; }
+bool ScopedRefusal::happened() const { return counted >= first_refused; }
 
 }  // namespace idelta_test

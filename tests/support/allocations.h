@@ -3,6 +3,7 @@
 // links it has it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace idelta_test {
@@ -13,13 +14,13 @@ struct Allocations {
 };
 Allocations allocations();
 
-// Which requests are refused, counted from 1 from the moment of the call: one, or it and all that follow.
 enum class Refuse { kOne, kAllFrom };
 
-// From construction to destruction request number `which` fails, as where memory is short.
+// From construction to destruction request number `which`, counted from 1, fails as where memory is short; or it and
+// all that follow. Requests for less than `least` bytes are neither counted nor refused.
 class ScopedRefusal {
  public:
-  ScopedRefusal(int64_t which, Refuse how);
+  ScopedRefusal(int64_t which, Refuse how, size_t least = 0);
   ~ScopedRefusal();
   ScopedRefusal(const ScopedRefusal&) = delete;
   ScopedRefusal& operator=(const ScopedRefusal&) = delete;

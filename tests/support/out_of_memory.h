@@ -25,6 +25,7 @@ struct Refusable {
   std::function<void()> prepare;                   // before every call: objects and outputs as they were at first
   std::function<Ended()> call;                     // asks for no memory of its own
   std::function<std::vector<uint32_t>()> results;  // all that the call could change: outputs, and what objects do next
+  size_t least = 0;                                // bytes of the requests that are refused
 };
 
 struct Results {
@@ -48,7 +49,7 @@ inline Attempt attempt(const Refusable& of, int64_t which, Refuse how) {
   of.prepare();
   Attempt made;
   {
-    const ScopedRefusal refusal(which, how);
+    const ScopedRefusal refusal(which, how, of.least);
     made.ended = of.call();
     made.happened = refusal.happened();
   }
