@@ -16,10 +16,12 @@ class RowWriter {
 
   bool write(const float* image, const float* h, const DecompositionArrays& to) {
     const std::span<const float> values(h + pixels_, scores_.likelihoods.size());
+    if (to.features) std::copy_n(h, n_, to.features);
+    if (to.logits) std::copy(values.begin(), values.end(), to.logits);
     if (to.contribution_maps) std::transform(h, h + pixels_, image, to.contribution_maps, std::minus<float>());
-    if (to.class_likelihoods) {
-      scores_.read(values);
-      std::copy(scores_.likelihoods.begin(), scores_.likelihoods.end(), to.class_likelihoods);
+    if (to.class_likelihoods || to.final_likelihoods) scores_.read(values);
+    for (float* const likelihoods : {to.class_likelihoods, to.final_likelihoods}) {
+      if (likelihoods) std::copy(scores_.likelihoods.begin(), scores_.likelihoods.end(), likelihoods);
     }
     if (to.predictions) *to.predictions = static_cast<int32_t>(argmax(values));
     return all_finite({h, static_cast<size_t>(n_)});
@@ -50,14 +52,20 @@ T* offset(T* array, int64_t by) {
   return array ? array + by : nullptr;
 }
 
-// The arrays from one of their L x rows rows on.
-DecompositionArrays at_row(const DecompositionArrays& arrays, const NetworkOptions& options, int64_t row) {
+// The arrays of one row in layer 1 .. L.
+DecompositionArrays at(const DecompositionArrays& arrays, const NetworkOptions& options, int64_t layer, int64_t rows,
+                       int64_t image) {
+  const int64_t row = (layer - 1) * rows + image;
+  const bool last = layer == options.layers;
   return {.contribution_maps = offset(arrays.contribution_maps, row * options.pixels()),
           .contributions = offset(arrays.contributions, row * options.n()),
           .activation_changes = offset(arrays.activation_changes, row * options.n()),
           .steps = offset(arrays.steps, row * options.n()),
           .class_likelihoods = offset(arrays.class_likelihoods, row * options.classes),
-          .predictions = offset(arrays.predictions, row)};
+          .predictions = offset(arrays.predictions, row),
+          .features = offset(arrays.features, row * options.n()),
+          .logits = last ? offset(arrays.logits, image * options.classes) : nullptr,
+          .final_likelihoods = last ? offset(arrays.final_likelihoods, image * options.classes) : nullptr};
 }
 
 // name(row): what to call an image in an error.
@@ -78,7 +86,7 @@ void decompose_rows(const Network& network, int64_t rows, const float* images, c
       with_activation(network, layer.layer - 1, [&](const auto& act) {
         for (int64_t i = 0; i < count; ++i) {
           const float* const image = images + (first + i) * pixels;
-          const DecompositionArrays to = at_row(arrays, options, (layer.layer - 1) * rows + first + i);
+          const DecompositionArrays to = at(arrays, options, layer.layer, rows, first + i);
           const bool finite = writer.write(image, layer.above + i * n, to) &&
                               (!wants_steps || writer.write_steps(options.identity_scale, act, layer.below + i * n,
                                                                   layer.contribution + i * n, to));
@@ -123,10 +131,14 @@ std::vector<ImageDecomposition> decompose(const Network& network, const Dataset&
     d.index = index;
     d.label = data.labels[index];
     d.image.assign(data.images.begin() + index * data.pixels(), data.images.begin() + (index + 1) * data.pixels());
-    decompose_rows(
-        network, 1, d.image.data(),
-        {maps.data(), contributions.data(), changes.data(), steps.data(), likelihoods.data(), predictions.data()}, 1,
-        [&](int64_t) { return sentence("image ", index, " of ", data.name); });
+    decompose_rows(network, 1, d.image.data(),
+                   {.contribution_maps = maps.data(),
+                    .contributions = contributions.data(),
+                    .activation_changes = changes.data(),
+                    .steps = steps.data(),
+                    .class_likelihoods = likelihoods.data(),
+                    .predictions = predictions.data()},
+                   1, [&](int64_t) { return sentence("image ", index, " of ", data.name); });
     d.contribution_maps = pieces(maps, pixels);
     d.contributions = pieces(contributions, n);
     d.activation_changes = pieces(changes, n);

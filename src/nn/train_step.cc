@@ -117,13 +117,15 @@ void Trainer::State::update(int64_t layer, int64_t rows, const float* x, const f
 void Trainer::State::check_first_outputs(int64_t rows) {
   const int64_t n = network.n();
   if (!all_finite({h0.data(), static_cast<size_t>(rows * n)})) {
-    fail("train: images of ", data.name, " hold pixels that are not finite; pixels must lie in [0, 1]");
+    throw NotFinite(
+        sentence("train: images of ", data.name, " hold pixels that are not finite; pixels must lie in [0, 1]"));
   }
   const int64_t layer = first_layer_not_finite(output_rows, rows, n);
   if (layer < 0) return;
-  fail("train: the output of layer ", layer + 1, " is not finite before the first step: identity scale ",
-       network.options().identity_scale, " and class padding ", network.options().class_padding, " are too large for ",
-       network.layers(), " layers; 1 and 0 are the defaults");
+  throw NotFinite(sentence("train: the output of layer ", layer + 1,
+                           " is not finite before the first step: identity scale ", network.options().identity_scale,
+                           " and class padding ", network.options().class_padding, " are too large for ",
+                           network.layers(), " layers; 1 and 0 are the defaults"));
 }
 
 // The loss may be finite by accident: it is that of the parameters before the last step, and of no other images.
@@ -144,8 +146,8 @@ void Trainer::State::check_finite(int64_t rows, float learning_rate) {
 }
 
 void Trainer::State::fail_diverged(const std::string& what, float learning_rate) const {
-  fail("train: ", what, " is not finite in epoch ", epoch + 1, " at learning rate ", learning_rate, ": ",
-       mend(options, network.options()));
+  throw Diverged(sentence("train: ", what, " is not finite in epoch ", epoch + 1, " at learning rate ", learning_rate,
+                          ": ", mend(options, network.options())));
 }
 
 }  // namespace idelta::nn

@@ -158,6 +158,7 @@ Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 Trainer::~Trainer() = default;
 
+const Network& Trainer::network() const { return state_->network; }
 const TrainOptions& Trainer::options() const { return state_->options; }
 Progress Trainer::progress() const { return state_->progress(); }
 double Trainer::seconds() const { return state_->earlier_seconds + state_->run_seconds; }

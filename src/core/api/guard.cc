@@ -4,30 +4,19 @@
 #include <new>
 #include <string>
 
-namespace idelta::core {
+#include "src/core/api/last_error.h"
 
+namespace idelta::core {
 namespace {
 
 thread_local const char* sentence = "";
 
 // In memory that every thread has: the C library ends a program that has none for a thread's first string. Enough for
-// the name of any call.
-idelta_status record_no_memory(const char* call, const char* what) noexcept {
-  thread_local char text[128];
+// what is said of memory; more is cut.
+void say_in_place(const char* call, const char* what) noexcept {
+  thread_local char text[256];
   std::snprintf(text, sizeof text, "%s: %s", call, what);
   sentence = text;
-  return IDELTA_OUT_OF_MEMORY;
-}
-
-idelta_status record(idelta_status status, const char* call, const char* what) noexcept {
-  try {
-    thread_local std::string text;
-    text = std::string(call) + ": " + what;
-    sentence = text.c_str();
-  } catch (const std::exception&) {
-    record_no_memory(call, "failed, and there is no memory for the reason");
-  }
-  return status;
 }
 
 }  // namespace
@@ -38,14 +27,29 @@ idelta_status record_failure(const char* call) noexcept {
   try {
     throw;
   } catch (const Failure& failure) {
-    return record(failure.status(), call, failure.what());
+    return idelta_record_error(failure.status(), call, failure.what());
   } catch (const std::bad_alloc&) {
-    return record_no_memory(call, "out of memory");
+    return idelta_record_error(IDELTA_OUT_OF_MEMORY, call, "out of memory");
   } catch (const std::exception& error) {
-    return record(IDELTA_INTERNAL, call, error.what());
+    return idelta_record_error(IDELTA_INTERNAL, call, error.what());
   } catch (...) {
-    return record(IDELTA_INTERNAL, call, "unknown exception");
+    return idelta_record_error(IDELTA_INTERNAL, call, "unknown exception");
   }
+}
+
+extern "C" idelta_status idelta_record_error(idelta_status status, const char* call, const char* what) noexcept {
+  if (status == IDELTA_OUT_OF_MEMORY) {
+    say_in_place(call, what);
+    return status;
+  }
+  try {
+    thread_local std::string text;
+    text = std::string(call) + ": " + what;
+    sentence = text.c_str();
+  } catch (const std::exception&) {
+    say_in_place(call, "failed, and there is no memory for the reason");
+  }
+  return status;
 }
 
 }  // namespace idelta::core
