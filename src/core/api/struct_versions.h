@@ -41,7 +41,11 @@ struct Versions {
 inline constexpr std::tuple kVersions = {
     Versions<idelta_context_options>{IDELTA_CONTEXT_OPTIONS_INIT, "IDELTA_CONTEXT_OPTIONS_INIT", {}, {40}},
     Versions<idelta_delta_options>{
-        IDELTA_DELTA_OPTIONS_INIT, "IDELTA_DELTA_OPTIONS_INIT", {offsetof(idelta_delta_options, rank)}, {32, 40}},
+        IDELTA_DELTA_OPTIONS_INIT,
+        "IDELTA_DELTA_OPTIONS_INIT",
+        {offsetof(idelta_delta_options, rank), offsetof(idelta_delta_options, expected_rows)},
+        {32, 40, 72}},
+    Versions<idelta_candidate>{IDELTA_CANDIDATE_INIT, "IDELTA_CANDIDATE_INIT", {}, {64}},
     Versions<idelta_delta_info_t>{
         IDELTA_DELTA_INFO_INIT, "IDELTA_DELTA_INFO_INIT", {offsetof(idelta_delta_info_t, rank)}, {104, 112}},
     Versions<idelta_low_rank_proof>{IDELTA_LOW_RANK_PROOF_INIT, "IDELTA_LOW_RANK_PROOF_INIT", {}, {40}},
