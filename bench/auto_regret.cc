@@ -20,7 +20,7 @@ namespace {
 std::vector<std::pair<std::string, double>> tolerances_for(const Context& context, int64_t n, const Buffer& D) {
   const double of_f32 = packed_form(context, n, D.data(), {.format = IDELTA_FORMAT_F32}).delta->info().certificate;
   std::vector<std::pair<std::string, double>> all;
-  for (const double tolerance : {1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 1e-5}) {
+  for (const double tolerance : {1e-1, 2e-2, 5e-3, 1e-3, 1e-4}) {
     char text[16];
     std::snprintf(text, sizeof text, "%g", tolerance);
     if (tolerance > 1.01 * of_f32) all.emplace_back(text, tolerance);
@@ -73,11 +73,20 @@ struct Case {
   std::vector<size_t> fitting;
 };
 
-double predicted_seconds(const Context& context, int64_t n, const Buffer& D, const DeltaOptions& options) {
-  for (const Candidate& candidate : candidates(context, n, D.data(), n, options)) {
+double predicted_seconds(const std::vector<Candidate>& all) {
+  for (const Candidate& candidate : all) {
     if (candidate.verdict == IDELTA_VERDICT_CHOSEN) return candidate.seconds;
   }
   return 0.0;
+}
+
+// A rank a quarter beyond what AUTO tried is one that its prediction may have been wrong about; one further beyond is
+// slower for certain, and takes long to find.
+int64_t most_rank(const std::vector<Candidate>& all, idelta_format format) {
+  for (const Candidate& candidate : all) {
+    if (candidate.format == format && candidate.rank > 0) return candidate.rank + candidate.rank / 4 + 8;
+  }
+  return 0;
 }
 
 // None where nothing fits.
@@ -85,11 +94,13 @@ std::optional<Case> case_of(const Context& context, int64_t n, const Buffer& D, 
                             const std::string& name, Forms& forms) {
   std::optional<PackedForm> chosen = packed_within(context, n, D.data(), options);
   if (!chosen) return std::nullopt;
-  Case result{name, forms.add(*std::move(chosen)), predicted_seconds(context, n, D, options), {}};
+  const std::vector<Candidate> all = candidates(context, n, D.data(), n, options);
+  Case result{name, forms.add(*std::move(chosen)), predicted_seconds(all), {}};
   result.fitting.push_back(result.chosen);
   for (const idelta_format format : kinds_of(idelta_format_names(), idelta_format_by_name)) {
     if (format == IDELTA_FORMAT_AUTO) continue;
     options.format = format;
+    options.rank = std::min(n, most_rank(all, format));
     if (std::optional<PackedForm> form = packed_within(context, n, D.data(), options)) {
       result.fitting.push_back(forms.add(*std::move(form)));
     }

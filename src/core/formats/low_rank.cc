@@ -298,7 +298,7 @@ Packed pack_by_tolerance(const idelta_context& context, int64_t n, const std::ve
                          const PackOptions& options) {
   const int64_t most = options.rank > 0 ? std::min(options.rank, n) : (n + 1) / 2;
   const double squares = std::pow(frobenius(D), 2);
-  for (int64_t count = std::min<int64_t>(n, 64);; count = std::min(n, 2 * count)) {
+  for (int64_t count = std::min<int64_t>(n, 64);; count = std::min({n, 2 * count, most + kSpare})) {
     const Subspace subspace = leading_subspace(context, n, D, count);
     const auto found = static_cast<int64_t>(subspace.sigma.size());
     const bool all = found < count || count == n;
@@ -368,11 +368,14 @@ std::optional<Factors> factors_in(const idelta_context& context, const Packed& p
   return op ? std::optional(op->factors(context)) : std::nullopt;
 }
 
-// t = x U has no epilogue.
+// t = x U has no epilogue. Tiles of up to half a panel's columns take half the time.
 double steps_of(const idelta_context& context, const ProductSize& size, int64_t rank) {
   const ChainKernel& kernel = context.kernels.f32_forward;
   const Plan plan = plan_for(context, size.m, size.k, rank);
-  const TaskShape to_t = largest_task(context, kernel, {size.m, size.k, rank}, plan, {});
+  const auto halves = static_cast<double>(ceil_div(2 * rank, kernel.nr));
+  const auto panels = static_cast<double>(std::max<int64_t>(ceil_div(rank, kernel.nr), 1));
+  const TaskShape to_t =
+      largest_task(context, kernel, {size.m, size.k, rank}, plan, {.word_steps = halves / (2 * panels)});
   const TaskShape to_y =
       largest_task(context, kernel, {size.m, rank, size.cols}, plan, {.row_steps = kCostModel.epilogue_steps});
   return call_steps(plan, task_steps(kCostModel, to_t) + task_steps(kCostModel, to_y)) +

@@ -9,9 +9,10 @@ namespace {
 
 constexpr double kWord = 4;  // bytes
 
-// Bytes of its part of the matrix that a task gets in a step; 0: the part stays in L2.
+// Bytes of its part of the matrix that a task gets in a step; 0: the part stays in L1.
 double panel_rate(const CostModel& model, const MultiplyShape& shape, double part_bytes, double all_bytes) {
-  if (part_bytes <= static_cast<double>(shape.caches.l2) / 2) return 0;
+  if (part_bytes <= static_cast<double>(shape.caches.l1) / 2) return 0;
+  if (part_bytes <= static_cast<double>(shape.caches.l2) / 2) return model.l2_bytes;
   const auto threads = static_cast<double>(shape.threads);
   if (all_bytes <= static_cast<double>(shape.caches.l3) * threads) return model.l3_bytes;
   return std::min(model.memory_bytes, model.shared_memory_bytes / threads);

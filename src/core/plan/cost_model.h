@@ -17,8 +17,8 @@ struct TileShape {
 };
 
 struct CostModel {
-  // Contiguous bytes that a thread reads in a step from L3 or from memory.
-  double l3_bytes = 16, memory_bytes = 8;
+  // Contiguous bytes that a thread reads in a step from L2, from L3 or from memory.
+  double l2_bytes = 50, l3_bytes = 30, memory_bytes = 8;
   // The same for all threads together that share an L3.
   double shared_memory_bytes = 16;
   // Bytes that a thread reads in a step of rows that another core has written.
@@ -40,7 +40,7 @@ struct CostModel {
   // takes one.
   double widened_word = 2.1, dot_word = 1, tile_word = 0.13;
   // Steps of a row in a panel for its epilogue, and for each bf16 number that its nr numbers are rounded to.
-  double epilogue_steps = 8, rounding_steps = 6;
+  double epilogue_steps = 6, rounding_steps = 3;
 
   // x^T dz.
   //
