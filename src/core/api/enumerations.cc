@@ -39,8 +39,8 @@ const char* or_unknown(const char* name, const char* unknown) { return name ? na
 extern "C" {
 
 const char* idelta_status_name(idelta_status status) {
-  constexpr const char* kNames[] = {"OK",          "INVALID_ARGUMENT",  "OUT_OF_MEMORY",
-                                    "UNSUPPORTED", "TOLERANCE_NOT_MET", "INTERNAL"};
+  constexpr const char* kNames[] = {"OK",       "INVALID_ARGUMENT", "OUT_OF_MEMORY", "UNSUPPORTED", "TOLERANCE_NOT_MET",
+                                    "INTERNAL", "NOT_FINITE",       "FILE_ERROR"};
   return or_unknown(name_in(kNames, status), "unknown status");
 }
 
@@ -55,6 +55,11 @@ idelta_status idelta_format_by_name(const char* name, idelta_format* format) {
   return by_name(__func__, "format", format_name, name, format);
 }
 const char* idelta_format_names(void) { return names(format_name); }
+
+const char* idelta_verdict_name(idelta_verdict verdict) {
+  constexpr const char* kNames[] = {"chosen", "slower", "inexact", "replaced", "unfit"};
+  return or_unknown(name_in(kNames, verdict), "unknown verdict");
+}
 
 const char* idelta_bf16_product_name(idelta_bf16_product product) {
   return or_unknown(bf16_product_name(product), "unknown bf16 product");

@@ -29,6 +29,11 @@ Range first_alike(const float* scales, Range rows) {
   return {rows.begin, end};
 }
 
+// Of a word in a panel.
+double word_steps(const idelta_context& context) {
+  return context.isa == IDELTA_ISA_AMX ? kCostModel.integer_tile_word : kCostModel.integer_word;
+}
+
 }  // namespace
 
 int64_t integers_partial(const idelta_context& context, int64_t rows, int64_t k) {
@@ -131,6 +136,18 @@ void Int8Product::multiply_in_fp32(const RowBlock& block, Range columns, const S
 
 size_t integers_workspace_bytes(const idelta_context& context, const ProductSize& size) {
   return static_cast<size_t>(plan_for(context, size, 0).floats()) * sizeof(float);
+}
+
+TaskShape largest_integer_task(const idelta_context& context, const ProductSize& size, const RowsPlan& plan) {
+  return largest_task(context, context.kernels.int8_dot, size, plan,
+                      {.word_steps = word_steps(context),
+                       .row_steps = kCostModel.epilogue_steps + kCostModel.quantizing_steps,
+                       .prepared = true});
+}
+
+double integers_steps(const idelta_context& context, const ProductSize& size) {
+  const Plan plan = plan_for(context, size, 0);
+  return call_steps(plan, task_steps(kCostModel, largest_integer_task(context, size, plan)));
 }
 
 void multiply_integers(const idelta_context& context, const Panels& panels, Multiplication& call) {

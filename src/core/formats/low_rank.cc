@@ -106,33 +106,70 @@ double left_by_roundings(const idelta_context& context, const Factors& factors, 
 }
 
 // The largest singular value that a rank within the tolerance may leave. A tail holds the rest but for its own error;
-// of that the rounding of x counts as in error_of_integers().
+// of that the rounding of x counts as in error_of_integers(). Of a row whose entries are all of one size it is 1 / 440
+// at least, as a rule, so that a sample may allow so much.
 double largest_left(int64_t n, const PackOptions& options) {
-  const double root = std::sqrt(static_cast<double>(n));
-  return options.tail == IDELTA_TAIL_NONE ? options.tolerance : options.tolerance * 254 / root;
+  if (options.tail == IDELTA_TAIL_NONE) return options.tolerance;
+  return options.tolerance * (options.sample ? 440 : 254 / std::sqrt(static_cast<double>(n)));
 }
 
-// The least rank whose certificate is within the tolerance, or the best one tried. A rank beyond n / 2 costs more than
-// dense F32 and is tried only if it is asked for.
+// How much of sample rows of norm 1 lies outside the first directions of a subspace; without a sample all of them.
+class Outside {
+ public:
+  explicit Outside(const Sample* sample) : sample_(sample), squares_(sample ? sample->norms.size() : 1, 1.0) {}
+
+  double largest() const { return std::sqrt(*std::max_element(squares_.begin(), squares_.end())); }
+  void take(const Thin& U, int64_t direction) {
+    for (int64_t i = 0; sample_ && i < sample_->rows; ++i) {
+      const double norm = sample_->norms[static_cast<size_t>(i)];
+      const float* const x = sample_->x.data() + i * sample_->n;
+      const double inside =
+          sum_of(sample_->n, [&](int64_t k) { return static_cast<double>(x[k]) * U.row(k)[direction]; });
+      double& squares = squares_[static_cast<size_t>(i)];
+      squares = norm > 0 ? std::max(0.0, squares - std::pow(inside / norm, 2)) : 0;
+    }
+  }
+
+ private:
+  const Sample* sample_;
+  std::vector<double> squares_;
+};
+
+// The least rank that seems enough, by what the next singular value says of a row; usable + 1 if more seem needed.
+int64_t estimated_rank(const Subspace& subspace, int64_t usable, const PackOptions& options) {
+  constexpr double kMargin = 0.97;  // the norm's bound and roundings take the rest of the tolerance
+  const double limit = kMargin * largest_left(subspace.U.rows, options);
+  Outside outside(options.tail == IDELTA_TAIL_NONE ? options.sample
+                                                   : nullptr);  // a tail's error lies in all directions
+  for (int64_t rank = 0; rank <= usable; ++rank) {
+    if (rank == static_cast<int64_t>(subspace.sigma.size())) return rank;
+    if (subspace.sigma[static_cast<size_t>(rank)] * outside.largest() <= limit) return rank;
+    outside.take(subspace.U, rank);
+  }
+  return usable + 1;
+}
+
+// The least rank whose error is within the tolerance, or the best one tried. A rank beyond n / 2 costs more than dense
+// F32 and is tried only if it is asked for.
 Packed pack_by_tolerance(const idelta_context& context, int64_t n, const std::vector<float>& D,
                          const PackOptions& options) {
-  constexpr double kMargin = 0.97;  // the norm's bound and roundings take the rest of the tolerance
   const int64_t most = options.rank > 0 ? std::min(options.rank, n) : (n + 1) / 2;
   const double squares = std::pow(frobenius(D), 2), limit = largest_left(n, options);
-  for (int64_t count = std::min<int64_t>(n, 64);; count = std::min(n, 2 * count)) {
+  for (int64_t count = std::min<int64_t>(n, 64);; count = std::min({n, 2 * count, most + kSpare})) {
     const Subspace subspace = leading_subspace(context, n, D, count);
     const auto found = static_cast<int64_t>(subspace.sigma.size());
     const bool all = found < count || count == n;
     const int64_t usable = std::min(most, all ? found : found - kSpare);
-    const bool last = all || usable == most || out_of_reach(subspace, squares, most, limit) ||
-                      left_by_roundings(context, factors_of(context, n, D, subspace, usable), options) < 0;
-    const auto enough =
-        std::find_if(subspace.sigma.begin(), subspace.sigma.end(), [&](double s) { return s <= kMargin * limit; });
-    for (int64_t rank = enough - subspace.sigma.begin(); rank <= usable || last; rank += 1 + rank / 16) {
+    const auto hopeless = [&] {
+      return out_of_reach(subspace, squares, most, limit) ||
+             left_by_roundings(context, factors_of(context, n, D, subspace, usable), options) < 0;
+    };
+    const bool last = all || usable == most || (!options.sample && hopeless());
+    for (int64_t rank = estimated_rank(subspace, usable, options); rank <= usable || last; rank += 1 + rank / 16) {
       rank = std::min(rank, usable);
       Packed packed = pack_with(context, n, D, subspace, rank, options);
-      const double certified = largest_certificate(context, packed, options.identity_scale);
-      if (certified <= options.tolerance || (last && rank == usable)) return packed;
+      const double error = packed_error(context, packed, options);
+      if (error <= options.tolerance || (last && rank == usable)) return packed;
       if (rank == usable) break;
     }
   }
@@ -232,7 +269,12 @@ const Int8Operator* integers_in(const Packed& packed) {
 const Format kLowRank = {.id = IDELTA_FORMAT_LOW_RANK,
                          .name = "low_rank",
                          .runs = [](const idelta_context&) { return true; },
+                         .ranked = true,
                          .gradient_planes = -1,
-                         .pack = pack_low_rank};
+                         .pack = pack_low_rank,
+                         .steps =
+                             [](const idelta_context& context, const ProductSize& size, int64_t rank) {
+                               return low_rank_steps(context, {size.k, rank, false}, size.m);
+                             }};
 
 }  // namespace idelta::core

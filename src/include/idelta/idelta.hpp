@@ -9,6 +9,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "idelta/idelta.h"
@@ -54,6 +55,7 @@ using DeltaOptions = idelta_delta_options;
 using DeltaInfo = idelta_delta_info_t;
 using LowRankProof = idelta_low_rank_proof;
 using Int8Tail = idelta_int8_tail;
+using Candidate = idelta_candidate;
 using Optimizer = idelta_optimizer;
 
 inline constexpr ContextOptions kContextOptions = IDELTA_CONTEXT_OPTIONS_INIT;
@@ -219,6 +221,11 @@ class Context {
     return Context(options);
   }
 
+  // Of a context that its owner destroys, after this handle, its copies and all that was made with them.
+  static Context borrowed(const idelta_context* context) {
+    return Context(std::shared_ptr<const idelta_context>(std::shared_ptr<void>(), context));
+  }
+
   idelta_isa isa() const { return idelta_context_isa(get()); }
   int32_t threads() const { return idelta_context_threads(get()); }
   idelta_bf16_product bf16_product() const { return idelta_context_bf16_product(get()); }
@@ -226,7 +233,9 @@ class Context {
   const idelta_context* get() const { return handle_.get(); }
 
  private:
-  std::shared_ptr<idelta_context> handle_;
+  explicit Context(std::shared_ptr<const idelta_context> handle) : handle_(std::move(handle)) {}
+
+  std::shared_ptr<const idelta_context> handle_;
 };
 
 // Owns a packed delta and shares its context, so that it may be moved and outlive the handle it was given.
@@ -299,6 +308,24 @@ class Delta {
   Context context_;  // outlives the delta below
   std::unique_ptr<idelta_delta, Destroy> handle_;
 };
+
+// What Delta with these options would choose from, fastest first; options.format is AUTO, with a tolerance.
+inline std::vector<Candidate> candidates(const Context& context, int64_t n, const float* D, int64_t ldd,
+                                         const DeltaOptions& options) {
+  constexpr int64_t kRoom = 32;  // more than there are forms, so that they are packed only once
+  std::vector<Candidate> found(kRoom, Candidate IDELTA_CANDIDATE_INIT);
+  int64_t count = 0;
+  const auto look = [&] {
+    check(idelta_delta_candidates(context.get(), n, D, ldd, &options, found.data(), int64_t(found.size()), &count));
+  };
+  look();
+  if (count > kRoom) {
+    found.resize(size_t(count), Candidate IDELTA_CANDIDATE_INIT);
+    look();
+  }
+  found.resize(size_t(count));
+  return found;
+}
 
 inline LowRankProof low_rank_measure(const Context& context, int64_t n, const float* D, int64_t ldd, int64_t r,
                                      const float* U, int64_t ldu, const float* V, int64_t ldv,
