@@ -158,7 +158,7 @@ TEST_F(OutOfMemoryTest, FactorsAreNotPacked) {
   const int64_t r = f.V.rows();
   idelta_low_rank_proof proof = IDELTA_LOW_RANK_PROOF_INIT;
   ASSERT_OK(idelta_low_rank_measure(context.get(), kWidth, D.data(), kWidth, r, f.U.data(), f.U.ld(), f.V.data(),
-                                    f.V.ld(), &proof));
+                                    f.V.ld(), nullptr, &proof));
   const idelta_delta_options options = low_rank_options(0);
   found_none += survived_refusals(packed_by(
       "factors", context,
@@ -170,8 +170,8 @@ TEST_F(OutOfMemoryTest, FactorsAreNotPacked) {
   found_none += survived_refusals(packed_by(
       "measured factors", context,
       [&](idelta_delta** delta) {
-        return idelta_delta_pack_measured(context.get(), kWidth, r, f.U.data(), f.U.ld(), f.V.data(), f.V.ld(), &proof,
-                                          &options, delta);
+        return idelta_delta_pack_measured(context.get(), kWidth, r, f.U.data(), f.U.ld(), f.V.data(), f.V.ld(), nullptr,
+                                          &proof, &options, delta);
       },
       unpacked));
 }
@@ -221,7 +221,7 @@ TEST_F(OutOfMemoryTest, QuestionsAboutADeltaAreNotAnswered) {
   found_none += survived_refusals(with_outputs("measure", {&numbers}, [&] {
     idelta_low_rank_proof proof = IDELTA_LOW_RANK_PROOF_INIT;
     const idelta_status status = idelta_low_rank_measure(context.get(), kWidth, D.data(), kWidth, r, f.U.data(),
-                                                         f.U.ld(), f.V.data(), f.V.ld(), &proof);
+                                                         f.U.ld(), f.V.data(), f.V.ld(), nullptr, &proof);
     if (status == IDELTA_OK) numbers(0, 0) = static_cast<float>(proof.dropped);
     return status;
   }));

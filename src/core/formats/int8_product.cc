@@ -29,9 +29,11 @@ Range first_alike(const float* scales, Range rows) {
   return {rows.begin, end};
 }
 
-// Of a word in a panel.
+// Of a word in a panel, by the kernel that these features bring.
 double word_steps(const idelta_context& context) {
-  return context.isa == IDELTA_ISA_AMX ? kCostModel.integer_tile_word : kCostModel.integer_word;
+  if (context.isa == IDELTA_ISA_AMX && has(context.features, kAmxInt8)) return kCostModel.integer_tile_word;
+  const FeatureSet dot = context.isa == IDELTA_ISA_AVX2 ? kAvxVnni : kAvx512Vnni;
+  return has(context.features, dot) ? kCostModel.integer_word : kCostModel.integer_pairs_word;
 }
 
 }  // namespace

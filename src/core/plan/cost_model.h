@@ -39,8 +39,8 @@ struct CostModel {
   // Steps of a word: of two bf16 numbers that are widened, that vdpbf16ps multiplies, and in AMX's tiles. One of fp32
   // takes one.
   double widened_word = 2.1, dot_word = 1, tile_word = 0.13;
-  // Of four integers, by vpdpbusd and in AMX's tiles.
-  double integer_word = 1, integer_tile_word = 0.13;
+  // Of four integers, by vpdpbusd, by vpmaddubsw and vpmaddwd, and in AMX's tiles.
+  double integer_word = 1, integer_pairs_word = 2, integer_tile_word = 0.13;
   // Steps of a row in a panel for its epilogue, and for each bf16 number that its nr numbers are rounded to.
   double epilogue_steps = 6, rounding_steps = 3;
   // The same where nr numbers are rounded to integers.
