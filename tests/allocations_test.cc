@@ -26,14 +26,23 @@ class EveryCall {
     fill_uniform(x_, random), fill_delta(D_, random), fill_uniform(bias_, random);
     EXPECT_OK(idelta_panels_pack(context_.get(), n, D_.data(), n, D_panels_.data()));
     delta_ = pack(context_, D_), stepped_ = pack(context_, D_);
-    low_rank_ = pack(context_, D_, low_rank_options(n / 8 + 1));
+    idelta_delta_options options = low_rank_options(n / 8 + 1);
+    low_rank_ = pack(context_, D_, options);
+    options.tail = IDELTA_TAIL_INT8;
+    with_tail_ = pack(context_, D_, options);
+    idelta_delta_options int8 = IDELTA_DELTA_OPTIONS_INIT;
+    int8.format = IDELTA_FORMAT_INT8;
+    int8_ = pack(context_, D_, int8);
     optimizer_.learning_rate = 0;  // so that D stays small
   }
 
   std::vector<Call> calls() {
     std::vector<Call> all;
     const idelta_context* c = context_.get();
-    for (const auto& [name, delta] : {std::pair{"", delta_.get()}, {" of low_rank", low_rank_.get()}}) {
+    for (const auto& [name, delta] : {std::pair{"", delta_.get()},
+                                      {" of low_rank", low_rank_.get()},
+                                      {" of low_rank with a tail", with_tail_.get()},
+                                      {" of int8", int8_.get()}}) {
       const auto forward = [&](const char* what, const idelta_forward_args& args) {
         all.push_back({what + std::string(name), [=, d = delta] { return idelta_forward(c, d, &args); }});
       };
@@ -75,7 +84,7 @@ class EveryCall {
   Matrix x_{m_, n_}, y_{m_, n_}, contribution_{m_, n_}, dx_{m_, n_}, D_{n_, n_}, dD_{n_, n_}, bias_{1, n_}, db_{1, n_},
       row_error_{1, m_}, row_norm_{1, m_}, D_panels_{1, floats_of_panels(context_, n_)};
   idelta_optimizer optimizer_ = IDELTA_OPTIMIZER_INIT;
-  DeltaPtr delta_, stepped_, low_rank_;
+  DeltaPtr delta_, stepped_, low_rank_, with_tail_, int8_;
 };
 
 // Requests of `count` calls, one after another as in training; first those of a thread's first calls, then the others'.
