@@ -139,8 +139,7 @@ class Outside {
 int64_t estimated_rank(const Subspace& subspace, int64_t usable, const PackOptions& options) {
   constexpr double kMargin = 0.97;  // the norm's bound and roundings take the rest of the tolerance
   const double limit = kMargin * largest_left(subspace.U.rows, options);
-  Outside outside(options.tail == IDELTA_TAIL_NONE ? options.sample
-                                                   : nullptr);  // a tail's error lies in all directions
+  Outside outside(options.tail == IDELTA_TAIL_NONE ? options.sample : nullptr);  // a tail errs in all directions
   for (int64_t rank = 0; rank <= usable; ++rank) {
     if (rank == static_cast<int64_t>(subspace.sigma.size())) return rank;
     if (subspace.sigma[static_cast<size_t>(rank)] * outside.largest() <= limit) return rank;
