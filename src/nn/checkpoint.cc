@@ -162,7 +162,8 @@ Trainer Trainer::resume(Network& network, const Dataset& data, const std::string
   metadata.read("epoch_correct", s.epoch_correct);
   metadata.read("seconds", s.earlier_seconds);
   check_position(checkpoint, s.epoch, s.next_image, s.optimizer.step, options.epochs, s.data.count, s.batch);
-  const int64_t shuffles = s.next_image > 0 ? s.epoch + 1 : s.epoch;
+  s.drawn = s.next_image > 0;
+  const int64_t shuffles = s.drawn ? s.epoch + 1 : s.epoch;
   for (int64_t i = 0; i < shuffles; ++i) s.shuffle();
   for (int64_t l = 0; l < network.layers(); ++l) {
     const auto read = [&](const std::string& what) { return read_hashed(file, metadata, tensor_name(l, what)); };

@@ -59,10 +59,14 @@ std::vector<ImageDecomposition> decompose(const Network& network, const Dataset&
     d.index = index;
     d.label = data.labels[index];
     d.image.assign(data.images.begin() + index * data.pixels(), data.images.begin() + (index + 1) * data.pixels());
-    decompose_rows(
-        network, 1, d.image.data(),
-        {maps.data(), contributions.data(), changes.data(), steps.data(), likelihoods.data(), predictions.data()}, 1,
-        [&](int64_t) { return sentence("image ", index, " of ", data.name); });
+    decompose_rows(network, 1, d.image.data(),
+                   {.contribution_maps = maps.data(),
+                    .contributions = contributions.data(),
+                    .activation_changes = changes.data(),
+                    .steps = steps.data(),
+                    .class_likelihoods = likelihoods.data(),
+                    .predictions = predictions.data()},
+                   1, [&](int64_t) { return sentence("image ", index, " of ", data.name); });
     d.contribution_maps = pieces(maps, pixels);
     d.contributions = pieces(contributions, n);
     d.activation_changes = pieces(changes, n);

@@ -12,14 +12,20 @@ T* offset(T* array, int64_t by) {
   return array ? array + by : nullptr;
 }
 
-// The arrays from one of their L x rows rows on.
-DecompositionArrays at_row(const DecompositionArrays& arrays, const NetworkOptions& options, int64_t row) {
+// The arrays of one row in layer 1 .. L.
+DecompositionArrays at(const DecompositionArrays& arrays, const NetworkOptions& options, int64_t layer, int64_t rows,
+                       int64_t image) {
+  const int64_t row = (layer - 1) * rows + image;
+  const bool last = layer == options.layers;
   return {.contribution_maps = offset(arrays.contribution_maps, row * options.pixels()),
           .contributions = offset(arrays.contributions, row * options.n()),
           .activation_changes = offset(arrays.activation_changes, row * options.n()),
           .steps = offset(arrays.steps, row * options.n()),
           .class_likelihoods = offset(arrays.class_likelihoods, row * options.classes),
-          .predictions = offset(arrays.predictions, row)};
+          .predictions = offset(arrays.predictions, row),
+          .features = offset(arrays.features, row * options.n()),
+          .logits = last ? offset(arrays.logits, image * options.classes) : nullptr,
+          .final_likelihoods = last ? offset(arrays.final_likelihoods, image * options.classes) : nullptr};
 }
 
 }  // namespace
@@ -32,16 +38,19 @@ bool DecompositionWriter::wants_steps() const {
 }
 
 bool DecompositionWriter::wants_anything() const {
-  return wants_steps() || arrays_.contribution_maps || arrays_.class_likelihoods || arrays_.predictions;
+  return wants_steps() || arrays_.contribution_maps || arrays_.class_likelihoods || arrays_.predictions ||
+         arrays_.features || arrays_.logits || arrays_.final_likelihoods;
 }
 
 bool DecompositionWriter::write_output(const float* image, const float* h, const DecompositionArrays& to) {
   const int64_t pixels = network_.options().pixels();
   const std::span<const float> values(h + pixels, scores_.likelihoods.size());
+  if (to.features) std::copy_n(h, network_.n(), to.features);
+  if (to.logits) std::copy(values.begin(), values.end(), to.logits);
   if (to.contribution_maps) std::transform(h, h + pixels, image, to.contribution_maps, std::minus<float>());
-  if (to.class_likelihoods) {
-    scores_.read(values);
-    std::copy(scores_.likelihoods.begin(), scores_.likelihoods.end(), to.class_likelihoods);
+  if (to.class_likelihoods || to.final_likelihoods) scores_.read(values);
+  for (float* const likelihoods : {to.class_likelihoods, to.final_likelihoods}) {
+    if (likelihoods) std::copy(scores_.likelihoods.begin(), scores_.likelihoods.end(), likelihoods);
   }
   if (to.predictions) *to.predictions = static_cast<int32_t>(argmax(values));
   return all_finite({h, static_cast<size_t>(network_.n())});
@@ -70,7 +79,7 @@ int64_t DecompositionWriter::write(const LayerChunk& layer, int64_t count, const
   int64_t bad = -1;
   with_activation(network_, layer.layer - 1, [&](const auto& act) {
     for (int64_t i = 0; i < count && bad < 0; ++i) {
-      const DecompositionArrays to = at_row(arrays_, options, (layer.layer - 1) * rows + first + i);
+      const DecompositionArrays to = at(arrays_, options, layer.layer, rows, first + i);
       const bool finite = write_output(images + i * pixels, layer.above + i * n, to) &&
                           (!wants_steps() || write_steps(act, layer.below + i * n, layer.contribution + i * n, to));
       if (!finite) bad = i;

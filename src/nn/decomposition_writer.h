@@ -9,7 +9,7 @@ namespace idelta::nn {
 
 class DecompositionWriter {
  public:
-  // arrays: L matrices of `rows` rows each; null: not wanted.
+  // arrays: of `rows` rows, as DecompositionArrays has them; null: not wanted.
   DecompositionWriter(const Network& network, const DecompositionArrays& arrays);
 
   bool wants_steps() const;  // and with them contributions

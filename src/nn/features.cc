@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "idelta/nn.hpp"
+#include "lapack_memory.h"
 #include "moments.h"
 #include "norms.h"
 #include "one_thread.h"
@@ -19,7 +20,7 @@ std::vector<double> eigenvalues(std::vector<double>& matrix, int64_t size, bool 
   const auto n = static_cast<lapack_int>(size);
   const OneThread serial;
   const lapack_int info =
-      LAPACKE_dsyevd(LAPACK_COL_MAJOR, vectors ? 'V' : 'N', 'U', n, matrix.data(), n, values.data());
+      with_memory(LAPACKE_dsyevd(LAPACK_COL_MAJOR, vectors ? 'V' : 'N', 'U', n, matrix.data(), n, values.data()));
   if (info != 0) fail("feature_reports: LAPACK's dsyevd of a matrix of ", size, " x ", size, " returned ", info);
   return values;
 }

@@ -7,6 +7,7 @@
 #include "check_data.h"
 #include "error.h"
 #include "idelta/nn.hpp"
+#include "lapack_memory.h"
 #include "loss.h"
 #include "moments.h"
 #include "one_thread.h"
@@ -53,8 +54,8 @@ Probe fit(int64_t layer, const LayerMoments& moments, double regularisation) {
   }
   const OneThread serial;
   const auto size = static_cast<lapack_int>(width), columns = static_cast<lapack_int>(classes);
-  const lapack_int info =
-      LAPACKE_dposv(LAPACK_ROW_MAJOR, 'U', size, columns, matrix.data(), size, probe.weights.data(), columns);
+  const lapack_int info = with_memory(
+      LAPACKE_dposv(LAPACK_ROW_MAJOR, 'U', size, columns, matrix.data(), size, probe.weights.data(), columns));
   if (info != 0) {
     fail("probe: LAPACK's dposv of layer ", layer, " returned ", info,
          "; the features are too large or regularisation, ", regularisation, ", is too small");

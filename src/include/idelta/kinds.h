@@ -27,7 +27,9 @@ typedef enum idelta_status {
   IDELTA_OUT_OF_MEMORY = 2,
   IDELTA_UNSUPPORTED = 3,
   IDELTA_TOLERANCE_NOT_MET = 4,
-  IDELTA_INTERNAL = 5
+  IDELTA_INTERNAL = 5,
+  IDELTA_NOT_FINITE = 6, /* of nn.h: numbers overflowed, or training diverged */
+  IDELTA_FILE_ERROR = 7  /* of nn.h: a file cannot be read or written, or does not hold what the call needs */
 } idelta_status;
 
 /* Values are frozen; a larger one includes the smaller. */

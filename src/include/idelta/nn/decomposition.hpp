@@ -94,7 +94,7 @@ struct ReadOut {
   float final_likelihood = 0;        // of the predicted class
 };
 
-// Where decompose() writes; null: not wanted. Each is L matrices one after another, of `rows` rows.
+// Where decompose() writes; null: not wanted. Of L matrices each has `rows` rows; they lie one after another.
 struct DecompositionArrays {
   float* contribution_maps = nullptr;   // L x rows x P: h^l[0:P] - x
   float* contributions = nullptr;       // L x rows x n: Delta^l
@@ -102,6 +102,9 @@ struct DecompositionArrays {
   float* steps = nullptr;               // L x rows x n: s^l, rounded once
   float* class_likelihoods = nullptr;   // L x rows x C
   int32_t* predictions = nullptr;       // L x rows
+  float* features = nullptr;            // L x rows x n: h^1 .. h^L
+  float* logits = nullptr;              // rows x C: the class dimensions of h^L
+  float* final_likelihoods = nullptr;   // rows x C: their softmax, the last of class_likelihoods
 };
 
 struct EvaluationOptions {
