@@ -73,7 +73,8 @@ class Memory : public testing::Test {
   }
 
   // Within a call that is starved.
-  static void with_memory(const std::function<void()>& act) {
+  template <class Act>
+  static void with_memory(const Act& act) {
     const int64_t left = std::exchange(left_over, -1);
     act();
     left_over = left;
