@@ -18,6 +18,7 @@ target_link_libraries(nn_completeness_test PRIVATE idelta::nn ZLIB::ZLIB)
 
 idelta_add_test_program(nn_test
   files_test.cc
+  nn_checkpoint_position_test.cc
   nn_class_map_test.cc
   nn_compress_test.cc
   nn_csv_test.cc
@@ -61,3 +62,11 @@ idelta_add_test_program(nn_c_memory_test nn_c_memory_test.cc)
 target_link_libraries(nn_c_memory_test PRIVATE idelta::nn idelta_test_main idelta_test_support ZLIB::ZLIB)
 add_test(NAME nn_c_memory COMMAND nn_c_memory_test)
 set_tests_properties(nn_c_memory PROPERTIES TIMEOUT ${timeout})
+
+if(TARGET idelta_test_allocations)
+  idelta_add_test_program(nn_out_of_memory_test nn_out_of_memory_test.cc)
+  target_link_libraries(nn_out_of_memory_test
+    PRIVATE idelta::nn idelta_test_main idelta_test_allocations idelta_test_support ZLIB::ZLIB)
+  add_test(NAME nn_out_of_memory COMMAND nn_out_of_memory_test)
+  set_tests_properties(nn_out_of_memory PROPERTIES TIMEOUT ${timeout})
+endif()

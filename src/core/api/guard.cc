@@ -1,15 +1,27 @@
 #include "src/core/api/guard.h"
 
+#include <cstdio>
 #include <new>
+#include <string>
 
 #include "src/core/api/last_error.h"
 
 namespace idelta::core {
+namespace {
 
-std::string& last_error() {
-  thread_local std::string sentence;
-  return sentence;
+thread_local const char* sentence = "";
+
+// In memory that every thread has: the C library ends a program that has none for a thread's first string. Enough for
+// what is said of memory; more is cut.
+void say_in_place(const char* call, const char* what) noexcept {
+  thread_local char text[256];
+  std::snprintf(text, sizeof text, "%s: %s", call, what);
+  sentence = text;
 }
+
+}  // namespace
+
+const char* last_error() { return sentence; }
 
 idelta_status record_failure(const char* call) noexcept {
   try {
@@ -25,13 +37,19 @@ idelta_status record_failure(const char* call) noexcept {
   }
 }
 
-}  // namespace idelta::core
-
 extern "C" idelta_status idelta_record_error(idelta_status status, const char* call, const char* what) noexcept {
+  if (status == IDELTA_OUT_OF_MEMORY) {
+    say_in_place(call, what);
+    return status;
+  }
   try {
-    idelta::core::last_error() = std::string(call) + ": " + what;
-  } catch (...) {  // not even memory for the sentence
-    idelta::core::last_error().clear();
+    thread_local std::string text;
+    text = std::string(call) + ": " + what;
+    sentence = text.c_str();
+  } catch (const std::exception&) {
+    say_in_place(call, "failed, and there is no memory for the reason");
   }
   return status;
 }
+
+}  // namespace idelta::core

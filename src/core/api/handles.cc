@@ -86,7 +86,7 @@ const char* idelta_version(void) {
   return IDELTA_TEXT(IDELTA_VERSION_MAJOR) "." IDELTA_TEXT(IDELTA_VERSION_MINOR) "." IDELTA_TEXT(IDELTA_VERSION_PATCH);
 }
 
-const char* idelta_last_error(void) { return last_error().c_str(); }
+const char* idelta_last_error(void) { return last_error(); }
 
 idelta_status idelta_context_create(const idelta_context_options* options, idelta_context** context) {
   return guarded(__func__, [&] {

@@ -5,7 +5,7 @@
 
 #include "idelta/idelta.h"
 
-// Keeps "<call>: <what>" for this thread, or "" if there is no memory for it, and returns `status`.
+// Keeps "<call>: <what>" for this thread and returns `status`. Of OUT_OF_MEMORY it needs no memory.
 extern "C" IDELTA_API idelta_status idelta_record_error(idelta_status status, const char* call,
                                                         const char* what) noexcept;
 

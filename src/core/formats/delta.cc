@@ -180,15 +180,14 @@ void repack_delta(const idelta_context& context, idelta_delta& delta, const floa
   const MatrixView view{D, ldd, h.transposed};
   Packed& packed = delta.packed;
   delta.row_bound.forget();
-  const bool in_place = h.tolerance == 0 && (!packed.forward || packed.forward->repack(context, view)) &&
+  // What is stored inexactly has to be measured, for which there may be no memory: the old pack stays until the new one
+  // is there, with its certificate.
+  const bool in_place = h.format->exact && h.tolerance == 0 &&
+                        (!packed.forward || packed.forward->repack(context, view)) &&
                         (!packed.backward || packed.backward->repack(context, view.transpose()));
-  if (!in_place) {
-    const Format* const same[] = {h.format};
-    packed = pack_first_within(context, h, same, view).packed;
-    return;
-  }
-  if (h.format->exact) return;
-  packed.norms = measured(context, packed, h.n, view);
+  if (in_place) return;
+  const Format* const same[] = {h.format};
+  packed = pack_first_within(context, h, same, view).packed;
 }
 
 void unpack_delta(const idelta_context& context, const idelta_delta& delta, float* D, int64_t ldd) {
