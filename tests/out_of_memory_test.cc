@@ -10,6 +10,18 @@
 #include <cerrno>
 
 #include "support/low_rank.h"
+#include "support/sanitized.h"
+
+#if IDELTA_TEST_SANITIZED
+extern "C" int next_pthread_create(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*) noexcept
+    asm("__interceptor_pthread_create");
+#else
+static int next_pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*begin)(void*),
+                               void* argument) noexcept {
+  static const auto next = reinterpret_cast<decltype(&pthread_create)>(dlsym(RTLD_NEXT, "pthread_create"));
+  return next(thread, attributes, begin, argument);
+}
+#endif
 
 namespace {
 
@@ -22,8 +34,7 @@ std::atomic<int> threads_refused{0};
 // Stands before the C library's, as allocations.cc does.
 extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*begin)(void*),
                               void* argument) noexcept {
-  static const auto next = reinterpret_cast<decltype(&pthread_create)>(dlsym(RTLD_NEXT, "pthread_create"));
-  if (!refuses_threads) return next(thread, attributes, begin, argument);
+  if (!refuses_threads) return next_pthread_create(thread, attributes, begin, argument);
   ++threads_refused;
   return EAGAIN;
 }
