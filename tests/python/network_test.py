@@ -6,7 +6,9 @@ import gc
 import json
 import multiprocessing
 import pickle
+import signal
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -232,6 +234,22 @@ class ChangingTest(Case):
             self.assertEqual(network.predict(self.test_images).shape, (90,))
             with self.assertRaises(kind):
                 self.trained().compress(rank=2, progress=lambda done, of: fail(None))
+
+    def test_ctrl_c_stops_training_and_the_network_is_whole(self):
+        program = """
+import idelta, numpy
+images = numpy.eye(4, dtype="f")
+data = idelta.Dataset(images, [0, 1, 0, 1])
+network = idelta.Network.for_data(data, layers=2)
+try:
+    network.fit(data, epochs=10**9, callback=lambda progress: progress.epoch == 0 and print("begun", flush=True))
+except KeyboardInterrupt:
+    print(network.predict(images).shape)
+"""
+        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as running:
+            self.assertEqual(running.stdout.readline(), "begun\n")
+            running.send_signal(signal.SIGINT)
+            self.assertEqual(running.communicate(timeout=60)[0], "(4,)\n")
 
     def test_options_are_taken_and_recorded(self):
         network = idelta.Network((HEIGHT, WIDTH), CLASSES, layers=2, activation="hard_tanh", identity_scale=0.5,
