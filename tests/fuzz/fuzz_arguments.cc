@@ -104,7 +104,7 @@ class Calls {
     options.isa = args_.kind<idelta_isa>(IDELTA_ISA_AMX);
     options.threads = static_cast<int32_t>(args_.size(4));
     if (args_.chance(4)) options.parallel_for = backwards;
-    options.spin_us = static_cast<int32_t>(args_.size(3)) - 1;
+    options.spin_us = static_cast<int32_t>(args_.below(5)) - 2;
     options.bf16_product = args_.kind<idelta_bf16_product>(IDELTA_BF16_PRODUCT_ROUNDED);
     idelta_context* made = nullptr;
     const idelta_status status = said(idelta_context_create(args_.made(options), args_.chance(20) ? nullptr : &made));
