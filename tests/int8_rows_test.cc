@@ -151,7 +151,7 @@ TEST(Int8Rows, SubnormalsThatAreReadAsZero) {
   const Matrix x(5, 70);
   Random random(11);
   for (int64_t i = 0; i < 5; ++i) {
-    const int exponent = static_cast<int>(-110 - 10 * i);
+    const int exponent = static_cast<int>(-100 - 10 * i);
     for (int64_t k = 0; k < 70; ++k) x(i, k) = std::ldexp(random.uniform(-1, 1), exponent - static_cast<int>(k % 20));
   }
   const Quantized elsewhere(idelta::scalar::kTable.int8_quantize_rows, x);
