@@ -266,7 +266,7 @@
       at.append('text').attr('class', 'axis-name').attr('y', 32).text(panel.note);
       panel.names.forEach((name, i) => {
         const y = 40 + 20 * i, v = panel.values[i];
-        at.append('text').attr('y', y + 14).text(fitted(name, names - 8));
+        at.append('text').attr('y', y + 14).text(fitted(name, names - 8)).append('title').text(name);
         at.append('rect').attr('class', v < 0 ? 'negative' : 'positive').attr('y', y + 3).attr('height', 14)
           .attr('x', Math.min(x(0), x(v))).attr('width', Math.abs(x(v) - x(0)));
         at.append('text').attr('class', 'axis-name').attr('x', wide).attr('y', y + 14).attr('text-anchor', 'end').text(number(v));
