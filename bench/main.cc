@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/auto_regret.h"
 #include "bench/certificates.h"
 #include "bench/compare.h"
 #include "bench/cost_model.h"
@@ -116,14 +117,19 @@ std::string report_of(const Settings& settings, const LayerRun& layers, const Ne
   return to_report(layers.points(), options) + (labels.empty() ? "" : "\n" + labels);
 }
 
-int measure(const Settings& settings, char* program) {
-  initialize_google_benchmark(settings, program);
-  if (settings.cold) use_small_pages();
+RoundRobinOptions timing_of(const Settings& settings) {
   RoundRobinOptions timing;
   if (settings.quick) {
     timing.sample_seconds = 2e-3;
     timing.participant_seconds = 20e-3;
   }
+  return timing;
+}
+
+int measure(const Settings& settings, char* program) {
+  initialize_google_benchmark(settings, program);
+  if (settings.cold) use_small_pages();
+  const RoundRobinOptions timing = timing_of(settings);
   const Filter filter(benchmark::GetBenchmarkFilter());
   LayerRun layers(settings, filter, timing);
   NetworkRun networks(settings, timing, [&](const std::string& name) { return filter.takes(name); });
@@ -174,8 +180,17 @@ int report_certificates(const Settings& settings) {
   return std::all_of(rows.begin(), rows.end(), holds) && std::all_of(bounds.begin(), bounds.end(), holds) ? 0 : 1;
 }
 
+int report_regret(const Settings& settings) {
+  std::fputs(context_for(IDELTA_ISA_AUTO, 0).describe().c_str(), stderr);
+  const std::vector<RegretRow> rows =
+      measure_regret({.shapes = settings.shapes, .threads = settings.threads, .timing = timing_of(settings)});
+  std::fputs(to_summary(rows).c_str(), stdout);
+  return mean_regret(rows) <= kMostMeanRegret ? 0 : 1;
+}
+
 int run(int argc, char** argv) {
   const Settings settings = settings_from(argc, argv);
+  if (settings.auto_regret) return report_regret(settings);
   if (settings.certificates) return report_certificates(settings);
   if (settings.cost_model) {
     std::fputs(describe_cost_model().c_str(), stdout);

@@ -27,6 +27,7 @@ Google Benchmark's --benchmark_filter, --benchmark_list_tests and --benchmark_ou
   idelta_bench --beyond --random-shapes 30,17 --part 1/20 --out beyond    (and so on to 20/20), then
   idelta_bench --verdict beyond
   idelta_bench --model hard_tanh.safetensors --m 128,512                  (also with --certificates)
+  idelta_bench --auto-regret --random-shapes 20,17 --n-range 64,1200
   idelta_bench --model compressed.safetensors --benchmark_filter='^predict/'
 Formats lr8 to lr256, D of that rank: lr32 and lr64 run unless the filter says lr; then it chooses among all.
 IDELTA_ISA=avx2 holds every side to AVX2. Exit codes: 1 a wrong result or a failure, 2 wrong usage. bench/README.md says
@@ -107,6 +108,8 @@ void add_size_flags(CLI::App& app, Settings& settings, Flags& flags) {
 
 void add_model_flags(CLI::App& app, Settings& settings) {
   app.add_flag("--cost-model", settings.cost_model, "the members of the cost model: measured here, and built in");
+  app.add_flag("--auto-regret", settings.auto_regret,
+               "how far the form that AUTO takes is from the fastest that fits: all shapes, tolerances from 0.1 on");
   auto* model = app.add_option("--model", settings.model,
                                "D, activations and gradients of this model instead of random numbers, and the ratio to "
                                "those");

@@ -9,9 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "kernels/amx/multiply.h"
+#include "kernels/scalar/vector.h"
 #include "support/guard_buffer.h"
 #include "support/kernels.h"
 #include "support/random.h"
+#include "support/tile_engine.h"
 
 namespace idelta_test {
 namespace {
@@ -159,7 +162,16 @@ class Product {
   Matrix y, contribution;
 };
 
-std::vector<Named<Int8Block>> dots() { return kernels_of(&idelta::KernelTable::int8_dot); }
+std::vector<Named<Int8Block>> dots() {
+  std::vector<Named<Int8Block>> all = kernels_of(&idelta::KernelTable::int8_dot);
+  for (const idelta::core::KernelRow& row : idelta::core::kKernelRows) {
+    Kernel<Int8Block> tiles = row.table->int8_dot;
+    if (row.isa != IDELTA_ISA_AMX || !tiles.run) continue;
+    tiles.run = idelta::amx::multiply<idelta::amx::Int8Product, EmulatedTiles, Vector>;
+    all.push_back({"emulated " + std::string(row.name), tiles});
+  }
+  return all;
+}
 
 void expect_scalar_bits(const Named<Int8Block>& dot, const Numbers& numbers, Start start, const Options& options = {}) {
   const Product expected(numbers, idelta::scalar::kTable.int8_dot, start, options);

@@ -18,6 +18,17 @@ using namespace idelta::core;
 
 namespace {
 
+void check_sample(const idelta_delta_options& o, int64_t n) {
+  if (o.sample_rows < 0) invalid("sample_rows = " + std::to_string(o.sample_rows) + " is negative");
+  if (o.sample_rows == 0) return;
+  check_width(n, o.sample_rows);
+  check_matrix(o.sample, "sample", o.sample_rows, o.ld_sample, "ld_sample", n);
+  if (o.tolerance == 0) invalid("sample is given without a tolerance that it would be judged by; give one");
+  if (o.passes != 0 && !(o.passes & IDELTA_PASS_FORWARD)) {
+    invalid("sample is given, but passes leave out forward, whose rows these are; add it, or leave out the sample");
+  }
+}
+
 idelta_delta_options checked(const idelta_delta_options* options, int64_t n) {
   if (!options) return versions_of<idelta_delta_options>.init;
   const Given given(options, "options");
@@ -38,6 +49,10 @@ idelta_delta_options checked(const idelta_delta_options* options, int64_t n) {
   if (o.rank != 0 && o.format != IDELTA_FORMAT_LOW_RANK) {
     invalid("rank = " + std::to_string(o.rank) + " is for format low_rank, but format is " + format_name(o.format));
   }
+  if (o.expected_rows < 0) {
+    invalid("expected_rows = " + std::to_string(o.expected_rows) + " is negative; 0 leaves it to the library");
+  }
+  check_sample(o, n);
   return o;
 }
 
@@ -57,6 +72,7 @@ idelta_delta_options checked_for_factors(const idelta_delta_options* options, in
     invalid(std::string("format = ") + format_name(o.format) + " does not hold factors; give low_rank or auto");
   }
   if (o.rank != 0) invalid("rank = " + std::to_string(o.rank) + ", but r says it of given factors; leave it 0");
+  if (o.sample_rows != 0) invalid("sample is for deltas that are packed from D; leave it out for factors");
   return o;
 }
 
@@ -76,6 +92,21 @@ void check_proof(const idelta_low_rank_proof& proof) {
   check(proof.departure, "departure");
   check(proof.overlap, "overlap");
   check(proof.reverse_overlap, "reverse_overlap");
+}
+
+// Elements are as far apart as their caller's struct is large.
+idelta_candidate* candidate_at(idelta_candidate* candidates, int64_t i) {
+  return reinterpret_cast<idelta_candidate*>(reinterpret_cast<char*>(candidates) +
+                                             static_cast<size_t>(i) * candidates->struct_size);
+}
+
+void check_candidates(idelta_candidate* candidates, int64_t capacity) {
+  if (capacity < 0) invalid("capacity = " + std::to_string(capacity) + " is negative");
+  if (capacity > 0) check_pointer(candidates, "candidates");
+  for (int64_t i = 0; i < capacity; ++i) {
+    const std::string name = "candidates[" + std::to_string(i) + "]";
+    const Given known(candidate_at(candidates, i), name.c_str());  // checks its size
+  }
 }
 
 }  // namespace
@@ -121,6 +152,31 @@ idelta_status idelta_delta_pack(const idelta_context* context, int64_t n, const 
     check_width(n);
     check_matrix(D, "D", n, ldd, "ldd", n);
     *delta = pack_delta(*context, n, D, ldd, checked_for_packing(options, n));
+  });
+}
+
+idelta_status idelta_delta_candidates(const idelta_context* context, int64_t n, const float* D, int64_t ldd,
+                                      const idelta_delta_options* options, idelta_candidate* candidates,
+                                      int64_t capacity, int64_t* count) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_pointer(count, "count");
+    check_width(n);
+    check_matrix(D, "D", n, ldd, "ldd", n);
+    const idelta_delta_options o = checked_for_packing(options, n);
+    if (o.format != IDELTA_FORMAT_AUTO || o.tolerance == 0) {
+      invalid(std::string("format = ") + format_name(o.format) + ", tolerance = " + std::to_string(o.tolerance) +
+              ": there is nothing to choose; give auto and a tolerance");
+    }
+    check_candidates(candidates, capacity);
+    const Candidates all = delta_candidates(*context, n, D, ldd, o);
+    for (int64_t i = 0; i < std::min(capacity, static_cast<int64_t>(all.forms.size())); ++i) {
+      const Considered& form = all.forms[static_cast<size_t>(i)];
+      give({0, form.format->id, form.verdict, form.rank, form.certificate, form.certificate_backward_data, form.error,
+            all.limit, form.steps * kCostModel.step_seconds},
+           candidate_at(candidates, i));
+    }
+    *count = static_cast<int64_t>(all.forms.size());
   });
 }
 

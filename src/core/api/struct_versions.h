@@ -46,7 +46,13 @@ inline constexpr Versions<idelta_context_options> versions_of<idelta_context_opt
     IDELTA_CONTEXT_OPTIONS_INIT, "IDELTA_CONTEXT_OPTIONS_INIT", {}, {40}};
 template <>
 inline constexpr Versions<idelta_delta_options> versions_of<idelta_delta_options>{
-    IDELTA_DELTA_OPTIONS_INIT, "IDELTA_DELTA_OPTIONS_INIT", {offsetof(idelta_delta_options, rank)}, {32, 40}};
+    IDELTA_DELTA_OPTIONS_INIT,
+    "IDELTA_DELTA_OPTIONS_INIT",
+    {offsetof(idelta_delta_options, rank), offsetof(idelta_delta_options, expected_rows)},
+    {32, 40, 72}};
+template <>
+inline constexpr Versions<idelta_candidate> versions_of<idelta_candidate>{
+    IDELTA_CANDIDATE_INIT, "IDELTA_CANDIDATE_INIT", {}, {64}};
 template <>
 inline constexpr Versions<idelta_delta_info_t> versions_of<idelta_delta_info_t>{
     IDELTA_DELTA_INFO_INIT, "IDELTA_DELTA_INFO_INIT", {offsetof(idelta_delta_info_t, rank)}, {104, 112}};

@@ -79,6 +79,13 @@ void multiply_chains(const idelta_context& context, const ChainKernel& kernel, c
   multiply_rows(context, ChainTiles{context, kernel, panels, plan.kc}, plan, rows, call, k);
 }
 
+double chains_steps(const idelta_context& context, const ChainKernel& kernel, const ProductSize& size,
+                    double word_steps) {
+  const RowsPlan plan = plan_for(context, kernel, size, /*prepared=*/false, 0);
+  const ProductCost cost{.word_steps = word_steps, .row_steps = kCostModel.epilogue_steps};
+  return call_steps(plan, task_steps(kCostModel, largest_task(context, kernel, size, plan, cost)));
+}
+
 void dense_product(const idelta_context& context, const ProductSize& size, const float* A, const MatrixView& B,
                    float* out) {
   if (size.m == 0 || size.cols == 0) return;

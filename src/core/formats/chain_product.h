@@ -69,6 +69,10 @@ size_t chains_workspace_bytes(const idelta_context& context, const ChainKernel& 
 void multiply_chains(const idelta_context& context, const ChainKernel& kernel, const Panels& panels,
                      Multiplication& call);
 
+// Format::steps of a format of one such product, whose words take word_steps each.
+double chains_steps(const idelta_context& context, const ChainKernel& kernel, const ProductSize& size,
+                    double word_steps);
+
 // A format whose panels a slot of the kernel table multiplies in chains.
 template <ChainKernel KernelTable::*kKernel>
 class ChainOperator : public PanelOperator {

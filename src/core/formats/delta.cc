@@ -5,11 +5,12 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
-#include <span>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "src/core/base/error.h"
+#include "src/core/formats/automatic.h"
 #include "src/core/formats/f32.h"
 #include "src/core/formats/list.h"
 #include "src/core/formats/low_rank.h"
@@ -56,13 +57,15 @@ void find_norms(const std::vector<float>& D, int64_t n, idelta_delta_info_t& inf
   for (const double sum : column) info.norm_one = std::isnan(sum) ? sum : std::max(info.norm_one, sum);
 }
 
-[[noreturn]] void fail_tolerance(const Header& h, double limit, double best, const Format& format) {
-  char text[200];
+// `what` is the certificate, or the sample's error.
+[[noreturn]] void fail_tolerance(const Header& h, const char* what, double limit, double best, const Format& format) {
+  char text[240];
   std::snprintf(text, sizeof text,
-                "tolerance = %g%s is below the best certificate that was found, %g of format %s; ask for no less",
-                limit, h.tolerance == IDELTA_TOLERANCE_SGEMM ? " (the worst case of SGEMM)" : "", best, format.name);
+                "tolerance = %g%s is below the best %s that was found, %g of format %s; ask for no less", limit,
+                h.tolerance == IDELTA_TOLERANCE_SGEMM ? " (the worst case of SGEMM)" : "", what, best, format.name);
   throw Failure(IDELTA_TOLERANCE_NOT_MET, text);
 }
+constexpr const char *kCertificate = "certificate", *kSampleError = "error of the sample rows";
 
 // The tolerance as a number. D() returns D dense, in x out.
 template <class Dense>
@@ -81,24 +84,31 @@ struct Choice {
   Packed packed;
 };
 
-// The first of `formats` whose certificate is within the tolerance.
-Choice pack_first_within(const idelta_context& context, const Header& h, std::span<const Format* const> formats,
-                         const MatrixView& D) {
+PackOptions pack_options(const Header& h, double limit, const Sample* sample) {
+  return {h.passes, h.identity_scale, h.rank, limit, sample};
+}
+
+// In this format, which must be within the tolerance.
+Choice pack_as(const idelta_context& context, const Header& h, const Format& format, const MatrixView& D,
+               const Sample* sample) {
   const double limit = limit_of(h, [&] { return dense(D, h.n, h.n); });
-  const PackOptions options{h.passes, h.identity_scale, h.rank, limit};
-  double best = std::numeric_limits<double>::infinity();
-  const Format* best_format = formats.back();
-  for (const Format* format : formats) {
-    if (!format->runs(context)) continue;
-    Packed packed = format->pack(context, h.n, D, options);
-    if (h.tolerance == 0) return {format, std::move(packed)};
-    const double certificate = largest_certificate(context, packed, h.identity_scale);
-    if (certificate <= limit) return {format, std::move(packed)};
-    if (certificate >= best) continue;
-    best = certificate;
-    best_format = format;
-  }
-  fail_tolerance(h, limit, best, *best_format);
+  const PackOptions options = pack_options(h, limit, sample);
+  Packed packed = format.pack(context, h.n, D, options);
+  if (h.tolerance == 0) return {&format, std::move(packed)};
+  const double error = packed_error(context, packed, options);
+  if (error <= limit) return {&format, std::move(packed)};
+  fail_tolerance(h, sample ? kSampleError : kCertificate, limit, error, format);
+}
+
+// In the fastest form that is within the tolerance.
+Choice pack_fastest(const idelta_context& context, const Header& h, const MatrixView& D, const Sample* sample,
+                    int64_t expected_rows) {
+  const double limit = limit_of(h, [&] { return dense(D, h.n, h.n); });
+  FormSearch search(context, h.n, D, pack_options(h, limit, sample), expected_rows);
+  search.run(FormSearch::kUntilFound);
+  if (FormSearch::Found* const found = search.found()) return {found->format, std::move(found->packed)};
+  const Considered& best = search.least_error();
+  fail_tolerance(h, sample ? kSampleError : kCertificate, limit, best.error, *best.format);
 }
 
 Header header_of(const idelta_context& context, int64_t n, const idelta_delta_options& options) {
@@ -121,7 +131,7 @@ void check_tolerance(const idelta_context& context, const Header& h, const Packe
   if (h.tolerance == 0) return;
   const double limit = limit_of(h, [&] { return unpacked(context, packed, h.n); });
   const double certificate = largest_certificate(context, packed, h.identity_scale);
-  if (certificate > limit) fail_tolerance(h, limit, certificate, kLowRank);
+  if (certificate > limit) fail_tolerance(h, kCertificate, limit, certificate, kLowRank);
 }
 
 void check_finite_factors(const Factors& factors) {
@@ -129,9 +139,22 @@ void check_finite_factors(const Factors& factors) {
   check_finite("V", {factors.V.data(), factors.n}, factors.rank, factors.n, kNeedsFinite);
 }
 
-idelta_delta* new_delta(Header header, Choice choice) {
+idelta_delta* new_delta(Header header, Choice choice, std::unique_ptr<const Sample> sample = nullptr) {
   header.format = choice.format;
-  return new idelta_delta{header, checksum_of(header), std::move(choice.packed), {}};
+  return new idelta_delta{header, checksum_of(header), std::move(choice.packed), std::move(sample), {}};
+}
+
+std::unique_ptr<const Sample> sample_of(int64_t n, const idelta_delta_options& options) {
+  if (options.sample_rows == 0) return nullptr;
+  const MatrixView rows{options.sample, options.ld_sample};
+  check_finite("sample", rows, options.sample_rows, n, "its rows' errors are bounded only then");
+  return std::make_unique<const Sample>(rows, options.sample_rows, n);
+}
+
+// AUTO packs before it is known how many rows calls will have.
+constexpr int64_t kExpectedRows = 128;
+int64_t expected_rows(const idelta_delta_options& options) {
+  return options.expected_rows == 0 ? kExpectedRows : options.expected_rows;
 }
 
 }  // namespace
@@ -139,11 +162,24 @@ idelta_delta* new_delta(Header header, Choice choice) {
 idelta_delta* pack_delta(const idelta_context& context, int64_t n, const float* D, int64_t ldd,
                          const idelta_delta_options& options) {
   const Header h = header_of(context, n, options);
-  const Format* const named[] = {options.format == IDELTA_FORMAT_AUTO ? &kF32 : format_for(context, options.format)};
+  const MatrixView view{D, ldd, h.transposed};
+  std::unique_ptr<const Sample> sample = sample_of(n, options);
   const bool chooses = options.format == IDELTA_FORMAT_AUTO && options.tolerance != 0;
-  return new_delta(h,
-                   pack_first_within(context, h, chooses ? automatic_formats() : std::span<const Format* const>(named),
-                                     {D, ldd, h.transposed}));
+  const Format& named = options.format == IDELTA_FORMAT_AUTO ? kF32 : *format_for(context, options.format);
+  Choice choice = chooses ? pack_fastest(context, h, view, sample.get(), expected_rows(options))
+                          : pack_as(context, h, named, view, sample.get());
+  return new_delta(h, std::move(choice), std::move(sample));
+}
+
+Candidates delta_candidates(const idelta_context& context, int64_t n, const float* D, int64_t ldd,
+                            const idelta_delta_options& options) {
+  const Header h = header_of(context, n, options);
+  const MatrixView view{D, ldd, h.transposed};
+  const std::unique_ptr<const Sample> sample = sample_of(n, options);
+  const double limit = limit_of(h, [&] { return dense(view, n, n); });
+  FormSearch search(context, n, view, pack_options(h, limit, sample.get()), expected_rows(options));
+  search.run(FormSearch::kAll);
+  return {limit, search.fastest_first()};
 }
 
 // The header keeps the rank: a repack factorises another D to the same rank.
@@ -186,8 +222,7 @@ void repack_delta(const idelta_context& context, idelta_delta& delta, const floa
                         (!packed.forward || packed.forward->repack(context, view)) &&
                         (!packed.backward || packed.backward->repack(context, view.transpose()));
   if (in_place) return;
-  const Format* const same[] = {h.format};
-  packed = pack_first_within(context, h, same, view).packed;
+  packed = pack_as(context, h, *h.format, view, delta.sample.get()).packed;
 }
 
 void unpack_delta(const idelta_context& context, const idelta_delta& delta, float* D, int64_t ldd) {

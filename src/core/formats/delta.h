@@ -3,11 +3,14 @@
 #define IDELTA_CORE_FORMATS_DELTA_H
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "idelta/idelta.h"
 #include "src/core/context.h"
+#include "src/core/formats/automatic.h"
 #include "src/core/formats/factorise.h"
 #include "src/core/formats/format.h"
 
@@ -57,6 +60,7 @@ struct idelta_delta {
   Header header;
   uint64_t checksum;  // of the header
   idelta::core::Packed packed;
+  std::unique_ptr<const idelta::core::Sample> sample;  // that the tolerance is for, on repacks too; null: none
   mutable idelta::core::KnownRowBound row_bound;
 
   ~idelta_delta();  // clears the magic, so that most uses after destroy are found
@@ -67,6 +71,14 @@ namespace idelta::core {
 // Throws Failure or std::bad_alloc.
 idelta_delta* pack_delta(const idelta_context& context, int64_t n, const float* D, int64_t ldd,
                          const idelta_delta_options& options);
+// What pack_delta() with AUTO and a tolerance chooses from, fastest first; at most one is chosen. `limit` is the
+// tolerance as a number.
+struct Candidates {
+  double limit;
+  std::vector<Considered> forms;
+};
+Candidates delta_candidates(const idelta_context& context, int64_t n, const float* D, int64_t ldd,
+                            const idelta_delta_options& options);
 idelta_delta* pack_delta_factors(const idelta_context& context, int64_t n, int64_t r, const MatrixView& U,
                                  const MatrixView& V, const idelta_delta_options& options);
 idelta_low_rank_proof measure_factors(const idelta_context& context, const MatrixView& D, const Factors& factors);

@@ -22,6 +22,10 @@ const Format kF32 = {.id = IDELTA_FORMAT_F32,
                      .runs = [](const idelta_context&) { return true; },
                      .exact = true,
                      .trains = true,
-                     .pack = pack_panel_operators<F32Operator, false>};
+                     .pack = pack_panel_operators<F32Operator, false>,
+                     .steps =
+                         [](const idelta_context& context, const ProductSize& size, int64_t /*rank*/) {
+                           return chains_steps(context, context.kernels.f32_forward, size, /*word_steps=*/1);
+                         }};
 
 }  // namespace idelta::core

@@ -15,6 +15,7 @@
 #include "src/core/formats/multiplication.h"
 #include "src/core/formats/panels.h"
 #include "src/core/formats/row_bound.h"
+#include "src/core/formats/sample.h"
 
 namespace idelta::core {
 
@@ -63,8 +64,9 @@ struct Packed {
 struct PackOptions {
   idelta_passes passes;
   float identity_scale;
-  int64_t rank;      // LOW_RANK: at most; 0: left open
-  double tolerance;  // of the certificates of the passes; 0: no demand
+  int64_t rank;                    // LOW_RANK: at most; 0: left open
+  double tolerance;                // of packed_error(); 0: no demand
+  const Sample* sample = nullptr;  // null: the certificates count
 };
 
 struct Format {
@@ -74,16 +76,28 @@ struct Format {
   const Format* stands_in = nullptr;  // replaces it where it does not run, no less accurate; null: it runs everywhere
   bool exact = false;                 // stores the bits of D, so that it may be the optimiser's master
   bool trains = false;                // idelta_update can step it
+  bool ranked = false;                // has a rank, which packing chooses
   int64_t gradient_planes = 0;        // bf16 numbers an operand of x^T dz: 0: fp32; -1: not for x^T dz
   // Packs D, n x n. LOW_RANK chooses its rank by the tolerance.
   Packed (*pack)(const idelta_context& context, int64_t n, const MatrixView& D, const PackOptions& options);
+  // What a call takes at this rank, in steps of plan/cost_model.h; cols = k. A longer call never takes less.
+  double (*steps)(const idelta_context& context, const ProductSize& size, int64_t rank);
 };
 
 // The measured norms, or bounds from what is stored.
 Norms norms_of(const idelta_context& context, const Packed& packed);
 
+double certificate_of(const idelta_context& context, const Operator& op, const Norms& norms, float identity_scale);
+// The largest row_error / ||x|| of the rows that are not zero; infinity if a row's error is.
+double sample_error(const idelta_context& context, const Operator& forward, const Norms& norms, float identity_scale,
+                    const Sample& sample);
+
 // The largest certificate of the passes that are packed.
 double largest_certificate(const idelta_context& context, const Packed& packed, float identity_scale);
+
+// What the tolerance is for: the largest certificate, in which sample_error() stands for forward's if there is a
+// sample.
+double packed_error(const idelta_context& context, const Packed& packed, const PackOptions& options);
 
 }  // namespace idelta::core
 

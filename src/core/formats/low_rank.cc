@@ -258,27 +258,61 @@ double left_by_roundings(const idelta_context& context, const Factors& factors, 
   return options.tolerance - largest_certificate(context, packed, options.identity_scale);
 }
 
-// The least rank whose certificate is within the tolerance, or the best one tried. A rank beyond n / 2 costs more than
-// dense F32 and is tried only if it is asked for.
+// How much of sample rows of norm 1 lies outside the first directions of a subspace; without a sample all of them.
+class Outside {
+ public:
+  explicit Outside(const Sample* sample) : sample_(sample), squares_(sample ? sample->norms.size() : 1, 1.0) {}
+
+  double largest() const { return std::sqrt(*std::max_element(squares_.begin(), squares_.end())); }
+  void take(const Thin& U, int64_t direction) {
+    for (int64_t i = 0; sample_ && i < sample_->rows; ++i) {
+      const double norm = sample_->norms[static_cast<size_t>(i)];
+      const float* const x = sample_->x.data() + i * sample_->n;
+      const double inside =
+          sum_of(sample_->n, [&](int64_t k) { return static_cast<double>(x[k]) * U.row(k)[direction]; });
+      double& squares = squares_[static_cast<size_t>(i)];
+      squares = norm > 0 ? std::max(0.0, squares - std::pow(inside / norm, 2)) : 0;
+    }
+  }
+
+ private:
+  const Sample* sample_;
+  std::vector<double> squares_;
+};
+
+// The least rank that seems enough, by what the next singular value says of a row; usable + 1 if more seem needed.
+int64_t estimated_rank(const Subspace& subspace, int64_t usable, const PackOptions& options) {
+  constexpr double kMargin = 0.97;  // the norm's bound and roundings take the rest of the tolerance
+  Outside outside(options.sample);
+  for (int64_t rank = 0; rank <= usable; ++rank) {
+    if (rank == static_cast<int64_t>(subspace.sigma.size())) return rank;
+    if (subspace.sigma[static_cast<size_t>(rank)] * outside.largest() <= kMargin * options.tolerance) return rank;
+    outside.take(subspace.U, rank);
+  }
+  return usable + 1;
+}
+
+// The least rank whose error is within the tolerance, or the best one tried. A rank beyond n / 2 costs more than dense
+// F32 and is tried only if it is asked for.
 Packed pack_by_tolerance(const idelta_context& context, int64_t n, const std::vector<float>& D,
                          const PackOptions& options) {
-  constexpr double kMargin = 0.97;  // the norm's bound and roundings take the rest of the tolerance
   const int64_t most = options.rank > 0 ? std::min(options.rank, n) : (n + 1) / 2;
   const double squares = std::pow(frobenius(D), 2);
-  for (int64_t count = std::min<int64_t>(n, 64);; count = std::min(n, 2 * count)) {
+  for (int64_t count = std::min<int64_t>(n, 64);; count = std::min({n, 2 * count, most + kSpare})) {
     const Subspace subspace = leading_subspace(context, n, D, count);
     const auto found = static_cast<int64_t>(subspace.sigma.size());
     const bool all = found < count || count == n;
     const int64_t usable = std::min(most, all ? found : found - kSpare);
-    const bool last = all || usable == most || out_of_reach(subspace, squares, most, options.tolerance) ||
-                      left_by_roundings(context, factors_of(context, n, D, subspace, usable), options) < 0;
-    const auto enough = std::find_if(subspace.sigma.begin(), subspace.sigma.end(),
-                                     [&](double s) { return s <= kMargin * options.tolerance; });
-    for (int64_t rank = enough - subspace.sigma.begin(); rank <= usable || last; rank += 1 + rank / 16) {
+    const auto hopeless = [&] {
+      return out_of_reach(subspace, squares, most, options.tolerance) ||
+             left_by_roundings(context, factors_of(context, n, D, subspace, usable), options) < 0;
+    };
+    const bool last = all || usable == most || (!options.sample && hopeless());
+    for (int64_t rank = estimated_rank(subspace, usable, options); rank <= usable || last; rank += 1 + rank / 16) {
       rank = std::min(rank, usable);
       Packed packed = packed_and_measured(context, factors_of(context, n, D, subspace, rank), D, options.passes);
-      const double certified = largest_certificate(context, packed, options.identity_scale);
-      if (certified <= options.tolerance || (last && rank == usable)) return packed;
+      const double error = packed_error(context, packed, options);
+      if (error <= options.tolerance || (last && rank == usable)) return packed;
       if (rank == usable) break;
     }
   }
@@ -334,10 +368,26 @@ std::optional<Factors> factors_in(const idelta_context& context, const Packed& p
   return op ? std::optional(op->factors(context)) : std::nullopt;
 }
 
+// t = x U has no epilogue. Tiles of up to half a panel's columns take half the time.
+double steps_of(const idelta_context& context, const ProductSize& size, int64_t rank) {
+  const ChainKernel& kernel = context.kernels.f32_forward;
+  const Plan plan = plan_for(context, size.m, size.k, rank);
+  const auto halves = static_cast<double>(ceil_div(2 * rank, kernel.nr));
+  const auto panels = static_cast<double>(std::max<int64_t>(ceil_div(rank, kernel.nr), 1));
+  const TaskShape to_t =
+      largest_task(context, kernel, {size.m, size.k, rank}, plan, {.word_steps = halves / (2 * panels)});
+  const TaskShape to_y =
+      largest_task(context, kernel, {size.m, rank, size.cols}, plan, {.row_steps = kCostModel.epilogue_steps});
+  return call_steps(plan, task_steps(kCostModel, to_t) + task_steps(kCostModel, to_y)) +
+         kCostModel.second_product_steps;
+}
+
 const Format kLowRank = {.id = IDELTA_FORMAT_LOW_RANK,
                          .name = "low_rank",
                          .runs = [](const idelta_context&) { return true; },
+                         .ranked = true,
                          .gradient_planes = -1,
-                         .pack = pack_low_rank};
+                         .pack = pack_low_rank,
+                         .steps = steps_of};
 
 }  // namespace idelta::core

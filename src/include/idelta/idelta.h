@@ -112,9 +112,21 @@ typedef struct idelta_delta_options {
    * IDELTA_TOLERANCE_SGEMM. */
   double tolerance;
   int64_t rank; /* since 0.2. LOW_RANK: at most so many columns of U; 0: not said */
+  /* Since 0.2. AUTO packs before it is known how many rows calls will have: it takes the form that is fastest for calls
+   * of so many; 0: 128. */
+  int64_t expected_rows;
+  /* Since 0.2. Rows like those to come, sample_rows x n with row stride ld_sample >= n, finite; null and 0: none. They
+   * are copied. With them the tolerance is met by forward if idelta_forward_args.row_error without a bias is at most
+   * tolerance ||x||_2 for every row x of the sample, a row of zeros apart, whatever the certificate is: so a form may
+   * qualify whose worst case is far from these rows. Nothing is promised of other rows; row_error says it of each. The
+   * certificate of backward_data must be within the tolerance as ever. Repacking judges by the same sample. They need
+   * a tolerance and the pass forward. */
+  const float* sample;
+  int64_t sample_rows;
+  int64_t ld_sample;
 } idelta_delta_options;
 #define IDELTA_DELTA_OPTIONS_INIT \
-  { sizeof(idelta_delta_options), IDELTA_FORMAT_AUTO, IDELTA_PASS_BOTH, 0, 1.0f, 0.0, 0 }
+  { sizeof(idelta_delta_options), IDELTA_FORMAT_AUTO, IDELTA_PASS_BOTH, 0, 1.0f, 0.0, 0, 0, NULL, 0, 0 }
 
 typedef struct idelta_delta_info_t {
   size_t struct_size;
@@ -155,6 +167,35 @@ typedef struct idelta_delta_info_t {
  * them. */
 IDELTA_API idelta_status idelta_delta_pack(const idelta_context* context, int64_t n, const float* D, int64_t ldd,
                                            const idelta_delta_options* options, idelta_delta** delta);
+
+/* A form of D that AUTO considered. */
+typedef struct idelta_candidate {
+  size_t struct_size;
+  idelta_format format;
+  idelta_verdict verdict;
+  int64_t rank; /* LOW_RANK: the least within the tolerance, or the one that came nearest to it; else 0 */
+  /* As in idelta_delta_info_t; infinity where it was not measured. */
+  double certificate;
+  double certificate_backward_data;
+  /* What must be within the tolerance: the larger certificate, or with sample rows the largest row_error / ||x||_2 and
+   * certificate_backward_data. */
+  double error;
+  double tolerance; /* as a number, also for IDELTA_TOLERANCE_SGEMM */
+  /* Predicted for a call of forward or backward_data with expected_rows rows, D in cache where it fits. The unit is
+   * that of a core that multiplies and adds two vectors 3.3e9 times a second: only ratios say something. */
+  double seconds;
+} idelta_candidate;
+#define IDELTA_CANDIDATE_INIT \
+  { sizeof(idelta_candidate), IDELTA_FORMAT_AUTO, IDELTA_VERDICT_CHOSEN, 0, 0.0, 0.0, 0.0, 0.0, 0.0 }
+
+/* What idelta_delta_pack with these options would choose from, and why it takes what it takes: options.format must be
+ * AUTO, with a tolerance. Sets *count to the number of candidates and writes the first `capacity` of them, fastest
+ * first; of all at most one is chosen. capacity may be 0, candidates then null. The struct_size of each element that is
+ * written to must be set; all must be the same. It packs every format and takes as long. The result depends on the
+ * arguments, the CPU's features and caches, and the number of threads alone. Since 0.2. */
+IDELTA_API idelta_status idelta_delta_candidates(const idelta_context* context, int64_t n, const float* D, int64_t ldd,
+                                                 const idelta_delta_options* options, idelta_candidate* candidates,
+                                                 int64_t capacity, int64_t* count);
 
 /* LOW_RANK of given factors, D = U V: U n x r, V r x n, row strides ldu >= r and ldv >= n, 0 <= r <= n; any U: the
  * columns of the packed one are orthonormal. The rank shrinks to what U V has. options.format is AUTO or LOW_RANK, and

@@ -54,6 +54,7 @@ using ContextOptions = idelta_context_options;
 using DeltaOptions = idelta_delta_options;
 using DeltaInfo = idelta_delta_info_t;
 using LowRankProof = idelta_low_rank_proof;
+using Candidate = idelta_candidate;
 using Optimizer = idelta_optimizer;
 
 inline constexpr ContextOptions kContextOptions = IDELTA_CONTEXT_OPTIONS_INIT;
@@ -302,6 +303,24 @@ class Delta {
   Context context_;  // outlives the delta below
   std::unique_ptr<idelta_delta, Destroy> handle_;
 };
+
+// What Delta with these options would choose from, fastest first; options.format is AUTO, with a tolerance.
+inline std::vector<Candidate> candidates(const Context& context, int64_t n, const float* D, int64_t ldd,
+                                         const DeltaOptions& options) {
+  constexpr int64_t kRoom = 32;  // more than there are forms, so that they are packed only once
+  std::vector<Candidate> found(kRoom, Candidate IDELTA_CANDIDATE_INIT);
+  int64_t count = 0;
+  const auto look = [&] {
+    check(idelta_delta_candidates(context.get(), n, D, ldd, &options, found.data(), int64_t(found.size()), &count));
+  };
+  look();
+  if (count > kRoom) {
+    found.resize(size_t(count), Candidate IDELTA_CANDIDATE_INIT);
+    look();
+  }
+  found.resize(size_t(count));
+  return found;
+}
 
 inline LowRankProof low_rank_measure(const Context& context, int64_t n, const float* D, int64_t ldd, int64_t r,
                                      const float* U, int64_t ldu, const float* V, int64_t ldv) {

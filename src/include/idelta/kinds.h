@@ -44,7 +44,9 @@ typedef enum idelta_isa {
 /* How D is stored and multiplied. The residual stream, the sums and the outputs are fp32 in every format. Values are
  * frozen. */
 typedef enum idelta_format {
-  IDELTA_FORMAT_AUTO = 0, /* the fastest whose certificate is within the tolerance; F32 without one */
+  IDELTA_FORMAT_AUTO = 0, /* F32; with a tolerance the form that the cost model predicts to be the fastest of all whose
+                             certificates are within it, LOW_RANK at the least such rank among them: see
+                             idelta_delta_candidates. What is to be trained should name its format */
   IDELTA_FORMAT_F32 = 1,
   IDELTA_FORMAT_BF16X3 = 2,  /* D and x as sums of two bf16 numbers, three of the four products. Without AMX, F32 is
                                 faster and no less accurate and takes its place */
@@ -56,6 +58,15 @@ typedef enum idelta_format {
                                 Inf in a row of x reaches all of that row of y.
                                 idelta_update refuses it (UNSUPPORTED) */
 } idelta_format;
+
+/* What became of a form that AUTO considered. Values are frozen. Since 0.2. */
+typedef enum idelta_verdict {
+  IDELTA_VERDICT_CHOSEN = 0,
+  IDELTA_VERDICT_SLOWER = 1,   /* the chosen one is predicted to be faster, or as fast */
+  IDELTA_VERDICT_INEXACT = 2,  /* its error is above the tolerance; LOW_RANK: at all ranks that would be faster */
+  IDELTA_VERDICT_REPLACED = 3, /* this machine runs a faster and no less accurate format in its place */
+  IDELTA_VERDICT_UNFIT = 4     /* it cannot hold this D, whose entries are not finite or whose factors overflow */
+} idelta_verdict;
 
 /* How format BF16 is multiplied. Values are frozen. */
 typedef enum idelta_bf16_product {
@@ -130,6 +141,9 @@ IDELTA_API const char* idelta_isa_names(void);
 IDELTA_API const char* idelta_format_name(idelta_format format);
 IDELTA_API idelta_status idelta_format_by_name(const char* name, idelta_format* format);
 IDELTA_API const char* idelta_format_names(void);
+
+/* "chosen", "slower", "inexact", "replaced", "unfit". Since 0.2. */
+IDELTA_API const char* idelta_verdict_name(idelta_verdict verdict);
 
 /* "auto", "widened", "rounded": as the environment variable IDELTA_BF16 takes them. */
 IDELTA_API const char* idelta_bf16_product_name(idelta_bf16_product product);

@@ -1,0 +1,30 @@
+// The forms that the library packs a given D in: a format, and the rank of one that has ranks.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "idelta/idelta.hpp"
+
+namespace idelta::bench {
+
+struct PackedForm {
+  std::string name;  // bf16, lr32
+  std::shared_ptr<const Delta> delta;
+};
+
+// Of forward alone, identity scale 1.
+struct FormChoice {
+  idelta_format format;
+  int64_t rank = 0;
+};
+
+// D: n x n without gaps.
+PackedForm packed_form(const Context& context, int64_t n, const float* D, const FormChoice& choice);
+
+// As `options` say; none where no form is within the tolerance.
+std::optional<PackedForm> packed_within(const Context& context, int64_t n, const float* D, const DeltaOptions& options);
+
+}  // namespace idelta::bench

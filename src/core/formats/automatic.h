@@ -1,0 +1,62 @@
+// AUTO: of all forms of D whose error is within the tolerance the one that the cost model finds fastest. A form is a
+// format, and the rank of one that has ranks. The choice depends on the machine and the options alone.
+#ifndef IDELTA_CORE_FORMATS_AUTOMATIC_H
+#define IDELTA_CORE_FORMATS_AUTOMATIC_H
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "src/core/formats/format.h"
+
+namespace idelta::core {
+
+// A form, and what became of it.
+struct Considered {
+  const Format* format;
+  int64_t rank;  // of what was tried
+  idelta_verdict verdict;
+  double steps;  // predicted, of a call
+  // Of what was tried; infinity where nothing was.
+  double certificate = std::numeric_limits<double>::infinity();
+  double certificate_backward_data = std::numeric_limits<double>::infinity();
+  double error = std::numeric_limits<double>::infinity();  // packed_error()
+};
+
+class FormSearch {
+ public:
+  // D: n x n. options.tolerance is positive, options.rank 0. rows: of the calls to come.
+  FormSearch(const idelta_context& context, int64_t n, const MatrixView& D, const PackOptions& options, int64_t rows)
+      : context_(context), n_(n), D_(D), options_(options), rows_(rows) {}
+
+  enum Extent { kUntilFound, kAll };  // kAll also measures forms that are slower than what was found
+  void run(Extent extent);
+
+  struct Found {
+    const Format* format;
+    Packed packed;
+    double steps;
+  };
+  Found* found() { return found_ ? &*found_ : nullptr; }  // null: no form is within the tolerance
+  const Considered& least_error() const;                  // of all that were considered
+  std::vector<Considered> fastest_first() const;
+
+ private:
+  double steps(const Format& format, int64_t rank) const { return format.steps(context_, {rows_, n_, n_}, rank); }
+  int64_t largest_faster_rank(const Format& format) const;
+  void consider_ranks(const Format& format);
+  void try_form(const Format& format, int64_t most_rank);
+
+  const idelta_context& context_;
+  int64_t n_;
+  const MatrixView& D_;
+  PackOptions options_;
+  int64_t rows_;
+  std::vector<Considered> considered_;
+  std::optional<Found> found_;
+};
+
+}  // namespace idelta::core
+
+#endif  // IDELTA_CORE_FORMATS_AUTOMATIC_H
