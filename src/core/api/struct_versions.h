@@ -40,15 +40,18 @@ struct Versions {
 
 inline constexpr std::tuple kVersions = {
     Versions<idelta_context_options>{IDELTA_CONTEXT_OPTIONS_INIT, "IDELTA_CONTEXT_OPTIONS_INIT", {}, {40}},
-    Versions<idelta_delta_options>{
-        IDELTA_DELTA_OPTIONS_INIT,
-        "IDELTA_DELTA_OPTIONS_INIT",
-        {offsetof(idelta_delta_options, rank), offsetof(idelta_delta_options, expected_rows)},
-        {32, 40, 72}},
-    Versions<idelta_candidate>{IDELTA_CANDIDATE_INIT, "IDELTA_CANDIDATE_INIT", {}, {64}},
-    Versions<idelta_delta_info_t>{
-        IDELTA_DELTA_INFO_INIT, "IDELTA_DELTA_INFO_INIT", {offsetof(idelta_delta_info_t, rank)}, {104, 112}},
-    Versions<idelta_low_rank_proof>{IDELTA_LOW_RANK_PROOF_INIT, "IDELTA_LOW_RANK_PROOF_INIT", {}, {40}},
+    Versions<idelta_delta_options>{IDELTA_DELTA_OPTIONS_INIT,
+                                   "IDELTA_DELTA_OPTIONS_INIT",
+                                   {offsetof(idelta_delta_options, rank), offsetof(idelta_delta_options, tail),
+                                    offsetof(idelta_delta_options, expected_rows)},
+                                   {32, 40, 48, 80}},
+    Versions<idelta_candidate>{IDELTA_CANDIDATE_INIT, "IDELTA_CANDIDATE_INIT", {}, {72}},
+    Versions<idelta_delta_info_t>{IDELTA_DELTA_INFO_INIT,
+                                  "IDELTA_DELTA_INFO_INIT",
+                                  {offsetof(idelta_delta_info_t, rank), offsetof(idelta_delta_info_t, certificate_inf)},
+                                  {104, 112, 136}},
+    Versions<idelta_low_rank_proof>{
+        IDELTA_LOW_RANK_PROOF_INIT, "IDELTA_LOW_RANK_PROOF_INIT", {offsetof(idelta_low_rank_proof, tail)}, {40, 48}},
     Versions<idelta_forward_args>{
         IDELTA_FORWARD_ARGS_INIT, "IDELTA_FORWARD_ARGS_INIT", {offsetof(idelta_forward_args, row_error)}, {96, 112}},
     Versions<idelta_backward_data_args>{IDELTA_BACKWARD_DATA_ARGS_INIT, "IDELTA_BACKWARD_DATA_ARGS_INIT", {}, {104}},
