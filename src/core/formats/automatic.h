@@ -34,7 +34,11 @@ class FormSearch {
  public:
   // D: n x n. options.tolerance is positive, options.rank 0. rows: of the calls to come.
   FormSearch(const idelta_context& context, int64_t n, const MatrixView& D, const PackOptions& options, int64_t rows)
-      : context_(context), n_(n), D_(D), options_(options), rows_(rows) {}
+      : context_(context), n_(n), D_(D), options_(options), rows_(rows) {
+    options_.subspaces = &subspaces_;
+  }
+  FormSearch(const FormSearch&) = delete;
+  FormSearch& operator=(const FormSearch&) = delete;
 
   enum Extent { kUntilFound, kAll };  // kAll also measures forms that are slower than what was found
   void run(Extent extent);
@@ -62,6 +66,7 @@ class FormSearch {
   const MatrixView& D_;
   PackOptions options_;
   int64_t rows_;
+  Subspaces subspaces_;
   std::vector<Considered> considered_;
   std::optional<Found> found_;
 };

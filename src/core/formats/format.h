@@ -11,6 +11,7 @@
 #include "idelta/idelta.h"
 #include "src/core/context.h"
 #include "src/core/formats/certificate.h"
+#include "src/core/formats/factorise.h"
 #include "src/core/formats/matrix.h"
 #include "src/core/formats/multiplication.h"
 #include "src/core/formats/panels.h"
@@ -71,6 +72,7 @@ struct PackOptions {
   double tolerance;                     // of packed_error(); 0: no demand
   idelta_tail tail = IDELTA_TAIL_NONE;  // LOW_RANK
   const Sample* sample = nullptr;       // null: the certificates count
+  Subspaces* subspaces = nullptr;       // of D, for several packs of it; null: found anew
 };
 
 struct Format {

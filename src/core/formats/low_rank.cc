@@ -154,8 +154,10 @@ Packed pack_by_tolerance(const idelta_context& context, int64_t n, const std::ve
                          const PackOptions& options) {
   const int64_t most = options.rank > 0 ? std::min(options.rank, n) : (n + 1) / 2;
   const double squares = std::pow(frobenius(D), 2), limit = largest_left(n, options);
+  Subspaces own;
+  Subspaces& subspaces = options.subspaces ? *options.subspaces : own;
   for (int64_t count = std::min<int64_t>(n, 64);; count = std::min({n, 2 * count, most + kSpare})) {
-    const Subspace subspace = leading_subspace(context, n, D, count);
+    const Subspace& subspace = subspaces.leading(context, n, D, count);
     const auto found = static_cast<int64_t>(subspace.sigma.size());
     const bool all = found < count || count == n;
     const int64_t usable = std::min(most, all ? found : found - kSpare);
