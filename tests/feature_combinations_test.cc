@@ -120,7 +120,7 @@ TEST(FeatureCombinations, AllComputeWhatTheScalarTableDoes) {
       SCOPED_TRACE(described(features) + ", " + idelta_isa_name(isa));
       const Bits expected = run_every_pass(context_of(0, IDELTA_ISA_SCALAR), problem);
       const Bits actual = run_every_pass(context_of(features, isa), problem);
-      if (isa == IDELTA_ISA_AMX && the_format->rounds_x) return expect_close(expected, actual);
+      if (isa == IDELTA_ISA_AMX && the_format->rounds_x && !stores_int8()) return expect_close(expected, actual);
       expect_same_bits(expected, actual);
     });
   }

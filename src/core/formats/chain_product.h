@@ -58,9 +58,10 @@ struct ChainTiles {
  private:
   struct Part {
     int64_t row, rows;
-    Range group, reduction;  // panels, steps
+    Range panels, reduction;
+    Sums start, suspend;
   };
-  void multiply_tile(const RowBlock& block, const Part& part, const Sums& waiting, const Fetch& fetch) const;
+  void multiply_tile(const RowBlock& block, const Part& part, const Fetch& fetch) const;
 };
 
 // The workspace of multiply_chains() for m >= 1 rows and any B of k x cols.

@@ -22,7 +22,7 @@ namespace {
 using Header = idelta_delta::Header;
 
 constexpr uint64_t kMagic = 0x4144544c45444949;  // "IIDELTDA"
-constexpr uint32_t kVersion = 3;
+constexpr uint32_t kVersion = 4;
 
 // FNV-1a over the fields, not the bytes: padding has no value.
 uint64_t checksum_of(const Header& h) {
@@ -30,7 +30,7 @@ uint64_t checksum_of(const Header& h) {
   for (const uint64_t field :
        {h.magic, uint64_t{h.version} << 32 | uint64_t{h.isa}, uint64_t{reinterpret_cast<uintptr_t>(h.format)},
         uint64_t{h.asked} << 32 | uint64_t{h.passes}, static_cast<uint64_t>(h.n), static_cast<uint64_t>(h.nr),
-        static_cast<uint64_t>(h.rank),
+        static_cast<uint64_t>(h.rank), static_cast<uint64_t>(h.tail),
         uint64_t{std::bit_cast<uint32_t>(h.identity_scale)} << 32 | uint64_t{h.transposed},
         std::bit_cast<uint64_t>(h.tolerance)}) {
     sum = (sum ^ field) * 0x100000001b3;
@@ -80,12 +80,12 @@ std::vector<float> unpacked(const idelta_context& context, const Packed& packed,
 }
 
 struct Choice {
-  const Format* format;
+  Form form;
   Packed packed;
 };
 
 PackOptions pack_options(const Header& h, double limit, const Sample* sample) {
-  return {h.passes, h.identity_scale, h.rank, limit, sample};
+  return {h.passes, h.identity_scale, h.rank, limit, h.tail, sample};
 }
 
 // In this format, which must be within the tolerance.
@@ -94,9 +94,10 @@ Choice pack_as(const idelta_context& context, const Header& h, const Format& for
   const double limit = limit_of(h, [&] { return dense(D, h.n, h.n); });
   const PackOptions options = pack_options(h, limit, sample);
   Packed packed = format.pack(context, h.n, D, options);
-  if (h.tolerance == 0) return {&format, std::move(packed)};
+  const Form form{&format, h.tail};
+  if (h.tolerance == 0) return {form, std::move(packed)};
   const double error = packed_error(context, packed, options);
-  if (error <= limit) return {&format, std::move(packed)};
+  if (error <= limit) return {form, std::move(packed)};
   fail_tolerance(h, sample ? kSampleError : kCertificate, limit, error, format);
 }
 
@@ -106,9 +107,9 @@ Choice pack_fastest(const idelta_context& context, const Header& h, const Matrix
   const double limit = limit_of(h, [&] { return dense(D, h.n, h.n); });
   FormSearch search(context, h.n, D, pack_options(h, limit, sample), expected_rows);
   search.run(FormSearch::kUntilFound);
-  if (FormSearch::Found* const found = search.found()) return {found->format, std::move(found->packed)};
+  if (FormSearch::Found* const found = search.found()) return {found->form, std::move(found->packed)};
   const Considered& best = search.least_error();
-  fail_tolerance(h, sample ? kSampleError : kCertificate, limit, best.error, *best.format);
+  fail_tolerance(h, sample ? kSampleError : kCertificate, limit, best.error, *best.form.format);
 }
 
 Header header_of(const idelta_context& context, int64_t n, const idelta_delta_options& options) {
@@ -121,6 +122,7 @@ Header header_of(const idelta_context& context, int64_t n, const idelta_delta_op
           .n = n,
           .nr = context.kernels.f32_forward.nr,
           .rank = options.rank,
+          .tail = options.tail,
           .identity_scale = options.identity_scale,
           .transposed = options.transposed != 0,
           .tolerance = options.tolerance};
@@ -140,7 +142,8 @@ void check_finite_factors(const Factors& factors) {
 }
 
 idelta_delta* new_delta(Header header, Choice choice, std::unique_ptr<const Sample> sample = nullptr) {
-  header.format = choice.format;
+  header.format = choice.form.format;
+  header.tail = choice.form.tail;
   return new idelta_delta{header, checksum_of(header), std::move(choice.packed), std::move(sample), {}};
 }
 
@@ -192,23 +195,26 @@ idelta_delta* pack_delta_factors(const idelta_context& context, int64_t n, int64
   if (h.transposed) factors = transposed(factors);
   Packed packed = pack_factors(context, factors, {h.passes, h.identity_scale, h.rank, /*tolerance=*/0});
   check_tolerance(context, h, packed);
-  return new_delta(h, {&kLowRank, std::move(packed)});
+  return new_delta(h, {{&kLowRank, h.tail}, std::move(packed)});
 }
 
-idelta_low_rank_proof measure_factors(const idelta_context& context, const MatrixView& D, const Factors& factors) {
+idelta_low_rank_proof measure_factors(const idelta_context& context, const MatrixView& D, const Factors& factors,
+                                      const std::optional<TailIntegers>& tail) {
   check_finite_factors(factors);
   check_finite("D", D, factors.n, factors.n, kNeedsFinite);
-  return measured_against(context, factors, dense(D, factors.n, factors.n));
+  return measured_against(context, factors, tail, dense(D, factors.n, factors.n));
 }
 
 idelta_delta* pack_delta_measured(const idelta_context& context, const Factors& factors,
-                                  const idelta_low_rank_proof& proof, const idelta_delta_options& options) {
+                                  const std::optional<TailIntegers>& tail, const idelta_low_rank_proof& proof,
+                                  const idelta_delta_options& options) {
   Header h = header_of(context, factors.n, options);
   h.rank = factors.rank;
+  h.tail = tail ? IDELTA_TAIL_INT8 : IDELTA_TAIL_NONE;
   check_finite_factors(factors);
-  Packed packed = pack_measured(context, factors, proof, h.passes);
+  Packed packed = pack_measured(context, factors, tail, proof, h.passes);
   check_tolerance(context, h, packed);
-  return new_delta(h, {&kLowRank, std::move(packed)});
+  return new_delta(h, {{&kLowRank, h.tail}, std::move(packed)});
 }
 
 void repack_delta(const idelta_context& context, idelta_delta& delta, const float* D, int64_t ldd) {
@@ -238,12 +244,30 @@ Factors unpack_delta_factors(const idelta_context& context, const idelta_delta& 
                 std::string("delta of format ") + delta.header.format->name + " has no factors; pack it as low_rank");
 }
 
+void unpack_delta_integers(const idelta_delta& delta, int8_t* q, int64_t ldq, float* scales) {
+  const Int8Operator* const integers = integers_in(delta.packed);
+  if (!integers) {
+    throw Failure(IDELTA_INVALID_ARGUMENT,
+                  std::string("delta of format ") + delta.header.format->name + " has no integers" +
+                      (delta.packed.forward ? "; pack it as int8, or as low_rank with a tail" : " for pass forward"));
+  }
+  const Panels& panels = integers->panels();
+  for (int64_t j = 0; j < panels.cols(); ++j) {
+    scales[j] = panels.scales(0)[j];
+    for (int64_t i = 0; i < panels.k(); ++i) q[i * ldq + j] = panels.integer_at(i, j);
+  }
+}
+
 idelta_delta_info_t delta_info(const idelta_context& context, const idelta_delta& delta) {
   const Header& h = delta.header;
   const Packed& packed = delta.packed;
-  const Norms norms = norms_of(context, packed);
-  const auto certified = [&](const Operator* op) {
-    return op ? certificate(op->error(context, norms), h.identity_scale) : std::numeric_limits<double>::infinity();
+  // Unlike the certificate, its part of ||x||_inf is 0 for a pass that is not packed.
+  const auto certify = [&](const Operator* op, double& whole, double& of_largest) {
+    whole = std::numeric_limits<double>::infinity();
+    if (!op) return;
+    const ErrorTerms terms = op->error(context, norms_of(context, packed, *op));
+    whole = certificate(terms, h.identity_scale);
+    of_largest = terms.of_largest;
   };
 
   idelta_delta_info_t info = IDELTA_DELTA_INFO_INIT;
@@ -254,23 +278,26 @@ idelta_delta_info_t delta_info(const idelta_context& context, const idelta_delta
   info.passes = h.passes;
   info.identity_scale = h.identity_scale;
   info.packed_bytes = (packed.forward ? packed.forward->bytes() : 0) + (packed.backward ? packed.backward->bytes() : 0);
-  info.certificate = certified(packed.forward.get());
-  info.certificate_backward_data = certified(packed.backward.get());
+  certify(packed.forward.get(), info.certificate, info.certificate_inf);
+  certify(packed.backward.get(), info.certificate_backward_data, info.certificate_inf_backward_data);
   find_norms(unpacked(context, packed, h.n), h.n, info);
   info.zero_fraction = packed.any().zero_share();
   info.rank = packed.any().rank();
+  info.tail = h.tail;
   return info;
 }
 
 RowBound row_bound_of(const idelta_context& context, const idelta_delta& delta) {
   return delta.row_bound.get([&] {
     const Packed& packed = delta.packed;
-    return packed.forward->row_bound(context, norms_of(context, packed), delta.header.identity_scale);
+    const Norms norms = norms_of(context, packed, *packed.forward);
+    return packed.forward->row_bound(context, norms, delta.header.identity_scale);
   });
 }
 
 void forget_measurements(idelta_delta& delta) {
   delta.packed.norms.reset();
+  delta.packed.norms_of_backward.reset();
   delta.row_bound.forget();
 }
 

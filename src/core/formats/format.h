@@ -11,6 +11,7 @@
 #include "idelta/idelta.h"
 #include "src/core/context.h"
 #include "src/core/formats/certificate.h"
+#include "src/core/formats/factorise.h"
 #include "src/core/formats/matrix.h"
 #include "src/core/formats/multiplication.h"
 #include "src/core/formats/panels.h"
@@ -37,6 +38,8 @@ class Operator {
   virtual size_t bytes() const = 0;
   virtual double zero_share() const = 0;      // of the multiplication that is skipped because B is zero
   virtual int64_t rank() const { return 0; }  // LOW_RANK's
+  // Whether the B that is multiplied is not the transpose of the other direction's.
+  virtual bool has_own_values() const { return false; }
 
   // Measured against the dense B (row-major, no gaps); if B is null, bounded from what is stored.
   virtual Norms norms(const idelta_context& context, const float* B) const = 0;
@@ -56,7 +59,8 @@ class Operator {
 // The requested directions of a delta, and the norms measured against D.
 struct Packed {
   std::unique_ptr<Operator> forward, backward;
-  std::optional<Norms> norms;  // none: nothing was measured
+  std::optional<Norms> norms;              // none: nothing was measured
+  std::optional<Norms> norms_of_backward;  // if both are packed and backward has values of its own
 
   const Operator& any() const { return forward ? *forward : *backward; }
 };
@@ -64,9 +68,11 @@ struct Packed {
 struct PackOptions {
   idelta_passes passes;
   float identity_scale;
-  int64_t rank;                    // LOW_RANK: at most; 0: left open
-  double tolerance;                // of packed_error(); 0: no demand
-  const Sample* sample = nullptr;  // null: the certificates count
+  int64_t rank;                         // LOW_RANK: at most; 0: left open
+  double tolerance;                     // of packed_error(); 0: no demand
+  idelta_tail tail = IDELTA_TAIL_NONE;  // LOW_RANK
+  const Sample* sample = nullptr;       // null: the certificates count
+  Subspaces* subspaces = nullptr;       // of D, for several packs of it; null: found anew
 };
 
 struct Format {
@@ -80,17 +86,17 @@ struct Format {
   int64_t gradient_planes = 0;        // bf16 numbers an operand of x^T dz: 0: fp32; -1: not for x^T dz
   // Packs D, n x n. LOW_RANK chooses its rank by the tolerance.
   Packed (*pack)(const idelta_context& context, int64_t n, const MatrixView& D, const PackOptions& options);
-  // What a call takes at this rank, in steps of plan/cost_model.h; cols = k. A longer call never takes less.
-  double (*steps)(const idelta_context& context, const ProductSize& size, int64_t rank);
+  // What a call takes, in steps of plan/cost_model.h; cols = k.
+  double (*steps)(const idelta_context& context, const ProductSize& size, int64_t rank, idelta_tail tail);
 };
 
-// The measured norms, or bounds from what is stored.
-Norms norms_of(const idelta_context& context, const Packed& packed);
+// The measured norms of a direction, or bounds from what is stored.
+Norms norms_of(const idelta_context& context, const Packed& packed, const Operator& direction);
 
-double certificate_of(const idelta_context& context, const Operator& op, const Norms& norms, float identity_scale);
+double certificate_of(const idelta_context& context, const Packed& packed, const Operator& direction,
+                      float identity_scale);
 // The largest row_error / ||x|| of the rows that are not zero; infinity if a row's error is.
-double sample_error(const idelta_context& context, const Operator& forward, const Norms& norms, float identity_scale,
-                    const Sample& sample);
+double sample_error(const idelta_context& context, const Packed& packed, float identity_scale, const Sample& sample);
 
 // The largest certificate of the passes that are packed.
 double largest_certificate(const idelta_context& context, const Packed& packed, float identity_scale);

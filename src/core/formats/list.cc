@@ -5,13 +5,13 @@
 
 namespace idelta::core {
 
-extern const Format kBf16Rounded, kBf16Widened, kBf16x3, kF32, kLowRank;
+extern const Format kBf16Rounded, kBf16Widened, kBf16x3, kF32, kInt8, kLowRank;
 
 namespace {
 
 // To add a format: a file beside this one and a line here. AUTO prefers the earlier one of two that are equally fast.
 constexpr const Format* kFormats[] = {
-    &kBf16Rounded, &kBf16Widened, &kBf16x3, &kF32, &kLowRank,
+    &kBf16Rounded, &kBf16Widened, &kBf16x3, &kF32, &kInt8, &kLowRank,
 };
 
 // Any format of this id.

@@ -103,13 +103,15 @@ struct RowBlock {
   int64_t ld;
   Epilogue epilogue;  // at the first of them
   Sums start;         // likewise; nr columns a panel
+  Sums suspend{};     // of the columns that are multiplied: where sums are stored without the epilogue; none: nowhere
   float* prepared;    // RowsPlan::prepared floats, for rows from `first` on
   int64_t first;
   Range next;  // the rows that the same task prepares next
 
   RowBlock part(Range of) const {
     const int64_t row = of.begin - rows.begin;
-    return {of, at + row * ld, ld, epilogue.from(row, 0), start.from(row, 0), prepared, first, {of.end, of.end}};
+    return {of,    at + row * ld,   ld, epilogue.from(row, 0), start.from(row, 0), suspend.from(row, 0), prepared,
+            first, {of.end, of.end}};
   }
 };
 
@@ -172,7 +174,7 @@ class CallRows {
       kernels_.f32_copy_rows(
           {.rows = block.rows.size(), .cols = k_, .src = src, .ld = ld_, .dst = copy, .ldd = block.ld});
     }
-    if (writes_errors_) call_.errors.write(kernels_, block.rows, block.at, block.ld, k_);
+    if (writes_errors_) call_.errors.write(kernels_, {.rows = block.rows, .x = block.at, .ldx = block.ld, .n = k_});
   }
 
  private:

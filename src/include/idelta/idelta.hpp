@@ -54,6 +54,7 @@ using ContextOptions = idelta_context_options;
 using DeltaOptions = idelta_delta_options;
 using DeltaInfo = idelta_delta_info_t;
 using LowRankProof = idelta_low_rank_proof;
+using Int8Tail = idelta_int8_tail;
 using Candidate = idelta_candidate;
 using Optimizer = idelta_optimizer;
 
@@ -256,11 +257,12 @@ class Delta {
     return Delta(context, raw);
   }
 
-  // LOW_RANK of factors that have been measured against a D.
+  // LOW_RANK of factors, and a tail or null, that have been measured against a D.
   static Delta of_measured(const Context& context, int64_t n, int64_t r, const float* U, int64_t ldu, const float* V,
-                           int64_t ldv, const LowRankProof& proof, const DeltaOptions& options = kDeltaOptions) {
+                           int64_t ldv, const LowRankProof& proof, const DeltaOptions& options = kDeltaOptions,
+                           const Int8Tail* tail = nullptr) {
     idelta_delta* raw = nullptr;
-    check(idelta_delta_pack_measured(context.get(), n, r, U, ldu, V, ldv, &proof, &options, &raw));
+    check(idelta_delta_pack_measured(context.get(), n, r, U, ldu, V, ldv, tail, &proof, &options, &raw));
     return Delta(context, raw);
   }
 
@@ -268,6 +270,9 @@ class Delta {
   void unpack(float* D, int64_t ldd) const { check(idelta_delta_unpack(context_.get(), handle_.get(), D, ldd)); }
   void unpack_factors(float* U, int64_t ldu, float* V, int64_t ldv) const {
     check(idelta_delta_unpack_factors(context_.get(), handle_.get(), U, ldu, V, ldv));
+  }
+  void unpack_integers(int8_t* q, int64_t ldq, float* scales) const {
+    check(idelta_delta_unpack_integers(context_.get(), handle_.get(), q, ldq, scales));
   }
 
   DeltaInfo info() const {
@@ -323,9 +328,10 @@ inline std::vector<Candidate> candidates(const Context& context, int64_t n, cons
 }
 
 inline LowRankProof low_rank_measure(const Context& context, int64_t n, const float* D, int64_t ldd, int64_t r,
-                                     const float* U, int64_t ldu, const float* V, int64_t ldv) {
+                                     const float* U, int64_t ldu, const float* V, int64_t ldv,
+                                     const Int8Tail* tail = nullptr) {
   LowRankProof proof = IDELTA_LOW_RANK_PROOF_INIT;
-  check(idelta_low_rank_measure(context.get(), n, D, ldd, r, U, ldu, V, ldv, &proof));
+  check(idelta_low_rank_measure(context.get(), n, D, ldd, r, U, ldu, V, ldv, tail, &proof));
   return proof;
 }
 

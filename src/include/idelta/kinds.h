@@ -48,16 +48,29 @@ typedef enum idelta_format {
                              certificates are within it, LOW_RANK at the least such rank among them: see
                              idelta_delta_candidates. What is to be trained should name its format */
   IDELTA_FORMAT_F32 = 1,
-  IDELTA_FORMAT_BF16X3 = 2,  /* D and x as sums of two bf16 numbers, three of the four products. Without AMX, F32 is
-                                faster and no less accurate and takes its place */
-  IDELTA_FORMAT_BF16 = 3,    /* D rounded to bf16, nearest even; x too where that is faster, see idelta_bf16_product */
-  IDELTA_FORMAT_LOW_RANK = 4 /* D ~ U V, U (n x r) with orthonormal columns, V (r x n), both fp32: 4 m n r flops instead
-                                of 2 m n^2; r by options.rank, by tolerance, or both: the least whose certificates are
-                                within it, n / 2 at most unless rank says more. A rank shrinks to what D has: singular
-                                values above n 2^-24 of the largest; 0 is legal (D = 0). D must be finite. NaN or
-                                Inf in a row of x reaches all of that row of y.
-                                idelta_update refuses it (UNSUPPORTED) */
+  IDELTA_FORMAT_BF16X3 = 2, /* D and x as sums of two bf16 numbers, three of the four products. Without AMX, F32 is
+                               faster and no less accurate and takes its place */
+  IDELTA_FORMAT_BF16 = 3,   /* D rounded to bf16, nearest even; x too where that is faster, see idelta_bf16_product */
+  IDELTA_FORMAT_LOW_RANK =
+      4,                 /* D ~ U V, U (n x r) with orthonormal columns, V (r x n), both fp32: 4 m n r flops instead
+                           of 2 m n^2; r by options.rank, by tolerance, or both: the least whose certificates are
+                           within it, n / 2 at most unless rank says more. A rank shrinks to what D has: singular
+                           values above n 2^-24 of the largest; 0 is legal (D = 0). D must be finite. NaN or
+                           Inf in a row of x reaches all of that row of y.
+                           idelta_update refuses it (UNSUPPORTED) */
+  IDELTA_FORMAT_INT8 = 5 /* D as integers q of 7 bits with a scale a column of each direction's matrix: s q, s the
+                           largest magnitude / 63; x as integers of 8 bits with a scale a row, its largest magnitude
+                           / 127. Sums are exact, and the same bits on every ISA. A row of x that is not finite, or
+                           below 127 2^-126 throughout, is multiplied in fp32 with s q. Where s would be below
+                           2^-126 the column is 0. D must be finite. idelta_update refuses it (UNSUPPORTED) */
 } idelta_format;
+
+/* What LOW_RANK does with D - U V. Values are frozen. */
+typedef enum idelta_tail {
+  IDELTA_TAIL_NONE = 0, /* drops it */
+  IDELTA_TAIL_INT8 = 1 /* holds and multiplies it as INT8 does, with each row of x rounded once; t = x U stays fp32. The
+                          sums of the tail are added to those of t V. NaN and Inf as for INT8 */
+} idelta_tail;
 
 /* What became of a form that AUTO considered. Values are frozen. Since 0.2. */
 typedef enum idelta_verdict {
@@ -137,7 +150,7 @@ IDELTA_API const char* idelta_isa_name(idelta_isa isa);
 IDELTA_API idelta_status idelta_isa_by_name(const char* name, idelta_isa* isa);
 IDELTA_API const char* idelta_isa_names(void);
 
-/* "auto", "f32", "bf16x3", "bf16", "low_rank". */
+/* "auto", "f32", "bf16x3", "bf16", "low_rank", "int8". */
 IDELTA_API const char* idelta_format_name(idelta_format format);
 IDELTA_API idelta_status idelta_format_by_name(const char* name, idelta_format* format);
 IDELTA_API const char* idelta_format_names(void);
