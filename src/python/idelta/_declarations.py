@@ -16,6 +16,7 @@ _BASIC: dict[str, Any] = {
     "void": None,
     "char": ctypes.c_char,
     "int": ctypes.c_int,
+    "int8_t": ctypes.c_int8,
     "int32_t": ctypes.c_int32,
     "int64_t": ctypes.c_int64,
     "uint8_t": ctypes.c_uint8,

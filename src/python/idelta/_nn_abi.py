@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _library
+from . import _kinds, _library
 from ._core_abi import check, declarations
 from ._declarations import Functions
 from .errors import InvalidArgument, LibraryNotFound, WrongType
@@ -42,13 +42,9 @@ def initial(struct: str, **fields: Any) -> Any:
 
 
 def value_of(enumeration: str, name: str) -> int:
-    """The value of an enumeration that has no table of names: ("scale", "zero_to_one")."""
+    """The value of a name of an enumeration of idelta/nn.h."""
     nn()
-    prefix = f"IDELTA_{enumeration.upper()}_"
-    names = [constant[len(prefix) :].lower() for constant in declarations.constants if constant.startswith(prefix)]
-    if name not in names:
-        raise InvalidArgument(f"{enumeration} is {name!r}; give one of {', '.join(names)}")
-    return int(declarations.constants[prefix + name.upper()])
+    return _kinds.enumerator(enumeration, name)
 
 
 def outputs(struct: Any, shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]:
