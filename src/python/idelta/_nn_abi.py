@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from . import _kinds, _library
 from ._core_abi import check, declarations
 from ._declarations import Functions
-from .errors import InvalidArgument, LibraryNotFound, WrongType
+from .errors import InvalidArgument, WrongType
 
 Array = NDArray[Any]
 
@@ -25,12 +25,7 @@ Array = NDArray[Any]
 def nn() -> Functions:
     """The functions of idelta/nn.h."""
     path = _library.nn_path()
-    functions = declarations.read("idelta/nn.h")
-    library = _library.load(path)
-    try:
-        loaded = Functions(library, functions)
-    except AttributeError as error:
-        raise LibraryNotFound(f"{path} does not belong to idelta {_library.VERSION}: {error}") from None
+    loaded = Functions(_library.load(path), declarations.read("idelta/nn.h"))
     _library.check_version(path, loaded.nn_version().decode())
     return loaded
 
