@@ -134,7 +134,7 @@ class Calls {
     const int64_t ldd = args_.stride(n);
     idelta_low_rank_proof* const proof = args_.made(idelta_low_rank_proof IDELTA_LOW_RANK_PROOF_INIT);
     said(idelta_low_rank_measure(context(), n, args_.matrix(n, n, ldd), ldd, r, U, ldu, V, ldv, proof));
-    if (proof && args_.chance(6)) proof->dropped = double{args_.number()};
+    if (proof && proof->struct_size == sizeof *proof && args_.chance(6)) proof->dropped = double{args_.number()};
     keep(said(idelta_delta_pack_measured(context(), n, r, U, ldu, V, ldv, proof, args_.made(options), &made)), made);
   }
 
@@ -251,7 +251,8 @@ class Calls {
     const idelta_context* const c = context();
     const int64_t n = args_.size(), ld = args_.stride(n);
     int64_t floats = 0;
-    said(idelta_panels_floats(c, n, args_.chance(20) ? nullptr : &floats));
+    said(idelta_panels_floats(c, n, nullptr));
+    said(idelta_panels_floats(c, n, &floats));
     float* const rows = args_.matrix(n, n, ld);
     float* const packed = args_.vector(floats);
     said(idelta_panels_pack(c, n, rows, ld, packed));
