@@ -30,7 +30,7 @@ class Arguments {
   int64_t below(int64_t count) { return from_.ConsumeIntegralInRange<int64_t>(0, count - 1); }
   std::string text() { return from_.ConsumeRandomLengthString(40); }
 
-  // Mostly small, so that calls do something. Not the largest n, of which even D = 0 takes petabytes.
+  // Mostly small, so that calls do something.
   int64_t size(int64_t usual = 40) {
     constexpr int64_t kOdd[] = {-1,
                                 0,
