@@ -14,8 +14,13 @@ inline constexpr bool is_usual_rank(int64_t rank) { return rank == 32 || rank ==
 
 // "lr32" of 32.
 std::string low_rank_name(int64_t rank);
-// 32 of "lr32"; 0 where D is dense.
+// 32 of "lr32"; 0 where D is dense, which lr32+int8 holds as well.
 int64_t rank_of(const std::string& format);
+bool has_tail(const std::string& format);  // lr32+int8
+// 32 of both; 0 where there are no factors.
+int64_t head_rank(const std::string& format);
+
+inline constexpr const char kTail[] = "+int8";
 
 // Two products by factors are cheaper than one by D.
 inline bool pays(int64_t rank, int64_t n) { return 2 * rank < n; }

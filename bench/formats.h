@@ -22,6 +22,7 @@ inline constexpr FormatTraits kFormats[] = {
     {"f32", 4, 0.0},
     {"bf16", 2, kBf16Rounding},
     {"bf16x3", 4, 1.01 * 3 * 0x1p-16},  // two roundings of each operand, and the product that is left out
+    {"int8", 1, 0.0},                   // what rounding adds is not relative: IntegerProduct (reference.h)
 };
 
 // Factors are fp32.
@@ -30,6 +31,7 @@ inline const FormatTraits& traits_of(const std::string& format) {
     if (format == traits.name) return traits;
   }
   if (rank_of(format) > 0) return kFormats[0];
+  if (has_tail(format)) return traits_of("int8");
   throw std::logic_error("format " + format + " has no row in bench/formats.h: add it");
 }
 

@@ -13,9 +13,11 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/auto_regret.h"
 #include "bench/certificates.h"
 #include "bench/compare.h"
 #include "bench/cost_model.h"
+#include "bench/frontier.h"
 #include "bench/implementations/idelta.h"
 #include "bench/layer_run.h"
 #include "bench/network_run.h"
@@ -116,14 +118,19 @@ std::string report_of(const Settings& settings, const LayerRun& layers, const Ne
   return to_report(layers.points(), options) + (labels.empty() ? "" : "\n" + labels);
 }
 
-int measure(const Settings& settings, char* program) {
-  initialize_google_benchmark(settings, program);
-  if (settings.cold) use_small_pages();
+RoundRobinOptions timing_of(const Settings& settings) {
   RoundRobinOptions timing;
   if (settings.quick) {
     timing.sample_seconds = 2e-3;
     timing.participant_seconds = 20e-3;
   }
+  return timing;
+}
+
+int measure(const Settings& settings, char* program) {
+  initialize_google_benchmark(settings, program);
+  if (settings.cold) use_small_pages();
+  const RoundRobinOptions timing = timing_of(settings);
   const Filter filter(benchmark::GetBenchmarkFilter());
   LayerRun layers(settings, filter, timing);
   NetworkRun networks(settings, timing, [&](const std::string& name) { return filter.takes(name); });
@@ -174,8 +181,42 @@ int report_certificates(const Settings& settings) {
   return std::all_of(rows.begin(), rows.end(), holds) && std::all_of(bounds.begin(), bounds.end(), holds) ? 0 : 1;
 }
 
+int report_regret(const Settings& settings) {
+  std::fputs(context_for(IDELTA_ISA_AUTO, 0).describe().c_str(), stderr);
+  const std::vector<RegretRow> rows =
+      measure_regret({.shapes = settings.shapes, .threads = settings.threads, .timing = timing_of(settings)});
+  std::fputs(to_summary(rows).c_str(), stdout);
+  return mean_regret(rows) <= kMostMeanRegret ? 0 : 1;
+}
+
+// Of the model if there is one, else of layers.
+int report_frontier(const Settings& settings) {
+  Frontier frontier{context_for(IDELTA_ISA_AUTO, 0).describe(), {}, {}};
+  const RoundRobinOptions timing = timing_of(settings);
+  for (const int threads : settings.threads) {
+    if (!settings.model.empty()) {
+      const TrainedModel model(settings.model, settings.data, threads);
+      std::vector<NetworkEntry> entries = model.entries();
+      for (std::vector<NetworkEntry> more : {model.form_entries(), network_peers()}) {
+        std::move(more.begin(), more.end(), std::back_inserter(entries));
+      }
+      frontier.networks.push_back(network_frontier(measure_network(model.network_problem(), entries, timing)));
+      continue;
+    }
+    for (const auto& [n, m] : settings.shapes) frontier.layers.push_back(measure_frontier(n, m, threads, timing));
+  }
+  std::fputs(to_text(frontier).c_str(), stdout);
+  if (settings.out.empty()) return 0;
+  write_result(settings.out_path("frontier", ".json"), to_json(frontier));
+  write_result(settings.out_path("frontier", ".csv"), to_csv(frontier));
+  write_result(settings.out_path("frontier", ".html"), to_page(frontier));
+  return 0;
+}
+
 int run(int argc, char** argv) {
   const Settings settings = settings_from(argc, argv);
+  if (settings.auto_regret) return report_regret(settings);
+  if (settings.frontier) return report_frontier(settings);
   if (settings.certificates) return report_certificates(settings);
   if (settings.cost_model) {
     std::fputs(describe_cost_model().c_str(), stdout);

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <utility>
 #include <vector>
 
 namespace idelta::bench {
@@ -52,7 +53,10 @@ Verdict Judge::verdict() const {
 std::unique_ptr<const Product> Check::times_delta(const Buffer& a, bool transposed) const {
   const int64_t m = problem.m, n = problem.n;
   if (factors != nullptr) return low_rank_product(m, rows_of(a, n), *factors, transposed);
-  return dense_product(m, n, n, rows_of(a, n), transposed ? columns_of(delta, n) : rows_of(delta, n));
+  const View D = transposed ? columns_of(delta, n) : rows_of(delta, n);
+  std::unique_ptr<const Product> product = dense_product(m, n, n, rows_of(a, n), D);
+  if (!integers) return product;
+  return integer_product(m, n, n, rows_of(a, n), D, identity_in_weights, std::move(product));
 }
 
 double Check::residual_bound(double magnitude, double x) const {
@@ -91,6 +95,7 @@ Verdict verify(const Problem& problem, Implementation& implementation, const Imp
                       .identity_in_weights = implementation.identity_in_weights(),
                       .operand_rounding = implementation.operand_rounding(),
                       .gradient_rounding = implementation.gradient_rounding(),
+                      .integers = implementation.rounds_to_integers(),
                       .judge = judge};
     for (const Stage* stage : problem.pass.stages()) {
       if (!trained || !stage->trains()) stage->check(check);

@@ -18,10 +18,19 @@
 //     k 2, 3: [j0 .. j0+nr)
 //     ...
 //
+// or in int8, |q| <= kMostWeight, zero-padded to kQuadLine steps of k:
+//
+//   panel: nr columns, four steps of k in a 32-bit word, the lowest step in its lowest byte. vpdpbusd and AMX tiles
+//   take this layout.
+//
+//     k 0 to 3: [j0 .. j0+nr)
+//     k 4 to 7: [j0 .. j0+nr)
+//     ...
+//
 // x is read in place, a row tile of up to mr rows at once; src/core copies it first only where it must.
 //
 // Numerics: every output is one chain of fused multiply-adds in ascending order of the reduction index, so tile shape,
-// cache blocks, threads and ISA do not change a bit.
+// cache blocks, threads and ISA do not change a bit. Sums of int8 are exact in any order.
 #ifndef IDELTA_KERNELS_KERNELS_H
 #define IDELTA_KERNELS_KERNELS_H
 
@@ -34,10 +43,11 @@ namespace idelta {
 
 inline constexpr ptrdiff_t kLine = 16;      // floats in a cache line
 inline constexpr ptrdiff_t kPairLine = 32;  // bf16 numbers in one
+inline constexpr ptrdiff_t kQuadLine = 64;  // int8 numbers in one
 inline constexpr ptrdiff_t kWidest = 64;    // nr of any ISA
 
-// Four bytes of a packed operand: a float, or a pair of bf16 numbers, the even step in the low half. Memory that may
-// hold either is accessed through this type only, which may alias both.
+// Four bytes of a packed operand: a float, a pair of bf16 numbers, the even step in the low half, or four of int8.
+// Memory that may hold any of them is accessed through this type only, which may alias all.
 typedef uint32_t Word __attribute__((may_alias));  // NOLINT(modernize-use-using): a using drops the attribute
 // Tags for what an array holds: a template argument would lose the attribute of Word.
 struct Floats {
@@ -208,6 +218,49 @@ struct Bf16Block {
   Epilogue epilogue;
 };
 
+// Rows in int8: x ~ scale q with q in [-kMostActivation, kMostActivation], stored as q + kActivationZero in an unsigned
+// byte, up to the next multiple of kQuadLine, where q = 0. Of a row with the largest magnitude h:
+//
+//   h = 0                                 scale = 0, q = 0
+//   h < 127 * 2^-126, or not finite       scale = NaN, q = 0: a mark that src/core multiplies this row in fp32
+//   else                                  scale = h / 127, q = x / scale, both IEEE quotients rounded to nearest in
+//                                         fp32; q is then rounded to an integer, half to even
+//
+// h is compared as bits, so that its class does not depend on whether subnormals are flushed.
+inline constexpr int kMostActivation = 127, kActivationZero = 128, kMostWeight = 63;
+struct QuantizeRows {
+  ptrdiff_t rows, cols;
+  const float* src;
+  ptrdiff_t ld;
+  uint8_t* dst;
+  ptrdiff_t ldq;
+  float* scales;    // one a row
+  double* changes;  // or null: of each row the sum of (x - scale q)^2, in the order of RowSquares; 0 if it is marked
+};
+
+// y = act(a x + v + b) for a block of rows and consecutive int8 panels, where
+//
+//   v[i][j] = fma(row_scales[i] * scales[j], float(sum over k of x[i][k] q[k][j] - offsets[j]), start[i][j] or 0)
+//
+// The product of the scales is rounded to fp32 (and may underflow); the sum is exact modulo 2^32; offsets[j] = 128 sum
+// over k of q[k][j] is subtracted before it is converted, which rounds once. Every ISA gives the same bits. Weights
+// beyond kMostWeight would saturate vpmaddubsw.
+struct Int8Block {
+  ptrdiff_t rows, cols;
+  ptrdiff_t k;       // reduction steps, a multiple of kQuadLine
+  const uint8_t* x;  // as in QuantizeRows
+  ptrdiff_t ldx;     // a multiple of 4, as is the address of x
+  const float* row_scales;
+  const Word* panels;
+  ptrdiff_t panel_stride;  // words from one panel to the next
+  const float* scales;     // of the panels' columns, as are offsets: nr a panel, and as many may be read
+  const int32_t* offsets;
+  Sums start;         // the products are added to these; none: to zero
+  Word* partial;      // memory for sums between blocks of k: rows, rounded up to 32, x nr
+  bool fetch_panels;  // panels are not in L2, and there are few row tiles to hide their latency
+  Epilogue epilogue;
+};
+
 // sums += column sums of rows x cols.
 struct ColumnSums {
   ptrdiff_t rows, cols;
@@ -281,7 +334,7 @@ struct OptimizerStep {
 template <class Args, class Result = void>
 struct Kernel {
   ptrdiff_t mr = 0, nr = 0;      // register tile: rows, and columns of a panel, a multiple of kLine; 0: it has no tile
-  ptrdiff_t kr = 1;              // reduction steps in a word of its panels: 1 of fp32, 2 of bf16
+  ptrdiff_t kr = 1;              // reduction steps in a word of its panels: 1 of fp32, 2 of bf16, 4 of int8
   ptrdiff_t rows_past_last = 0;  // it may read fewer than so many rows past the last one of its left operand
   ptrdiff_t few_rows = 0;        // see f32_weights and f32_optimizer_step
   Result (*run)(const Args&) = nullptr;
@@ -313,6 +366,8 @@ struct KernelTable {
   Kernel<Bf16Block> bf16x3_dot;      // x split; used only where AMX's tiles make it pay
   Kernel<ScaleAdd> f32_scale_add;
   Kernel<RowSquares> f32_row_squares;
+  Kernel<QuantizeRows> int8_quantize_rows;
+  Kernel<Int8Block> int8_dot;
 };
 
 // The reference. The other tables are declared beside the CPU features that they need: src/core/machine/kernel_rows.h.

@@ -78,9 +78,9 @@ static void factors_are_measured(void) {
   idelta_context* context = NULL;
   idelta_delta* delta = NULL;
   check(idelta_context_create(NULL, &context) == IDELTA_OK, "idelta_context_create");
-  check(idelta_low_rank_measure(context, 2, D, 2, 1, U, 1, V, 2, &proof) == IDELTA_OK, "idelta_low_rank_measure");
+  check(idelta_low_rank_measure(context, 2, D, 2, 1, U, 1, V, 2, NULL, &proof) == IDELTA_OK, "idelta_low_rank_measure");
   check(proof.dropped < 1e-5, "dropped of idelta_low_rank_measure");
-  check(idelta_delta_pack_measured(context, 2, 1, U, 1, V, 2, &proof, NULL, &delta) == IDELTA_OK,
+  check(idelta_delta_pack_measured(context, 2, 1, U, 1, V, 2, NULL, &proof, NULL, &delta) == IDELTA_OK,
         "idelta_delta_pack_measured");
   idelta_delta_destroy(delta);
   idelta_context_destroy(context);

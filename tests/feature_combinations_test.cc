@@ -38,7 +38,7 @@ const ForcedFormat* the_format = kFormats;
 FeatureSet known_features() {
   FeatureSet known = 0;
   for (const idelta::core::KernelRow& row : idelta::core::kKernelRows) known |= row.needs;
-  return known & (idelta::core::cpu_features().set | idelta::core::kAmxBf16);
+  return known & (idelta::core::cpu_features().set | idelta::core::kAmxBf16 | idelta::core::kAmxInt8);
 }
 
 std::vector<FeatureSet> every_combination() {
@@ -69,8 +69,11 @@ ContextPtr context_of(FeatureSet features, idelta_isa isa) {
   cpu.set = features;
   ContextPtr context(idelta::core::create_context(context_options(isa, 2), cpu));
   if (isa == IDELTA_ISA_AMX) {
-    context->kernels.bf16_dot.run = idelta::amx::multiply<false, EmulatedTiles, Vector>;
-    context->kernels.bf16x3_dot.run = idelta::amx::multiply<true, EmulatedTiles, Vector>;
+    context->kernels.bf16_dot.run = idelta::amx::multiply<idelta::amx::Bf16Product<false>, EmulatedTiles, Vector>;
+    context->kernels.bf16x3_dot.run = idelta::amx::multiply<idelta::amx::Bf16Product<true>, EmulatedTiles, Vector>;
+    if (has(features, idelta::core::kAmxInt8)) {
+      context->kernels.int8_dot.run = idelta::amx::multiply<idelta::amx::Int8Product, EmulatedTiles, Vector>;
+    }
   }
   return context;
 }
@@ -117,7 +120,7 @@ TEST(FeatureCombinations, AllComputeWhatTheScalarTableDoes) {
       SCOPED_TRACE(described(features) + ", " + idelta_isa_name(isa));
       const Bits expected = run_every_pass(context_of(0, IDELTA_ISA_SCALAR), problem);
       const Bits actual = run_every_pass(context_of(features, isa), problem);
-      if (isa == IDELTA_ISA_AMX && the_format->rounds_x) return expect_close(expected, actual);
+      if (isa == IDELTA_ISA_AMX && the_format->rounds_x && !stores_int8()) return expect_close(expected, actual);
       expect_same_bits(expected, actual);
     });
   }
@@ -158,17 +161,19 @@ TEST(FeatureCombinations, TilesDoNotMeetOtherTablesKernels) {
 template <class F>
 void each_slot(const KernelTable& t, const F& f) {
   const auto& [forward, weights, copy, pack, pack_transposed, sums, step, round_panel, round_rows, round_transposed,
-               bf16_forward, dot, dot3, scale_add, squares] = t;
+               bf16_forward, dot, dot3, scale_add, squares, quantize, int8_dot] = t;
   f(forward, "f32_forward"), f(weights, "f32_weights"), f(copy, "f32_copy_rows"), f(pack, "f32_pack_panel");
   f(pack_transposed, "f32_pack_panel_transposed"), f(sums, "f32_column_sums"), f(step, "f32_optimizer_step");
   f(round_panel, "bf16_round_panel"), f(round_rows, "bf16_round_rows");
   f(round_transposed, "bf16_round_rows_transposed"), f(bf16_forward, "bf16_forward"), f(dot, "bf16_dot");
   f(dot3, "bf16x3_dot"), f(scale_add, "f32_scale_add"), f(squares, "f32_row_squares");
+  f(quantize, "int8_quantize_rows"), f(int8_dot, "int8_dot");
 }
 
 template <class Args>
 constexpr bool kMultiplies = std::is_same_v<Args, idelta::ForwardTile> || std::is_same_v<Args, idelta::Bf16Block> ||
-                             std::is_same_v<Args, idelta::WeightsTile> || std::is_same_v<Args, idelta::OptimizerStep>;
+                             std::is_same_v<Args, idelta::Int8Block> || std::is_same_v<Args, idelta::WeightsTile> ||
+                             std::is_same_v<Args, idelta::OptimizerStep>;
 
 TEST(KernelTables, EveryKernelThatMultipliesBringsItsShape) {
   for (const idelta::core::KernelRow& row : idelta::core::kKernelRows) {
@@ -181,7 +186,7 @@ TEST(KernelTables, EveryKernelThatMultipliesBringsItsShape) {
         EXPECT_GT(kernel.nr, 0);
         EXPECT_EQ(0, kernel.nr % idelta::kLine);
         EXPECT_LE(kernel.nr, idelta::kWidest);
-        EXPECT_EQ(std::string(name).starts_with("f32") ? 1 : 2, kernel.kr);
+        EXPECT_EQ(std::string(name).starts_with("f32") ? 1 : std::string(name).starts_with("bf16") ? 2 : 4, kernel.kr);
       }
     });
   }

@@ -34,15 +34,15 @@ FactorPair first_of(const FactorPair& f, int64_t rank) {
 idelta_low_rank_proof measured(const ContextPtr& context, const Matrix& D, const FactorPair& f) {
   idelta_low_rank_proof proof = IDELTA_LOW_RANK_PROOF_INIT;
   EXPECT_OK(idelta_low_rank_measure(context.get(), n, D.data(), D.ld(), f.V.rows(), f.U.data(), f.U.ld(), f.V.data(),
-                                    f.V.ld(), &proof));
+                                    f.V.ld(), nullptr, &proof));
   return proof;
 }
 
 DeltaPtr packed(const ContextPtr& context, const FactorPair& f, const idelta_low_rank_proof& proof,
                 const idelta_delta_options& options = low_rank_options(0)) {
   idelta_delta* delta = nullptr;
-  EXPECT_OK(idelta_delta_pack_measured(context.get(), n, f.V.rows(), f.U.data(), f.U.ld(), f.V.data(), f.V.ld(), &proof,
-                                       &options, &delta));
+  EXPECT_OK(idelta_delta_pack_measured(context.get(), n, f.V.rows(), f.U.data(), f.U.ld(), f.V.data(), f.V.ld(),
+                                       nullptr, &proof, &options, &delta));
   return DeltaPtr(delta);
 }
 
@@ -139,7 +139,7 @@ TEST_F(LowRankMeasured, ToleranceIsHeeded) {
   EXPECT_TRUE(packed(context, f, proof, within));
   idelta_delta* made = nullptr;
   EXPECT_EQ(IDELTA_TOLERANCE_NOT_MET, idelta_delta_pack_measured(context.get(), n, 4, f.U.data(), f.U.ld(), f.V.data(),
-                                                                 f.V.ld(), &proof, &below, &made));
+                                                                 f.V.ld(), nullptr, &proof, &below, &made));
   EXPECT_EQ(nullptr, made);
 }
 
@@ -149,7 +149,7 @@ TEST_F(LowRankMeasured, WhatIsNoProofIsRefused) {
   const auto refused = [&](const idelta_low_rank_proof& proof, const idelta_delta_options& options, const char* part) {
     idelta_delta* made = nullptr;
     EXPECT_EQ(IDELTA_INVALID_ARGUMENT, idelta_delta_pack_measured(context.get(), n, 4, f.U.data(), f.U.ld(), f.V.data(),
-                                                                  f.V.ld(), &proof, &options, &made));
+                                                                  f.V.ld(), nullptr, &proof, &options, &made));
     EXPECT_NE(nullptr, std::strstr(idelta_last_error(), part)) << idelta_last_error();
     EXPECT_EQ(nullptr, made);
   };
@@ -169,7 +169,7 @@ TEST_F(LowRankMeasured, WhatIsNoProofIsRefused) {
   refused(good, options, "V[2, 5]");
   idelta_low_rank_proof proof = good;
   EXPECT_EQ(IDELTA_INVALID_ARGUMENT, idelta_low_rank_measure(context.get(), n, D.data(), D.ld(), 4, f.U.data(),
-                                                             f.U.ld(), f.V.data(), f.V.ld(), &proof));
+                                                             f.U.ld(), f.V.data(), f.V.ld(), nullptr, &proof));
   EXPECT_NE(nullptr, std::strstr(idelta_last_error(), "V[2, 5]")) << idelta_last_error();
   EXPECT_EQ(good.dropped, proof.dropped);
 }

@@ -21,7 +21,8 @@ idelta_isa the_forced_isa = IDELTA_ISA_AUTO;
 constexpr ForcedFormat kFormats[] = {{"f32", IDELTA_FORMAT_F32, IDELTA_BF16_PRODUCT_AUTO, false},
                                      {"bf16", IDELTA_FORMAT_BF16, IDELTA_BF16_PRODUCT_WIDENED, false},
                                      {"bf16_rounded", IDELTA_FORMAT_BF16, IDELTA_BF16_PRODUCT_ROUNDED, true},
-                                     {"bf16x3", IDELTA_FORMAT_BF16X3, IDELTA_BF16_PRODUCT_AUTO, true}};
+                                     {"bf16x3", IDELTA_FORMAT_BF16X3, IDELTA_BF16_PRODUCT_AUTO, true},
+                                     {"int8", IDELTA_FORMAT_INT8, IDELTA_BF16_PRODUCT_AUTO, true}};
 const ForcedFormat* the_forced_format = kFormats;
 
 bool choose_format(const char* name) {

@@ -59,7 +59,8 @@ TEST(Names, Optimizers) {
                idelta_optimizer_by_name);
 }
 TEST(Names, Formats) {
-  expect_names("auto, f32, bf16x3, bf16, low_rank", idelta_format_names(), idelta_format_name, idelta_format_by_name);
+  expect_names("auto, f32, bf16x3, bf16, low_rank, int8", idelta_format_names(), idelta_format_name,
+               idelta_format_by_name);
 }
 TEST(Names, Isas) {
   expect_names("auto, scalar, avx2, avx512, amx", idelta_isa_names(), idelta_isa_name, idelta_isa_by_name);

@@ -243,7 +243,7 @@ TEST_F(NetworkMemory, NothingIsFoundOut) {
   }
   std::optional<nn::Evaluation> evaluation;
   survive_without_parameters(
-      "evaluate", [&] { evaluation.reset(); }, [&] { evaluation = nn::evaluate(network, data_, 5); },
+      "evaluate", [&] { evaluation.reset(); }, [&] { evaluation = nn::evaluate(network, data_, {.batch = 5}); },
       [&] {
         Words words;
         for (size_t l = 0; evaluation && l < evaluation->layers.size(); ++l) {

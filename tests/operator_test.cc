@@ -2,6 +2,7 @@
 // there already (Multiplication::start).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <string>
@@ -79,8 +80,8 @@ void run(const ContextPtr& context, const Operator& op, const Matrix& rows, cons
 
 // Rows of whole panels of any width; what lies past the last column is nobody's.
 Matrix padded(const ContextPtr& context, int64_t m, int64_t cols) {
-  const int64_t nr = context->kernels.bf16_dot.nr > context->kernels.f32_forward.nr ? context->kernels.bf16_dot.nr
-                                                                                    : context->kernels.f32_forward.nr;
+  const idelta::KernelTable& kernels = context->kernels;
+  const int64_t nr = std::max({kernels.bf16_dot.nr, kernels.f32_forward.nr, kernels.int8_dot.nr});
   return {m, (cols + nr - 1) / nr * nr};
 }
 
@@ -165,7 +166,7 @@ TEST(F32Operator, AReductionInTwoCallsHasTheBitsOfOne) {
 // ---- Every format that multiplies ---------------------------------------------------------------------------------
 
 constexpr idelta_format kFormats[] = {IDELTA_FORMAT_F32, IDELTA_FORMAT_BF16, IDELTA_FORMAT_BF16X3,
-                                      IDELTA_FORMAT_LOW_RANK};
+                                      IDELTA_FORMAT_LOW_RANK, IDELTA_FORMAT_INT8};
 
 // use(operator, format, D) of both directions.
 template <class Use>

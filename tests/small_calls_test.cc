@@ -101,9 +101,11 @@ TEST_F(SmallCalls, LowRankMeasure) {
   idelta_low_rank_proof proof = IDELTA_LOW_RANK_PROOF_INIT, wrong = proof;
   wrong.struct_size = 1;
   expect_refusals({
-      {{"context"}, [&] { return idelta_low_rank_measure(nullptr, n, X, n, 0, nullptr, 0, nullptr, 0, &proof); }},
-      {{"proof"}, [&] { return idelta_low_rank_measure(c, n, X, n, 0, nullptr, 0, nullptr, 0, nullptr); }},
-      {{"struct_size", "1"}, [&] { return idelta_low_rank_measure(c, n, X, n, 0, nullptr, 0, nullptr, 0, &wrong); }},
+      {{"context"},
+       [&] { return idelta_low_rank_measure(nullptr, n, X, n, 0, nullptr, 0, nullptr, 0, nullptr, &proof); }},
+      {{"proof"}, [&] { return idelta_low_rank_measure(c, n, X, n, 0, nullptr, 0, nullptr, 0, nullptr, nullptr); }},
+      {{"struct_size", "1"},
+       [&] { return idelta_low_rank_measure(c, n, X, n, 0, nullptr, 0, nullptr, 0, nullptr, &wrong); }},
   });
 }
 

@@ -101,6 +101,23 @@ void OpenblasLowRank::backward_data() {
   multiply(memory_.dz.data(), 1.0f, memory_.dx.data());
 }
 
+namespace {
+
+// The second product adds to y = x + b.
+class OpenblasBeta1LowRank : public OpenblasLowRank {
+ public:
+  using OpenblasLowRank::OpenblasLowRank;
+
+ private:
+  void forward() override {
+    loops::add_bias(problem_.m, problem_.n, memory_.x.data(), memory_.bias.data(), memory_.y.data());
+    multiply(memory_.x.data(), 1.0f, memory_.y.data());
+    loops::hard_tanh(problem_.m, problem_.n, memory_.y.data());
+  }
+};
+
+}  // namespace
+
 ImplementationEntry idelta_low_rank_entry(int64_t rank) {
   ImplementationEntry entry = idelta_entry();
   entry.format = low_rank_name(rank);
@@ -115,6 +132,31 @@ ImplementationEntry openblas_low_rank_entry(int64_t rank) {
   entry.format = low_rank_name(rank);
   entry.make = [rank](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
     return std::make_unique<OpenblasLowRank>(problem, inputs, factors_for(problem.n, rank));
+  };
+  return entry;
+}
+
+ImplementationEntry openblas_beta1_low_rank_entry(int64_t rank) {
+  ImplementationEntry entry = openblas_low_rank_entry(rank);
+  entry.name = "openblas_beta1";
+  entry.make = [rank](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
+    return std::make_unique<OpenblasBeta1LowRank>(problem, inputs, factors_for(problem.n, rank));
+  };
+  return entry;
+}
+
+// The head takes the leading directions of any D, and the tail holds the rest.
+ImplementationEntry idelta_tail_entry(int64_t rank) {
+  ImplementationEntry entry = idelta_entry(IDELTA_FORMAT_INT8);
+  entry.format = low_rank_name(rank) + kTail;
+  entry.make = [rank](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
+    DeltaOptions options = kDeltaOptions;
+    options.format = IDELTA_FORMAT_LOW_RANK;
+    options.rank = rank;
+    options.tail = IDELTA_TAIL_INT8;
+    auto delta = std::make_shared<const Delta>(context_for(problem.isa, problem.threads), problem.n,
+                                               inputs.delta.data(), problem.n, options);
+    return std::make_unique<Idelta>(problem, inputs, std::move(delta), IDELTA_FORMAT_INT8);
   };
   return entry;
 }

@@ -19,10 +19,12 @@ class OpenblasLowRank : public Openblas {
  public:
   OpenblasLowRank(const Problem& problem, const Inputs& inputs, const Factors& factors);
 
- private:
+ protected:
   void forward() override;
-  void backward_data() override;
   void multiply(const float* rows, float beta, float* out);
+
+ private:
+  void backward_data() override;
 
   const int64_t rank_;
   const bool first_by_vector_;

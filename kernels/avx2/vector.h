@@ -27,6 +27,7 @@ struct Vector {
 
   static Vector zero() { return {_mm256_setzero_ps()}; }
   static Vector splat(float x) { return {_mm256_set1_ps(x)}; }
+  static Vector splat(idelta::Word x) { return {_mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int>(x)))}; }
   static Vector load(const float* p) { return {_mm256_loadu_ps(p)}; }
   static Vector load(const idelta::Word* p) {
     return {_mm256_castsi256_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
@@ -113,6 +114,23 @@ inline void store_high_halves(Vector a, uint16_t* p) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), packed);
 }
 
+// int8.h and int8_tile.h: operations on integers.
+inline Vector from_integers(Vector a) { return {_mm256_cvtepi32_ps(bits(a))}; }
+inline Vector difference_of_integers(Vector a, Vector b) { return from_bits(_mm256_sub_epi32(bits(a), bits(b))); }
+// Of non-negative numbers and NaN the greater bit pattern.
+inline Vector greater_bits(Vector a, Vector b) { return from_bits(_mm256_max_epi32(bits(a), bits(b))); }
+inline uint32_t greatest_bits(Vector a) {
+  __m128i four = _mm_max_epi32(_mm256_castsi256_si128(bits(a)), _mm256_extracti128_si256(bits(a), 1));
+  four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  return static_cast<uint32_t>(_mm_cvtsi128_si32(_mm_max_epi32(four, _mm_shuffle_epi32(four, 0xb1))));
+}
+// a rounded to integers, half to even, plus kActivationZero.
+inline void store_activations(Vector a, uint8_t* p) {
+  const __m256i q = _mm256_add_epi32(_mm256_cvtps_epi32(a.v), _mm256_set1_epi32(idelta::kActivationZero));
+  const __m128i eight = _mm_packus_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(eight, eight));
+}
+
 // The sums of RowSquares: lanes 0 to 3, 4 to 7, 8 to 11, 12 to 15.
 struct Squares {
   __m256d sums[4] = {_mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd()};
@@ -127,6 +145,12 @@ struct Squares {
     const __m256 b = Vector::load(p + 8, Vector::first(count - 8)).v;
     add<2>(_mm256_castps256_ps128(b)), add<3>(_mm256_extractf128_ps(b, 1));
   }
+  // The squares of x - scale (q - kActivationZero).
+  void add_changes(const float* p, ptrdiff_t count, const uint8_t* q, double scale) {
+    const __m256 a = Vector::load(p, Vector::first(count)).v, b = Vector::load(p + 8, Vector::first(count - 8)).v;
+    add_change<0>(_mm256_castps256_ps128(a), q, scale), add_change<1>(_mm256_extractf128_ps(a, 1), q + 4, scale);
+    add_change<2>(_mm256_castps256_ps128(b), q + 8, scale), add_change<3>(_mm256_extractf128_ps(b, 1), q + 12, scale);
+  }
   double total() const {
     const __m256d four = _mm256_add_pd(_mm256_add_pd(sums[0], sums[2]), _mm256_add_pd(sums[1], sums[3]));
     const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
@@ -136,8 +160,17 @@ struct Squares {
  private:
   template <int kPart>
   void add(__m128 x) {
-    const __m256d a = _mm256_cvtps_pd(x);
+    add<kPart>(_mm256_cvtps_pd(x));
+  }
+  template <int kPart>
+  void add(__m256d a) {
     sums[kPart] = _mm256_fmadd_pd(a, a, sums[kPart]);
+  }
+  template <int kPart>
+  void add_change(__m128 x, const uint8_t* q, double scale) {
+    const __m128i integers =
+        _mm_sub_epi32(_mm_cvtepu8_epi32(_mm_loadu_si32(q)), _mm_set1_epi32(idelta::kActivationZero));
+    add<kPart>(_mm256_fnmadd_pd(_mm256_set1_pd(scale), _mm256_cvtepi32_pd(integers), _mm256_cvtps_pd(x)));
   }
 };
 

@@ -6,6 +6,7 @@
 #include "kernels/bf16.h"
 #include "kernels/elementwise.h"
 #include "kernels/forward_tile.h"
+#include "kernels/int8.h"
 #include "kernels/optimizer.h"
 #include "kernels/pack.h"
 #include "kernels/weights_batch.h"
@@ -40,6 +41,7 @@ extern constinit const KernelTable kTable = {
          .run = tile_of_any_rows<WidenedForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>},
     .f32_scale_add = {.run = scale_add<Vector>},
     .f32_row_squares = {.run = row_squares<Squares, 4>},
+    .int8_quantize_rows = {.run = int8_quantize_rows<Vector, Squares>},
 };
 
 }  // namespace idelta::avx512

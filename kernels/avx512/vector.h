@@ -107,6 +107,18 @@ inline void store_high_halves(Vector a, uint16_t* p) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits(a), 16)));
 }
 
+// int8.h and int8_tile.h: operations on integers.
+inline Vector from_integers(Vector a) { return {_mm512_cvtepi32_ps(bits(a))}; }
+inline Vector difference_of_integers(Vector a, Vector b) { return from_bits(_mm512_sub_epi32(bits(a), bits(b))); }
+// Of non-negative numbers and NaN the greater bit pattern.
+inline Vector greater_bits(Vector a, Vector b) { return from_bits(_mm512_max_epi32(bits(a), bits(b))); }
+inline uint32_t greatest_bits(Vector a) { return _mm512_reduce_max_epu32(bits(a)); }
+// a rounded to integers, half to even, plus kActivationZero.
+inline void store_activations(Vector a, uint8_t* p) {
+  const __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(a.v), _mm512_set1_epi32(idelta::kActivationZero));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(q));
+}
+
 // 4 x 4 within each lane of 128 bits: number j of rows[i] becomes number i of columns[j].
 inline __attribute__((always_inline)) void transpose_lanes(const __m512 (&rows)[4], __m512* columns) {
   const __m512 a = _mm512_unpacklo_ps(rows[0], rows[1]), b = _mm512_unpackhi_ps(rows[0], rows[1]);
@@ -125,6 +137,18 @@ struct Squares {
   void add(const float* p, ptrdiff_t count) {
     const __m512 x = Vector::load(p, Vector::first(count)).v;
     add(_mm512_cvtps_pd(_mm512_castps512_ps256(x)), _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1)));
+  }
+  // The squares of x - scale (q - kActivationZero).
+  void add_changes(const float* p, ptrdiff_t count, const uint8_t* q, double scale) {
+    const __m512 x = Vector::load(p, Vector::first(count)).v;
+    const __m512i integers =
+        _mm512_sub_epi32(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(q))),
+                         _mm512_set1_epi32(idelta::kActivationZero));
+    const __m512d s = _mm512_set1_pd(scale);
+    add(_mm512_fnmadd_pd(s, _mm512_cvtepi32_pd(_mm512_castsi512_si256(integers)),
+                         _mm512_cvtps_pd(_mm512_castps512_ps256(x))),
+        _mm512_fnmadd_pd(s, _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(integers, 1)),
+                         _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1))));
   }
   double total() const {
     const __m512d eight = _mm512_add_pd(low, high);

@@ -12,6 +12,7 @@ inline void accumulate_dot(Vector& sum, Vector a, Vector b) {
 }  // namespace
 
 #include "kernels/forward_tile.h"
+#include "kernels/tile_block.h"
 
 namespace idelta::avx512_bf16 {
 namespace {
@@ -21,26 +22,8 @@ constexpr ptrdiff_t kRows = 14, kColumns = 32;
 constexpr auto row_tile = tile_of_any_rows<DotForwardRows, Vector, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>;
 
 void dot(const Bf16Block& b) {
-  const ptrdiff_t tiles = (b.rows + kRows - 1) / kRows, height = (b.rows + tiles - 1) / tiles;
-  // A single row tile takes several panels at once. Several tiles share each panel while it is in cache.
-  const ptrdiff_t width = tiles == 1 ? b.cols : kColumns;
-  const ptrdiff_t words = b.k / 2, share = b.panel_stride / tiles;  // each tile fetches that of the next panel
-  for (ptrdiff_t j = 0; j < b.cols; j += width) {
-    const Word* const panel = b.panels_hi + j / kColumns * b.panel_stride;
-    const Word* next = panel + b.panel_stride;
-    for (ptrdiff_t i = 0; i < b.rows; i += height, next += share) {
-      row_tile({.rows = height < b.rows - i ? height : b.rows - i,
-                .cols = width < b.cols - j ? width : b.cols - j,
-                .k = words,
-                .x = reinterpret_cast<const Word*>(b.x_hi + i * b.ldx),
-                .ldx = b.ldx / 2,
-                .panels = panel,
-                .panel_stride = b.panel_stride,
-                .start = b.start.from(i, j / kColumns),
-                .fetch = b.fetch_panels && words > 0 ? Fetch{next, (share + words - 1) / words, true} : Fetch{},
-                .epilogue = b.epilogue.from(i, j)});
-    }
-  }
+  const WordOperands words{reinterpret_cast<const Word*>(b.x_hi), b.ldx / 2, b.panels_hi, b.k / 2};
+  each_row_tile<DotProduct, kRows, kColumns>(b, words, [](ptrdiff_t, ptrdiff_t, const auto& tile) { row_tile(tile); });
 }
 
 }  // namespace

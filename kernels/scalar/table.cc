@@ -3,6 +3,7 @@
 #include "kernels/bf16.h"
 #include "kernels/elementwise.h"
 #include "kernels/epilogue.h"
+#include "kernels/int8.h"
 #include "kernels/optimizer.h"
 #include "kernels/pack.h"
 #include "kernels/scalar/vector.h"
@@ -72,6 +73,26 @@ void dot(const Bf16Block& b) {
   }
 }
 
+struct Int8Panel {
+  const Word* quads;
+  int32_t at(ptrdiff_t p, ptrdiff_t column) const {
+    return static_cast<int8_t>(quads[p / 4 * kColumns + column] >> (8 * (p % 4)) & 0xffu);
+  }
+};
+
+// The sum wraps, as those of the instructions do.
+void int8_dot(const Int8Block& b) {
+  for (ptrdiff_t i = 0; i < b.rows; ++i) {
+    for (ptrdiff_t j = 0; j < b.cols; ++j) {
+      const Int8Panel q{b.panels + j / kColumns * b.panel_stride};
+      auto sum = -static_cast<uint32_t>(b.offsets[j]);
+      for (ptrdiff_t p = 0; p < b.k; ++p) sum += static_cast<uint32_t>(b.x[i * b.ldx + p] * q.at(p, j % kColumns));
+      const float scale = b.row_scales[i] * b.scales[j], product = static_cast<float>(static_cast<int32_t>(sum));
+      finish(b.epilogue, i, j, __builtin_fmaf(scale, product, start_of(b.start, i, j)));
+    }
+  }
+}
+
 void weights(const WeightsTile& t) {
   for (ptrdiff_t i = 0; i < t.rows; ++i) {
     for (ptrdiff_t j = 0; j < t.cols; ++j) {
@@ -102,6 +123,8 @@ constinit const KernelTable kTable = {
     .bf16x3_dot = {.mr = kRows, .nr = kColumns, .kr = 2, .run = dot<true>},
     .f32_scale_add = {.run = scale_add<Vector>},
     .f32_row_squares = {.run = row_squares<Squares, 1>},
+    .int8_quantize_rows = {.run = int8_quantize_rows<Vector, Squares>},
+    .int8_dot = {.mr = kRows, .nr = kColumns, .kr = 4, .run = int8_dot},
 };
 
 }  // namespace idelta::scalar

@@ -73,6 +73,12 @@ struct Squares {
   void add(const float* p, ptrdiff_t count) {
     for (ptrdiff_t l = 0; l < count; ++l) sums[l] += static_cast<double>(p[l]) * static_cast<double>(p[l]);
   }
+  void add_changes(const float* x, ptrdiff_t count, const uint8_t* q, double scale) {
+    for (ptrdiff_t l = 0; l < count; ++l) {
+      const double change = __builtin_fma(-scale, q[l] - idelta::kActivationZero, static_cast<double>(x[l]));
+      sums[l] = __builtin_fma(change, change, sums[l]);
+    }
+  }
   double total() const {
     Squares lanes = *this;
     for (ptrdiff_t half = idelta::kLine / 2; half > 0; half /= 2) {
@@ -92,6 +98,17 @@ inline Vector round_to_high_half(Vector a) {
 }
 inline Vector pair_high_halves(Vector even, Vector odd) { return shift_right_16(even) | high_half(odd); }
 inline void store_high_halves(Vector a, uint16_t* p) { *p = static_cast<uint16_t>(bits(a) >> 16); }
+
+// int8.h and amx/multiply.h: operations on integers.
+inline Vector from_integers(Vector a) { return {static_cast<float>(static_cast<int32_t>(bits(a)))}; }
+inline Vector difference_of_integers(Vector a, Vector b) { return from_bits(bits(a) - bits(b)); }
+// Of non-negative numbers and NaN the greater bit pattern.
+inline Vector greater_bits(Vector a, Vector b) { return bits(a) < bits(b) ? b : a; }
+inline uint32_t greatest_bits(Vector a) { return bits(a); }
+// a rounded to integers, half to even, plus kActivationZero.
+inline void store_activations(Vector a, uint8_t* p) {
+  *p = static_cast<uint8_t>(static_cast<int>(round(a).v) + idelta::kActivationZero);
+}
 
 }  // namespace
 

@@ -172,7 +172,7 @@ class Centres {
 }  // namespace
 
 std::vector<FeatureReport> feature_reports(const Network& network, const Dataset& data, const Dataset& sample,
-                                           int64_t batch) {
+                                           int64_t batch, const PartDone& progress) {
   const int64_t n = network.n();
   std::vector<FeatureReport> reports(static_cast<size_t>(network.layers()) + 1);
   each_layers_moments("feature_reports", network, data, batch, Moments::kClassSumsAndGram,
@@ -180,6 +180,7 @@ std::vector<FeatureReport> feature_reports(const Network& network, const Dataset
                         const Scatter scatter(moments, n);
                         reports[layer].effective_rank = scatter.effective_rank();
                         reports[layer].separation = scatter.separation();
+                        if (progress) progress(layer + 1, network.layers() + 1);
                       });
   std::vector<Centres> centres;
   each_layers_moments("feature_reports", network, sample, batch, Moments::kClassSums,

@@ -107,7 +107,8 @@ void count(std::vector<char> right, bool input, std::vector<char>& before, doubl
 
 }  // namespace
 
-Probes probe(const Network& network, const Dataset& train, const Dataset& test, const ProbeOptions& options) {
+Probes probe(const Network& network, const Dataset& train, const Dataset& test, const ProbeOptions& options,
+             const PartDone& progress) {
   if (!(options.regularisation > 0) || !std::isfinite(options.regularisation)) {
     fail("probe: regularisation is ", options.regularisation, "; give a finite number above 0, usually 0.01");
   }
@@ -117,6 +118,7 @@ Probes probe(const Network& network, const Dataset& train, const Dataset& test, 
   each_layers_moments("probe", network, train, options.batch, Moments::kClassSumsAndGram,
                       [&](int64_t layer, const LayerMoments& moments) {
                         fitted.push_back(fit(layer, moments, options.regularisation));
+                        if (progress) progress(layer + 1, network.layers() + 1);
                       });
 
   Probes probes = {.train_count = train.count, .test_count = test.count, .regularisation = options.regularisation};

@@ -41,11 +41,11 @@ Settings data_settings(const Dataset& data) {
   return {{"images", text_of(data.count)}, {"data_hash", hex(hash.value())}};
 }
 
-Trainer::State::State(Network& net, const Dataset& set, const TrainOptions& opts)
+Trainer::State::State(Network& net, const Dataset& set, const TrainOptions& opts, Settings identity)
     : network(net.state_),
       shuffled_labels(permuted_labels(set, opts.shuffled_labels)),
       data{set.name, set.images, shuffled_labels.empty() ? set.labels : shuffled_labels, set.count, set.pixels()},
-      data_identity(data_settings(set)),
+      data_identity(std::move(identity)),
       options(opts),
       random(opts.seed) {
   check(options);
@@ -151,7 +151,7 @@ bool Trainer::State::run_epoch(const Observer& observer) {
 }
 
 Trainer::Trainer(Network& network, const Dataset& data, const TrainOptions& options)
-    : state_(std::make_unique<State>(network, data, options)) {}
+    : state_(std::make_unique<State>(network, data, options, data_settings(data))) {}
 
 Trainer::Trainer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Trainer::Trainer(Trainer&&) noexcept = default;

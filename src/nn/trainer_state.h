@@ -38,7 +38,8 @@ struct Trainer::State {
     std::vector<float> delta[2], bias[2];
   };
 
-  State(Network& net, const Dataset& set, const TrainOptions& opts);
+  // identity: data_settings(set).
+  State(Network& net, const Dataset& set, const TrainOptions& opts, Settings identity);
 
   void shuffle();
   void gather(int64_t first, int64_t rows);

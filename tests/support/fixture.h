@@ -22,7 +22,7 @@ namespace idelta_test {
 // Set by main() before any test runs.
 idelta_isa forced_isa();
 
-// What IDELTA_TEST_FORMAT names: f32, bf16 (widened), bf16_rounded or bf16x3; likewise set by main().
+// What IDELTA_TEST_FORMAT names: f32, bf16 (widened), bf16_rounded, bf16x3 or int8; likewise set by main().
 struct ForcedFormat {
   const char* name;
   idelta_format format;
@@ -31,6 +31,8 @@ struct ForcedFormat {
 };
 const ForcedFormat& forced_format();
 inline bool stores_f32() { return forced_format().format == IDELTA_FORMAT_F32; }
+// Integers: sums of them are exact, and D cannot be stepped.
+inline bool stores_int8() { return forced_format().format == IDELTA_FORMAT_INT8; }
 
 // Whether AMX's tiles are emulated in this program; main.cc says no, support/emulated_amx.cc otherwise.
 bool emulates_amx();

@@ -32,11 +32,28 @@ double bf16_of(double value) {
   return std::abs(rounded) < 0x1p128 ? rounded : std::copysign(HUGE_VAL, value);
 }
 
+// s q in fp32, s the largest magnitude of a column / 63.
+Dense as_integers(Dense a) {
+  for (int64_t j = 0; j < a.cols; ++j) {
+    double largest = 0;
+    for (int64_t i = 0; i < a.rows; ++i) largest = std::max(largest, std::abs(a(i, j)));
+    const float scale = static_cast<float>(largest) / 63;
+    for (int64_t i = 0; i < a.rows; ++i) {
+      const float q = scale < 0x1p-126f ? 0 : std::nearbyint(static_cast<float>(a(i, j)) / scale);
+      a(i, j) = static_cast<double>(q * scale);
+    }
+  }
+  return a;
+}
+
 }  // namespace
 
-Dense stored(View a) {
-  Dense out = dense(a);
+Dense stored(View a) { return stored(dense(a)); }
+
+Dense stored(const Dense& a) {
+  Dense out = a;
   if (forced_format().format == IDELTA_FORMAT_F32) return out;
+  if (stores_int8()) return as_integers(out);
   for (double& value : out.at) {
     const double hi = bf16_of(value);
     const bool split = forced_format().format == IDELTA_FORMAT_BF16X3 && std::isfinite(hi);
@@ -45,9 +62,21 @@ Dense stored(View a) {
   return out;
 }
 
-double rounding_of_x() {
-  if (!forced_format().rounds_x) return 0;
-  return forced_format().format == IDELTA_FORMAT_BF16 ? 1.0 / 257 : 3 * 0x1p-16;
+// The roundings of a sum of integers count for what is multiplied, which may exceed |x||D| by that much.
+Dense rounding_of_rows(const Dense& x, const Dense& D, const Dense& spread) {
+  Dense out = spread;
+  const double share = !forced_format().rounds_x                      ? 0
+                       : forced_format().format == IDELTA_FORMAT_BF16 ? 1.0 / 257
+                                                                      : 3 * 0x1p-16;
+  for (double& value : out.at) value *= share;
+  if (!stores_int8()) return out;
+  Dense largest = zeros(x.rows, x.cols);
+  for (int64_t i = 0; i < x.rows; ++i) {
+    double of_row = 0;
+    for (int64_t k = 0; k < x.cols; ++k) of_row = std::max(of_row, std::abs(x(i, k)));
+    for (int64_t k = 0; k < x.cols; ++k) largest(i, k) = of_row / 254 * (1 + 0x1p-14);
+  }
+  return multiply(largest, magnitude(D));
 }
 
 Dense transpose(const Dense& a) {
@@ -116,6 +145,7 @@ ForwardReference forward_reference(View x, View D, const float* bias, float iden
   const Dense d = stored(D);
   Dense contribution = multiply(X, d);
   Dense spread = multiply(magnitude(X), magnitude(d));
+  const Dense coarse_rows = rounding_of_rows(X, d, spread);
   Dense y = contribution, y_bound = spread, c_bound = spread;
   const auto n = static_cast<double>(D.cols);
   for (int64_t i = 0; i < x.rows; ++i) {
@@ -125,7 +155,7 @@ ForwardReference forward_reference(View x, View D, const float* bias, float iden
       const double terms = spread(i, j) + std::abs(b);
       contribution(i, j) += b;
       y(i, j) = activate(activation, contribution(i, j) + ax);
-      const double coarse = rounding_of_x() * spread(i, j);
+      const double coarse = coarse_rows(i, j);
       c_bound(i, j) = (n + 2) * (kUnit * terms + kUnderflow) + coarse;
       y_bound(i, j) = (n + 3) * (kUnit * terms + kUnderflow) + 2 * kUnit * std::abs(ax) + kUnderflow + coarse;
       if (activation.kind == IDELTA_ACTIVATION_LEAKY_RELU) y_bound(i, j) += kUnit * std::abs(y(i, j));
@@ -146,17 +176,19 @@ BackwardDataReference backward_data_reference(View dy, View y, View D, float ide
       dz_bound(i, j) = exact_slope ? 0.0 : 3 * kUnit * dz_bound(i, j) + kUnderflow;
     }
   }
-  const Dense Dt = transpose(stored(D));
-  Dense dx = multiply(dz, Dt);
+  const Dense Dt = stored(transpose(dense(D)));
+  Dense dx = multiply(dz, Dt), largest_dz = magnitude(dz);
+  for (size_t i = 0; i < dz.at.size(); ++i) largest_dz.at[i] += dz_bound.at[i];
   const Dense spread = multiply(magnitude(dz), magnitude(Dt));
   const Dense carried = multiply(dz_bound, magnitude(Dt));
+  const Dense coarse = rounding_of_rows(largest_dz, Dt, multiply(largest_dz, magnitude(Dt)));
   Dense bound = spread;
   const double a = identity_scale;
   const auto n = static_cast<double>(D.cols);
   for (size_t i = 0; i < dx.at.size(); ++i) {
     dx.at[i] += a * dz.at[i];
     bound.at[i] = (n + 3) * (kUnit * spread.at[i] + kUnderflow) + 2 * kUnit * std::abs(a * dz.at[i]) + carried.at[i] +
-                  std::abs(a) * dz_bound.at[i] + rounding_of_x() * (spread.at[i] + carried.at[i]);
+                  std::abs(a) * dz_bound.at[i] + coarse.at[i];
   }
   return {{dz, dz_bound}, {dx, bound}};
 }

@@ -27,9 +27,12 @@ struct Dense {
 };
 Dense zeros(int64_t rows, int64_t cols);
 Dense dense(View a);
-// The same as the format under test stores it: bf16, nearest even, or the sum of two.
+// The same as the format under test stores it: bf16, nearest even, or the sum of two; integers times a scale a column.
 Dense stored(View a);
-double rounding_of_x();
+Dense stored(const Dense& a);
+// What rounding x, within its own error, may add to the error of x D: where x is rounded to bf16, a share of |x||D|,
+// whose values `spread` has; as integers a share of each row's largest entry for every entry of D.
+Dense rounding_of_rows(const Dense& x, const Dense& D, const Dense& spread);
 Dense transpose(const Dense& a);
 Dense magnitude(const Dense& a);
 Dense multiply(const Dense& a, const Dense& b);
@@ -46,7 +49,7 @@ double activation_slope(idelta_activation activation, double y);
 
 // contribution: (n+2) u (|x||D| + |b|);  z: (n+3) u (|x||D| + |b|) + 2u |a x|. The activations are
 // 1-Lipschitz, so y keeps z's bound; leaky_relu rounds once more, tanh is allowed 4 ulp more.
-// With D as the format under test stores it; formats that round x may err by rounding_of_x() |x||D| more.
+// With D as the format under test stores it; formats that round x may err by rounding_of_rows() more.
 struct ForwardReference {
   Bounded contribution;
   Bounded y;

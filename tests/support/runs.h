@@ -39,7 +39,10 @@ class EveryPass {
     const DeltaPtr delta = pack(context_, D, delta_options(p_.identity_scale));
     const DeltaPtr delta_of_panels = pack(context_, D, delta_options(p_.identity_scale));
     const Matrix D_panels = in_panels(D), state_panels[2] = {in_panels(state[0]), in_panels(state[1])};
-    gradients(delta);
+    forward_and_back(delta);
+    keep_outputs();
+    if (stores_int8()) return all_;
+    gradients();
     update_rows(delta);
     update_panels(delta_of_panels, D_panels, state_panels);
     forward_and_back(delta_of_panels);
@@ -62,12 +65,14 @@ class EveryPass {
     EXPECT_OK(idelta_backward_data(context_.get(), delta.get(), &backward_data));
   }
 
-  void gradients(const DeltaPtr& delta) {
-    forward_and_back(delta);
-    const idelta_backward_weights_args backward_weights = backward_weights_args(x, dz, dD, db.data());
-    EXPECT_OK(idelta_backward_weights(context_.get(), &backward_weights));
+  void keep_outputs() {
     keep("forward y", y), keep("forward contribution", contribution);
     keep("backward_data dz", dz), keep("backward_data dx", dx);
+  }
+
+  void gradients() {
+    const idelta_backward_weights_args backward_weights = backward_weights_args(x, dz, dD, db.data());
+    EXPECT_OK(idelta_backward_weights(context_.get(), &backward_weights));
     keep("backward_weights dD", dD), keep("backward_weights db", db);
   }
 
@@ -125,8 +130,8 @@ class EveryPass {
   Bits all_;
 };
 
-// forward, backward_data, backward_weights and three AdamW updates, in rows and in panels; keys name the pass and its
-// output.
+// forward, backward_data and, if D can be stepped, backward_weights and three AdamW updates, in rows and in panels;
+// keys name the pass and its output.
 inline Bits run_every_pass(const ContextPtr& context, const Problem& p) {
   EveryPass every(context, p);
   const ScopedMxcsr mode(p.mxcsr);

@@ -56,6 +56,11 @@ idelta_status idelta_format_by_name(const char* name, idelta_format* format) {
 }
 const char* idelta_format_names(void) { return names(format_name); }
 
+const char* idelta_verdict_name(idelta_verdict verdict) {
+  constexpr const char* kNames[] = {"chosen", "slower", "inexact", "replaced", "unfit"};
+  return or_unknown(name_in(kNames, verdict), "unknown verdict");
+}
+
 const char* idelta_bf16_product_name(idelta_bf16_product product) {
   return or_unknown(bf16_product_name(product), "unknown bf16 product");
 }

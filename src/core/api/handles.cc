@@ -1,6 +1,7 @@
 // The C ABI: version, errors, contexts, deltas.
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "idelta/idelta.h"
 #include "src/core/api/checks.h"
@@ -17,6 +18,17 @@ using namespace idelta::core;
 #define IDELTA_TEXT(x) IDELTA_TEXT_OF(x)
 
 namespace {
+
+void check_sample(const idelta_delta_options& o, int64_t n) {
+  if (o.sample_rows < 0) invalid("sample_rows = " + std::to_string(o.sample_rows) + " is negative");
+  if (o.sample_rows == 0) return;
+  check_width(n, o.sample_rows);
+  check_matrix(o.sample, "sample", o.sample_rows, o.ld_sample, "ld_sample", n);
+  if (o.tolerance == 0) invalid("sample is given without a tolerance that it would be judged by; give one");
+  if (o.passes != 0 && !(o.passes & IDELTA_PASS_FORWARD)) {
+    invalid("sample is given, but passes leave out forward, whose rows these are; add it, or leave out the sample");
+  }
+}
 
 idelta_delta_options checked(const idelta_delta_options* options, int64_t n) {
   if (!options) return versions_of<idelta_delta_options>.init;
@@ -38,14 +50,24 @@ idelta_delta_options checked(const idelta_delta_options* options, int64_t n) {
   if (o.rank != 0 && o.format != IDELTA_FORMAT_LOW_RANK) {
     invalid("rank = " + std::to_string(o.rank) + " is for format low_rank, but format is " + format_name(o.format));
   }
+  if (o.tail != IDELTA_TAIL_NONE && o.tail != IDELTA_TAIL_INT8) {
+    invalid("tail = " + std::to_string(o.tail) + " is none of idelta_tail's values");
+  }
+  if (o.tail != IDELTA_TAIL_NONE && o.format != IDELTA_FORMAT_LOW_RANK) {
+    invalid(std::string("tail is for format low_rank, but format is ") + format_name(o.format));
+  }
+  if (o.expected_rows < 0) {
+    invalid("expected_rows = " + std::to_string(o.expected_rows) + " is negative; 0 leaves it to the library");
+  }
+  check_sample(o, n);
   return o;
 }
 
 // The options of a delta that is packed from D.
 idelta_delta_options checked_for_packing(const idelta_delta_options* options, int64_t n) {
   const idelta_delta_options o = checked(options, n);
-  if (o.format == IDELTA_FORMAT_LOW_RANK && o.rank == 0 && o.tolerance == 0) {
-    invalid("format = low_rank with neither rank nor tolerance; give one of them, or both");
+  if (o.format == IDELTA_FORMAT_LOW_RANK && o.rank == 0 && o.tolerance == 0 && o.tail == IDELTA_TAIL_NONE) {
+    invalid("format = low_rank with neither rank nor tolerance nor tail; give one of them, or more");
   }
   return o;
 }
@@ -57,6 +79,8 @@ idelta_delta_options checked_for_factors(const idelta_delta_options* options, in
     invalid(std::string("format = ") + format_name(o.format) + " does not hold factors; give low_rank or auto");
   }
   if (o.rank != 0) invalid("rank = " + std::to_string(o.rank) + ", but r says it of given factors; leave it 0");
+  if (o.tail != IDELTA_TAIL_NONE) invalid("tail is for packing a D, but factors are given; leave it NONE");
+  if (o.sample_rows != 0) invalid("sample is for deltas that are packed from D; leave it out for factors");
   return o;
 }
 
@@ -64,6 +88,28 @@ void check_factors(int64_t n, int64_t r, const float* U, int64_t ldu, const floa
   if (r < 0 || r > n) invalid("r = " + std::to_string(r) + " is not in 0 .. n = " + std::to_string(n));
   if (r > 0) check_matrix(U, "U", n, ldu, "ldu", r, "r");
   check_matrix(V, "V", r, ldv, "ldv", n);
+}
+
+// Checks what a tail that callers kept has to be: integers of 7 bits, and scales that are 0 or normal numbers.
+std::optional<TailIntegers> checked_tail(int64_t n, const idelta_int8_tail* tail) {
+  if (!tail) return std::nullopt;
+  check_integers(n);
+  check_matrix(tail->q, "tail->q", n, tail->ldq, "tail->ldq", n);
+  check_pointer(tail->scales, "tail->scales");
+  for (int64_t j = 0; j < n; ++j) {
+    const float scale = tail->scales[j];
+    if (scale == 0 || (scale > 0 && std::isnormal(scale))) continue;
+    invalid("tail->scales[" + std::to_string(j) + "] = " + std::to_string(scale) + " is neither 0 nor a normal number");
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      const int q = tail->q[i * tail->ldq + j];
+      if (std::abs(q) <= idelta::kMostWeight) continue;
+      invalid("tail->q[" + std::to_string(i) + ", " + std::to_string(j) + "] = " + std::to_string(q) +
+              " is not in -63 .. 63");
+    }
+  }
+  return TailIntegers{tail->q, tail->ldq, tail->scales};
 }
 
 void check_proof(const idelta_low_rank_proof& proof) {
@@ -76,6 +122,22 @@ void check_proof(const idelta_low_rank_proof& proof) {
   check(proof.departure, "departure");
   check(proof.overlap, "overlap");
   check(proof.reverse_overlap, "reverse_overlap");
+  check(proof.tail, "tail");
+}
+
+// Elements are as far apart as their caller's struct is large.
+idelta_candidate* candidate_at(idelta_candidate* candidates, int64_t i) {
+  return reinterpret_cast<idelta_candidate*>(reinterpret_cast<char*>(candidates) +
+                                             static_cast<size_t>(i) * candidates->struct_size);
+}
+
+void check_candidates(idelta_candidate* candidates, int64_t capacity) {
+  if (capacity < 0) invalid("capacity = " + std::to_string(capacity) + " is negative");
+  if (capacity > 0) check_pointer(candidates, "candidates");
+  for (int64_t i = 0; i < capacity; ++i) {
+    const std::string name = "candidates[" + std::to_string(i) + "]";
+    const Given known(candidate_at(candidates, i), name.c_str());  // checks its size
+  }
 }
 
 }  // namespace
@@ -124,6 +186,31 @@ idelta_status idelta_delta_pack(const idelta_context* context, int64_t n, const 
   });
 }
 
+idelta_status idelta_delta_candidates(const idelta_context* context, int64_t n, const float* D, int64_t ldd,
+                                      const idelta_delta_options* options, idelta_candidate* candidates,
+                                      int64_t capacity, int64_t* count) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_pointer(count, "count");
+    check_width(n);
+    check_matrix(D, "D", n, ldd, "ldd", n);
+    const idelta_delta_options o = checked_for_packing(options, n);
+    if (o.format != IDELTA_FORMAT_AUTO || o.tolerance == 0) {
+      invalid(std::string("format = ") + format_name(o.format) + ", tolerance = " + std::to_string(o.tolerance) +
+              ": there is nothing to choose; give auto and a tolerance");
+    }
+    check_candidates(candidates, capacity);
+    const Candidates all = delta_candidates(*context, n, D, ldd, o);
+    for (int64_t i = 0; i < std::min(capacity, static_cast<int64_t>(all.forms.size())); ++i) {
+      const Considered& form = all.forms[static_cast<size_t>(i)];
+      give({0, form.form.format->id, form.form.tail, form.verdict, form.rank, form.certificate,
+            form.certificate_backward_data, form.error, all.limit, form.steps * kCostModel.step_seconds},
+           candidate_at(candidates, i));
+    }
+    *count = static_cast<int64_t>(all.forms.size());
+  });
+}
+
 idelta_status idelta_delta_pack_factors(const idelta_context* context, int64_t n, int64_t r, const float* U,
                                         int64_t ldu, const float* V, int64_t ldv, const idelta_delta_options* options,
                                         idelta_delta** delta) {
@@ -138,20 +225,22 @@ idelta_status idelta_delta_pack_factors(const idelta_context* context, int64_t n
 
 idelta_status idelta_low_rank_measure(const idelta_context* context, int64_t n, const float* D, int64_t ldd, int64_t r,
                                       const float* U, int64_t ldu, const float* V, int64_t ldv,
-                                      idelta_low_rank_proof* proof) {
+                                      const idelta_int8_tail* tail, idelta_low_rank_proof* proof) {
   return guarded(__func__, [&] {
     check_context(context);
     check_width(n);
     check_matrix(D, "D", n, ldd, "ldd", n);
     check_factors(n, r, U, ldu, V, ldv);
     const Given known(proof, "proof");
-    give(measure_factors(*context, {D, ldd}, {n, r, dense({U, ldu}, n, r), dense({V, ldv}, r, n)}), proof);
+    const Factors factors{n, r, dense({U, ldu}, n, r), dense({V, ldv}, r, n)};
+    give(measure_factors(*context, {D, ldd}, factors, checked_tail(n, tail)), proof);
   });
 }
 
 idelta_status idelta_delta_pack_measured(const idelta_context* context, int64_t n, int64_t r, const float* U,
-                                         int64_t ldu, const float* V, int64_t ldv, const idelta_low_rank_proof* proof,
-                                         const idelta_delta_options* options, idelta_delta** delta) {
+                                         int64_t ldu, const float* V, int64_t ldv, const idelta_int8_tail* tail,
+                                         const idelta_low_rank_proof* proof, const idelta_delta_options* options,
+                                         idelta_delta** delta) {
   return guarded(__func__, [&] {
     check_context(context);
     check_pointer(delta, "delta");
@@ -161,7 +250,8 @@ idelta_status idelta_delta_pack_measured(const idelta_context* context, int64_t 
     check_proof(*given);
     const idelta_delta_options o = checked_for_factors(options, n);
     if (o.transposed) invalid("transposed is not 0, but measured factors are in x out; swap and measure them that way");
-    *delta = pack_delta_measured(*context, {n, r, dense({U, ldu}, n, r), dense({V, ldv}, r, n)}, *given, o);
+    *delta = pack_delta_measured(*context, {n, r, dense({U, ldu}, n, r), dense({V, ldv}, r, n)}, checked_tail(n, tail),
+                                 *given, o);
   });
 }
 
@@ -194,6 +284,17 @@ idelta_status idelta_delta_unpack_factors(const idelta_context* context, const i
     check_matrix(V, "V", r, ldv, "ldv", n);
     for (int64_t i = 0; i < n && r > 0; ++i) std::copy_n(factors.U.data() + i * r, r, U + i * ldu);
     for (int64_t i = 0; i < r; ++i) std::copy_n(factors.V.data() + i * n, n, V + i * ldv);
+  });
+}
+
+idelta_status idelta_delta_unpack_integers(const idelta_context* context, const idelta_delta* delta, int8_t* q,
+                                           int64_t ldq, float* scales) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_delta(*context, delta, {});
+    check_matrix(q, "q", delta->header.n, ldq, "ldq", delta->header.n);
+    check_pointer(scales, "scales");
+    unpack_delta_integers(*delta, q, ldq, scales);
   });
 }
 

@@ -46,13 +46,23 @@ inline constexpr Versions<idelta_context_options> versions_of<idelta_context_opt
     IDELTA_CONTEXT_OPTIONS_INIT, "IDELTA_CONTEXT_OPTIONS_INIT", {}, {40}};
 template <>
 inline constexpr Versions<idelta_delta_options> versions_of<idelta_delta_options>{
-    IDELTA_DELTA_OPTIONS_INIT, "IDELTA_DELTA_OPTIONS_INIT", {offsetof(idelta_delta_options, rank)}, {32, 40}};
+    IDELTA_DELTA_OPTIONS_INIT,
+    "IDELTA_DELTA_OPTIONS_INIT",
+    {offsetof(idelta_delta_options, rank), offsetof(idelta_delta_options, tail),
+     offsetof(idelta_delta_options, expected_rows)},
+    {32, 40, 48, 80}};
+template <>
+inline constexpr Versions<idelta_candidate> versions_of<idelta_candidate>{
+    IDELTA_CANDIDATE_INIT, "IDELTA_CANDIDATE_INIT", {}, {72}};
 template <>
 inline constexpr Versions<idelta_delta_info_t> versions_of<idelta_delta_info_t>{
-    IDELTA_DELTA_INFO_INIT, "IDELTA_DELTA_INFO_INIT", {offsetof(idelta_delta_info_t, rank)}, {104, 112}};
+    IDELTA_DELTA_INFO_INIT,
+    "IDELTA_DELTA_INFO_INIT",
+    {offsetof(idelta_delta_info_t, rank), offsetof(idelta_delta_info_t, certificate_inf)},
+    {104, 112, 136}};
 template <>
 inline constexpr Versions<idelta_low_rank_proof> versions_of<idelta_low_rank_proof>{
-    IDELTA_LOW_RANK_PROOF_INIT, "IDELTA_LOW_RANK_PROOF_INIT", {}, {40}};
+    IDELTA_LOW_RANK_PROOF_INIT, "IDELTA_LOW_RANK_PROOF_INIT", {offsetof(idelta_low_rank_proof, tail)}, {40, 48}};
 template <>
 inline constexpr Versions<idelta_forward_args> versions_of<idelta_forward_args>{
     IDELTA_FORWARD_ARGS_INIT, "IDELTA_FORWARD_ARGS_INIT", {offsetof(idelta_forward_args, row_error)}, {96, 112}};

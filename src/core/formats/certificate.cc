@@ -10,6 +10,13 @@
 // Or by norms: the partial sums of an order of reduction are x P B~ with ||P||_2 <= 1. A chain rounds k of them. Tiles
 // go by steps of 32 rows of B~: in each, 33 roundings of sums of parts of x_i B~ (two chains of 16, then both), with
 // sum |x_i| <= sqrt(steps) |x|; then one of the total.
+//
+// Integers. x~ = s q with s = fl(h / 127), h = ||x||_inf, and q the integer next to fl(x_i / s), which errs by at most
+// 128 u: |x_i - s q_i| <= s (1/2 + 128 u) <= h / 254 (1 + 2^-15), of k entries at most sqrt(k) times that. Their sum
+// with a column of B~ = t p, p integers, is exact; then fl(s t), the conversion of the sum, the product and sum of both
+// and the last rounding are one rounding each of s t sum, so that
+//
+//   ||s^ - x~ B~|| <= gamma(4) ||x~ B~|| <= gamma(4) ||B~|| (||x|| + ||x - x~||)
 #include "src/core/formats/certificate.h"
 
 #include <algorithm>
@@ -20,7 +27,8 @@
 namespace idelta::core {
 
 double certificate(const ErrorTerms& terms, float identity_scale) {
-  return terms.stored + terms.rounded_rows + terms.sums + kUnit * std::fabs(static_cast<double>(identity_scale));
+  return terms.stored + terms.rounded_rows + terms.sums + terms.of_largest +
+         kUnit * std::fabs(static_cast<double>(identity_scale));
 }
 
 Roundings chain_roundings(int64_t k, int64_t least) {
@@ -35,6 +43,14 @@ Roundings tile_roundings(int64_t k, int64_t products) {
   const double steps = std::ceil(static_cast<double>(k) / 32), sums = static_cast<double>(products) * steps;
   const double within = gamma(33) * std::sqrt(steps), total = gamma(sums + 1);
   return {std::vector<double>(static_cast<size_t>(k), gamma(16 + 1 + sums + 1)), within + total + within * total};
+}
+
+ErrorTerms error_of_integers(int64_t k, double norm) {
+  constexpr double kRoundings = gamma(4), kHalf = (1 + 0x1p-15) / 254;
+  const double of_change = (1 + kRoundings) * norm;
+  return {.sums = kRoundings * norm,
+          .of_change = of_change,
+          .of_largest = kHalf * std::sqrt(static_cast<double>(k)) * of_change};
 }
 
 double error_of_sums(int64_t k, int64_t cols, const std::vector<float>& B, const Roundings& roundings, double norm,

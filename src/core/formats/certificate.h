@@ -9,12 +9,13 @@
 
 namespace idelta::core {
 
-// Upper bounds of spectral norms, the same for both directions of a delta.
+// Upper bounds of spectral norms, the same for both directions of a delta unless they store different D~.
 struct Norms {
-  double stored;  // of D - D~: what storing drops
-  double values;  // of D~; LOW_RANK: of U
-  double second;  // of the second of two bf16 numbers; LOW_RANK: of V; else 0
-  // LOW_RANK's forward direction, if measured against D: of U^T U - I and of U^T (D - U V).
+  double stored;    // of D - D~: what storing drops
+  double values;    // of D~; LOW_RANK: of U
+  double second;    // of the second of two bf16 numbers; LOW_RANK: of V; else 0
+  double tail = 0;  // LOW_RANK: of its tail
+  // LOW_RANK's forward direction, if measured against D: of U^T U - I and of U^T (D - D~).
   double departure = std::numeric_limits<double>::infinity(), overlap = 0;
 };
 
@@ -23,9 +24,12 @@ struct ErrorTerms {
   double stored = 0;        // || x (B - B~) ||_2
   double rounded_rows = 0;  // || (x - x~) B~ ||_2, where x is rounded, too
   double sums = 0;          // the roundings of the sums of x~ B~, and what the last rounding adds to them
+  // || (x - x~) B~ ||_2 and its roundings where x is rounded to integers: in multiples of ||x - x~||_2, and of
+  // ||x||_inf.
+  double of_change = 0, of_largest = 0;
 };
 
-// Of ||x||_2, for every row of finite x at the unscaled range of fp32, before activation and with b = 0.
+// Of ||x||_2 >= ||x||_inf, for every row of finite x at the unscaled range of fp32, before activation and with b = 0.
 double certificate(const ErrorTerms& terms, float identity_scale);
 
 // The roundings in the sum of one element.
@@ -37,6 +41,9 @@ struct Roundings {
 Roundings chain_roundings(int64_t k, int64_t least);
 // AMX's tiles, for each of `products` products: chains of at most 16 terms, then one addition for 32 steps.
 Roundings tile_roundings(int64_t k, int64_t products);
+
+// All terms but `stored` of a product of integers, with B~ (k x cols) of this norm.
+ErrorTerms error_of_integers(int64_t k, double norm);
 
 // ErrorTerms::sums of B~ (k x cols, dense) whose norm is at most `norm`, for rows at most size_of_rows ||x||.
 double error_of_sums(int64_t k, int64_t cols, const std::vector<float>& B, const Roundings& roundings, double norm,

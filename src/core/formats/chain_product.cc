@@ -40,30 +40,36 @@ void ChainTiles::multiply(const RowBlock& block, Range columns, float* partial, 
         if (kc < k) {
           waiting = {partial + (row * columns.size() + (group.begin - columns.begin) * rows) * nr, nr, rows * nr};
         }
-        multiply_tile(block, {row, rows, group, reduction}, waiting, ahead.share(words));
+        multiply_tile(block,
+                      {.row = row,
+                       .rows = rows,
+                       .panels = group,
+                       .reduction = reduction,
+                       .start = step == 0 ? block.start.from(row, group.begin) : waiting,
+                       .suspend = reduction.end < k ? waiting : block.suspend.from(row, group.begin - columns.begin)},
+                      ahead.share(words));
       }
     }
   }
 }
 
-void ChainTiles::multiply_tile(const RowBlock& block, const Part& part, const Sums& waiting, const Fetch& fetch) const {
-  const auto& [row, rows, group, reduction] = part;
-  Range used = panels.used(group.begin);
-  used = {std::max(used.begin, reduction.begin), std::min(used.end, reduction.end)};
-  if (used.size() <= 0) used = {reduction.begin, reduction.begin};
+void ChainTiles::multiply_tile(const RowBlock& block, const Part& part, const Fetch& fetch) const {
+  Range used = panels.used(part.panels.begin);
+  used = {std::max(used.begin, part.reduction.begin), std::min(used.end, part.reduction.end)};
+  if (used.size() <= 0) used = {part.reduction.begin, part.reduction.begin};
 
-  const int64_t column = group.begin * panels.nr();
-  kernel({.rows = rows,
-          .cols = std::min(group.size() * panels.nr(), panels.cols() - column),
+  const int64_t column = part.panels.begin * panels.nr();
+  kernel({.rows = part.rows,
+          .cols = std::min(part.panels.size() * panels.nr(), panels.cols() - column),
           .k = used.size(),
-          .x = block.at + row * block.ld + used.begin,
+          .x = block.at + part.row * block.ld + used.begin,
           .ldx = block.ld,
-          .panels = panels.words(group.begin, used.begin),
+          .panels = panels.words(part.panels.begin, used.begin),
           .panel_stride = panels.stride(),
-          .start = reduction.begin > 0 ? waiting : block.start.from(row, group.begin),
-          .suspend = reduction.end < panels.k() ? waiting : Sums{},
+          .start = part.start,
+          .suspend = part.suspend,
           .fetch = fetch,
-          .epilogue = block.epilogue.from(row, column)});
+          .epilogue = block.epilogue.from(part.row, column)});
 }
 
 size_t chains_workspace_bytes(const idelta_context& context, const ChainKernel& kernel, const ProductSize& size) {
@@ -77,6 +83,13 @@ void multiply_chains(const idelta_context& context, const ChainKernel& kernel, c
   const CallRows rows(context, call, k, cols, kernel.nr, {.colliding = true, .overwritten = true});
   const RowsPlan plan = plan_for(context, kernel, {call.m, k, cols}, rows.prepares(), call.strips);
   multiply_rows(context, ChainTiles{context, kernel, panels, plan.kc}, plan, rows, call, k);
+}
+
+double chains_steps(const idelta_context& context, const ChainKernel& kernel, const ProductSize& size,
+                    double word_steps) {
+  const RowsPlan plan = plan_for(context, kernel, size, /*prepared=*/false, 0);
+  const ProductCost cost{.word_steps = word_steps, .row_steps = kCostModel.epilogue_steps};
+  return call_steps(plan, task_steps(kCostModel, largest_task(context, kernel, size, plan, cost)));
 }
 
 void dense_product(const idelta_context& context, const ProductSize& size, const float* A, const MatrixView& B,

@@ -58,9 +58,10 @@ struct ChainTiles {
  private:
   struct Part {
     int64_t row, rows;
-    Range group, reduction;  // panels, steps
+    Range panels, reduction;
+    Sums start, suspend;
   };
-  void multiply_tile(const RowBlock& block, const Part& part, const Sums& waiting, const Fetch& fetch) const;
+  void multiply_tile(const RowBlock& block, const Part& part, const Fetch& fetch) const;
 };
 
 // The workspace of multiply_chains() for m >= 1 rows and any B of k x cols.
@@ -68,6 +69,10 @@ size_t chains_workspace_bytes(const idelta_context& context, const ChainKernel& 
 
 void multiply_chains(const idelta_context& context, const ChainKernel& kernel, const Panels& panels,
                      Multiplication& call);
+
+// Format::steps of a format of one such product, whose words take word_steps each.
+double chains_steps(const idelta_context& context, const ChainKernel& kernel, const ProductSize& size,
+                    double word_steps);
 
 // A format whose panels a slot of the kernel table multiplies in chains.
 template <ChainKernel KernelTable::*kKernel>

@@ -5,11 +5,12 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
-#include <span>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "src/core/base/error.h"
+#include "src/core/formats/automatic.h"
 #include "src/core/formats/f32.h"
 #include "src/core/formats/list.h"
 #include "src/core/formats/low_rank.h"
@@ -21,7 +22,7 @@ namespace {
 using Header = idelta_delta::Header;
 
 constexpr uint64_t kMagic = 0x4144544c45444949;  // "IIDELTDA"
-constexpr uint32_t kVersion = 3;
+constexpr uint32_t kVersion = 4;
 
 // FNV-1a over the fields, not the bytes: padding has no value.
 uint64_t checksum_of(const Header& h) {
@@ -29,7 +30,7 @@ uint64_t checksum_of(const Header& h) {
   for (const uint64_t field :
        {h.magic, uint64_t{h.version} << 32 | uint64_t{h.isa}, uint64_t{reinterpret_cast<uintptr_t>(h.format)},
         uint64_t{h.asked} << 32 | uint64_t{h.passes}, static_cast<uint64_t>(h.n), static_cast<uint64_t>(h.nr),
-        static_cast<uint64_t>(h.rank),
+        static_cast<uint64_t>(h.rank), static_cast<uint64_t>(h.tail),
         uint64_t{std::bit_cast<uint32_t>(h.identity_scale)} << 32 | uint64_t{h.transposed},
         std::bit_cast<uint64_t>(h.tolerance)}) {
     sum = (sum ^ field) * 0x100000001b3;
@@ -56,13 +57,15 @@ void find_norms(const std::vector<float>& D, int64_t n, idelta_delta_info_t& inf
   for (const double sum : column) info.norm_one = std::isnan(sum) ? sum : std::max(info.norm_one, sum);
 }
 
-[[noreturn]] void fail_tolerance(const Header& h, double limit, double best, const Format& format) {
-  char text[200];
+// `what` is the certificate, or the sample's error.
+[[noreturn]] void fail_tolerance(const Header& h, const char* what, double limit, double best, const Format& format) {
+  char text[240];
   std::snprintf(text, sizeof text,
-                "tolerance = %g%s is below the best certificate that was found, %g of format %s; ask for no less",
-                limit, h.tolerance == IDELTA_TOLERANCE_SGEMM ? " (the worst case of SGEMM)" : "", best, format.name);
+                "tolerance = %g%s is below the best %s that was found, %g of format %s; ask for no less", limit,
+                h.tolerance == IDELTA_TOLERANCE_SGEMM ? " (the worst case of SGEMM)" : "", what, best, format.name);
   throw Failure(IDELTA_TOLERANCE_NOT_MET, text);
 }
+constexpr const char *kCertificate = "certificate", *kSampleError = "error of the sample rows";
 
 // The tolerance as a number. D() returns D dense, in x out.
 template <class Dense>
@@ -77,28 +80,36 @@ std::vector<float> unpacked(const idelta_context& context, const Packed& packed,
 }
 
 struct Choice {
-  const Format* format;
+  Form form;
   Packed packed;
 };
 
-// The first of `formats` whose certificate is within the tolerance.
-Choice pack_first_within(const idelta_context& context, const Header& h, std::span<const Format* const> formats,
-                         const MatrixView& D) {
+PackOptions pack_options(const Header& h, double limit, const Sample* sample) {
+  return {h.passes, h.identity_scale, h.rank, limit, h.tail, sample};
+}
+
+// In this format, which must be within the tolerance.
+Choice pack_as(const idelta_context& context, const Header& h, const Format& format, const MatrixView& D,
+               const Sample* sample) {
   const double limit = limit_of(h, [&] { return dense(D, h.n, h.n); });
-  const PackOptions options{h.passes, h.identity_scale, h.rank, limit};
-  double best = std::numeric_limits<double>::infinity();
-  const Format* best_format = formats.back();
-  for (const Format* format : formats) {
-    if (!format->runs(context)) continue;
-    Packed packed = format->pack(context, h.n, D, options);
-    if (h.tolerance == 0) return {format, std::move(packed)};
-    const double certificate = largest_certificate(context, packed, h.identity_scale);
-    if (certificate <= limit) return {format, std::move(packed)};
-    if (certificate >= best) continue;
-    best = certificate;
-    best_format = format;
-  }
-  fail_tolerance(h, limit, best, *best_format);
+  const PackOptions options = pack_options(h, limit, sample);
+  Packed packed = format.pack(context, h.n, D, options);
+  const Form form{&format, h.tail};
+  if (h.tolerance == 0) return {form, std::move(packed)};
+  const double error = packed_error(context, packed, options);
+  if (error <= limit) return {form, std::move(packed)};
+  fail_tolerance(h, sample ? kSampleError : kCertificate, limit, error, format);
+}
+
+// In the fastest form that is within the tolerance.
+Choice pack_fastest(const idelta_context& context, const Header& h, const MatrixView& D, const Sample* sample,
+                    int64_t expected_rows) {
+  const double limit = limit_of(h, [&] { return dense(D, h.n, h.n); });
+  FormSearch search(context, h.n, D, pack_options(h, limit, sample), expected_rows);
+  search.run(FormSearch::kUntilFound);
+  if (FormSearch::Found* const found = search.found()) return {found->form, std::move(found->packed)};
+  const Considered& best = search.least_error();
+  fail_tolerance(h, sample ? kSampleError : kCertificate, limit, best.error, *best.form.format);
 }
 
 Header header_of(const idelta_context& context, int64_t n, const idelta_delta_options& options) {
@@ -111,6 +122,7 @@ Header header_of(const idelta_context& context, int64_t n, const idelta_delta_op
           .n = n,
           .nr = context.kernels.f32_forward.nr,
           .rank = options.rank,
+          .tail = options.tail,
           .identity_scale = options.identity_scale,
           .transposed = options.transposed != 0,
           .tolerance = options.tolerance};
@@ -121,7 +133,7 @@ void check_tolerance(const idelta_context& context, const Header& h, const Packe
   if (h.tolerance == 0) return;
   const double limit = limit_of(h, [&] { return unpacked(context, packed, h.n); });
   const double certificate = largest_certificate(context, packed, h.identity_scale);
-  if (certificate > limit) fail_tolerance(h, limit, certificate, kLowRank);
+  if (certificate > limit) fail_tolerance(h, kCertificate, limit, certificate, kLowRank);
 }
 
 void check_finite_factors(const Factors& factors) {
@@ -129,9 +141,23 @@ void check_finite_factors(const Factors& factors) {
   check_finite("V", {factors.V.data(), factors.n}, factors.rank, factors.n, kNeedsFinite);
 }
 
-idelta_delta* new_delta(Header header, Choice choice) {
-  header.format = choice.format;
-  return new idelta_delta{header, checksum_of(header), std::move(choice.packed), {}};
+idelta_delta* new_delta(Header header, Choice choice, std::unique_ptr<const Sample> sample = nullptr) {
+  header.format = choice.form.format;
+  header.tail = choice.form.tail;
+  return new idelta_delta{header, checksum_of(header), std::move(choice.packed), std::move(sample), {}};
+}
+
+std::unique_ptr<const Sample> sample_of(int64_t n, const idelta_delta_options& options) {
+  if (options.sample_rows == 0) return nullptr;
+  const MatrixView rows{options.sample, options.ld_sample};
+  check_finite("sample", rows, options.sample_rows, n, "its rows' errors are bounded only then");
+  return std::make_unique<const Sample>(rows, options.sample_rows, n);
+}
+
+// AUTO packs before it is known how many rows calls will have.
+constexpr int64_t kExpectedRows = 128;
+int64_t expected_rows(const idelta_delta_options& options) {
+  return options.expected_rows == 0 ? kExpectedRows : options.expected_rows;
 }
 
 }  // namespace
@@ -139,11 +165,24 @@ idelta_delta* new_delta(Header header, Choice choice) {
 idelta_delta* pack_delta(const idelta_context& context, int64_t n, const float* D, int64_t ldd,
                          const idelta_delta_options& options) {
   const Header h = header_of(context, n, options);
-  const Format* const named[] = {options.format == IDELTA_FORMAT_AUTO ? &kF32 : format_for(context, options.format)};
+  const MatrixView view{D, ldd, h.transposed};
+  std::unique_ptr<const Sample> sample = sample_of(n, options);
   const bool chooses = options.format == IDELTA_FORMAT_AUTO && options.tolerance != 0;
-  return new_delta(h,
-                   pack_first_within(context, h, chooses ? automatic_formats() : std::span<const Format* const>(named),
-                                     {D, ldd, h.transposed}));
+  const Format& named = options.format == IDELTA_FORMAT_AUTO ? kF32 : *format_for(context, options.format);
+  Choice choice = chooses ? pack_fastest(context, h, view, sample.get(), expected_rows(options))
+                          : pack_as(context, h, named, view, sample.get());
+  return new_delta(h, std::move(choice), std::move(sample));
+}
+
+Candidates delta_candidates(const idelta_context& context, int64_t n, const float* D, int64_t ldd,
+                            const idelta_delta_options& options) {
+  const Header h = header_of(context, n, options);
+  const MatrixView view{D, ldd, h.transposed};
+  const std::unique_ptr<const Sample> sample = sample_of(n, options);
+  const double limit = limit_of(h, [&] { return dense(view, n, n); });
+  FormSearch search(context, n, view, pack_options(h, limit, sample.get()), expected_rows(options));
+  search.run(FormSearch::kAll);
+  return {limit, search.fastest_first()};
 }
 
 // The header keeps the rank: a repack factorises another D to the same rank.
@@ -156,23 +195,26 @@ idelta_delta* pack_delta_factors(const idelta_context& context, int64_t n, int64
   if (h.transposed) factors = transposed(factors);
   Packed packed = pack_factors(context, factors, {h.passes, h.identity_scale, h.rank, /*tolerance=*/0});
   check_tolerance(context, h, packed);
-  return new_delta(h, {&kLowRank, std::move(packed)});
+  return new_delta(h, {{&kLowRank, h.tail}, std::move(packed)});
 }
 
-idelta_low_rank_proof measure_factors(const idelta_context& context, const MatrixView& D, const Factors& factors) {
+idelta_low_rank_proof measure_factors(const idelta_context& context, const MatrixView& D, const Factors& factors,
+                                      const std::optional<TailIntegers>& tail) {
   check_finite_factors(factors);
   check_finite("D", D, factors.n, factors.n, kNeedsFinite);
-  return measured_against(context, factors, dense(D, factors.n, factors.n));
+  return measured_against(context, factors, tail, dense(D, factors.n, factors.n));
 }
 
 idelta_delta* pack_delta_measured(const idelta_context& context, const Factors& factors,
-                                  const idelta_low_rank_proof& proof, const idelta_delta_options& options) {
+                                  const std::optional<TailIntegers>& tail, const idelta_low_rank_proof& proof,
+                                  const idelta_delta_options& options) {
   Header h = header_of(context, factors.n, options);
   h.rank = factors.rank;
+  h.tail = tail ? IDELTA_TAIL_INT8 : IDELTA_TAIL_NONE;
   check_finite_factors(factors);
-  Packed packed = pack_measured(context, factors, proof, h.passes);
+  Packed packed = pack_measured(context, factors, tail, proof, h.passes);
   check_tolerance(context, h, packed);
-  return new_delta(h, {&kLowRank, std::move(packed)});
+  return new_delta(h, {{&kLowRank, h.tail}, std::move(packed)});
 }
 
 void repack_delta(const idelta_context& context, idelta_delta& delta, const float* D, int64_t ldd) {
@@ -186,8 +228,7 @@ void repack_delta(const idelta_context& context, idelta_delta& delta, const floa
                         (!packed.forward || packed.forward->repack(context, view)) &&
                         (!packed.backward || packed.backward->repack(context, view.transpose()));
   if (in_place) return;
-  const Format* const same[] = {h.format};
-  packed = pack_first_within(context, h, same, view).packed;
+  packed = pack_as(context, h, *h.format, view, delta.sample.get()).packed;
 }
 
 void unpack_delta(const idelta_context& context, const idelta_delta& delta, float* D, int64_t ldd) {
@@ -203,12 +244,30 @@ Factors unpack_delta_factors(const idelta_context& context, const idelta_delta& 
                 std::string("delta of format ") + delta.header.format->name + " has no factors; pack it as low_rank");
 }
 
+void unpack_delta_integers(const idelta_delta& delta, int8_t* q, int64_t ldq, float* scales) {
+  const Int8Operator* const integers = integers_in(delta.packed);
+  if (!integers) {
+    throw Failure(IDELTA_INVALID_ARGUMENT,
+                  std::string("delta of format ") + delta.header.format->name + " has no integers" +
+                      (delta.packed.forward ? "; pack it as int8, or as low_rank with a tail" : " for pass forward"));
+  }
+  const Panels& panels = integers->panels();
+  for (int64_t j = 0; j < panels.cols(); ++j) {
+    scales[j] = panels.scales(0)[j];
+    for (int64_t i = 0; i < panels.k(); ++i) q[i * ldq + j] = panels.integer_at(i, j);
+  }
+}
+
 idelta_delta_info_t delta_info(const idelta_context& context, const idelta_delta& delta) {
   const Header& h = delta.header;
   const Packed& packed = delta.packed;
-  const Norms norms = norms_of(context, packed);
-  const auto certified = [&](const Operator* op) {
-    return op ? certificate(op->error(context, norms), h.identity_scale) : std::numeric_limits<double>::infinity();
+  // Unlike the certificate, its part of ||x||_inf is 0 for a pass that is not packed.
+  const auto certify = [&](const Operator* op, double& whole, double& of_largest) {
+    whole = std::numeric_limits<double>::infinity();
+    if (!op) return;
+    const ErrorTerms terms = op->error(context, norms_of(context, packed, *op));
+    whole = certificate(terms, h.identity_scale);
+    of_largest = terms.of_largest;
   };
 
   idelta_delta_info_t info = IDELTA_DELTA_INFO_INIT;
@@ -219,23 +278,26 @@ idelta_delta_info_t delta_info(const idelta_context& context, const idelta_delta
   info.passes = h.passes;
   info.identity_scale = h.identity_scale;
   info.packed_bytes = (packed.forward ? packed.forward->bytes() : 0) + (packed.backward ? packed.backward->bytes() : 0);
-  info.certificate = certified(packed.forward.get());
-  info.certificate_backward_data = certified(packed.backward.get());
+  certify(packed.forward.get(), info.certificate, info.certificate_inf);
+  certify(packed.backward.get(), info.certificate_backward_data, info.certificate_inf_backward_data);
   find_norms(unpacked(context, packed, h.n), h.n, info);
   info.zero_fraction = packed.any().zero_share();
   info.rank = packed.any().rank();
+  info.tail = h.tail;
   return info;
 }
 
 RowBound row_bound_of(const idelta_context& context, const idelta_delta& delta) {
   return delta.row_bound.get([&] {
     const Packed& packed = delta.packed;
-    return packed.forward->row_bound(context, norms_of(context, packed), delta.header.identity_scale);
+    const Norms norms = norms_of(context, packed, *packed.forward);
+    return packed.forward->row_bound(context, norms, delta.header.identity_scale);
   });
 }
 
 void forget_measurements(idelta_delta& delta) {
   delta.packed.norms.reset();
+  delta.packed.norms_of_backward.reset();
   delta.row_bound.forget();
 }
 

@@ -3,13 +3,17 @@
 #define IDELTA_CORE_FORMATS_DELTA_H
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "idelta/idelta.h"
 #include "src/core/context.h"
+#include "src/core/formats/automatic.h"
 #include "src/core/formats/factorise.h"
 #include "src/core/formats/format.h"
+#include "src/core/formats/low_rank.h"
 
 namespace idelta::core {
 
@@ -50,6 +54,7 @@ struct idelta_delta {
     int64_t n;
     int64_t nr;    // panel width of F32
     int64_t rank;  // asked for; 0: left open
+    idelta_tail tail;
     float identity_scale;
     bool transposed;   // D is given out x in
     double tolerance;  // holds for repacks, too; 0: none, or IDELTA_TOLERANCE_SGEMM
@@ -57,6 +62,7 @@ struct idelta_delta {
   Header header;
   uint64_t checksum;  // of the header
   idelta::core::Packed packed;
+  std::unique_ptr<const idelta::core::Sample> sample;  // that the tolerance is for, on repacks too; null: none
   mutable idelta::core::KnownRowBound row_bound;
 
   ~idelta_delta();  // clears the magic, so that most uses after destroy are found
@@ -67,14 +73,25 @@ namespace idelta::core {
 // Throws Failure or std::bad_alloc.
 idelta_delta* pack_delta(const idelta_context& context, int64_t n, const float* D, int64_t ldd,
                          const idelta_delta_options& options);
+// What pack_delta() with AUTO and a tolerance chooses from, fastest first; at most one is chosen. `limit` is the
+// tolerance as a number.
+struct Candidates {
+  double limit;
+  std::vector<Considered> forms;
+};
+Candidates delta_candidates(const idelta_context& context, int64_t n, const float* D, int64_t ldd,
+                            const idelta_delta_options& options);
 idelta_delta* pack_delta_factors(const idelta_context& context, int64_t n, int64_t r, const MatrixView& U,
                                  const MatrixView& V, const idelta_delta_options& options);
-idelta_low_rank_proof measure_factors(const idelta_context& context, const MatrixView& D, const Factors& factors);
+idelta_low_rank_proof measure_factors(const idelta_context& context, const MatrixView& D, const Factors& factors,
+                                      const std::optional<TailIntegers>& tail);
 idelta_delta* pack_delta_measured(const idelta_context& context, const Factors& factors,
-                                  const idelta_low_rank_proof& proof, const idelta_delta_options& options);
+                                  const std::optional<TailIntegers>& tail, const idelta_low_rank_proof& proof,
+                                  const idelta_delta_options& options);
 void repack_delta(const idelta_context& context, idelta_delta& delta, const float* D, int64_t ldd);
 void unpack_delta(const idelta_context& context, const idelta_delta& delta, float* D, int64_t ldd);
 Factors unpack_delta_factors(const idelta_context& context, const idelta_delta& delta);
+void unpack_delta_integers(const idelta_delta& delta, int8_t* q, int64_t ldq, float* scales);
 idelta_delta_info_t delta_info(const idelta_context& context, const idelta_delta& delta);
 RowBound row_bound_of(const idelta_context& context, const idelta_delta& delta);  // of forward, which must be packed
 // Called once D has been stepped.

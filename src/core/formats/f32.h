@@ -14,7 +14,8 @@ class F32Operator final : public ChainOperator<&KernelTable::f32_forward> {
   ErrorTerms error(const idelta_context& context, const Norms& norms) const override;
 
   using PanelOperator::panels;
-  double sums(const idelta_context& context, double norm) const;  // ErrorTerms::sums, if the matrix has this norm
+  // ErrorTerms::sums, if the matrix has this norm. later: roundings after the chain's, of a x + sum and others.
+  double sums(const idelta_context& context, double norm, int64_t later = 1) const;
 };
 
 extern const Format kF32;

@@ -5,31 +5,29 @@
 
 namespace idelta::core {
 
-extern const Format kBf16Rounded, kBf16Widened, kBf16x3, kF32, kLowRank;
+extern const Format kBf16Rounded, kBf16Widened, kBf16x3, kF32, kInt8, kLowRank;
 
 namespace {
 
-// To add a format: a file beside this one and a line here. AUTO leaves out LOW_RANK, whose cost depends on the rank.
-constexpr const Format* kFastestFirst[] = {
-    &kBf16Rounded, &kBf16Widened, &kBf16x3, &kF32, &kLowRank,
+// To add a format: a file beside this one and a line here. AUTO prefers the earlier one of two that are equally fast.
+constexpr const Format* kFormats[] = {
+    &kBf16Rounded, &kBf16Widened, &kBf16x3, &kF32, &kInt8, &kLowRank,
 };
-constexpr size_t kAutomatic = 4;
 
 // Any format of this id.
 const Format* first_of(idelta_format id) {
   const auto* const found =
-      std::find_if(std::begin(kFastestFirst), std::end(kFastestFirst), [&](const Format* f) { return f->id == id; });
-  return found == std::end(kFastestFirst) ? nullptr : *found;
+      std::find_if(std::begin(kFormats), std::end(kFormats), [&](const Format* f) { return f->id == id; });
+  return found == std::end(kFormats) ? nullptr : *found;
 }
 
 }  // namespace
 
-std::span<const Format* const> all_formats() { return kFastestFirst; }
-std::span<const Format* const> automatic_formats() { return std::span(kFastestFirst).first(kAutomatic); }
+std::span<const Format* const> all_formats() { return kFormats; }
 
 const Format* format_for(const idelta_context& context, idelta_format id) {
   const Format* found = nullptr;
-  for (const Format* format : kFastestFirst) {
+  for (const Format* format : kFormats) {
     if (format->id == id && (!found || format->runs(context))) found = format;
   }
   return !found || found->runs(context) ? found : found->stands_in;

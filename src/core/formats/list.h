@@ -8,10 +8,7 @@
 
 namespace idelta::core {
 
-// Fastest first; those that AUTO never takes come last.
 std::span<const Format* const> all_formats();
-// What AUTO tries in turn; the last is F32.
-std::span<const Format* const> automatic_formats();
 
 // The format of this id that this context runs, or its stand-in; null: there is no such id.
 const Format* format_for(const idelta_context& context, idelta_format id);

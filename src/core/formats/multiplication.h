@@ -21,6 +21,13 @@ inline Epilogue sums_alone(const float* zeros, float* y, int64_t ldy) {
       .residual = zeros, .ld_residual = 0, .identity_scale = 0, .activation = kIdentityActivation, .y = y, .ldy = ldy};
 }
 
+// m rows of k numbers times k x cols.
+struct ProductSize {
+  int64_t m, k, cols;
+
+  double multiply_adds() const { return static_cast<double>(m) * static_cast<double>(k) * static_cast<double>(cols); }
+};
+
 // The rows that are multiplied: x, or dz = dy act'(y).
 struct Rows {
   const float* src;  // m x k

@@ -30,13 +30,6 @@ struct RowsPlan {
   int64_t floats() const { return all_prepared() + partial * partition.tasks(); }
 };
 
-// m rows of k numbers times k x cols.
-struct ProductSize {
-  int64_t m, k, cols;
-
-  double multiply_adds() const { return static_cast<double>(m) * static_cast<double>(k) * static_cast<double>(cols); }
-};
-
 // What a format says of its work.
 struct RowsWork {
   double multiply_adds;  // of fp32 that take as long
@@ -45,27 +38,62 @@ struct RowsWork {
   int64_t strips = 0;    // see Multiplication
 };
 
+// What the cost model must know of a kernel's work on `threads` threads.
+template <class Args>
+MultiplyShape multiply_shape(const idelta_context& context, const Kernel<Args>& kernel, int64_t k, int64_t block_rows,
+                             int64_t threads, bool prepared) {
+  return {.tile = {kernel.mr, kernel.nr},
+          .words = kernel.kr == 1 ? k : ceil_div(k, kernel.kr),  // no division at n = 64, m = 1
+          .block_rows = block_rows,
+          .threads = threads,
+          .prepared = prepared,
+          .caches = context.caches};
+}
+
 // Cuts the work for a kernel, by the cost model. The caller fills in what a block needs.
 template <class Args>
 RowsPlan cut_rows(const idelta_context& context, const Kernel<Args>& kernel, const ProductSize& size,
                   const RowsWork& work) {
   const int64_t threads = useful_threads(context.parallel.threads(), work.multiply_adds);
-  const int64_t words = kernel.kr == 1 ? size.k : ceil_div(size.k, kernel.kr);  // no division at n = 64, m = 1
-  RowsPlan plan{.partition = Partition(context.placement, threads,
-                                       {.rows = size.m,
-                                        .panels = ceil_div(size.cols, kernel.nr),
-                                        .cost = multiply_cost,
-                                        .shape = {.tile = {kernel.mr, kernel.nr},
-                                                  .words = words,
-                                                  .block_rows = work.rows,
-                                                  .threads = threads,
-                                                  .prepared = work.prepared,
-                                                  .caches = context.caches},
-                                        .strips = work.strips}),
-                .multiply_adds = work.multiply_adds,
-                .rows = work.rows};
+  RowsPlan plan{
+      .partition = Partition(context.placement, threads,
+                             {.rows = size.m,
+                              .panels = ceil_div(size.cols, kernel.nr),
+                              .cost = multiply_cost,
+                              .shape = multiply_shape(context, kernel, size.k, work.rows, threads, work.prepared),
+                              .strips = work.strips}),
+      .multiply_adds = work.multiply_adds,
+      .rows = work.rows};
   plan.rows = std::min(plan.rows, plan.partition.most_rows());
   return plan;
+}
+
+// What a product costs besides fp32's multiply-adds.
+struct ProductCost {
+  double word_steps = 1;  // see MultiplyShape
+  double row_steps = 0;   // see TaskShape
+  bool prepared = false;
+};
+
+// The largest task's part of a product that is cut by this plan.
+template <class Args>
+TaskShape largest_task(const idelta_context& context, const Kernel<Args>& kernel, const ProductSize& size,
+                       const RowsPlan& plan, const ProductCost& cost) {
+  const int64_t tasks = plan.partition.tasks(), panels = ceil_div(size.cols, kernel.nr);
+  TaskShape task{
+      .multiply = multiply_shape(context, kernel, size.k, std::max<int64_t>(plan.rows, 1), tasks, cost.prepared),
+      .rows = plan.partition.most_rows(),
+      .panels = plan.shared() ? plan.partition.most_panels() : panels,
+      .all_panels = panels,
+      .row_steps = cost.row_steps};
+  task.multiply.word_steps = cost.word_steps;
+  return task;
+}
+
+// Steps of a whole call whose products take the largest task so many.
+inline double call_steps(const RowsPlan& plan, double products) {
+  const CostModel& model = kCostModel;
+  return model.call_steps + products + (plan.partition.tasks() > 1 ? model.join_steps : 0);
 }
 
 // Some rows of a call, where they are read from and what is done with their products.
@@ -75,13 +103,15 @@ struct RowBlock {
   int64_t ld;
   Epilogue epilogue;  // at the first of them
   Sums start;         // likewise; nr columns a panel
+  Sums suspend{};     // of the columns that are multiplied: where sums are stored without the epilogue; none: nowhere
   float* prepared;    // RowsPlan::prepared floats, for rows from `first` on
   int64_t first;
   Range next;  // the rows that the same task prepares next
 
   RowBlock part(Range of) const {
     const int64_t row = of.begin - rows.begin;
-    return {of, at + row * ld, ld, epilogue.from(row, 0), start.from(row, 0), prepared, first, {of.end, of.end}};
+    return {of,    at + row * ld,   ld, epilogue.from(row, 0), start.from(row, 0), suspend.from(row, 0), prepared,
+            first, {of.end, of.end}};
   }
 };
 
@@ -144,7 +174,7 @@ class CallRows {
       kernels_.f32_copy_rows(
           {.rows = block.rows.size(), .cols = k_, .src = src, .ld = ld_, .dst = copy, .ldd = block.ld});
     }
-    if (writes_errors_) call_.errors.write(kernels_, block.rows, block.at, block.ld, k_);
+    if (writes_errors_) call_.errors.write(kernels_, {.rows = block.rows, .x = block.at, .ldx = block.ld, .n = k_});
   }
 
  private:

@@ -53,9 +53,12 @@ RowBound PanelOperator::row_bound(const idelta_context& context, const Norms& no
   return row_bound_of_dense(k(), error(context, norms), frobenius(values(context)), identity_scale);
 }
 
-Norms measured(const idelta_context& context, const Packed& packed, int64_t n, const MatrixView& D) {
+void measure(const idelta_context& context, Packed& packed, int64_t n, const MatrixView& D) {
   const std::vector<float> given = dense(packed.forward ? D : D.transpose(), n, n);
-  return packed.any().norms(context, given.data());
+  packed.norms = packed.any().norms(context, given.data());
+  packed.norms_of_backward.reset();
+  if (!packed.forward || !packed.backward || !packed.backward->has_own_values()) return;
+  packed.norms_of_backward = packed.backward->norms(context, transposed(given, n, n).data());
 }
 
 }  // namespace idelta::core

@@ -1,4 +1,4 @@
-// The base of the formats that hold a matrix in panels: F32, BF16 widened and rounded, BF16X3.
+// The base of the formats that hold a matrix in panels: all but LOW_RANK.
 #ifndef IDELTA_CORE_FORMATS_PANEL_OPERATOR_H
 #define IDELTA_CORE_FORMATS_PANEL_OPERATOR_H
 
@@ -11,9 +11,11 @@ namespace idelta::core {
 
 class PanelOperator : public Operator {
  public:
-  PanelOperator(const idelta_context& context, const MatrixView& B, int64_t k, int64_t cols, const PanelShape& shape)
+  // given_scales: see Panels::pack().
+  PanelOperator(const idelta_context& context, const MatrixView& B, int64_t k, int64_t cols, const PanelShape& shape,
+                const float* given_scales = nullptr)
       : Operator(k, cols), panels_(k, cols, shape) {
-    pack_panels(context, panels_, B);
+    pack_panels(context, panels_, B, given_scales);
   }
 
   std::vector<float> values(const idelta_context& /*context*/) const override { return all_of(&Panels::at); }
@@ -42,8 +44,8 @@ class PanelOperator : public Operator {
   Panels panels_;
 };
 
-// Norms of a pack, measured against D.
-Norms measured(const idelta_context& context, const Packed& packed, int64_t n, const MatrixView& D);
+// Measures a pack against D.
+void measure(const idelta_context& context, Packed& packed, int64_t n, const MatrixView& D);
 
 // Format::pack for an Op whose constructor takes (context, B, k, cols).
 template <class Op, bool kMeasured>
@@ -53,7 +55,7 @@ Packed pack_panel_operators(const idelta_context& context, int64_t n, const Matr
   if (options.passes & IDELTA_PASS_BACKWARD_DATA) {
     packed.backward = std::make_unique<Op>(context, D.transpose(), n, n);
   }
-  if constexpr (kMeasured) packed.norms = measured(context, packed, n, D);
+  if constexpr (kMeasured) measure(context, packed, n, D);
   return packed;
 }
 

@@ -17,7 +17,7 @@ namespace idelta::core {
 // The panels that a kernel takes.
 struct PanelShape {
   int64_t nr;      // columns of a panel
-  int64_t kr;      // reduction steps a word: 1 of fp32, 2 of bf16
+  int64_t kr;      // reduction steps a word: 1 of fp32, 2 of bf16, 4 of int8
   int64_t planes;  // bf16 numbers for each of fp32: 1, or hi and lo
 
   template <class Kernel>
@@ -31,6 +31,9 @@ struct PanelShape {
 //   kr 1             k rows of nr floats
 //   kr 2             k / 2 rows of nr words, a word two steps of k, padded to kPairLine steps
 //   kr 2, planes 2   the same twice, hi before lo
+//   kr 4             k / 4 rows of nr words, a word four steps of k as integers q, padded to kQuadLine steps; and for
+//   each
+//                    column a scale s and an offset, 128 times the sum of its q: B ~ s q, |q| <= 63
 class Panels {
  public:
   Panels() = default;
@@ -49,14 +52,20 @@ class Panels {
 
   // A panel's words from reduction step k on, a multiple of kr.
   Word* words(int64_t panel, int64_t k) const { return data_.get() + panel * stride() + (k >> shift_) * shape_.nr; }
-  const Word* low_words(int64_t panel, int64_t k) const { return words(panel, k) + plane_; }  // planes 2
-  int64_t low_plane() const { return shape_.planes == 2 ? plane_ : 0; }                       // words from hi to lo
-  float at(int64_t k, int64_t j) const;                                                       // hi + lo
-  float low_at(int64_t k, int64_t j) const;                                                   // planes 2
+  const Word* low_words(int64_t panel, int64_t k) const { return words(panel, k) + plane_; }   // planes 2
+  int64_t low_plane() const { return shape_.planes == 2 ? plane_ : 0; }                        // words from hi to lo
+  float at(int64_t k, int64_t j) const;                                                        // hi + lo; s q, rounded
+  float low_at(int64_t k, int64_t j) const;                                                    // planes 2
+  int8_t integer_at(int64_t k, int64_t j) const;                                               // kr 4
+  const float* scales(int64_t panel) const { return scales_.data() + panel * shape_.nr; }      // kr 4
+  const int32_t* offsets(int64_t panel) const { return offsets_.data() + panel * shape_.nr; }  // kr 4
 
   int64_t chunk_rows(int64_t chunk) const { return chunk + 1 < chunks_ ? kLine : k_ - chunk * kLine; }
 
-  // Packs one chunk: kLine rows of one panel; different chunks may be packed by different threads.
+  // Packs one panel; different panels may be packed by different threads. given_scales: of the columns of b, for kr 4;
+  // null: the largest magnitude of each column becomes 63.
+  void pack(const KernelTable& kernels, const MatrixView& b, int64_t panel, const float* given_scales);
+  // Packs one chunk: kLine rows of one panel; different chunks may be packed by different threads unless kr is 4.
   void pack_chunk(const KernelTable& kernels, const MatrixView& b, int64_t panel, int64_t chunk);
   // For entries that were changed in place. Threads share lines of flags, so that a flag is written only if it changes.
   void set_nonzero(int64_t panel, int64_t chunk, bool nonzero) {
@@ -78,6 +87,7 @@ class Panels {
   void find_used();
 
  private:
+  void pack_integers(int64_t panel, int64_t chunk, const float* rows);
   const Word* place(int64_t k, int64_t j) const { return words(j / shape_.nr, k) + j % shape_.nr; }
 
   PanelShape shape_{1, 1, 1};
@@ -85,6 +95,8 @@ class Panels {
   int64_t k_ = 0, cols_ = 0, count_ = 0, chunks_ = 0;
   int64_t plane_ = 0;  // words of a panel, or of its hi or lo half
   WordBuffer data_;
+  std::vector<float> scales_;  // kr 4, as are offsets_
+  std::vector<int32_t> offsets_;
   std::vector<uint8_t> nonzero_;  // [panel][chunk]
   std::vector<Range> used_;
   bool full_ = true;
@@ -95,8 +107,9 @@ int64_t panel_floats(int64_t n, int64_t nr);
 void rows_to_panels(const idelta_context& context, int64_t n, const float* rows, int64_t ld, float* panels);
 void panels_to_rows(const idelta_context& context, int64_t n, const float* panels, float* rows, int64_t ld);
 
-// Packs all panels of b on the context's threads.
-void pack_panels(const idelta_context& context, Panels& panels, const MatrixView& b);
+// Packs all panels of b on the context's threads. given_scales: see Panels::pack().
+void pack_panels(const idelta_context& context, Panels& panels, const MatrixView& b,
+                 const float* given_scales = nullptr);
 
 }  // namespace idelta::core
 

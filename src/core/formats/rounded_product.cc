@@ -90,6 +90,16 @@ size_t rounded_workspace_bytes(const idelta_context& context, const RoundedKerne
   return static_cast<size_t>(plan_for(context, kernel, planes, size, 0).floats()) * sizeof(float);
 }
 
+double rounded_steps(const idelta_context& context, const RoundedKernel& kernel, int64_t planes,
+                     const ProductSize& size, double word_steps) {
+  const Plan plan = plan_for(context, kernel, planes, size, 0);
+  const ProductCost cost{
+      .word_steps = word_steps,
+      .row_steps = kCostModel.epilogue_steps + static_cast<double>(planes) * kCostModel.rounding_steps,
+      .prepared = true};
+  return call_steps(plan, task_steps(kCostModel, largest_task(context, kernel, size, plan, cost)));
+}
+
 void multiply_rounded(const idelta_context& context, const RoundedKernel& kernel, const Panels& panels,
                       Multiplication& call) {
   const int64_t k = panels.k(), cols = panels.cols();

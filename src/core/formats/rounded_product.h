@@ -19,6 +19,10 @@ size_t rounded_workspace_bytes(const idelta_context& context, const RoundedKerne
 void multiply_rounded(const idelta_context& context, const RoundedKernel& kernel, const Panels& panels,
                       Multiplication& call);
 
+// Format::steps of such a format, a word of which takes word_steps a plane and product.
+double rounded_steps(const idelta_context& context, const RoundedKernel& kernel, int64_t planes,
+                     const ProductSize& size, double word_steps);
+
 // A format whose panels a slot of the kernel table multiplies with rounded rows.
 template <RoundedKernel KernelTable::*kKernel, int64_t kPlanes>
 class RoundedOperator : public PanelOperator {

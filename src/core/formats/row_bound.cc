@@ -30,6 +30,13 @@
 //
 // and over all j, by Cauchy and Schwarz, flush (sqrt(cols) (k + 4) + sqrt(cols k) ||x|| + sqrt(k) ||B||_F).
 //
+// Integers, x~ = s q. With R~ of this product, D~ of INT8 or the tail of LOW_RANK, (x~ - x) R~ is as large as ||x -
+// x~||
+// ||R~||, which is measured; roundings as in certificate.cc. Of an element, what fl(s t) loses if it underflows is
+// 2^-126 times a sum of k products of at most 127 * 63, so 2^-113 k, and later results few times 2^-126. A row of the
+// smallest numbers, ||x||_inf < 127 * 2^-126, goes through fp32, where x~ = x: its sum errs by gamma(k + 2) |x| |R~|,
+// and k results may underflow.
+//
 // Range. Every partial sum and product of a column is at most ||x~|| times the column's norm, doubled for roundings.
 #include "src/core/formats/row_bound.h"
 
@@ -42,7 +49,7 @@
 namespace idelta::core {
 namespace {
 
-constexpr double kFlush = 0x1p-125, kFlushOfTiles = 0x1p-123;
+constexpr double kFlush = 0x1p-125, kFlushOfTiles = 0x1p-123, kFlushOfIntegers = 0x1p-112;
 constexpr double kTooLarge = 0x1p126;  // a quarter of fp32's range
 constexpr double kRowsRounded = 1 + 3 * kBf16Rounding;
 
@@ -59,6 +66,15 @@ float rounded_up(double value) {
 // A factor <= 1 / slack: (2 - slack) slack <= 1. A division would take longer.
 double down(const RowBound& bound) { return 2 - bound.slack; }
 
+// What x~ adds. size: of the integers' matrix, Frobenius.
+void add_integers(RowBound& bound, int64_t n, const ErrorTerms& terms, double size) {
+  const double steps = static_cast<double>(n), root = std::sqrt(steps);
+  bound.of_change += terms.of_change;
+  bound.bias_of_change += gamma(1) * terms.of_change;
+  bound.reach_of_change += 2 * size;
+  bound.constant += root * (kFlushOfIntegers * (steps + 8) + gamma(steps + 2) * 0x1p-119 * size);
+}
+
 double dropped_part(const RowBound& bound, double x, double t_least, double t_most) {
   const double whole = bound.dropped * x;
   if (!(bound.departure < 1)) return whole;
@@ -74,17 +90,21 @@ RowBound RowBound::with_bias(double norm) const {
   RowBound bound = *this;
   bound.of_x += bias_of_x;
   bound.of_t += bias_of_t;
+  bound.of_change += bias_of_change;
   bound.constant += gamma(2) * norm * slack;
   bound.reach += 2 * norm;
   return bound;
 }
 
 // The constant keeps every bound far above 2^-126.
-float RowBound::operator()(double squares_of_x, double squares_of_t) const {
+float RowBound::operator()(double squares_of_x, double squares_of_t, double squares_of_change) const {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const double x = std::sqrt(squares_of_x) * slack, t = std::sqrt(squares_of_t), t_most = t * slack;
-  const double bound = (dropped_part(*this, x, t * down(*this), t_most) + of_x * x + of_t * t_most + constant) * slack;
-  const bool in_range = reach_of_x * x + reach_of_t * t_most + reach < kTooLarge && bound < kTooLarge;
+  const double change = std::sqrt(squares_of_change) * slack;
+  const double dropped_of_x = dropped_part(*this, x, t * down(*this), t_most);
+  const double bound = (dropped_of_x + of_x * x + of_t * t_most + of_change * change + constant) * slack;
+  const double largest = reach_of_x * x + reach_of_t * t_most + reach_of_change * change + reach;
+  const bool in_range = largest < kTooLarge && bound < kTooLarge;
   return in_range ? rounded_up(bound) : kInfinity;  // NaN compares false
 }
 
@@ -99,11 +119,15 @@ RowBound row_bound_of_dense(int64_t n, const ErrorTerms& terms, double frobenius
   const double a = std::fabs(static_cast<double>(identity_scale)), root = std::sqrt(static_cast<double>(n));
   const auto steps = static_cast<double>(n);
   const double size = frobenius * slack_of(n * n);
-  return {.of_x = certificate(terms, identity_scale) + kFlushOfTiles * (steps + 1),
-          .constant = kFlushOfTiles * root * (steps + 4 + a + 2 * size + terms.stored),
-          .bias_of_x = gamma(1) * (kRowsRounded * size + terms.sums),
-          .reach_of_x = 2 * (1 + a + kRowsRounded * size),
-          .slack = slack_of(n)};
+  ErrorTerms of_x = terms;
+  of_x.of_largest = 0;  // a row's own change takes its place
+  RowBound bound{.of_x = certificate(of_x, identity_scale) + kFlushOfTiles * (steps + 1),
+                 .constant = kFlushOfTiles * root * (steps + 4 + a + 2 * size + terms.stored),
+                 .bias_of_x = gamma(1) * (kRowsRounded * size + terms.sums),
+                 .reach_of_x = 2 * (1 + a + kRowsRounded * size),
+                 .slack = slack_of(n)};
+  if (terms.of_change > 0) add_integers(bound, n, terms, size);
+  return bound;
 }
 
 RowBound row_bound_of_factors(int64_t n, int64_t rank, const Norms& norms, const FactorTerms& U, const FactorTerms& V,
@@ -129,18 +153,26 @@ RowBound row_bound_of_factors(int64_t n, int64_t rank, const Norms& norms, const
   return bound;
 }
 
-void RowErrors::write(const KernelTable& kernels, Range rows, const float* x, int64_t ldx, int64_t n, const float* t,
-                      int64_t ldt, int64_t rank) const {
-  constexpr int64_t kAtOnce = 32;
+// The terms of ||x|| are of_change's, too: of_change = norm + sums.
+void add_tail(RowBound& bound, int64_t n, const ErrorTerms& terms, double frobenius) {
+  const double size = frobenius * slack_of(n * n);
+  bound.of_x += terms.sums;
+  bound.bias_of_x += gamma(1) * terms.of_change;
+  bound.reach_of_x += 2 * size;
+  bound.constant += kFlush * std::sqrt(static_cast<double>(n)) * size;
+  add_integers(bound, n, terms, size);
+}
+
+void RowErrors::write(const KernelTable& kernels, const RowParts& all) const {
   double of_x[kAtOnce], of_t[kAtOnce] = {};
-  for (int64_t row = 0; row < rows.size(); row += kAtOnce) {
-    const int64_t few = std::min(kAtOnce, rows.size() - row);
-    kernels.f32_row_squares({.rows = few, .cols = n, .src = x + row * ldx, .ld = ldx, .squares = of_x});
-    if (t) kernels.f32_row_squares({.rows = few, .cols = rank, .src = t + row * ldt, .ld = ldt, .squares = of_t});
-    for (int64_t i = 0; i < few; ++i) {
-      const int64_t place = rows.begin + row + i;
-      if (at) at[place] = (*bound)(of_x[i], of_t[i]);
-      if (norms) norms[place] = bound->norm(of_x[i]);
+  for (int64_t row = all.rows.begin; row < all.rows.end; row += kAtOnce) {
+    const RowParts few = all.part({row, std::min(row + kAtOnce, all.rows.end)});
+    const int64_t count = few.rows.size();
+    kernels.f32_row_squares({.rows = count, .cols = few.n, .src = few.x, .ld = few.ldx, .squares = of_x});
+    if (few.t) kernels.f32_row_squares({.rows = count, .cols = few.rank, .src = few.t, .ld = few.ldt, .squares = of_t});
+    for (int64_t i = 0; i < count; ++i) {
+      if (at) at[row + i] = (*bound)(of_x[i], of_t[i], few.changes ? few.changes[i] : 0);
+      if (norms) norms[row + i] = bound->norm(of_x[i]);
     }
   }
 }

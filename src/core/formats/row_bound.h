@@ -12,27 +12,29 @@
 
 namespace idelta::core {
 
-// Coefficients of ||x|| and of ||t^||, t^ the computed t = x U of LOW_RANK. Other formats have no t: its norm is 0.
+// Coefficients of ||x||, of ||t^||, t^ the computed t = x U of LOW_RANK, and of ||x - x~||, x~ the row as integers.
+// Formats without t or x~ have norms of 0 there.
 struct RowBound {
-  double of_x = 0, of_t = 0, constant = 0;
-  double bias_of_x = 0, bias_of_t = 0;  // added to them if there is a bias
+  double of_x = 0, of_t = 0, of_change = 0, constant = 0;
+  double bias_of_x = 0, bias_of_t = 0, bias_of_change = 0;  // added to them if there is a bias
 
-  // LOW_RANK, with E = D - U V: ||x E|| is at most ||E|| ||x||, and less the more of x lies in the span of U.
+  // LOW_RANK, with E = D - D~: ||x E|| is at most ||E|| ||x||, and less the more of x lies in the span of U.
   double dropped = 0;                                          // of ||E||
   double departure = std::numeric_limits<double>::infinity();  // of ||U^T U - I||
   double overlap = 0;                                          // of ||U^T E||
   double first_of_x = 0, first_constant = 0;                   // ||t^ - x U|| <= first_of_x ||x|| + first_constant
 
-  // No intermediate number exceeds reach_of_x ||x|| + reach_of_t ||t^|| + reach.
-  double reach_of_x = 0, reach_of_t = 0, reach = 0;
+  // No intermediate number exceeds reach_of_x ||x|| + reach_of_t ||t^|| + reach_of_change ||x - x~|| + reach.
+  double reach_of_x = 0, reach_of_t = 0, reach_of_change = 0, reach = 0;
 
   double slack = 1;  // for the roundings of the bound itself and of the squares
 
   // For calls with a bias of this norm.
   RowBound with_bias(double norm) const;
 
-  // || z^ - z ||_2 of a row whose ||x||^2 and ||t^||^2 these are, rounded up; infinity where anything is not finite.
-  float operator()(double squares_of_x, double squares_of_t) const;
+  // || z^ - z ||_2 of a row whose ||x||^2, ||t^||^2 and ||x - x~||^2 these are, rounded up; infinity where anything is
+  // not finite.
+  float operator()(double squares_of_x, double squares_of_t, double squares_of_change = 0) const;
   // ||x||_2 of a row, rounded up; infinity where it is not finite.
   float norm(double squares_of_x) const;
 };
@@ -47,6 +49,23 @@ struct FactorTerms {
 };
 RowBound row_bound_of_factors(int64_t n, int64_t rank, const Norms& norms, const FactorTerms& U, const FactorTerms& V,
                               float identity_scale);
+// Adds a product with integers of this Frobenius norm, the tail of LOW_RANK (n x n).
+void add_tail(RowBound& bound, int64_t n, const ErrorTerms& terms, double frobenius);
+
+// What a row's bound is made of, of some rows: x, where it has them t, and || x - x~ ||^2.
+struct RowParts {
+  Range rows;      // of the call's
+  const float* x;  // n columns
+  int64_t ldx, n;
+  const float* t = nullptr;
+  int64_t ldt = 0, rank = 0;
+  const double* changes = nullptr;
+
+  RowParts part(Range of) const {
+    const int64_t row = of.begin - rows.begin;
+    return {of, x + row * ldx, ldx, n, t ? t + row * ldt : nullptr, ldt, rank, changes ? changes + row : nullptr};
+  }
+};
 
 // Where the errors of a call's rows go, and the norms of the rows; null: nowhere.
 struct RowErrors {
@@ -55,9 +74,9 @@ struct RowErrors {
   const RowBound* bound = nullptr;
 
   bool wanted() const { return at || norms; }
-  // Writes those of `rows`, which are at x and, with `rank` columns, at t.
-  void write(const KernelTable& kernels, Range rows, const float* x, int64_t ldx, int64_t n, const float* t = nullptr,
-             int64_t ldt = 0, int64_t rank = 0) const;
+  // Rows that are measured at once.
+  static constexpr int64_t kAtOnce = 32;
+  void write(const KernelTable& kernels, const RowParts& all) const;
 };
 
 }  // namespace idelta::core

@@ -17,13 +17,22 @@ namespace idelta {
 namespace avx2 {
 extern const KernelTable kTable;
 }
+namespace avx_vnni {
+extern const KernelTable kTable;
+}
 namespace avx512 {
 extern const KernelTable kTable;
 }
 namespace avx512_bf16 {
 extern const KernelTable kTable;
 }
+namespace avx512_vnni {
+extern const KernelTable kTable;
+}
 namespace amx {
+extern const KernelTable kTable;
+}
+namespace amx_int8 {
 extern const KernelTable kTable;
 }
 
@@ -38,6 +47,8 @@ inline constexpr FeatureSet kAvx512Bf16 = 1u << 3;
 inline constexpr FeatureSet kAvx512Vnni = 1u << 4;
 inline constexpr FeatureSet kTilesOffered = 1u << 5;  // the CPU has AMX's tiles, whether or not they can be used
 inline constexpr FeatureSet kAmxBf16 = 1u << 6;       // in tiles that this process may use
+inline constexpr FeatureSet kAvxVnni = 1u << 7;       // vpdpbusd of 256 bits, encoded as AVX
+inline constexpr FeatureSet kAmxInt8 = 1u << 8;       // as kAmxBf16
 
 constexpr bool has(FeatureSet features, FeatureSet needed) { return (features & needed) == needed; }
 
@@ -58,6 +69,7 @@ inline constexpr CpuidBits kCpuid[] = {
     {kAvx512, 7, 0, Register::kEbx, 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31, kZmmStates},
     {kAvx512Bf16, 7, 1, Register::kEax, 1u << 5, kZmmStates},
     {kAvx512Vnni, 7, 0, Register::kEcx, 1u << 11, kZmmStates},
+    {kAvxVnni, 7, 1, Register::kEax, 1u << 4, kYmmStates},
     {kTilesOffered, 7, 0, Register::kEdx, 1u << 24, 0},
 };
 
@@ -75,9 +87,12 @@ inline constexpr KernelRow kKernelRows[] = {
     {"scalar", IDELTA_ISA_SCALAR, 0, &scalar::kTable},
 #if IDELTA_HAVE_AVX2  // x86-64, as are all that follow
     {"avx2", IDELTA_ISA_AVX2, kAvx2Isa, &avx2::kTable},
+    {"avx_vnni", IDELTA_ISA_AVX2, kAvx2Isa | kAvxVnni, &avx_vnni::kTable},
     {"avx512", IDELTA_ISA_AVX512, kAvx512Isa, &avx512::kTable},
     {"avx512_bf16", IDELTA_ISA_AVX512, kAvx512Isa | kAvx512Bf16, &avx512_bf16::kTable},
+    {"avx512_vnni", IDELTA_ISA_AVX512, kAvx512Isa | kAvx512Vnni, &avx512_vnni::kTable},
     {"amx", IDELTA_ISA_AMX, kAvx512Isa | kAmxBf16, &amx::kTable},
+    {"amx_int8", IDELTA_ISA_AMX, kAvx512Isa | kAmxInt8, &amx_int8::kTable},
 #endif
 };
 

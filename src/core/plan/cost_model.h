@@ -1,5 +1,5 @@
-// The measured constants that steer the cutting and blocking of all passes. `idelta_bench --cost-model` measures those
-// of forward and backward_data again.
+// The measured constants that steer the cutting and blocking of all passes, and by which AUTO predicts how long a form
+// of D takes. `idelta_bench --cost-model` measures those of forward and backward_data again.
 //
 // The unit of time is a step: one row times one word of a panel's reduction, which is two vector multiply-adds. A core
 // with two such units takes one cycle for it, so that the constants hold on other machines, too.
@@ -17,8 +17,8 @@ struct TileShape {
 };
 
 struct CostModel {
-  // Contiguous bytes that a thread reads in a step from L3 or from memory.
-  double l3_bytes = 16, memory_bytes = 8;
+  // Contiguous bytes that a thread reads in a step from L2, from L3 or from memory.
+  double l2_bytes = 50, l3_bytes = 30, memory_bytes = 8;
   // The same for all threads together that share an L3.
   double shared_memory_bytes = 16;
   // Bytes that a thread reads in a step of rows that another core has written.
@@ -29,6 +29,19 @@ struct CostModel {
   double join_steps = 2500;
   // The least multiply-adds that are worth a thread.
   double thread_multiply_adds = 2e5;
+
+  // What AUTO predicts of forward and backward_data, besides.
+  //
+  // Seconds of a step of one thread: a cycle at 3.3 GHz. It scales all predictions alike.
+  double step_seconds = 3e-10;
+  // Steps of a call before and after its products; of LOW_RANK's second product besides.
+  double call_steps = 150, second_product_steps = 100;
+  // Steps of a word: of two bf16 numbers that are widened, that vdpbf16ps multiplies; of four integers; and in AMX's
+  // tiles. One of fp32 takes one.
+  double widened_word = 2.1, dot_word = 1, integers_word = 1, tile_word = 0.13;
+  // Steps of a row in a panel for its epilogue, for each bf16 number that its nr numbers are rounded to, and for
+  // rounding them to integers and scaling the sums.
+  double epilogue_steps = 6, rounding_steps = 3, integers_steps = 8;
 
   // x^T dz.
   //
@@ -54,11 +67,22 @@ struct MultiplyShape {
   int64_t threads = 1;     // that share an L3
   bool prepared = false;   // rows are copied, rounded or made first
   CacheSizes caches{};
+  double word_steps = 1;  // of one row
 };
 
 // Steps that a task takes for `rows` rows and `panels` of all_panels panels.
 double multiply_steps(const CostModel& model, const MultiplyShape& shape, int64_t rows, int64_t panels,
                       int64_t all_panels);
+
+// The part of a product that the task with the most work has.
+struct TaskShape {
+  MultiplyShape multiply;
+  int64_t rows = 0, panels = 0, all_panels = 0;
+  double row_steps = 0;  // of each row in a panel besides the multiplication
+};
+
+// Steps of such a task alone.
+double task_steps(const CostModel& model, const TaskShape& task);
 
 }  // namespace idelta::core
 

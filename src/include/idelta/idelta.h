@@ -112,9 +112,27 @@ typedef struct idelta_delta_options {
    * IDELTA_TOLERANCE_SGEMM. */
   double tolerance;
   int64_t rank; /* since 0.2. LOW_RANK: at most so many columns of U; 0: not said */
+  /* Since 0.2. LOW_RANK: whether what U V leaves is dropped or kept in INT8. With a tail neither rank nor tolerance
+   * need be given: the rank is then 0, and D as in format INT8. */
+  idelta_tail tail;
+  /* Since 0.2. AUTO packs before it is known how many rows calls will have: it takes the form that is fastest for calls
+   * of so many; 0: 128. */
+  int64_t expected_rows;
+  /* Since 0.2. Rows like those to come, sample_rows x n with row stride ld_sample >= n, finite; null and 0: none. They
+   * are copied. With them the tolerance is met by forward if idelta_forward_args.row_error without a bias is at most
+   * tolerance ||x||_2 for every row x of the sample, a row of zeros apart, whatever the certificate is: so a form may
+   * qualify whose worst case is far from these rows. Nothing is promised of other rows; row_error says it of each. The
+   * certificate of backward_data must be within the tolerance as ever. Repacking judges by the same sample. They need
+   * a tolerance and the pass forward. */
+  const float* sample;
+  int64_t sample_rows;
+  int64_t ld_sample;
 } idelta_delta_options;
-#define IDELTA_DELTA_OPTIONS_INIT \
-  { sizeof(idelta_delta_options), IDELTA_FORMAT_AUTO, IDELTA_PASS_BOTH, 0, 1.0f, 0.0, 0 }
+#define IDELTA_DELTA_OPTIONS_INIT                                                                                      \
+  {                                                                                                                    \
+    sizeof(idelta_delta_options), IDELTA_FORMAT_AUTO, IDELTA_PASS_BOTH, 0, 1.0f, 0.0, 0, IDELTA_TAIL_NONE, 0, NULL, 0, \
+        0                                                                                                              \
+  }
 
 typedef struct idelta_delta_info_t {
   size_t struct_size;
@@ -130,6 +148,7 @@ typedef struct idelta_delta_info_t {
    *   || D - D~ ||_2         what storing drops, measured when D is packed; after idelta_update, which does not
    *                          measure, 2^-8 || |D~| ||_2 in its place until the next repack
    *   || D~ ||_2 / 257       where x is rounded to bf16
+   *   sqrt(n) / 254 ||D~||_2 where x is rounded to integers; of the tail alone, if LOW_RANK has one
    *   || diag(w) |D~| ||_2   the sum's roundings, w_k = (n - k + 1) u for reduction step k, u = 2^-24
    *   u |a|
    * with norms bounded from above; LOW_RANK has the roundings of both its sums. Infinity for a pass that is not packed.
@@ -143,11 +162,16 @@ typedef struct idelta_delta_info_t {
   /* Share of the forward (else backward) multiplication skipped because D is exactly zero there. */
   double zero_fraction;
   int64_t rank; /* since 0.2. Columns of U; 0 unless format is LOW_RANK */
+  /* Since 0.2. The parts of the certificates that are of ||x||_inf in truth, where x is rounded to integers, else 0:
+   *   || y_computed - y ||_2 <= (certificate - certificate_inf) ||x||_2 + certificate_inf ||x||_inf */
+  double certificate_inf;
+  double certificate_inf_backward_data;
+  idelta_tail tail; /* LOW_RANK's */
 } idelta_delta_info_t;
 #define IDELTA_DELTA_INFO_INIT                                                                                       \
   {                                                                                                                  \
     sizeof(idelta_delta_info_t), 0, IDELTA_FORMAT_AUTO, IDELTA_FORMAT_AUTO, IDELTA_ISA_AUTO, IDELTA_PASS_BOTH, 0.0f, \
-        0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0                                                                      \
+        0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0.0, 0.0, IDELTA_TAIL_NONE                                          \
   }
 
 /* Packs D (n x n, in x out: y = x D; row stride ldd >= n) for the context's ISA. D is copied and may be freed.
@@ -155,6 +179,36 @@ typedef struct idelta_delta_info_t {
  * them. */
 IDELTA_API idelta_status idelta_delta_pack(const idelta_context* context, int64_t n, const float* D, int64_t ldd,
                                            const idelta_delta_options* options, idelta_delta** delta);
+
+/* A form of D that AUTO considered. */
+typedef struct idelta_candidate {
+  size_t struct_size;
+  idelta_format format;
+  idelta_tail tail; /* LOW_RANK's */
+  idelta_verdict verdict;
+  int64_t rank; /* LOW_RANK: the least within the tolerance, or the one that came nearest to it; else 0 */
+  /* As in idelta_delta_info_t; infinity where it was not measured. */
+  double certificate;
+  double certificate_backward_data;
+  /* What must be within the tolerance: the larger certificate, or with sample rows the largest row_error / ||x||_2 and
+   * certificate_backward_data. */
+  double error;
+  double tolerance; /* as a number, also for IDELTA_TOLERANCE_SGEMM */
+  /* Predicted for a call of forward or backward_data with expected_rows rows, D in cache where it fits. The unit is
+   * that of a core that multiplies and adds two vectors 3.3e9 times a second: only ratios say something. */
+  double seconds;
+} idelta_candidate;
+#define IDELTA_CANDIDATE_INIT \
+  { sizeof(idelta_candidate), IDELTA_FORMAT_AUTO, IDELTA_TAIL_NONE, IDELTA_VERDICT_CHOSEN, 0, 0.0, 0.0, 0.0, 0.0, 0.0 }
+
+/* What idelta_delta_pack with these options would choose from, and why it takes what it takes: options.format must be
+ * AUTO, with a tolerance. Sets *count to the number of candidates and writes the first `capacity` of them, fastest
+ * first; of all at most one is chosen. capacity may be 0, candidates then null. The struct_size of each element that is
+ * written to must be set; all must be the same. It packs every format and takes as long. The result depends on the
+ * arguments, the CPU's features and caches, and the number of threads alone. Since 0.2. */
+IDELTA_API idelta_status idelta_delta_candidates(const idelta_context* context, int64_t n, const float* D, int64_t ldd,
+                                                 const idelta_delta_options* options, idelta_candidate* candidates,
+                                                 int64_t capacity, int64_t* count);
 
 /* LOW_RANK of given factors, D = U V: U n x r, V r x n, row strides ldu >= r and ldv >= n, 0 <= r <= n; any U: the
  * columns of the packed one are orthonormal. The rank shrinks to what U V has. options.format is AUTO or LOW_RANK, and
@@ -176,30 +230,46 @@ IDELTA_API idelta_status idelta_delta_unpack(const idelta_context* context, cons
 IDELTA_API idelta_status idelta_delta_unpack_factors(const idelta_context* context, const idelta_delta* delta, float* U,
                                                      int64_t ldu, float* V, int64_t ldv);
 
-/* What packing LOW_RANK measures of its factors against D: proved upper bounds. Kept beside U and V they spare a
- * program that reads these from a file the D, and the time of measuring (n = 794: 0.05 s a delta). */
+/* The integers that forward multiplies, in x out: of format INT8, D ~ s q, or of a tail of LOW_RANK. q is n x n, in
+ * -63 .. 63, row stride ldq >= n; scales n, s of the columns, each 0 or a normal number. Since 0.2. */
+IDELTA_API idelta_status idelta_delta_unpack_integers(const idelta_context* context, const idelta_delta* delta,
+                                                      int8_t* q, int64_t ldq, float* scales);
+
+/* A tail as a program keeps it. */
+typedef struct idelta_int8_tail {
+  const int8_t* q;
+  int64_t ldq;
+  const float* scales;
+} idelta_int8_tail;
+
+/* What packing LOW_RANK measures of its factors, and of its tail R~, against D: proved upper bounds. Kept beside these
+ * they spare a program that reads them from a file the D, and the time of measuring (n = 794: 0.05 s a delta). */
 typedef struct idelta_low_rank_proof {
   size_t struct_size;
-  double dropped;         /* || D - U V ||_2 */
+  double dropped;         /* || D - U V - R~ ||_2; without a tail R~ = 0 */
   double departure;       /* || U^T U - I ||_2 */
-  double overlap;         /* || U^T (D - U V) ||_2: what U still reaches of the rest */
-  double reverse_overlap; /* || V (D - U V)^T ||_2: what V does. For bounds over several layers; one delta needs none */
+  double overlap;         /* || U^T (D - U V - R~) ||_2: what U still reaches of the rest */
+  double reverse_overlap; /* || V (D - U V - R~)^T ||_2: what V does. For bounds over several layers; one delta needs
+                             none */
+  double tail;            /* || R~ ||_2 */
 } idelta_low_rank_proof;
 #define IDELTA_LOW_RANK_PROOF_INIT \
-  { sizeof(idelta_low_rank_proof), 0.0, 0.0, 0.0, 0.0 }
+  { sizeof(idelta_low_rank_proof), 0.0, 0.0, 0.0, 0.0, 0.0 }
 
-/* Measures factors, U n x r and V r x n, in x out, against D, n x n. Those of a LOW_RANK delta come from
- * idelta_delta_unpack_factors; the first columns of U and the first rows of V are a delta of lower rank. Since 0.2. */
+/* Measures factors, U n x r and V r x n, in x out, and a tail, or null, against D, n x n. Those of a LOW_RANK delta
+ * come from idelta_delta_unpack_factors and idelta_delta_unpack_integers; the first columns of U and the first rows of
+ * V are a delta of lower rank, without a tail. Since 0.2. */
 IDELTA_API idelta_status idelta_low_rank_measure(const idelta_context* context, int64_t n, const float* D, int64_t ldd,
                                                  int64_t r, const float* U, int64_t ldu, const float* V, int64_t ldv,
-                                                 idelta_low_rank_proof* proof);
+                                                 const idelta_int8_tail* tail, idelta_low_rank_proof* proof);
 
-/* LOW_RANK of factors that have been measured: U and V are packed as they are, and certificates and row errors are
- * against the D of the proof, which is taken on trust: one of other factors makes them wrong. options as for
- * idelta_delta_pack_factors, but transposed must be 0. Since 0.2. */
+/* LOW_RANK of factors, and a tail or null, that have been measured: all are packed as they are, and certificates and
+ * row errors are against the D of the proof, which is taken on trust: one of other factors makes them wrong. Only the
+ * tail of backward_data is rounded anew. options as for idelta_delta_pack_factors, but transposed must be 0. Since
+ * 0.2. */
 IDELTA_API idelta_status idelta_delta_pack_measured(const idelta_context* context, int64_t n, int64_t r, const float* U,
                                                     int64_t ldu, const float* V, int64_t ldv,
-                                                    const idelta_low_rank_proof* proof,
+                                                    const idelta_int8_tail* tail, const idelta_low_rank_proof* proof,
                                                     const idelta_delta_options* options, idelta_delta** delta);
 
 IDELTA_API idelta_status idelta_delta_info(const idelta_context* context, const idelta_delta* delta,
@@ -239,12 +309,12 @@ typedef struct idelta_forward_args {
    * packed: of idelta_delta_pack_factors the product U V, after idelta_update the D that was stepped. Every act is
    * 1-Lipschitz, so that || y^ - y ||_2 is within it too, but for act's own rounding. Infinity, never NaN, where
    * anything of x, D, a or b is not finite or a sum might overflow. LOW_RANK uses t = x U, which tells how much of x
-   * truncation cannot hurt: on a network's own rows 2 to 5 times below certificate ||x||_2. Other formats give the
-   * certificate times ||x||_2. Both add what b and denormals cost. y and contribution are the same bits with and
-   * without it. Its own are the same for every thread count and every split of the batch, and for every ISA in F32 and
-   * LOW_RANK. The first call after packing, repacking or idelta_update bounds norms (n = 794: some ms); then each costs
-   * about 1 % of a dense pass, 7 % of one of rank 32 (n = 794). It must not overlap any other argument.
-   * src/core/formats/row_bound.cc has the proof. Since 0.2. */
+   * truncation cannot hurt: on a network's own rows 2 to 5 times below certificate ||x||_2. INT8 and
+   * tails measure what rounding changes of the row. Other formats give the certificate times ||x||_2. Both add what b
+   * and denormals cost. y and contribution are the same bits with and without it. Its own are the same for every thread
+   * count and every split of the batch, and for every ISA in F32 and LOW_RANK. The first call after packing, repacking
+   * or idelta_update bounds norms (n = 794: some ms); then each costs about 1 % of a dense pass, 7 % of one of rank 32
+   * (n = 794). It must not overlap any other argument. src/core/formats/row_bound.cc has the proof. Since 0.2. */
   float* row_error;
   /* m, or null. ||x||_2 of each row, rounded up, with denormals read as 0; infinity where x is not finite. As for
    * row_error. Since 0.2. */

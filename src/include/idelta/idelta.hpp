@@ -54,6 +54,8 @@ using ContextOptions = idelta_context_options;
 using DeltaOptions = idelta_delta_options;
 using DeltaInfo = idelta_delta_info_t;
 using LowRankProof = idelta_low_rank_proof;
+using Int8Tail = idelta_int8_tail;
+using Candidate = idelta_candidate;
 using Optimizer = idelta_optimizer;
 
 inline constexpr ContextOptions kContextOptions = IDELTA_CONTEXT_OPTIONS_INIT;
@@ -255,11 +257,12 @@ class Delta {
     return Delta(context, raw);
   }
 
-  // LOW_RANK of factors that have been measured against a D.
+  // LOW_RANK of factors, and a tail or null, that have been measured against a D.
   static Delta of_measured(const Context& context, int64_t n, int64_t r, const float* U, int64_t ldu, const float* V,
-                           int64_t ldv, const LowRankProof& proof, const DeltaOptions& options = kDeltaOptions) {
+                           int64_t ldv, const LowRankProof& proof, const DeltaOptions& options = kDeltaOptions,
+                           const Int8Tail* tail = nullptr) {
     idelta_delta* raw = nullptr;
-    check(idelta_delta_pack_measured(context.get(), n, r, U, ldu, V, ldv, &proof, &options, &raw));
+    check(idelta_delta_pack_measured(context.get(), n, r, U, ldu, V, ldv, tail, &proof, &options, &raw));
     return Delta(context, raw);
   }
 
@@ -267,6 +270,9 @@ class Delta {
   void unpack(float* D, int64_t ldd) const { check(idelta_delta_unpack(context_.get(), handle_.get(), D, ldd)); }
   void unpack_factors(float* U, int64_t ldu, float* V, int64_t ldv) const {
     check(idelta_delta_unpack_factors(context_.get(), handle_.get(), U, ldu, V, ldv));
+  }
+  void unpack_integers(int8_t* q, int64_t ldq, float* scales) const {
+    check(idelta_delta_unpack_integers(context_.get(), handle_.get(), q, ldq, scales));
   }
 
   DeltaInfo info() const {
@@ -303,10 +309,29 @@ class Delta {
   std::unique_ptr<idelta_delta, Destroy> handle_;
 };
 
+// What Delta with these options would choose from, fastest first; options.format is AUTO, with a tolerance.
+inline std::vector<Candidate> candidates(const Context& context, int64_t n, const float* D, int64_t ldd,
+                                         const DeltaOptions& options) {
+  constexpr int64_t kRoom = 32;  // more than there are forms, so that they are packed only once
+  std::vector<Candidate> found(kRoom, Candidate IDELTA_CANDIDATE_INIT);
+  int64_t count = 0;
+  const auto look = [&] {
+    check(idelta_delta_candidates(context.get(), n, D, ldd, &options, found.data(), int64_t(found.size()), &count));
+  };
+  look();
+  if (count > kRoom) {
+    found.resize(size_t(count), Candidate IDELTA_CANDIDATE_INIT);
+    look();
+  }
+  found.resize(size_t(count));
+  return found;
+}
+
 inline LowRankProof low_rank_measure(const Context& context, int64_t n, const float* D, int64_t ldd, int64_t r,
-                                     const float* U, int64_t ldu, const float* V, int64_t ldv) {
+                                     const float* U, int64_t ldu, const float* V, int64_t ldv,
+                                     const Int8Tail* tail = nullptr) {
   LowRankProof proof = IDELTA_LOW_RANK_PROOF_INIT;
-  check(idelta_low_rank_measure(context.get(), n, D, ldd, r, U, ldu, V, ldv, &proof));
+  check(idelta_low_rank_measure(context.get(), n, D, ldd, r, U, ldu, V, ldv, tail, &proof));
   return proof;
 }
 

@@ -44,18 +44,42 @@ typedef enum idelta_isa {
 /* How D is stored and multiplied. The residual stream, the sums and the outputs are fp32 in every format. Values are
  * frozen. */
 typedef enum idelta_format {
-  IDELTA_FORMAT_AUTO = 0, /* the fastest whose certificate is within the tolerance; F32 without one */
+  IDELTA_FORMAT_AUTO = 0, /* F32; with a tolerance the form that the cost model predicts to be the fastest of all whose
+                             certificates are within it, LOW_RANK at the least such rank among them: see
+                             idelta_delta_candidates. What is to be trained should name its format */
   IDELTA_FORMAT_F32 = 1,
-  IDELTA_FORMAT_BF16X3 = 2,  /* D and x as sums of two bf16 numbers, three of the four products. Without AMX, F32 is
-                                faster and no less accurate and takes its place */
-  IDELTA_FORMAT_BF16 = 3,    /* D rounded to bf16, nearest even; x too where that is faster, see idelta_bf16_product */
-  IDELTA_FORMAT_LOW_RANK = 4 /* D ~ U V, U (n x r) with orthonormal columns, V (r x n), both fp32: 4 m n r flops instead
-                                of 2 m n^2; r by options.rank, by tolerance, or both: the least whose certificates are
-                                within it, n / 2 at most unless rank says more. A rank shrinks to what D has: singular
-                                values above n 2^-24 of the largest; 0 is legal (D = 0). D must be finite. NaN or
-                                Inf in a row of x reaches all of that row of y.
-                                idelta_update refuses it (UNSUPPORTED) */
+  IDELTA_FORMAT_BF16X3 = 2, /* D and x as sums of two bf16 numbers, three of the four products. Without AMX, F32 is
+                               faster and no less accurate and takes its place */
+  IDELTA_FORMAT_BF16 = 3,   /* D rounded to bf16, nearest even; x too where that is faster, see idelta_bf16_product */
+  IDELTA_FORMAT_LOW_RANK =
+      4,                 /* D ~ U V, U (n x r) with orthonormal columns, V (r x n), both fp32: 4 m n r flops instead
+                           of 2 m n^2; r by options.rank, by tolerance, or both: the least whose certificates are
+                           within it, n / 2 at most unless rank says more. A rank shrinks to what D has: singular
+                           values above n 2^-24 of the largest; 0 is legal (D = 0). D must be finite. NaN or
+                           Inf in a row of x reaches all of that row of y.
+                           idelta_update refuses it (UNSUPPORTED) */
+  IDELTA_FORMAT_INT8 = 5 /* D as integers q of 7 bits with a scale a column of each direction's matrix: s q, s the
+                           largest magnitude / 63; x as integers of 8 bits with a scale a row, its largest magnitude
+                           / 127. Sums are exact, and the same bits on every ISA. A row of x that is not finite, or
+                           below 127 2^-126 throughout, is multiplied in fp32 with s q. Where s would be below
+                           2^-126 the column is 0. D must be finite. idelta_update refuses it (UNSUPPORTED) */
 } idelta_format;
+
+/* What LOW_RANK does with D - U V. Values are frozen. */
+typedef enum idelta_tail {
+  IDELTA_TAIL_NONE = 0, /* drops it */
+  IDELTA_TAIL_INT8 = 1 /* holds and multiplies it as INT8 does, with each row of x rounded once; t = x U stays fp32. The
+                          sums of the tail are added to those of t V. NaN and Inf as for INT8 */
+} idelta_tail;
+
+/* What became of a form that AUTO considered. Values are frozen. Since 0.2. */
+typedef enum idelta_verdict {
+  IDELTA_VERDICT_CHOSEN = 0,
+  IDELTA_VERDICT_SLOWER = 1,   /* the chosen one is predicted to be faster, or as fast */
+  IDELTA_VERDICT_INEXACT = 2,  /* its error is above the tolerance; LOW_RANK: at all ranks that would be faster */
+  IDELTA_VERDICT_REPLACED = 3, /* this machine runs a faster and no less accurate format in its place */
+  IDELTA_VERDICT_UNFIT = 4     /* it cannot hold this D, whose entries are not finite or whose factors overflow */
+} idelta_verdict;
 
 /* How format BF16 is multiplied. Values are frozen. */
 typedef enum idelta_bf16_product {
@@ -126,10 +150,13 @@ IDELTA_API const char* idelta_isa_name(idelta_isa isa);
 IDELTA_API idelta_status idelta_isa_by_name(const char* name, idelta_isa* isa);
 IDELTA_API const char* idelta_isa_names(void);
 
-/* "auto", "f32", "bf16x3", "bf16", "low_rank". */
+/* "auto", "f32", "bf16x3", "bf16", "low_rank", "int8". */
 IDELTA_API const char* idelta_format_name(idelta_format format);
 IDELTA_API idelta_status idelta_format_by_name(const char* name, idelta_format* format);
 IDELTA_API const char* idelta_format_names(void);
+
+/* "chosen", "slower", "inexact", "replaced", "unfit". Since 0.2. */
+IDELTA_API const char* idelta_verdict_name(idelta_verdict verdict);
 
 /* "auto", "widened", "rounded": as the environment variable IDELTA_BF16 takes them. */
 IDELTA_API const char* idelta_bf16_product_name(idelta_bf16_product product);
