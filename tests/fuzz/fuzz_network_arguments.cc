@@ -273,7 +273,7 @@ class NetworkCalls {
     const int64_t pixels = shape.height * shape.width;
     idelta_predict_args a = IDELTA_PREDICT_ARGS_INIT;
     a.rows = small(9), a.ld = args_.stride(pixels), a.images = args_.matrix(a.rows, pixels, a.ld), a.batch = small(5);
-    a.form = args_.size(2) - 1;
+    a.form = args_.below(5) - 2;
     a.guarantee = args_.chance(2) ? 1 : 0;
     const int64_t rows = a.rows > 0 && a.rows < 20 ? a.rows : 0;
     a.labels = numbers<int32_t>(rows), a.margins = numbers<float>(rows), a.bounds = numbers<float>(rows);
