@@ -82,11 +82,8 @@ double predicted_seconds(const std::vector<Candidate>& all) {
 
 // A rank a quarter beyond what AUTO tried is one that its prediction may have been wrong about; one further beyond is
 // slower for certain, and takes long to find.
-int64_t most_rank(const std::vector<Candidate>& all, idelta_format format) {
-  for (const Candidate& candidate : all) {
-    if (candidate.format == format && candidate.rank > 0) return candidate.rank + candidate.rank / 4 + 8;
-  }
-  return 0;
+int64_t most_rank(const Candidate& candidate) {
+  return candidate.rank > 0 ? candidate.rank + candidate.rank / 4 + 8 : 0;
 }
 
 // None where nothing fits.
@@ -97,10 +94,10 @@ std::optional<Case> case_of(const Context& context, int64_t n, const Buffer& D, 
   const std::vector<Candidate> all = candidates(context, n, D.data(), n, options);
   Case result{name, forms.add(*std::move(chosen)), predicted_seconds(all), {}};
   result.fitting.push_back(result.chosen);
-  for (const idelta_format format : kinds_of(idelta_format_names(), idelta_format_by_name)) {
-    if (format == IDELTA_FORMAT_AUTO) continue;
-    options.format = format;
-    options.rank = std::min(n, most_rank(all, format));
+  for (const Candidate& candidate : all) {
+    options.format = candidate.format;
+    options.tail = candidate.tail;
+    options.rank = std::min(n, most_rank(candidate));
     if (std::optional<PackedForm> form = packed_within(context, n, D.data(), options)) {
       result.fitting.push_back(forms.add(*std::move(form)));
     }

@@ -67,11 +67,31 @@ double bytes_a_second_from_other_core(int threads) {
   return double(buffer.size() * sizeof(float)) / quartiles(seconds).median;
 }
 
-double seconds_of_forward(idelta_isa isa, int threads, int64_t n, int64_t m) {
+double seconds_of_forward(idelta_isa isa, int threads, int64_t n, int64_t m, idelta_format format = IDELTA_FORMAT_F32) {
   const std::vector<float> D(size_t(n * n), 0.01f), x(size_t(n * m), 1.0f);
   std::vector<float> y(x.size());
-  const Delta delta(context_for(isa, threads), n, D.data(), n);
+  DeltaOptions options = kDeltaOptions;
+  options.format = format;
+  options.passes = IDELTA_PASS_FORWARD;
+  const Delta delta(context_for(isa, threads), n, D.data(), n, options);
   return median_seconds([&] { delta.forward({.m = m, .x = x.data(), .ldx = n, .y = y.data(), .ldy = n}); });
+}
+
+// Steps of a word, and of a row in a panel besides: at two widths whose D stay in L2, and rows of whole tiles.
+struct FormatSteps {
+  double word, row;
+};
+FormatSteps steps_of(idelta_format format, idelta_isa isa, double step, double numbers_a_word) {
+  constexpr double kM = 84, kWidths[] = {160, 480};
+  const double columns = 2.0 * double(lanes_of(isa)), tile_rows = isa >= IDELTA_ISA_AVX512 ? 14 : 6;
+  double row[2], words[2];
+  for (int i = 0; i < 2; ++i) {
+    const double panels = kWidths[i] / columns;
+    words[i] = kWidths[i] / numbers_a_word * (1 + core::kCostModel.tile_rows / tile_rows);
+    row[i] = seconds_of_forward(isa, 1, int64_t(kWidths[i]), int64_t(kM), format) / step / (kM * panels);
+  }
+  const double word = (row[1] - row[0]) / (words[1] - words[0]);
+  return {word, row[0] - word * words[0]};
 }
 
 }  // namespace
@@ -92,11 +112,27 @@ std::string describe_cost_model() {
   const double join = seconds_of_forward(isa, threads, kSmallN, kSmallM) -
                       seconds_of_forward(isa, 1, kSmallN, kSmallM) / double(threads);
 
+  const bool rounds = context_for(isa, 1).bf16_product() == IDELTA_BF16_PRODUCT_ROUNDED;
+  const FormatSteps f32 = steps_of(IDELTA_FORMAT_F32, isa, step, 1);
+  const FormatSteps bf16 = steps_of(IDELTA_FORMAT_BF16, isa, step, 2);
+  const FormatSteps int8 = steps_of(IDELTA_FORMAT_INT8, isa, step, 4);
+
   const core::CostModel& built_in = core::kCostModel;
+  const double bf16_word = !rounds                 ? built_in.widened_word
+                           : isa == IDELTA_ISA_AMX ? built_in.tile_word
+                                                   : built_in.dot_word;
   const struct {
     const char *name, *unit;
     double measured, built_in;
   } members[] = {
+      {"step_seconds", "seconds", step, built_in.step_seconds},
+      {"call_steps", "steps", seconds_of_forward(isa, 1, 2, 1) / step, built_in.call_steps},
+      {rounds ? isa == IDELTA_ISA_AMX ? "tile_word" : "dot_word" : "widened_word", "steps", bf16.word, bf16_word},
+      {"integers_word", "steps", int8.word, built_in.integers_word},
+      {"epilogue_steps", "steps a row and panel", f32.row, built_in.epilogue_steps},
+      {"rounding_steps", "steps a row and panel", rounds ? bf16.row - f32.row : 0, built_in.rounding_steps},
+      {"integers_steps", "steps a row and panel", int8.row - f32.row, built_in.integers_steps},
+      {"l2_bytes", "bytes a step", bytes_a_second(kMiB / 4, 1, false) * step, built_in.l2_bytes},
       {"l3_bytes", "bytes a step", bytes_a_second(8 * kMiB, 1, false) * step, built_in.l3_bytes},
       {"memory_bytes", "bytes a step", bytes_a_second(16 * kMiB, 1, true) * step, built_in.memory_bytes},
       {"shared_memory_bytes", "bytes a step, all threads", bytes_a_second(16 * kMiB, threads, true) * step,

@@ -11,17 +11,22 @@ namespace {
 
 PackedForm named(Delta delta) {
   const DeltaInfo info = delta.info();
-  const std::string name =
-      info.format == IDELTA_FORMAT_LOW_RANK ? low_rank_name(info.rank) : idelta_format_name(info.format);
-  return {name, std::make_shared<const Delta>(std::move(delta))};
+  return {form_name(info.format, info.rank, info.tail), std::make_shared<const Delta>(std::move(delta))};
 }
 
 }  // namespace
+
+std::string form_name(idelta_format format, int64_t rank, idelta_tail tail) {
+  if (format != IDELTA_FORMAT_LOW_RANK) return idelta_format_name(format);
+  return low_rank_name(rank) + (tail == IDELTA_TAIL_INT8 ? "+int8" : "");
+}
 
 PackedForm packed_form(const Context& context, int64_t n, const float* D, const FormChoice& choice) {
   DeltaOptions options = kDeltaOptions;
   options.format = choice.format;
   options.rank = choice.rank;
+  options.tail = choice.tail;
+  options.identity_scale = choice.identity_scale;
   options.passes = IDELTA_PASS_FORWARD;
   return named(Delta(context, n, D, n, options));
 }

@@ -17,6 +17,7 @@
 #include "bench/certificates.h"
 #include "bench/compare.h"
 #include "bench/cost_model.h"
+#include "bench/frontier.h"
 #include "bench/implementations/idelta.h"
 #include "bench/layer_run.h"
 #include "bench/network_run.h"
@@ -188,9 +189,34 @@ int report_regret(const Settings& settings) {
   return mean_regret(rows) <= kMostMeanRegret ? 0 : 1;
 }
 
+// Of the model if there is one, else of layers.
+int report_frontier(const Settings& settings) {
+  Frontier frontier{context_for(IDELTA_ISA_AUTO, 0).describe(), {}, {}};
+  const RoundRobinOptions timing = timing_of(settings);
+  for (const int threads : settings.threads) {
+    if (!settings.model.empty()) {
+      const TrainedModel model(settings.model, settings.data, threads);
+      std::vector<NetworkEntry> entries = model.entries();
+      for (std::vector<NetworkEntry> more : {model.form_entries(), network_peers()}) {
+        std::move(more.begin(), more.end(), std::back_inserter(entries));
+      }
+      frontier.networks.push_back(network_frontier(measure_network(model.network_problem(), entries, timing)));
+      continue;
+    }
+    for (const auto& [n, m] : settings.shapes) frontier.layers.push_back(measure_frontier(n, m, threads, timing));
+  }
+  std::fputs(to_text(frontier).c_str(), stdout);
+  if (settings.out.empty()) return 0;
+  write_result(settings.out_path("frontier", ".json"), to_json(frontier));
+  write_result(settings.out_path("frontier", ".csv"), to_csv(frontier));
+  write_result(settings.out_path("frontier", ".html"), to_page(frontier));
+  return 0;
+}
+
 int run(int argc, char** argv) {
   const Settings settings = settings_from(argc, argv);
   if (settings.auto_regret) return report_regret(settings);
+  if (settings.frontier) return report_frontier(settings);
   if (settings.certificates) return report_certificates(settings);
   if (settings.cost_model) {
     std::fputs(describe_cost_model().c_str(), stdout);

@@ -27,6 +27,7 @@ Google Benchmark's --benchmark_filter, --benchmark_list_tests and --benchmark_ou
   idelta_bench --beyond --random-shapes 30,17 --part 1/20 --out beyond    (and so on to 20/20), then
   idelta_bench --verdict beyond
   idelta_bench --model hard_tanh.safetensors --m 128,512                  (also with --certificates)
+  idelta_bench --frontier --n 794 --m 16,512 --threads 1 --out frontier
   idelta_bench --auto-regret --random-shapes 20,17 --n-range 64,1200
   idelta_bench --model compressed.safetensors --benchmark_filter='^predict/'
 Formats lr8 to lr256, D of that rank: lr32 and lr64 run unless the filter says lr; then it chooses among all.
@@ -110,6 +111,9 @@ void add_model_flags(CLI::App& app, Settings& settings) {
   app.add_flag("--cost-model", settings.cost_model, "the members of the cost model: measured here, and built in");
   app.add_flag("--auto-regret", settings.auto_regret,
                "how far the form that AUTO takes is from the fastest that fits: all shapes, tolerances from 0.1 on");
+  app.add_flag("--frontier", settings.frontier,
+               "error against time for all forms and peers, forward of each --n and --m (794, 128 unless said); with "
+               "--model labels certified against rows a second. --out: as JSON, CSV and a page");
   auto* model = app.add_option("--model", settings.model,
                                "D, activations and gradients of this model instead of random numbers, and the ratio to "
                                "those");
@@ -190,6 +194,10 @@ void take_outputs(Settings& settings) {
   });
   if (settings.out.empty()) return;
   files::make_folder(settings.out);
+  if (settings.frontier) {
+    for (const char* ending : {".json", ".csv", ".html"}) files::check_output(settings.out_path("frontier", ending));
+    return;
+  }
   settings.json = settings.out_path("results", ".json");
   for (const std::string& path :
        {settings.json, settings.out_path("table", ".txt"), settings.out_path("points", ".csv")}) {
@@ -204,6 +212,8 @@ void complete(Settings& settings, const Flags& flags) {
     settings.parts = flags.part[1];
   }
   settings.shapes = shapes_of(settings, flags);
+  const bool any_shape = flags.n.empty() && flags.m.empty() && flags.random_shapes.empty() && settings.model.empty();
+  if (settings.frontier && any_shape) settings.shapes = {{794, 128}};
   settings.certificate_rows = flags.m.empty() ? kCertificateRows : *std::max_element(flags.m.begin(), flags.m.end());
   if (settings.model.empty()) settings.layers = {0};
   if (settings.threads.empty()) {

@@ -28,6 +28,7 @@ struct Settings {
   bool certificates = false;  // of the model's layers
   bool cost_model = false;    // what the library's cost model holds, measured on this machine
   bool auto_regret = false;   // AUTO against the fastest form that fits, on all shapes
+  bool frontier = false;      // error against time, on all shapes or of the model
   int64_t certificate_rows = 0;
   std::string verdict;  // folder of runs that are done
 

@@ -249,6 +249,55 @@ std::vector<NetworkEntry> TrainedModel::entries() const {
   return entries;
 }
 
+namespace {
+
+// A form without the others: what it settles is what it certifies.
+int64_t certified_alone(const nn::Network& network, const std::string& path, const nn::Dataset& data, size_t f) {
+  const nn::Forms& all = *network.forms();
+  std::vector<nn::Forms::Layer> layers = all.layers();
+  for (nn::Forms::Layer& layer : layers) layer.proofs = {layer.proofs[f]};
+  nn::Network alone = nn::load_model(network.context(), path);
+  alone.set_forms(std::make_shared<const nn::Forms>(network.context(), all.n(), network.options().identity_scale,
+                                                    std::vector<nn::Form>{all.form(f)}, std::move(layers)));
+  return nn::predict(alone, data, {.guarantee = true}).settled[0];
+}
+
+// Its labels, and beside them what was found to be certified.
+class FormAlone : public Predictor {
+ public:
+  FormAlone(const nn::Network& network, const nn::Dataset& data, const nn::PredictOptions& options,
+            SettledRows certified)
+      : Predictor(network, data, options), certified_(std::move(certified)) {}
+  std::vector<SettledRows> settled() const override { return {certified_}; }
+
+ private:
+  const SettledRows certified_;
+};
+
+}  // namespace
+
+std::vector<NetworkEntry> TrainedModel::form_entries() const {
+  std::vector<NetworkEntry> entries;
+  const nn::Forms* const forms = state_->network.forms();
+  for (size_t f = 0; forms != nullptr && f < forms->count(); ++f) {
+    const std::string& name = forms->form(f).name;
+    const int64_t images = state_->data.count;
+    const SettledRows certified{name, images, certified_alone(state_->network, state_->path, state_->data, f)};
+    NetworkEntry entry;
+    entry.name = "idelta";
+    entry.format = name;
+    entry.isa = idelta_isa_name(state_->network.context().isa());
+    entry.claim = Claim::kNone;
+    entry.make = [state = state_, f, certified](const NetworkProblem&, size_t,
+                                                int64_t batch) -> std::unique_ptr<Labeller> {
+      const nn::PredictOptions options{.form = int64_t(f), .batch = batch};
+      return std::make_unique<FormAlone>(state->network, state->data, options, certified);
+    };
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
 NetworkProblem TrainedModel::network_problem() const {
   const nn::Network& network = state_->network;
   const nn::NetworkOptions& options = network.options();

@@ -35,6 +35,9 @@ class TrainedModel {
   // network.
   std::vector<NetworkEntry> entries() const;
 
+  // Each form of a compressed model alone; settled() says how many labels it certifies by itself.
+  std::vector<NetworkEntry> form_entries() const;
+
   // The reference is computed here. This must outlive it.
   NetworkProblem network_problem() const;
 

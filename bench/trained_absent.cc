@@ -19,6 +19,7 @@ int64_t TrainedModel::images() const { return 0; }
 std::string TrainedModel::unfit() const { return ""; }
 Inputs TrainedModel::inputs(const Problem&) const { return {}; }
 std::vector<NetworkEntry> TrainedModel::entries() const { return {}; }
+std::vector<NetworkEntry> TrainedModel::form_entries() const { return {}; }
 NetworkProblem TrainedModel::network_problem() const { return {}; }
 
 }  // namespace idelta::bench

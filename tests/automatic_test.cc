@@ -40,8 +40,9 @@ const idelta_candidate* chosen(const Candidates& all) {
   return found == all.end() ? nullptr : &*found;
 }
 
-const idelta_candidate& of_format(const Candidates& all, idelta_format format) {
-  return *std::find_if(all.begin(), all.end(), [&](const idelta_candidate& c) { return c.format == format; });
+const idelta_candidate& of_format(const Candidates& all, idelta_format format, idelta_tail tail = IDELTA_TAIL_NONE) {
+  return *std::find_if(all.begin(), all.end(),
+                       [&](const idelta_candidate& c) { return c.format == format && c.tail == tail; });
 }
 
 // A D of which LOW_RANK takes a few columns.
@@ -67,6 +68,7 @@ TEST_F(Automatic, PacksTheCandidateThatIsSaidToBeChosen) {
     const idelta_delta_info_t info = info_of(context, pack(context, D, options));
     EXPECT_EQ(best->format, info.format) << tolerance;
     EXPECT_EQ(best->rank, info.rank) << tolerance;
+    EXPECT_EQ(best->tail, info.tail) << tolerance;
     EXPECT_EQ(best->certificate, info.certificate) << tolerance;
     EXPECT_EQ(best->certificate_backward_data, info.certificate_backward_data) << tolerance;
     EXPECT_EQ(IDELTA_FORMAT_AUTO, info.asked);
@@ -138,7 +140,7 @@ TEST_F(Automatic, TheSameChoiceEveryTimeAndForAnyThreadCount) {
     EXPECT_EQ(0, std::memcmp(first.data(), again.data(), first.size() * sizeof first[0]));
     // What was measured is the same with other threads; only what is predicted may differ.
     for (const idelta_candidate& c : candidates(context, D, auto_options(tolerance))) {
-      const idelta_candidate& other = of_format(first, c.format);
+      const idelta_candidate& other = of_format(first, c.format, c.tail);
       if (other.rank == c.rank) {
         EXPECT_EQ(other.certificate, c.certificate);
       }

@@ -146,6 +146,32 @@ TEST(Verify, GradientsAreRoundedOnlyByWhoSaysSo) {
   }
 }
 
+// Half a step of x and of D for each product; more is wrong.
+TEST(Verify, IntegersMayErrByTheirStepsAndNoMore) {
+  class Nudged : public Idelta {
+   public:
+    Nudged(const Problem& problem, const Inputs& inputs, float by)
+        : Idelta(problem, inputs, false, IDELTA_FORMAT_INT8), by_(by) {}
+    void run() override {
+      Idelta::run();
+      memory_.y[kWide + 3] += memory_.y[kWide + 3] > 0 ? -by_ : by_;  // not beyond what hard_tanh gives
+    }
+
+   private:
+    const float by_;
+  };
+  const Problem problem{.pass = "forward", .n = kWide, .m = 5, .threads = 1};
+  ImplementationEntry entry = idelta_entry(IDELTA_FORMAT_INT8);
+  const auto nudged = [&](float by) {
+    entry.make = [by](const Problem& of, const Inputs& inputs) -> std::unique_ptr<Implementation> {
+      return std::make_unique<Nudged>(of, inputs, by);
+    };
+    return failure_of(problem, entry);
+  };
+  EXPECT_EQ(nudged(0.002f), "");
+  EXPECT_NE(nudged(0.3f), "");
+}
+
 // Updates W but goes on multiplying by what it packed at the start.
 class Stale : public Openblas {
  public:

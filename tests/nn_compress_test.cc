@@ -342,6 +342,8 @@ TEST(ChooseForms, TakesTheLeastExpectedMultiplications) {
   EXPECT_NEAR(0.1 + 0.2 * 0.22 + 0.2 * 0.3 + 0.1 * 1, choice.cost, 1e-12);
   EXPECT_NEAR(0.09 + 0.4 * 0.1 + 0.2 * 0.22 + 0.2 * 0.3 + 0.1 * 1, choice.best[0], 1e-12);
   EXPECT_NEAR(0.9, settling(0.1, 9).settled(), 1e-12);
+  // Without the first of the choice: {0, 2, 3}, which settles 1, 7 and 9 of 10.
+  EXPECT_NEAR(0.22 + 0.2 * 0.3 + 0.1 * 1, choice.other[1], 1e-12);
 }
 
 TEST(ChooseForms, FirstFormSettlesMostRowsWhereACheapOneDoes) {

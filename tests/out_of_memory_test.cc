@@ -2,9 +2,42 @@
 // nothing and lost nothing, and gives the usual bits when it is made again.
 #include "support/out_of_memory.h"
 
+#include <dlfcn.h>
+#include <pthread.h>
+
 #include <array>
+#include <atomic>
+#include <cerrno>
 
 #include "support/low_rank.h"
+#include "support/sanitized.h"
+
+#if IDELTA_TEST_SANITIZED
+extern "C" int next_pthread_create(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*) noexcept
+    asm("__interceptor_pthread_create");
+#else
+static int next_pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*begin)(void*),
+                               void* argument) noexcept {
+  static const auto next = reinterpret_cast<decltype(&pthread_create)>(dlsym(RTLD_NEXT, "pthread_create"));
+  return next(thread, attributes, begin, argument);
+}
+#endif
+
+namespace {
+
+// Threads that were wanted and refused, from `refuses_threads` on.
+std::atomic<bool> refuses_threads{false};
+std::atomic<int> threads_refused{0};
+
+}  // namespace
+
+// Stands before the C library's, as allocations.cc does.
+extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*begin)(void*),
+                              void* argument) noexcept {
+  if (!refuses_threads) return next_pthread_create(thread, attributes, begin, argument);
+  ++threads_refused;
+  return EAGAIN;
+}
 
 namespace idelta_test {
 namespace {
@@ -32,6 +65,7 @@ struct Packing {
   std::string name;
   idelta_delta_options options;
   bool stepped = true;  // idelta_update takes it
+  size_t least = 0;     // bytes of the requests that are refused
 };
 
 // Each format; and every path by which a tolerance or a rank is met. Factorising makes
@@ -48,13 +82,18 @@ std::vector<Packing> packings(bool transposed = false, bool factorised = true) {
   for (const idelta_format format : idelta::kinds_of(idelta_format_names(), idelta_format_by_name)) {
     const std::string name = idelta_format_name(format);
     if (format == IDELTA_FORMAT_AUTO || format == IDELTA_FORMAT_LOW_RANK) continue;
-    all.push_back({name, options(format)});
-    all.push_back({name + " within", options(format, 1)});
+    const bool stepped = format != IDELTA_FORMAT_INT8;
+    all.push_back({name, options(format), stepped});
+    all.push_back({name + " within", options(format, 1), stepped});
   }
-  all.push_back({"auto within sgemm's", options(IDELTA_FORMAT_AUTO, IDELTA_TOLERANCE_SGEMM)});
   if (!factorised) return all;
   all.push_back({"low_rank of a rank", options(IDELTA_FORMAT_LOW_RANK, 0, 9), false});
-  all.push_back({"low_rank within", options(IDELTA_FORMAT_LOW_RANK, 0.2), false});
+  all.push_back({"low_rank with a tail", options(IDELTA_FORMAT_LOW_RANK, 0, 9), false});
+  all.back().options.tail = IDELTA_TAIL_INT8;
+  // Searches make thousands of requests, most of them like those above.
+  const size_t matrix = kWidth * kWidth * sizeof(float);
+  all.push_back({"low_rank within", options(IDELTA_FORMAT_LOW_RANK, 0.2), false, matrix});
+  all.push_back({"auto within sgemm's", options(IDELTA_FORMAT_AUTO, IDELTA_TOLERANCE_SGEMM), false, matrix});
   return all;
 }
 
@@ -84,7 +123,8 @@ class OutOfMemoryTest : public ::testing::Test {
 
   // Packed by `pack`, unpacked as the bits that tell one delta from another.
   static Refusable packed_by(const std::string& name, const ContextPtr& context,
-                             const std::function<idelta_status(idelta_delta**)>& pack, const Matrix& unpacked) {
+                             const std::function<idelta_status(idelta_delta**)>& pack, const Matrix& unpacked,
+                             size_t least = 0) {
     const auto delta = std::make_shared<idelta_delta*>(nullptr);
     return {name,
             [=, &unpacked] {
@@ -97,7 +137,8 @@ class OutOfMemoryTest : public ::testing::Test {
                 EXPECT_OK(idelta_delta_unpack(context.get(), *delta, unpacked.data(), kWidth));
               }
               return bits_of({&unpacked});
-            }};
+            },
+            least};
   }
 
   static Refusable with_outputs(const std::string& name, std::vector<const Matrix*> outputs,
@@ -145,7 +186,7 @@ TEST_F(OutOfMemoryTest, DeltaIsNotPacked) {
           [&](idelta_delta** delta) {
             return idelta_delta_pack(context.get(), kWidth, D.data(), kWidth, &packing.options, delta);
           },
-          unpacked));
+          unpacked, packing.least));
       if (HasFailure()) return;
     }
     transposed = !transposed;
@@ -190,7 +231,8 @@ TEST_F(OutOfMemoryTest, RepackedDeltaIsOldOrNew) {
              numbers(0, 0) = static_cast<float>(info.certificate);
              numbers(0, 1) = static_cast<float>(info.certificate_backward_data);
              return bits_of({&unpacked, &numbers});
-           }});
+           },
+           packing.least});
       if (HasFailure()) return;
     }
   }
@@ -224,6 +266,15 @@ TEST_F(OutOfMemoryTest, QuestionsAboutADeltaAreNotAnswered) {
                                                          f.U.ld(), f.V.data(), f.V.ld(), nullptr, &proof);
     if (status == IDELTA_OK) numbers(0, 0) = static_cast<float>(proof.dropped);
     return status;
+  }));
+  const DeltaPtr integers = [&] {
+    idelta_delta_options options = delta_options();
+    options.format = IDELTA_FORMAT_INT8;
+    return pack(context, D, options);
+  }();
+  std::vector<int8_t> q(kWidth * kWidth);
+  found_none += survived_refusals(with_outputs("integers", {&db}, [&] {
+    return idelta_delta_unpack_integers(context.get(), integers.get(), q.data(), kWidth, db.data());
   }));
   found_none += survived_refusals(with_outputs("norm", {&numbers}, [&] {
     double bound = 0;
@@ -319,6 +370,27 @@ TEST_F(OutOfMemoryTest, StatelessCallsTouchNothing) {
   found_none += survived_refusals(with_outputs("sidmv of a strided x", {&numbers}, [&] {
     return idelta_sidmv(context.get(), 0, kWidth / 2, 1, 1, x.data(), 2, D.data(), kWidth, 0, numbers.data(), 1);
   }));
+}
+
+// As where a process may have no more of them: those that there are do the work.
+TEST_F(OutOfMemoryTest, CallsDoWithoutThreadsThatAreRefused) {
+  const int64_t m = 400, n = 300;
+  Random random(6);
+  const Matrix many(m, n), square(n, n), alone(m, n), few(m, n);
+  fill_uniform(many, random), fill_delta(square, random);
+  const auto forward = [&](int32_t threads, const Matrix& to) {
+    const ContextPtr context = make_context(context_options(IDELTA_ISA_AUTO, threads));
+    const DeltaPtr delta = pack(context, square);
+    const idelta_forward_args args = forward_args(many, to);
+    for (int call = 0; call < 20; ++call) ASSERT_OK(idelta_forward(context.get(), delta.get(), &args));
+  };
+  forward(1, alone);
+  refuses_threads = true;
+  forward(16, few);
+  refuses_threads = false;
+  EXPECT_GT(threads_refused, 0) << "no thread was wanted: nothing was tested";
+  EXPECT_EQ(alone.element_bits(), few.element_bits());
+  found_none = threads_refused;
 }
 
 }  // namespace

@@ -57,15 +57,14 @@ TEST_F(StructSize, ContextOptions) {
 }
 
 TEST_F(StructSize, DeltaOptions) {
-  const std::vector<size_t> sizes = {offsetof(idelta_delta_options, rank),
-                                     offsetof(idelta_delta_options, expected_rows),
-                                     offsetof(idelta_delta_options, tail), sizeof(idelta_delta_options)};
+  const std::vector<size_t> sizes = {offsetof(idelta_delta_options, rank), offsetof(idelta_delta_options, tail),
+                                     offsetof(idelta_delta_options, expected_rows), sizeof(idelta_delta_options)};
   expect_sizes("options", sizes, [&](size_t size) {
     idelta_delta_options options = delta_options();
     options.struct_size = size;
     if (size <= offsetof(idelta_delta_options, rank)) options.rank = -77;  // what lies behind 0.1's struct
-    if (size <= offsetof(idelta_delta_options, expected_rows)) options.expected_rows = options.sample_rows = -77;
     if (size <= offsetof(idelta_delta_options, tail)) options.tail = static_cast<idelta_tail>(77);
+    if (size <= offsetof(idelta_delta_options, expected_rows)) options.expected_rows = options.sample_rows = -77;
     idelta_delta* made = nullptr;
     const idelta_status status = idelta_delta_pack(context.get(), n, D.data(), n, &options, &made);
     idelta_delta_destroy(made);

@@ -10,20 +10,21 @@
 
 namespace idelta::bench {
 
-// Packed for both passes; with a tail of what U V rounded to fp32 leaves, whose speed is that of any. Throws if the
-// rank shrinks: the figures would stand under a wrong name.
+// Packed for both passes. Throws if the rank shrinks: the figures would stand under a wrong name.
 using PackedFactors = std::shared_ptr<const Delta>;
-PackedFactors pack(const Context& context, const Factors& factors, bool tail = false);
+PackedFactors pack(const Context& context, const Factors& factors);
 
 // Forward and backward_data; the factors take the place of the n x n weights.
 class OpenblasLowRank : public Openblas {
  public:
   OpenblasLowRank(const Problem& problem, const Inputs& inputs, const Factors& factors);
 
- private:
+ protected:
   void forward() override;
-  void backward_data() override;
   void multiply(const float* rows, float beta, float* out);
+
+ private:
+  void backward_data() override;
 
   const int64_t rank_;
   const bool first_by_vector_;

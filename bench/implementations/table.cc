@@ -10,6 +10,7 @@ namespace idelta::bench {
 
 #ifdef IDELTA_BENCH_ONEDNN
 std::vector<ImplementationEntry> onednn_entries();  // f32, and bf16 where the CPU multiplies it
+ImplementationEntry onednn_int8_entry();
 std::vector<NetworkEntry> onednn_network_entries();
 #endif
 NetworkEntry openblas_network_entry();
@@ -20,17 +21,17 @@ std::vector<ImplementationEntry> all_implementations() {
     all.push_back(idelta_entry(format));
     all.push_back(plain_entry(format));
   }
-  all.push_back(idelta_entry(IDELTA_FORMAT_INT8));
-  all.push_back(plain_entry(IDELTA_FORMAT_INT8));
   all.push_back(openblas_entry());
   all.push_back(openblas_beta1_entry());
 #ifdef IDELTA_BENCH_ONEDNN
   for (ImplementationEntry& entry : onednn_entries()) all.push_back(std::move(entry));
+  all.push_back(onednn_int8_entry());
 #endif
   for (const int64_t rank : kRanks) {
     all.push_back(idelta_low_rank_entry(rank));
-    all.push_back(idelta_low_rank_entry(rank, /*tail=*/true));
+    all.push_back(idelta_tail_entry(rank));
     all.push_back(openblas_low_rank_entry(rank));
+    all.push_back(openblas_beta1_low_rank_entry(rank));
   }
   return all;
 }

@@ -57,14 +57,18 @@ Choice choose_forms(const std::vector<Candidate>& candidates) {
   const bool demanding = std::any_of(candidates.begin(), candidates.end(),
                                      [&](const Candidate& c) { return c.cost <= kCheap && good_first(c); });
   constexpr double kNone = std::numeric_limits<double>::infinity();
-  Choice choice = {{}, kNone, std::vector<double>(candidates.size(), kNone)};
+  const std::vector<double> none(candidates.size(), kNone);
+  Choice choice = {{}, kNone, none, none};
   for (size_t count = 1; count <= std::min(kMostForms, candidates.size()); ++count) {
     std::vector<size_t> best;
     double least = kWorthAForm * choice.cost;
     each_choice(candidates.size(), count, [&](const std::vector<size_t>& forms) {
       if (demanding && !good_first(candidates[forms.front()])) return;
       const double cost = cost_of(candidates, forms);
-      for (const size_t f : forms) choice.best[f] = std::min(choice.best[f], cost);
+      for (size_t f = 0; f < candidates.size(); ++f) {
+        double& of = std::binary_search(forms.begin(), forms.end(), f) ? choice.best[f] : choice.other[f];
+        of = std::min(of, cost);
+      }
       if (cost >= least) return;
       best = forms;
       least = cost;

@@ -19,6 +19,7 @@ struct Choice {
   std::vector<size_t> forms;  // indices of candidates, ascending
   double cost = 0;            // expected multiplications of a row
   std::vector<double> best;   // of each candidate: the least cost of a choice that has it
+  std::vector<double> other;  // and of one that has not; infinity where there is none
 };
 
 // Candidates come cheapest first. A row that the first form does not settle goes on to the cheapest later one that

@@ -295,6 +295,12 @@ std::string why_lost(double best, double taken) {
   return "lost: labels take " + percent(best) + " of the multiplications with it, " + percent(taken) + " without";
 }
 
+// `cost` is that of the choice, `other` the least of one without the form.
+std::string why_won(const char* place, double cost, double other) {
+  const std::string text = std::string(place) + ": labels take " + percent(cost) + " of the multiplications";
+  return std::isfinite(other) ? text + ", " + percent(other) + " at best without it" : text;
+}
+
 // What the sample says of the candidates, and the forms of the best choice.
 std::vector<Form> chosen(Work& work, const Dataset& sample, std::vector<Considered>& considered) {
   const std::vector<Form> forms = candidates_of(work, factorise_for_candidates(work), considered);
@@ -306,7 +312,8 @@ std::vector<Form> chosen(Work& work, const Dataset& sample, std::vector<Consider
   constexpr const char* kPlaces[] = {"first form", "second form", "third form", "fourth form"};
   std::vector<Form> best;
   for (size_t place = 0; place < choice.forms.size(); ++place) {
-    verdicts[choice.forms[place]] = kPlaces[place];
+    const size_t f = choice.forms[place];
+    verdicts[f] = why_won(kPlaces[place], choice.cost, choice.other[f]);
     best.push_back(forms[choice.forms[place]]);
   }
   for (size_t f = 0; f < forms.size(); ++f) {

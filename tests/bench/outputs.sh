@@ -75,4 +75,26 @@ expect 0 "${point[@]}" --benchmark_out=alone.json
 cp alone.json out
 is_json
 
+# The frontier of a small layer: every form and peer once, as JSON, CSV and a page that needs nothing else.
+expect 0 --frontier --quick --n 64 --m 8 --threads 1 --out frontier
+for text in 'error against time: forward, n 64, m 8' 'int8' 'lr8+int8' openblas; do said out "$text"; done
+cp frontier/frontier.json out
+is_json
+for key in '"certificate"' '"error"' '"on_frontier": true'; do said frontier/frontier.json "$key"; done
+points=$(grep -c '"seconds"' frontier/frontier.json)
+(($(grep -c ^layer, frontier/frontier.csv) == points)) || fail "$last: not a line of CSV a point"
+(($(grep -o '<circle' frontier/frontier.html | wc -l) == points)) || fail "$last: not a dot a point"
+said frontier/frontier.html '<svg'
+grep -qE '<script|src=|https?://' frontier/frontier.html && fail "$last: the page needs something else"
+mkdir -p occupied/frontier.html
+expect 2 --frontier --n 64 --m 8 --out occupied
+said err 'is a folder'
+
+# AUTO against the fastest form that fits. On a busy machine it may be far from it.
+code=0
+"$idelta" --auto-regret --quick --n 64 --m 8 --threads 1 >out 2>err || code=$?
+last='idelta_bench --auto-regret'
+((code <= 1)) || fail "$last: exit code $code"
+for text in sgemm ' f32 ' 'mean regret'; do said out "$text"; done
+
 finish

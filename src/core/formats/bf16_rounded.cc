@@ -19,17 +19,17 @@ class Bf16Operator final : public RoundedOperator<&KernelTable::bf16_dot, 1> {
 
 }  // namespace
 
-extern const Format kBf16Rounded = {.id = IDELTA_FORMAT_BF16,
-                                    .name = "bf16",
-                                    .runs = [](const idelta_context& context) { return context.bf16_dot; },
-                                    .trains = true,
-                                    .gradient_planes = 1,
-                                    .pack = pack_panel_operators<Bf16Operator, true>,
-                                    .steps =
-                                        [](const idelta_context& context, const ProductSize& size, int64_t /*rank*/) {
-                                          const double word = context.isa == IDELTA_ISA_AMX ? kCostModel.tile_word
-                                                                                            : kCostModel.dot_word;
-                                          return rounded_steps(context, context.kernels.bf16_dot, 1, size, word);
-                                        }};
+extern const Format kBf16Rounded = {
+    .id = IDELTA_FORMAT_BF16,
+    .name = "bf16",
+    .runs = [](const idelta_context& context) { return context.bf16_dot; },
+    .trains = true,
+    .gradient_planes = 1,
+    .pack = pack_panel_operators<Bf16Operator, true>,
+    .steps =
+        [](const idelta_context& context, const ProductSize& size, int64_t /*rank*/, idelta_tail /*tail*/) {
+          const double word = context.isa == IDELTA_ISA_AMX ? kCostModel.tile_word : kCostModel.dot_word;
+          return rounded_steps(context, context.kernels.bf16_dot, 1, size, word);
+        }};
 
 }  // namespace idelta::core

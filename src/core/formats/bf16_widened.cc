@@ -17,15 +17,15 @@ class WidenedOperator final : public ChainOperator<&KernelTable::bf16_forward> {
 
 }  // namespace
 
-extern const Format kBf16Widened = {.id = IDELTA_FORMAT_BF16,
-                                    .name = "bf16",
-                                    .runs = [](const idelta_context& context) { return !context.bf16_dot; },
-                                    .trains = true,
-                                    .pack = pack_panel_operators<WidenedOperator, true>,
-                                    .steps =
-                                        [](const idelta_context& context, const ProductSize& size, int64_t /*rank*/) {
-                                          return chains_steps(context, context.kernels.bf16_forward, size,
-                                                              kCostModel.widened_word);
-                                        }};
+extern const Format kBf16Widened = {
+    .id = IDELTA_FORMAT_BF16,
+    .name = "bf16",
+    .runs = [](const idelta_context& context) { return !context.bf16_dot; },
+    .trains = true,
+    .pack = pack_panel_operators<WidenedOperator, true>,
+    .steps =
+        [](const idelta_context& context, const ProductSize& size, int64_t /*rank*/, idelta_tail /*tail*/) {
+          return chains_steps(context, context.kernels.bf16_forward, size, kCostModel.widened_word);
+        }};
 
 }  // namespace idelta::core

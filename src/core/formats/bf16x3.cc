@@ -31,7 +31,7 @@ extern const Format kBf16x3 = {
     .gradient_planes = 2,
     .pack = pack_panel_operators<SplitOperator, true>,
     .steps =
-        [](const idelta_context& context, const ProductSize& size, int64_t /*rank*/) {
+        [](const idelta_context& context, const ProductSize& size, int64_t /*rank*/, idelta_tail /*tail*/) {
           return rounded_steps(context, context.kernels.bf16x3_dot, 2, size, 3 * kCostModel.tile_word);
         }};
 

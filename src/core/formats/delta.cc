@@ -80,12 +80,12 @@ std::vector<float> unpacked(const idelta_context& context, const Packed& packed,
 }
 
 struct Choice {
-  const Format* format;
+  Form form;
   Packed packed;
 };
 
 PackOptions pack_options(const Header& h, double limit, const Sample* sample) {
-  return {h.passes, h.identity_scale, h.rank, limit, sample, h.tail};
+  return {h.passes, h.identity_scale, h.rank, limit, h.tail, sample};
 }
 
 // In this format, which must be within the tolerance.
@@ -94,9 +94,10 @@ Choice pack_as(const idelta_context& context, const Header& h, const Format& for
   const double limit = limit_of(h, [&] { return dense(D, h.n, h.n); });
   const PackOptions options = pack_options(h, limit, sample);
   Packed packed = format.pack(context, h.n, D, options);
-  if (h.tolerance == 0) return {&format, std::move(packed)};
+  const Form form{&format, h.tail};
+  if (h.tolerance == 0) return {form, std::move(packed)};
   const double error = packed_error(context, packed, options);
-  if (error <= limit) return {&format, std::move(packed)};
+  if (error <= limit) return {form, std::move(packed)};
   fail_tolerance(h, sample ? kSampleError : kCertificate, limit, error, format);
 }
 
@@ -106,9 +107,9 @@ Choice pack_fastest(const idelta_context& context, const Header& h, const Matrix
   const double limit = limit_of(h, [&] { return dense(D, h.n, h.n); });
   FormSearch search(context, h.n, D, pack_options(h, limit, sample), expected_rows);
   search.run(FormSearch::kUntilFound);
-  if (FormSearch::Found* const found = search.found()) return {found->format, std::move(found->packed)};
+  if (FormSearch::Found* const found = search.found()) return {found->form, std::move(found->packed)};
   const Considered& best = search.least_error();
-  fail_tolerance(h, sample ? kSampleError : kCertificate, limit, best.error, *best.format);
+  fail_tolerance(h, sample ? kSampleError : kCertificate, limit, best.error, *best.form.format);
 }
 
 Header header_of(const idelta_context& context, int64_t n, const idelta_delta_options& options) {
@@ -141,7 +142,8 @@ void check_finite_factors(const Factors& factors) {
 }
 
 idelta_delta* new_delta(Header header, Choice choice, std::unique_ptr<const Sample> sample = nullptr) {
-  header.format = choice.format;
+  header.format = choice.form.format;
+  header.tail = choice.form.tail;
   return new idelta_delta{header, checksum_of(header), std::move(choice.packed), std::move(sample), {}};
 }
 
@@ -193,7 +195,7 @@ idelta_delta* pack_delta_factors(const idelta_context& context, int64_t n, int64
   if (h.transposed) factors = transposed(factors);
   Packed packed = pack_factors(context, factors, {h.passes, h.identity_scale, h.rank, /*tolerance=*/0});
   check_tolerance(context, h, packed);
-  return new_delta(h, {&kLowRank, std::move(packed)});
+  return new_delta(h, {{&kLowRank, h.tail}, std::move(packed)});
 }
 
 idelta_low_rank_proof measure_factors(const idelta_context& context, const MatrixView& D, const Factors& factors,
@@ -212,7 +214,7 @@ idelta_delta* pack_delta_measured(const idelta_context& context, const Factors& 
   check_finite_factors(factors);
   Packed packed = pack_measured(context, factors, tail, proof, h.passes);
   check_tolerance(context, h, packed);
-  return new_delta(h, {&kLowRank, std::move(packed)});
+  return new_delta(h, {{&kLowRank, h.tail}, std::move(packed)});
 }
 
 void repack_delta(const idelta_context& context, idelta_delta& delta, const float* D, int64_t ldd) {

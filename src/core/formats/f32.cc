@@ -17,15 +17,16 @@ ErrorTerms F32Operator::error(const idelta_context& context, const Norms& norms)
   return {.sums = sums(context, norms.values)};
 }
 
-const Format kF32 = {.id = IDELTA_FORMAT_F32,
-                     .name = "f32",
-                     .runs = [](const idelta_context&) { return true; },
-                     .exact = true,
-                     .trains = true,
-                     .pack = pack_panel_operators<F32Operator, false>,
-                     .steps =
-                         [](const idelta_context& context, const ProductSize& size, int64_t /*rank*/) {
-                           return chains_steps(context, context.kernels.f32_forward, size, /*word_steps=*/1);
-                         }};
+const Format kF32 = {
+    .id = IDELTA_FORMAT_F32,
+    .name = "f32",
+    .runs = [](const idelta_context&) { return true; },
+    .exact = true,
+    .trains = true,
+    .pack = pack_panel_operators<F32Operator, false>,
+    .steps =
+        [](const idelta_context& context, const ProductSize& size, int64_t /*rank*/, idelta_tail /*tail*/) {
+          return chains_steps(context, context.kernels.f32_forward, size, /*word_steps=*/1);
+        }};
 
 }  // namespace idelta::core

@@ -5,6 +5,7 @@
 #define IDELTA_CORE_FORMATS_FACTORISE_H
 
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "src/core/context.h"
@@ -32,6 +33,19 @@ struct Subspace {
 
 // The `count` <= n leading ones of D, which is row-major without gaps and finite; none if D is zero.
 Subspace leading_subspace(const idelta_context& context, int64_t n, const std::vector<float>& D, int64_t count);
+
+// Those of one D, each found once.
+class Subspaces {
+ public:
+  const Subspace& leading(const idelta_context& context, int64_t n, const std::vector<float>& D, int64_t count) {
+    const auto known = found_.find(count);
+    return known != found_.end() ? known->second
+                                 : found_.emplace(count, leading_subspace(context, n, D, count)).first->second;
+  }
+
+ private:
+  std::map<int64_t, Subspace> found_;  // by count
+};
 
 // U are the first `rank` columns of the subspace in fp32, V = U^T D.
 Factors factors_of(const idelta_context& context, int64_t n, const std::vector<float>& D, const Subspace& subspace,

@@ -10,22 +10,23 @@ Norms norms_of(const idelta_context& context, const Packed& packed, const Operat
   return packed.norms ? *packed.norms : packed.any().norms(context, nullptr);
 }
 
-double certificate_of(const idelta_context& context, const Operator& op, const Norms& norms, float identity_scale) {
-  return certificate(op.error(context, norms), identity_scale);
+double certificate_of(const idelta_context& context, const Packed& packed, const Operator& direction,
+                      float identity_scale) {
+  return certificate(direction.error(context, norms_of(context, packed, direction)), identity_scale);
 }
 
 double largest_certificate(const idelta_context& context, const Packed& packed, float identity_scale) {
   double largest = 0;
   for (const Operator* op : {packed.forward.get(), packed.backward.get()}) {
-    if (op) largest = std::max(largest, certificate_of(context, *op, norms_of(context, packed, *op), identity_scale));
+    if (op) largest = std::max(largest, certificate_of(context, packed, *op, identity_scale));
   }
   return largest;
 }
 
-double sample_error(const idelta_context& context, const Operator& forward, const Norms& norms, float identity_scale,
-                    const Sample& sample) {
+double sample_error(const idelta_context& context, const Packed& packed, float identity_scale, const Sample& sample) {
   const int64_t m = sample.rows, n = sample.n;
-  const RowBound bound = forward.row_bound(context, norms, identity_scale);
+  const Operator& forward = *packed.forward;
+  const RowBound bound = forward.row_bound(context, norms_of(context, packed, forward), identity_scale);
   std::vector<float> y(sample.x.size()), errors(static_cast<size_t>(m));
   Multiplication call{
       .m = m,
@@ -44,11 +45,8 @@ double sample_error(const idelta_context& context, const Operator& forward, cons
 double packed_error(const idelta_context& context, const Packed& packed, const PackOptions& options) {
   const float a = options.identity_scale;
   if (!options.sample || !packed.forward) return largest_certificate(context, packed, a);
-  const Norms norms = norms_of(context, packed, *packed.forward);
-  const double of_rows = sample_error(context, *packed.forward, norms, a, *options.sample);
-  if (!packed.backward) return of_rows;
-  const Norms of_backward = norms_of(context, packed, *packed.backward);
-  return std::max(of_rows, certificate_of(context, *packed.backward, of_backward, a));
+  const double of_rows = sample_error(context, packed, a, *options.sample);
+  return packed.backward ? std::max(of_rows, certificate_of(context, packed, *packed.backward, a)) : of_rows;
 }
 
 }  // namespace idelta::core

@@ -11,6 +11,7 @@
 #include "idelta/idelta.h"
 #include "src/core/context.h"
 #include "src/core/formats/certificate.h"
+#include "src/core/formats/factorise.h"
 #include "src/core/formats/matrix.h"
 #include "src/core/formats/multiplication.h"
 #include "src/core/formats/panels.h"
@@ -69,8 +70,9 @@ struct PackOptions {
   float identity_scale;
   int64_t rank;                         // LOW_RANK: at most; 0: left open
   double tolerance;                     // of packed_error(); 0: no demand
-  const Sample* sample = nullptr;       // null: the certificates count
   idelta_tail tail = IDELTA_TAIL_NONE;  // LOW_RANK
+  const Sample* sample = nullptr;       // null: the certificates count
+  Subspaces* subspaces = nullptr;       // of D, for several packs of it; null: found anew
 };
 
 struct Format {
@@ -84,17 +86,17 @@ struct Format {
   int64_t gradient_planes = 0;        // bf16 numbers an operand of x^T dz: 0: fp32; -1: not for x^T dz
   // Packs D, n x n. LOW_RANK chooses its rank by the tolerance.
   Packed (*pack)(const idelta_context& context, int64_t n, const MatrixView& D, const PackOptions& options);
-  // What a call takes at this rank, in steps of plan/cost_model.h; cols = k. A longer call never takes less.
-  double (*steps)(const idelta_context& context, const ProductSize& size, int64_t rank);
+  // What a call takes, in steps of plan/cost_model.h; cols = k.
+  double (*steps)(const idelta_context& context, const ProductSize& size, int64_t rank, idelta_tail tail);
 };
 
 // The measured norms of a direction, or bounds from what is stored.
 Norms norms_of(const idelta_context& context, const Packed& packed, const Operator& direction);
 
-double certificate_of(const idelta_context& context, const Operator& op, const Norms& norms, float identity_scale);
+double certificate_of(const idelta_context& context, const Packed& packed, const Operator& direction,
+                      float identity_scale);
 // The largest row_error / ||x|| of the rows that are not zero; infinity if a row's error is.
-double sample_error(const idelta_context& context, const Operator& forward, const Norms& norms, float identity_scale,
-                    const Sample& sample);
+double sample_error(const idelta_context& context, const Packed& packed, float identity_scale, const Sample& sample);
 
 // The largest certificate of the passes that are packed.
 double largest_certificate(const idelta_context& context, const Packed& packed, float identity_scale);

@@ -53,7 +53,7 @@ const Format kInt8 = {.id = IDELTA_FORMAT_INT8,
                       .runs = [](const idelta_context&) { return true; },
                       .gradient_planes = -1,
                       .pack = pack_int8,
-                      .steps = [](const idelta_context& context, const ProductSize& size,
-                                  int64_t /*rank*/) { return integers_steps(context, size); }};
+                      .steps = [](const idelta_context& context, const ProductSize& size, int64_t /*rank*/,
+                                  idelta_tail /*tail*/) { return integers_steps(context, size); }};
 
 }  // namespace idelta::core

@@ -105,14 +105,6 @@ double left_by_roundings(const idelta_context& context, const Factors& factors, 
   return options.tolerance - largest_certificate(context, packed, options.identity_scale);
 }
 
-// The largest singular value that a rank within the tolerance may leave. A tail holds the rest but for its own error;
-// of that the rounding of x counts as in error_of_integers(). Of a row whose entries are all of one size it is 1 / 440
-// at least, as a rule, so that a sample may allow so much.
-double largest_left(int64_t n, const PackOptions& options) {
-  if (options.tail == IDELTA_TAIL_NONE) return options.tolerance;
-  return options.tolerance * (options.sample ? 440 : 254 / std::sqrt(static_cast<double>(n)));
-}
-
 // How much of sample rows of norm 1 lies outside the first directions of a subspace; without a sample all of them.
 class Outside {
  public:
@@ -135,14 +127,22 @@ class Outside {
   std::vector<double> squares_;
 };
 
+// The largest singular value that a rank within the tolerance may leave. A tail holds the rest but for its own error;
+// of that the rounding of x counts as in error_of_integers(), for sample rows by the root of mean squares.
+double largest_left(int64_t n, const PackOptions& options) {
+  if (options.tail == IDELTA_TAIL_NONE) return options.tolerance;
+  const double root = std::sqrt(static_cast<double>(n));
+  if (!options.sample) return options.tolerance * 254 / root;
+  return options.tolerance * 254 / root * std::sqrt(3.0) / options.sample->largest_peak;
+}
+
 // The least rank that seems enough, by what the next singular value says of a row; usable + 1 if more seem needed.
-int64_t estimated_rank(const Subspace& subspace, int64_t usable, const PackOptions& options) {
+int64_t estimated_rank(const Subspace& subspace, int64_t usable, double limit, const PackOptions& options) {
   constexpr double kMargin = 0.97;  // the norm's bound and roundings take the rest of the tolerance
-  const double limit = kMargin * largest_left(subspace.U.rows, options);
-  Outside outside(options.tail == IDELTA_TAIL_NONE ? options.sample : nullptr);  // a tail errs in all directions
+  Outside outside(options.tail == IDELTA_TAIL_NONE ? options.sample : nullptr);
   for (int64_t rank = 0; rank <= usable; ++rank) {
     if (rank == static_cast<int64_t>(subspace.sigma.size())) return rank;
-    if (subspace.sigma[static_cast<size_t>(rank)] * outside.largest() <= limit) return rank;
+    if (subspace.sigma[static_cast<size_t>(rank)] * outside.largest() <= kMargin * limit) return rank;
     outside.take(subspace.U, rank);
   }
   return usable + 1;
@@ -154,8 +154,10 @@ Packed pack_by_tolerance(const idelta_context& context, int64_t n, const std::ve
                          const PackOptions& options) {
   const int64_t most = options.rank > 0 ? std::min(options.rank, n) : (n + 1) / 2;
   const double squares = std::pow(frobenius(D), 2), limit = largest_left(n, options);
+  Subspaces own;
+  Subspaces& subspaces = options.subspaces ? *options.subspaces : own;
   for (int64_t count = std::min<int64_t>(n, 64);; count = std::min({n, 2 * count, most + kSpare})) {
-    const Subspace subspace = leading_subspace(context, n, D, count);
+    const Subspace& subspace = subspaces.leading(context, n, D, count);
     const auto found = static_cast<int64_t>(subspace.sigma.size());
     const bool all = found < count || count == n;
     const int64_t usable = std::min(most, all ? found : found - kSpare);
@@ -164,7 +166,8 @@ Packed pack_by_tolerance(const idelta_context& context, int64_t n, const std::ve
              left_by_roundings(context, factors_of(context, n, D, subspace, usable), options) < 0;
     };
     const bool last = all || usable == most || (!options.sample && hopeless());
-    for (int64_t rank = estimated_rank(subspace, usable, options); rank <= usable || last; rank += 1 + rank / 16) {
+    for (int64_t rank = estimated_rank(subspace, usable, limit, options); rank <= usable || last;
+         rank += 1 + rank / 16) {
       rank = std::min(rank, usable);
       Packed packed = pack_with(context, n, D, subspace, rank, options);
       const double error = packed_error(context, packed, options);
@@ -271,9 +274,6 @@ const Format kLowRank = {.id = IDELTA_FORMAT_LOW_RANK,
                          .ranked = true,
                          .gradient_planes = -1,
                          .pack = pack_low_rank,
-                         .steps =
-                             [](const idelta_context& context, const ProductSize& size, int64_t rank) {
-                               return low_rank_steps(context, {size.k, rank, false}, size.m);
-                             }};
+                         .steps = low_rank_steps};
 
 }  // namespace idelta::core

@@ -5,16 +5,18 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import signal
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _library
+from . import _kinds, _library
 from ._core_abi import check, declarations
 from ._declarations import Functions
-from .errors import InvalidArgument, LibraryNotFound, WrongType
+from .errors import InvalidArgument, WrongType
 
 Array = NDArray[Any]
 
@@ -23,12 +25,7 @@ Array = NDArray[Any]
 def nn() -> Functions:
     """The functions of idelta/nn.h."""
     path = _library.nn_path()
-    functions = declarations.read("idelta/nn.h")
-    library = _library.load(path)
-    try:
-        loaded = Functions(library, functions)
-    except AttributeError as error:
-        raise LibraryNotFound(f"{path} does not belong to idelta {_library.VERSION}: {error}") from None
+    loaded = Functions(_library.load(path), declarations.read("idelta/nn.h"))
     _library.check_version(path, loaded.nn_version().decode())
     return loaded
 
@@ -40,13 +37,9 @@ def initial(struct: str, **fields: Any) -> Any:
 
 
 def value_of(enumeration: str, name: str) -> int:
-    """The value of an enumeration that has no table of names: ("scale", "zero_to_one")."""
+    """The value of a name of an enumeration of idelta/nn.h."""
     nn()
-    prefix = f"IDELTA_{enumeration.upper()}_"
-    names = [constant[len(prefix) :].lower() for constant in declarations.constants if constant.startswith(prefix)]
-    if name not in names:
-        raise InvalidArgument(f"{enumeration} is {name!r}; give one of {', '.join(names)}")
-    return int(declarations.constants[prefix + name.upper()])
+    return _kinds.enumerator(enumeration, name)
 
 
 def outputs(struct: Any, shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]:
@@ -111,6 +104,7 @@ class Observed:
         nn()
         self._function = function
         self._error: BaseException | None = None
+        self._interrupted = False
         self._returns = declarations.callbacks[name]._restype_ is not None
         self.callback = declarations.callbacks[name](self._call)
 
@@ -121,15 +115,36 @@ class Observed:
 
     def _call(self, _user: Any, *arguments: Any) -> Any:
         try:
-            if self._error is None:
+            if self._error is None and not self._interrupted:
                 result = self._function(*arguments)
                 return result if self._returns else None
-        except BaseException as error:  # Ctrl-C, too
+        except BaseException as error:
             self._error = error
         return 1 if self._returns else None
 
-    def check(self, status: int) -> None:
-        """Raises what the function raised, or what the status says."""
+    def run(self, call: Callable[[], int]) -> None:
+        """Makes the C call that takes this callback, and raises what the function raised, or what the status says.
+
+        Ctrl-C would be raised where Python resumes, at the entry of the callback, and be lost in C. So it is noted, makes
+        the callback ask for a stop, and is handled when the call has returned.
+        """
+        handler = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread() or not callable(handler):
+            self._raise(call())
+            return
+        signal.signal(signal.SIGINT, self._note_interrupt)
+        try:
+            status = call()
+        finally:
+            signal.signal(signal.SIGINT, handler)
+        if self._interrupted:
+            handler(signal.SIGINT, None)
+        self._raise(status)
+
+    def _note_interrupt(self, *_: Any) -> None:
+        self._interrupted = True
+
+    def _raise(self, status: int) -> None:
         if self._error is not None:
             raise self._error
         check(status)

@@ -77,7 +77,7 @@ struct Considered {
   std::string name;            // of a form, or of a layer's form
   double multiplications = 0;  // share of the dense network's
   double settled = 0;          // share of the sample's labels that it certifies; -1: not tried
-  std::string verdict;         // "first form", "lost: ...", ...
+  std::string verdict;         // "first form: ...", "lost: ...", ...
 };
 
 // Factorises every layer and proves its bounds. The network must have D, in any format; sample is read only where
