@@ -75,7 +75,7 @@ def explain(model):
             "predictions": layers,
         },
     )
-    _nn_abi.outputs(read_outs, {"predictions": layers[::-1], "first_final_layer": (rows,), "final_margin": (rows,),
+    said = _nn_abi.outputs(read_outs, {"predictions": layers[::-1], "first_final_layer": (rows,), "final_margin": (rows,),
                                 "final_likelihood": (rows,)})  # fmt: skip
     data = idelta.Dataset(images, classes=network.classes)
 
@@ -94,6 +94,7 @@ def explain(model):
     seconds = interleaved({"C": in_c, "Python": in_python}, time.perf_counter)
     assert np.array_equal(labels, found["labels"])
     assert np.array_equal(maps["contribution_maps"].reshape(-1), found["maps"].contribution_maps.reshape(-1))
+    assert np.array_equal(said["predictions"], found["read_outs"].predictions)
     ratio = seconds["Python"] / seconds["C"]
     print(f"labels, maps and read-outs of {rows} images: C {seconds['C']:.3f} s, Python {seconds['Python']:.3f} s, "
           f"ratio {ratio:.3f}")  # fmt: skip
