@@ -65,6 +65,7 @@ struct Packing {
   std::string name;
   idelta_delta_options options;
   bool stepped = true;  // idelta_update takes it
+  size_t least = 0;     // bytes of the requests that are refused
 };
 
 // Each format; and every path by which a tolerance or a rank is met. Factorising makes
@@ -81,13 +82,18 @@ std::vector<Packing> packings(bool transposed = false, bool factorised = true) {
   for (const idelta_format format : idelta::kinds_of(idelta_format_names(), idelta_format_by_name)) {
     const std::string name = idelta_format_name(format);
     if (format == IDELTA_FORMAT_AUTO || format == IDELTA_FORMAT_LOW_RANK) continue;
-    all.push_back({name, options(format)});
-    all.push_back({name + " within", options(format, 1)});
+    const bool stepped = format != IDELTA_FORMAT_INT8;
+    all.push_back({name, options(format), stepped});
+    all.push_back({name + " within", options(format, 1), stepped});
   }
-  all.push_back({"auto within sgemm's", options(IDELTA_FORMAT_AUTO, IDELTA_TOLERANCE_SGEMM)});
   if (!factorised) return all;
   all.push_back({"low_rank of a rank", options(IDELTA_FORMAT_LOW_RANK, 0, 9), false});
-  all.push_back({"low_rank within", options(IDELTA_FORMAT_LOW_RANK, 0.2), false});
+  all.push_back({"low_rank with a tail", options(IDELTA_FORMAT_LOW_RANK, 0, 9), false});
+  all.back().options.tail = IDELTA_TAIL_INT8;
+  // Searches make thousands of requests, most of them like those above.
+  const size_t matrix = kWidth * kWidth * sizeof(float);
+  all.push_back({"low_rank within", options(IDELTA_FORMAT_LOW_RANK, 0.2), false, matrix});
+  all.push_back({"auto within sgemm's", options(IDELTA_FORMAT_AUTO, IDELTA_TOLERANCE_SGEMM), false, matrix});
   return all;
 }
 
@@ -117,7 +123,8 @@ class OutOfMemoryTest : public ::testing::Test {
 
   // Packed by `pack`, unpacked as the bits that tell one delta from another.
   static Refusable packed_by(const std::string& name, const ContextPtr& context,
-                             const std::function<idelta_status(idelta_delta**)>& pack, const Matrix& unpacked) {
+                             const std::function<idelta_status(idelta_delta**)>& pack, const Matrix& unpacked,
+                             size_t least = 0) {
     const auto delta = std::make_shared<idelta_delta*>(nullptr);
     return {name,
             [=, &unpacked] {
@@ -130,7 +137,8 @@ class OutOfMemoryTest : public ::testing::Test {
                 EXPECT_OK(idelta_delta_unpack(context.get(), *delta, unpacked.data(), kWidth));
               }
               return bits_of({&unpacked});
-            }};
+            },
+            least};
   }
 
   static Refusable with_outputs(const std::string& name, std::vector<const Matrix*> outputs,
@@ -178,7 +186,7 @@ TEST_F(OutOfMemoryTest, DeltaIsNotPacked) {
           [&](idelta_delta** delta) {
             return idelta_delta_pack(context.get(), kWidth, D.data(), kWidth, &packing.options, delta);
           },
-          unpacked));
+          unpacked, packing.least));
       if (HasFailure()) return;
     }
     transposed = !transposed;
@@ -191,7 +199,7 @@ TEST_F(OutOfMemoryTest, FactorsAreNotPacked) {
   const int64_t r = f.V.rows();
   idelta_low_rank_proof proof = IDELTA_LOW_RANK_PROOF_INIT;
   ASSERT_OK(idelta_low_rank_measure(context.get(), kWidth, D.data(), kWidth, r, f.U.data(), f.U.ld(), f.V.data(),
-                                    f.V.ld(), &proof));
+                                    f.V.ld(), nullptr, &proof));
   const idelta_delta_options options = low_rank_options(0);
   found_none += survived_refusals(packed_by(
       "factors", context,
@@ -203,8 +211,8 @@ TEST_F(OutOfMemoryTest, FactorsAreNotPacked) {
   found_none += survived_refusals(packed_by(
       "measured factors", context,
       [&](idelta_delta** delta) {
-        return idelta_delta_pack_measured(context.get(), kWidth, r, f.U.data(), f.U.ld(), f.V.data(), f.V.ld(), &proof,
-                                          &options, delta);
+        return idelta_delta_pack_measured(context.get(), kWidth, r, f.U.data(), f.U.ld(), f.V.data(), f.V.ld(), nullptr,
+                                          &proof, &options, delta);
       },
       unpacked));
 }
@@ -223,7 +231,8 @@ TEST_F(OutOfMemoryTest, RepackedDeltaIsOldOrNew) {
              numbers(0, 0) = static_cast<float>(info.certificate);
              numbers(0, 1) = static_cast<float>(info.certificate_backward_data);
              return bits_of({&unpacked, &numbers});
-           }});
+           },
+           packing.least});
       if (HasFailure()) return;
     }
   }
@@ -254,9 +263,18 @@ TEST_F(OutOfMemoryTest, QuestionsAboutADeltaAreNotAnswered) {
   found_none += survived_refusals(with_outputs("measure", {&numbers}, [&] {
     idelta_low_rank_proof proof = IDELTA_LOW_RANK_PROOF_INIT;
     const idelta_status status = idelta_low_rank_measure(context.get(), kWidth, D.data(), kWidth, r, f.U.data(),
-                                                         f.U.ld(), f.V.data(), f.V.ld(), &proof);
+                                                         f.U.ld(), f.V.data(), f.V.ld(), nullptr, &proof);
     if (status == IDELTA_OK) numbers(0, 0) = static_cast<float>(proof.dropped);
     return status;
+  }));
+  const DeltaPtr integers = [&] {
+    idelta_delta_options options = delta_options();
+    options.format = IDELTA_FORMAT_INT8;
+    return pack(context, D, options);
+  }();
+  std::vector<int8_t> q(kWidth * kWidth);
+  found_none += survived_refusals(with_outputs("integers", {&db}, [&] {
+    return idelta_delta_unpack_integers(context.get(), integers.get(), q.data(), kWidth, db.data());
   }));
   found_none += survived_refusals(with_outputs("norm", {&numbers}, [&] {
     double bound = 0;
