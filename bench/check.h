@@ -49,10 +49,10 @@ struct Check {
   const Buffer& delta;  // the D and b that the result was made with
   const Buffer& bias;
   const Factors* factors;  // of D, if it is of low rank; else null
+  bool integers;           // see FormatTraits
   const LayerMemory& memory;
   bool identity_apart, identity_in_weights;    // see ImplementationEntry and Implementation
   double operand_rounding, gradient_rounding;  // see Implementation
-  bool integers;                               // see Implementation::rounds_to_integers()
   Judge& judge;
 
   // a D, a: m x n; or a D^T.

@@ -1,4 +1,4 @@
-# Install rules: libraries, headers, the CMake package, idelta.pc and the program.
+# Install rules: libraries, headers, the CMake package, pkg-config files and the program.
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/idelta")
@@ -31,7 +31,9 @@ if(TARGET idelta_nn)
   set_target_properties(idelta_nn PROPERTIES EXPORT_NAME nn)
   idelta_install_library(idelta_nn nn)
   idelta_foreign_targets(IDELTA_NN_NEEDS idelta_nn)
-  install(FILES src/include/idelta/nn.hpp DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/idelta")
+  set_target_properties(idelta_nn_shared PROPERTIES EXPORT_NAME nn_shared)
+  idelta_install_library(idelta_nn_shared nn_shared)
+  install(FILES src/include/idelta/nn.h src/include/idelta/nn.hpp DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/idelta")
   install(DIRECTORY src/include/idelta/nn DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/idelta")
 endif()
 
@@ -50,6 +52,11 @@ if("PkgConfig::hwloc" IN_LIST IDELTA_STATIC_NEEDS)
 endif()
 configure_file(cmake/idelta.pc.in idelta.pc @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/idelta.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+
+if(TARGET idelta_nn)
+  configure_file(cmake/idelta-nn.pc.in idelta-nn.pc @ONLY)
+  install(FILES "${PROJECT_BINARY_DIR}/idelta-nn.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+endif()
 
 configure_package_config_file(cmake/idelta-config.cmake.in idelta-config.cmake INSTALL_DESTINATION "${package_dir}")
 write_basic_package_version_file(idelta-config-version.cmake COMPATIBILITY SameMajorVersion)

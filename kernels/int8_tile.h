@@ -30,7 +30,7 @@ struct QuadProduct : OneStep {
 
   template <class V>
   static IDELTA_INLINE V start(const int32_t* offsets) {
-    return negated_integers(V::load(reinterpret_cast<const Word*>(offsets)));
+    return difference_of_integers(V::zero(), V::load(reinterpret_cast<const Word*>(offsets)));
   }
   template <int NP, int NV, int NR, class V, int MR>
   static IDELTA_INLINE void multiply(V (&sum)[MR][NP * NV], LhsRows<Quads, MR>& x, const Int8Tile& t) {

@@ -1,61 +1,136 @@
-// How often calls ask for memory, by counting malloc's family from below: what the library takes for itself counts too.
-#include <dlfcn.h>
-#include <gtest/gtest.h>
+// From the second call on a thread asks for no memory: malloc's family is counted from below, what the library takes
+// for itself included.
+#include "support/allocations.h"
 
-#include <atomic>
-#include <cstddef>
+#include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
-#include "idelta/idelta.hpp"
+#include "support/low_rank.h"
 
+namespace idelta_test {
 namespace {
 
-std::atomic<int64_t> allocations{0};
+struct Call {
+  std::string name;
+  std::function<idelta_status()> call;
+};
 
-template <class Function>
-Function real(const char* name) {
-  return reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
+// Every pass of one context on one problem.
+class EveryCall {
+ public:
+  EveryCall(int32_t threads, int64_t m, int64_t n)
+      : context_(make_context(context_options(forced_isa(), threads))), m_(m), n_(n) {
+    Random random(1);
+    fill_uniform(x_, random), fill_delta(D_, random), fill_uniform(bias_, random);
+    EXPECT_OK(idelta_panels_pack(context_.get(), n, D_.data(), n, D_panels_.data()));
+    delta_ = pack(context_, D_), stepped_ = pack(context_, D_);
+    low_rank_ = pack(context_, D_, low_rank_options(n / 8 + 1));
+    optimizer_.learning_rate = 0;  // so that D stays small
+  }
+
+  std::vector<Call> calls() {
+    std::vector<Call> all;
+    const idelta_context* c = context_.get();
+    for (const auto& [name, delta] : {std::pair{"", delta_.get()}, {" of low_rank", low_rank_.get()}}) {
+      const auto forward = [&](const char* what, const idelta_forward_args& args) {
+        all.push_back({what + std::string(name), [=, d = delta] { return idelta_forward(c, d, &args); }});
+      };
+      idelta_forward_args args = forward_args(x_, y_);
+      forward("forward", args);
+      args.bias = bias_.data();
+      args.contribution = contribution_.data();
+      args.ldc = n_;
+      args.row_error = row_error_.data();
+      args.row_norm = row_norm_.data();
+      forward("forward with all outputs", args);
+      const auto backward = backward_data_args(x_, x_, dx_, kActivations[IDELTA_ACTIVATION_TANH]);
+      all.push_back(
+          {"backward_data" + std::string(name), [=, d = delta] { return idelta_backward_data(c, d, &backward); }});
+    }
+    const auto weights = backward_weights_args(x_, x_, dD_, db_.data());
+    all.push_back({"backward_weights", [=] { return idelta_backward_weights(c, &weights); }});
+    for (const idelta_order order : {IDELTA_ORDER_ROWS, IDELTA_ORDER_PANELS}) {
+      auto update = update_args(x_, x_, optimizer_, order == IDELTA_ORDER_ROWS ? D_ : D_panels_);
+      update.order = order;
+      all.push_back({order == IDELTA_ORDER_ROWS ? "update" : "update of panels",
+                     [=, this] { return idelta_update(c, stepped_.get(), &update); }});
+    }
+    // Row errors would be bounded anew after each step.
+    const auto next = forward_args(x_, y_);
+    all.push_back({"forward after a step", [=, this] { return idelta_forward(c, stepped_.get(), &next); }});
+    return all;
+  }
+
+ private:
+  static int64_t floats_of_panels(const ContextPtr& context, int64_t n) {
+    int64_t floats = 0;
+    EXPECT_OK(idelta_panels_floats(context.get(), n, &floats));
+    return floats;
+  }
+
+  ContextPtr context_;
+  int64_t m_, n_;
+  Matrix x_{m_, n_}, y_{m_, n_}, contribution_{m_, n_}, dx_{m_, n_}, D_{n_, n_}, dD_{n_, n_}, bias_{1, n_}, db_{1, n_},
+      row_error_{1, m_}, row_norm_{1, m_}, D_panels_{1, floats_of_panels(context_, n_)};
+  idelta_optimizer optimizer_ = IDELTA_OPTIMIZER_INIT;
+  DeltaPtr delta_, stepped_, low_rank_;
+};
+
+// Requests of `count` calls, one after another as in training; first those of a thread's first calls, then the others'.
+void expect_steady_calls_need_no_memory(const std::vector<Call>& all, int64_t count) {
+  int64_t first = 0;
+  const auto requests_of = [](const Call& call) {
+    const int64_t before = allocations().requests;
+    const idelta_status status = call.call();
+    const int64_t made = allocations().requests - before;
+    EXPECT_OK(status) << call.name;
+    return made;
+  };
+  for (int round = 0; round < 2; ++round) {
+    for (const Call& call : all) first += requests_of(call);
+  }
+  EXPECT_GT(first, 0) << "the first call asks for memory: is anything counted at all?";
+  for (int64_t round = 0; round < count; ++round) {
+    for (const Call& call : all) ASSERT_EQ(0, requests_of(call)) << call.name << ", call " << round;
+  }
 }
 
-}  // namespace
-
-extern "C" {
-
-void* malloc(size_t size) noexcept {
-  static const auto next = real<void* (*)(size_t)>("malloc");
-  ++allocations;
-  return next(size);
+TEST(Allocations, AreCounted) {
+  const Allocations before = allocations();
+  const std::vector<float> some(1000);
+  EXPECT_GT(allocations().requests, before.requests);
+  EXPECT_GT(allocations().held, before.held);
 }
 
-void* aligned_alloc(size_t alignment, size_t size) noexcept {
-  static const auto next = real<void* (*)(size_t, size_t)>("aligned_alloc");
-  ++allocations;
-  return next(alignment, size);
+TEST(Allocations, ThousandSteadyCallsNeedNone) {
+  for (const int32_t threads : {1, 2}) {
+    EveryCall small(threads, 9, 40);
+    // A thread of its own, whose memory for workspaces neither packing nor an earlier test has grown.
+    std::thread([&] { expect_steady_calls_need_no_memory(small.calls(), 1000); }).join();
+  }
 }
 
-}  // extern "C"
-
-namespace {
+// Enough for blocks and for tasks.
+TEST(Allocations, LargeSteadyCallsNeedNone) {
+  for (const int32_t threads : {1, 2}) {
+    EveryCall large(threads, reduced() ? 80 : 200, reduced() ? 150 : 300);
+    std::thread([&] { expect_steady_calls_need_no_memory(large.calls(), 3); }).join();
+  }
+}
 
 // Without threads, which might be made meanwhile. The thread's own memory may grow in the first call.
 int64_t allocations_of_sidmv(int64_t n, int64_t incx, int64_t incy, float alpha, float beta) {
-  const idelta::Context context = idelta::Context::with(IDELTA_ISA_AUTO, 1);
+  const ContextPtr context = make_context(context_options(forced_isa(), 1));
   const std::vector<float> x(static_cast<size_t>(n * 3), 1.0f), D(static_cast<size_t>(n * n), 0.01f);
   std::vector<float> y(static_cast<size_t>(n * 3), 1.0f);
   int64_t before = 0;
   for (int call = 0; call < 2; ++call) {
-    before = allocations;
-    EXPECT_EQ(IDELTA_OK,
-              idelta_sidmv(context.get(), 0, n, alpha, 1, x.data(), incx, D.data(), n, beta, y.data(), incy));
+    before = allocations().requests;
+    EXPECT_OK(idelta_sidmv(context.get(), 0, n, alpha, 1, x.data(), incx, D.data(), n, beta, y.data(), incy));
   }
-  return allocations - before;
-}
-
-TEST(Allocations, AreCounted) {
-  const int64_t before = allocations;
-  const std::vector<float> some(1000);
-  EXPECT_GT(allocations, before);
+  return allocations().requests - before;
 }
 
 TEST(Allocations, SidmvNeedsNone) {
@@ -72,3 +147,4 @@ TEST(Allocations, SidmvNeedsNone) {
 }
 
 }  // namespace
+}  // namespace idelta_test

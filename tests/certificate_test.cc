@@ -95,6 +95,8 @@ TEST_F(CertificateTest, HoldsAgainstAdversarialRows) {
         }
         ASSERT_LE(worst, certificate) << "n " << n << " a " << identity_scale << " |D_ij| <= " << size;
         // The attack must come near, or it proves nothing: rounding errors add like sqrt(n), the bound like n.
+        // As an integer the only entry of a row is exact.
+        if (n == 1 && stores_int8()) continue;
         ASSERT_GT(worst, certificate / (200 * std::sqrt(static_cast<double>(n)))) << "n " << n;
       }
     }

@@ -1,5 +1,5 @@
 # Steps that the scripts of consumers.cmake share. They get IDELTA_SOURCE_DIR, IDELTA_BINARY_DIR, IDELTA_VERSION,
-# IDELTA_HAS_NN, INSTALLED, WORK_DIR, GENERATOR, C_COMPILER, CXX_COMPILER and NM.
+# IDELTA_HAS_NN, IDELTA_PYTHON3, IDELTA_PYTHON_DIR, INSTALLED, WORK_DIR, GENERATOR, C_COMPILER, CXX_COMPILER and NM.
 cmake_minimum_required(VERSION 3.25)
 
 # run(<command> <argument>...): a failure ends the test; the command and its output are shown.

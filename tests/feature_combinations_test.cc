@@ -38,7 +38,7 @@ const ForcedFormat* the_format = kFormats;
 FeatureSet known_features() {
   FeatureSet known = 0;
   for (const idelta::core::KernelRow& row : idelta::core::kKernelRows) known |= row.needs;
-  return known & (idelta::core::cpu_features().set | idelta::core::kAmxBf16);
+  return known & (idelta::core::cpu_features().set | idelta::core::kAmxBf16 | idelta::core::kAmxInt8);
 }
 
 std::vector<FeatureSet> every_combination() {
@@ -69,8 +69,11 @@ ContextPtr context_of(FeatureSet features, idelta_isa isa) {
   cpu.set = features;
   ContextPtr context(idelta::core::create_context(context_options(isa, 2), cpu));
   if (isa == IDELTA_ISA_AMX) {
-    context->kernels.bf16_dot.run = idelta::amx::multiply<false, EmulatedTiles, Vector>;
-    context->kernels.bf16x3_dot.run = idelta::amx::multiply<true, EmulatedTiles, Vector>;
+    context->kernels.bf16_dot.run = idelta::amx::multiply<idelta::amx::Bf16Product<false>, EmulatedTiles, Vector>;
+    context->kernels.bf16x3_dot.run = idelta::amx::multiply<idelta::amx::Bf16Product<true>, EmulatedTiles, Vector>;
+    if (has(features, idelta::core::kAmxInt8)) {
+      context->kernels.int8_dot.run = idelta::amx::multiply<idelta::amx::Int8Product, EmulatedTiles, Vector>;
+    }
   }
   return context;
 }

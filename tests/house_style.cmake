@@ -14,7 +14,7 @@ endfunction()
 file(GLOB_RECURSE files RELATIVE "${SOURCE}"
   "${SOURCE}/src/*" "${SOURCE}/kernels/*" "${SOURCE}/bench/*" "${SOURCE}/tests/*" "${SOURCE}/cmake/*")
 list(APPEND files CMakeLists.txt README.md)
-list(FILTER files INCLUDE REGEX "\\.(h|hpp|c|cc|cmake|sh|md|in|txt)$|^cmake/dev$")
+list(FILTER files INCLUDE REGEX "\\.(h|hpp|c|cc|cmake|sh|md|in|txt|py)$|^cmake/dev$")
 # A header of version 0.1 as it was, and this list of words.
 list(FILTER files EXCLUDE REGEX "^tests/compatibility/|^tests/house_style\\.cmake$")
 

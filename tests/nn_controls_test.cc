@@ -111,6 +111,7 @@ class Controls : public ::testing::Test {
     std::iota(all.begin(), all.end(), int64_t{0});
     return all;
   }();
+  const nn::ReferenceMaps maps_{*trained_, data_, indices_};
 };
 std::unique_ptr<nn::Network> Controls::trained_;
 
@@ -124,7 +125,7 @@ TEST_F(Controls, MapsOfTheUntrainedNetworkAreExactlyZero) {
     }
   }
   // So that nothing is said of their similarity.
-  for (const nn::Similarity& layer : nn::compare_maps(*trained_, untrained, data_, indices_)) {
+  for (const nn::Similarity& layer : maps_.compare(untrained)) {
     EXPECT_FALSE(layer.rank_correlation.has_value());
     EXPECT_FALSE(layer.absolute_rank_correlation.has_value());
     EXPECT_FALSE(layer.ssim.has_value());
@@ -140,11 +141,13 @@ TEST_F(Controls, RandomLayersHaveTheNormsOfTheTrainedOnes) {
     for (int64_t l = 0; l < 4; ++l) {
       const std::vector<float> want = trained_->delta(l), got = random.delta(l);
       if (norm == nn::MatchedNorm::kFrobenius) {
-        EXPECT_NEAR(1.0, nn::frobenius_norm(got) / nn::frobenius_norm(want), 1e-6);
+        EXPECT_NEAR(1.0, nn::frobenius_norm(got) / nn::frobenius_norm(want), 0x1p-23) << "each entry was rounded once";
       } else {
-        EXPECT_NEAR(1.0, nn::spectral_norm(got, 74) / nn::spectral_norm(want, 74), 1e-5);
+        EXPECT_NEAR(1.0, nn::spectral_norm(got, 74) / nn::spectral_norm(want, 74), 3 * 74 * 0x1p-24)
+            << "three norms in fp32, each to n roundings";
       }
-      EXPECT_NEAR(nn::frobenius_norm(trained_->bias(l)), nn::frobenius_norm(random.bias(l)), 1e-6);
+      EXPECT_NEAR(nn::frobenius_norm(trained_->bias(l)), nn::frobenius_norm(random.bias(l)),
+                  0x1p-23 * nn::frobenius_norm(trained_->bias(l)));
       // Gaussian: 68 % within one standard deviation; of 5476 the share has a standard error of 0.6 %.
       const double deviation = nn::frobenius_norm(got) / 74;
       const auto within = std::count_if(got.begin(), got.end(), [&](float v) { return std::fabs(v) < deviation; });
@@ -172,12 +175,14 @@ nn::Network straight(const nn::Network& network) {
 // networks' maps at the same pixels, goes with the activation.
 TEST_F(Controls, RandomNetworksDoNotCorrelateWithTheTrainedOne) {
   constexpr int kSeeds = 8;
+  const nn::Network linear_network = straight(*trained_);
+  const nn::ReferenceMaps straight_maps(linear_network, data_, indices_);
   for (const nn::MatchedNorm norm : {nn::MatchedNorm::kFrobenius, nn::MatchedNorm::kSpectral}) {
     double bent[4] = {}, unbent[4] = {};
     for (int seed = 1; seed <= kSeeds; ++seed) {
       const nn::Network random = nn::random_control(*trained_, seed, norm);
-      const auto as_is = nn::compare_maps(*trained_, random, data_, indices_);
-      const auto linear = nn::compare_maps(straight(*trained_), straight(random), data_, indices_);
+      const auto as_is = maps_.compare(random);
+      const auto linear = straight_maps.compare(straight(random));
       for (size_t l = 0; l < 4; ++l) {
         bent[l] += as_is[l].rank_correlation.value() / kSeeds;
         unbent[l] += linear[l].rank_correlation.value() / kSeeds;
@@ -190,7 +195,7 @@ TEST_F(Controls, RandomNetworksDoNotCorrelateWithTheTrainedOne) {
       EXPECT_LT(std::fabs(unbent[l]), 0.1);
     }
   }
-  for (const nn::Similarity& layer : nn::compare_maps(*trained_, *trained_, data_, indices_)) {
+  for (const nn::Similarity& layer : maps_.compare(*trained_)) {
     EXPECT_DOUBLE_EQ(1.0, layer.rank_correlation.value());
     EXPECT_DOUBLE_EQ(1.0, layer.absolute_rank_correlation.value());
     EXPECT_DOUBLE_EQ(1.0, layer.ssim.value());
@@ -199,7 +204,7 @@ TEST_F(Controls, RandomNetworksDoNotCorrelateWithTheTrainedOne) {
 
 TEST_F(Controls, SimilarityIsTheMeanOverImages) {
   const nn::Network random = nn::random_control(*trained_, 1);
-  const std::vector<nn::Similarity> layers = nn::compare_maps(*trained_, random, data_, indices_);
+  const std::vector<nn::Similarity> layers = maps_.compare(random);
   const auto a = nn::decompose(*trained_, data_, indices_), b = nn::decompose(random, data_, indices_);
   for (size_t l = 0; l < 4; ++l) {
     double ranks = 0, absolute = 0, structure = 0;
@@ -228,13 +233,13 @@ TEST_F(Controls, SimilarityIsTheMeanOverImages) {
 }
 
 TEST_F(Controls, RandomisationFromTheTopIsThatOfTheNetworksMadeSo) {
-  const std::vector<nn::Similarity> steps = nn::randomisation_from_top(*trained_, data_, indices_, 7);
+  const std::vector<nn::Similarity> steps = maps_.randomise_from_top(7);
   ASSERT_EQ(5u, steps.size());
   EXPECT_DOUBLE_EQ(1.0, steps[0].rank_correlation.value());
   for (int64_t k = 0; k <= 4; ++k) {
     const nn::Network made = nn::randomised_from_top(*trained_, k, 7);
     for (int64_t l = 0; l < 4; ++l) EXPECT_EQ(l < 4 - k, made.delta(l) == trained_->delta(l));
-    const nn::Similarity want = nn::compare_maps(*trained_, made, data_, indices_).back();
+    const nn::Similarity want = maps_.compare(made).back();
     EXPECT_EQ(want.rank_correlation, steps[k].rank_correlation);
     EXPECT_EQ(want.ssim, steps[k].ssim);
   }
@@ -251,7 +256,7 @@ TEST_F(Controls, FeaturesThatAreNoPictureHaveNoStructuralSimilarity) {
   nn::Network a(trained_->context(), options), b(trained_->context(), options);
   randomise(a, 1);
   randomise(b, 2);
-  for (const nn::Similarity& layer : nn::compare_maps(a, b, data, indices_)) {
+  for (const nn::Similarity& layer : nn::ReferenceMaps(a, data, indices_).compare(b)) {
     EXPECT_TRUE(layer.rank_correlation.has_value());
     EXPECT_FALSE(layer.ssim.has_value());
   }
@@ -259,11 +264,11 @@ TEST_F(Controls, FeaturesThatAreNoPictureHaveNoStructuralSimilarity) {
 
 TEST_F(Controls, ArgumentsThatCannotBeAreNamed) {
   expect_error([&] { nn::randomised_from_top(*trained_, 5, 1); }, {"count is 5", "0 to 4"});
-  expect_error([&] { nn::compare_maps(*trained_, *trained_, data_, {}); }, {"compare_maps", "no image"});
+  expect_error([&] { nn::ReferenceMaps(*trained_, data_, {}); }, {"ReferenceMaps", "no image"});
   const int64_t bad = 60;
-  expect_error([&] { nn::randomisation_from_top(*trained_, data_, {&bad, 1}, 1); }, {"image 60", "0 to 59"});
+  expect_error([&] { nn::ReferenceMaps(*trained_, data_, {&bad, 1}); }, {"image 60", "0 to 59"});
   const nn::Network other(trained_->context(), pattern_options(3));
-  expect_error([&] { nn::compare_maps(*trained_, other, data_, indices_); }, {"4 and 3 layers"});
+  expect_error([&] { maps_.compare(other); }, {"4 and 3 layers"});
 }
 
 }  // namespace

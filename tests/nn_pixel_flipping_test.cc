@@ -33,8 +33,8 @@ class PixelFlipping : public ::testing::Test {
     nn::FlippingCurve want;
     want.likelihood.resize(9);
     want.same_prediction.resize(9);
-    std::vector<float> mean(64);
-    for (size_t i = 0; i < data_.images.size(); ++i) mean[i % 64] += data_.images[i] / 30;
+    std::vector<double> mean(64);
+    for (size_t i = 0; i < data_.images.size(); ++i) mean[i % 64] += data_.images[i] / 30.0;
     for (int64_t i = 0; i < data_.count; ++i) {
       const nn::ImageDecomposition whole = nn::decompose(network_, data_, {&i, 1}).front();
       const int predicted = whole.predictions.back();
@@ -52,7 +52,7 @@ class PixelFlipping : public ::testing::Test {
         nn::Dataset changed = nn::head(data_, 1);
         changed.images = whole.image;
         for (int64_t k = 0; k < 8 * s; ++k) {
-          changed.images[order[k]] = baseline == nn::Baseline::kZero ? 0.0f : mean[order[k]];
+          changed.images[order[k]] = baseline == nn::Baseline::kZero ? 0.0f : static_cast<float>(mean[order[k]]);
         }
         const int64_t zero = 0;
         const nn::ImageDecomposition now = nn::decompose(network_, changed, {&zero, 1}).front();
@@ -82,7 +82,7 @@ TEST_F(PixelFlipping, CurvesAreTheirDefinition) {
       const nn::FlippingCurve want = expected(ordering, baseline), &got = curve(all, ordering, baseline);
       double area = 0;
       for (size_t s = 0; s <= 8; ++s) {
-        EXPECT_NEAR(want.likelihood[s], got.likelihood[s], 1e-6);
+        EXPECT_NEAR(want.likelihood[s], got.likelihood[s], 0x1p-24) << "decompose() rounds likelihoods";
         EXPECT_NEAR(want.same_prediction[s], got.same_prediction[s], 1e-12);
         area += got.likelihood[s] * (s == 0 || s == 8 ? 0.5 : 1.0) / 8;
       }
@@ -134,6 +134,38 @@ TEST_F(PixelFlipping, RandomOrdersOfAnImageDiffer) {
   };
   // Were they one order, both would be means of the same likelihoods, of 30 and 60 roundings.
   EXPECT_GT(std::fabs(with(1) - with(2)), (30 + 60) * 0x1p-53);
+}
+
+// Spreads are over images: measured here of each image alone.
+TEST_F(PixelFlipping, AreasHaveTheSpreadOfTheirImages) {
+  const nn::Flipping all = nn::pixel_flipping(network_, data_, options_);
+  std::vector<nn::Flipping> alone;
+  for (int64_t i = 0; i < 30; ++i) {
+    nn::FlippingOptions options = options_;
+    options.indices = {i};
+    alone.push_back(nn::pixel_flipping(network_, data_, options));
+    EXPECT_EQ(0.0, alone.back().curves[0].likelihood_area_error) << "one image has no spread";
+  }
+  const auto spread = [](const std::vector<double>& values) {
+    double mean = 0, squares = 0;
+    for (const double v : values) mean += v / 30;
+    for (const double v : values) squares += (v - mean) * (v - mean);
+    return std::pair(mean, std::sqrt(squares / 29 / 30));
+  };
+  constexpr double kRounding = 200 * 0x1p-53;  // sums of 30 x 9 numbers below 1 in two orders, and their square roots
+  for (const nn::FlippingCurve& got : all.curves) {
+    SCOPED_TRACE(std::string(nn::ordering_name(got.ordering)) + ", " + nn::baseline_name(got.baseline));
+    std::vector<double> areas, differences;
+    for (const nn::Flipping& one : alone) {
+      areas.push_back(curve(one, got.ordering, got.baseline).likelihood_area);
+      differences.push_back(areas.back() - curve(one, nn::Ordering::kRandom, got.baseline).likelihood_area);
+    }
+    EXPECT_NEAR(spread(areas).first, got.likelihood_area, kRounding);
+    EXPECT_NEAR(spread(areas).second, got.likelihood_area_error, kRounding);
+    EXPECT_NEAR(spread(differences).first, got.beyond_random, kRounding);
+    EXPECT_NEAR(spread(differences).second, got.beyond_random_error, kRounding);
+    EXPECT_EQ(got.ordering == nn::Ordering::kRandom, got.beyond_random_error == 0);
+  }
 }
 
 TEST_F(PixelFlipping, AFewImagesAreTheFirst) {

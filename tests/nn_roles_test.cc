@@ -55,10 +55,12 @@ TEST_F(Roles, ALesionIsTheNetworkWithThatLayerZero) {
     EXPECT_EQ(want.gained, all[l].gained);
     EXPECT_EQ(want.lost, all[l].lost);
     changed += all[l].gained + all[l].lost;
-    EXPECT_NEAR(want.logit_change, all[l].logit_change, 1e-6);
-    EXPECT_NEAR(want.centred_logit_change, all[l].centred_logit_change, 1e-6);
-    EXPECT_NEAR(want.direct_contribution, all[l].direct_contribution, 1e-6);
-    EXPECT_NEAR(want.centred_contribution, all[l].centred_contribution, 1e-6);
+    // Differences of floats, exact or rounded once at their size, and fp64 sums of them: magnitudes are below 16.
+    constexpr double kRounding = 16 * 0x1p-24;
+    EXPECT_NEAR(want.logit_change, all[l].logit_change, kRounding);
+    EXPECT_NEAR(want.centred_logit_change, all[l].centred_logit_change, kRounding);
+    EXPECT_NEAR(want.direct_contribution, all[l].direct_contribution, kRounding);
+    EXPECT_NEAR(want.centred_contribution, all[l].centred_contribution, kRounding);
   }
   EXPECT_GT(changed, 2) << "hardly a prediction changed, so gained and lost were not tested";
 }

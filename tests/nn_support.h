@@ -147,4 +147,8 @@ inline std::vector<std::vector<float>> outputs_of(const nn::Network& network, co
   return h;
 }
 
+// What a singular value in fp32 may err by: p(n) 2^-24 times the largest, with p a modest polynomial (LAPACK Users'
+// Guide, section 4.9); 4 n is allowed here. n: of the matrix without its rows and columns of zeros.
+inline double singular_value_error(int64_t n, double largest) { return 4 * static_cast<double>(n) * 0x1p-24 * largest; }
+
 }  // namespace idelta_test

@@ -4,7 +4,8 @@
 #   cmake -DC_COMPILER=cc -DCXX_COMPILER=c++ -DINCLUDE=src/include -P public_headers.cmake
 set(source "${CMAKE_CURRENT_LIST_DIR}/public_headers.c")
 file(READ "${source}" text)
-foreach(header IN ITEMS idelta.h kinds.h)
+file(GLOB headers RELATIVE "${INCLUDE}/idelta" "${INCLUDE}/idelta/*.h" "${INCLUDE}/idelta/nn/*.h")
+foreach(header IN LISTS headers)
   file(STRINGS "${INCLUDE}/idelta/${header}" lines REGEX "^#define IDELTA_[A-Z_]+_INIT")
   foreach(line IN LISTS lines)
     string(REGEX MATCH "IDELTA_[A-Z_]+_INIT" macro "${line}")

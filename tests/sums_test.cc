@@ -228,7 +228,7 @@ std::vector<Dot> dots() {
     Kernel<Bf16Block> kernel = row.table->bf16_dot;
     if (!kernel.run) continue;
     const bool tiles = row.isa == IDELTA_ISA_AMX;
-    if (tiles) kernel.run = idelta::amx::multiply<false, EmulatedTiles, Vector>;
+    if (tiles) kernel.run = idelta::amx::multiply<idelta::amx::Bf16Product<false>, EmulatedTiles, Vector>;
     if (tiles || idelta::core::has(idelta::core::cpu_features().set, row.needs)) {
       all.push_back({row.name, kernel, tiles ? 1e-4f : 0.0f});
     }

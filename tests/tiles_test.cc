@@ -126,9 +126,9 @@ class Operands {
 
 void multiply(bool split, const Bf16Block& block) {
   if (split) {
-    idelta::amx::multiply<true, EmulatedTiles, Vector>(block);
+    idelta::amx::multiply<idelta::amx::Bf16Product<true>, EmulatedTiles, Vector>(block);
   } else {
-    idelta::amx::multiply<false, EmulatedTiles, Vector>(block);
+    idelta::amx::multiply<idelta::amx::Bf16Product<false>, EmulatedTiles, Vector>(block);
   }
 }
 

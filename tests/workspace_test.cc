@@ -1,59 +1,15 @@
-// Workspaces: exactly what the query returns is enough and nothing outside it is touched; less is an error; null works,
-// and from the second call on the library allocates nothing.
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
+// Workspaces: exactly what the query returns is enough and nothing outside it is touched; less is an error; null works.
+// allocations_test.cc counts what the library allocates then.
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <bit>
 #include <cstring>
 #include <functional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "support/fixture.h"
-#include "support/low_rank.h"
 #include "support/runs.h"
-#include "support/sanitized.h"
-
-// ---- Counting allocations: these definitions stand before those of the C library, for the shared library as well.
-
-#if defined(__GLIBC__) && !IDELTA_TEST_SANITIZED
-#define IDELTA_TEST_COUNTS_ALLOCATIONS 1
-#else
-#define IDELTA_TEST_COUNTS_ALLOCATIONS 0
-#endif
-
-#if IDELTA_TEST_COUNTS_ALLOCATIONS
-static std::atomic<int64_t> allocations{0};
-
-// NOLINTBEGIN(bugprone-reserved-identifier, performance-no-int-to-ptr): the C library's own names, and a system call
-extern "C" {
-void* __libc_malloc(size_t);
-void* __libc_calloc(size_t, size_t);
-void* __libc_realloc(void*, size_t);
-void* __libc_memalign(size_t, size_t);
-
-void* malloc(size_t bytes) { return ++allocations, __libc_malloc(bytes); }
-void* calloc(size_t count, size_t bytes) { return ++allocations, __libc_calloc(count, bytes); }
-void* realloc(void* old, size_t bytes) { return ++allocations, __libc_realloc(old, bytes); }
-void* memalign(size_t alignment, size_t bytes) { return ++allocations, __libc_memalign(alignment, bytes); }
-void* aligned_alloc(size_t alignment, size_t bytes) { return ++allocations, __libc_memalign(alignment, bytes); }
-int posix_memalign(void** memory, size_t alignment, size_t bytes) {
-  ++allocations;
-  *memory = __libc_memalign(alignment, bytes);
-  return *memory == nullptr ? 12 : 0;  // ENOMEM
-}
-void* mmap(void* address, size_t bytes, int protection, int flags, int file, off_t offset) noexcept {
-  ++allocations;
-  return reinterpret_cast<void*>(syscall(SYS_mmap, address, bytes, protection, flags, file, offset));
-}
-}
-// NOLINTEND(bugprone-reserved-identifier, performance-no-int-to-ptr)
-#endif
 
 namespace idelta_test {
 namespace {
@@ -232,49 +188,6 @@ TEST_F(WorkspaceTest, GrowsWithTheRows) {
     ASSERT_GE(bytes, before) << "m " << m;
     before = bytes;
   }
-}
-
-TEST_F(WorkspaceTest, SteadyStateAllocatesNothing) {
-#if IDELTA_TEST_COUNTS_ALLOCATIONS
-  const auto body = [](const std::vector<Pass>& all, int32_t threads) {
-    const auto count = [&](const Pass& pass) {
-      const int64_t before = allocations;
-      const idelta_status status = pass.call(nullptr, 0);
-      const int64_t made = allocations - before;
-      EXPECT_OK(status);
-      return made;
-    };
-    int64_t first = 0;
-    for (int warm = 0; warm < 2; ++warm) {
-      for (const Pass& pass : all) first += count(pass);
-    }
-    EXPECT_GT(first, 0) << "the first call allocates: is anything counted at all?";
-    for (const Pass& pass : all) {
-      for (int round = 0; round < 3; ++round) {
-        EXPECT_EQ(0, count(pass)) << pass.name << " with " << threads << " threads";
-      }
-    }
-  };
-  for (const int32_t threads : {1, 2}) {
-    const ContextPtr owner = make_context(context_options(forced_isa(), threads));
-    const int64_t m = reduced() ? 80 : 200, n = reduced() ? 150 : 300;
-    Work work(m, n, n);
-    std::vector<Pass> all = passes(owner, work);
-    const DeltaPtr low_rank = pack(owner, work.D, low_rank_options(40));
-    const idelta_forward_args forward = forward_args(work.x, work.y);
-    const idelta_backward_data_args backward = backward_data_args(work.x, work.x, work.dx);
-    all.push_back({"forward of low_rank", {}, [&](void*, size_t) {
-                     return idelta_forward(owner.get(), low_rank.get(), &forward);
-                   }});
-    all.push_back({"backward_data of low_rank", {}, [&](void*, size_t) {
-                     return idelta_backward_data(owner.get(), low_rank.get(), &backward);
-                   }});
-    // A thread of its own, whose memory for workspaces neither packing nor an earlier test has grown.
-    std::thread(body, all, threads).join();
-  }
-#else
-  GTEST_SKIP() << "a sanitizer owns malloc";
-#endif
 }
 
 }  // namespace

@@ -51,6 +51,11 @@ class HardwareTiles {
   void dot() const {
     __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
   }
+  // C += A B: rows of four unsigned bytes with columns of four signed ones, modulo 2^32.
+  template <int C, int A, int B>
+  void dot_quads() const {
+    __asm__ volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
+  }
 
  private:
   struct alignas(64) Configuration {

@@ -11,12 +11,12 @@ extern constinit const KernelTable kTable = {
                  .nr = kColumns,
                  .kr = 2,
                  .rows_past_last = kTileRows,
-                 .run = multiply<false, HardwareTiles, Vector>},
+                 .run = multiply<Bf16Product<false>, HardwareTiles, Vector>},
     .bf16x3_dot = {.mr = 2 * kTileRows,
                    .nr = kColumns,
                    .kr = 2,
                    .rows_past_last = kTileRows,
-                   .run = multiply<true, HardwareTiles, Vector>},
+                   .run = multiply<Bf16Product<true>, HardwareTiles, Vector>},
 };
 
 }  // namespace idelta::amx

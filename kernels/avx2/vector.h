@@ -116,7 +116,7 @@ inline void store_high_halves(Vector a, uint16_t* p) {
 
 // int8.h and int8_tile.h: operations on integers.
 inline Vector from_integers(Vector a) { return {_mm256_cvtepi32_ps(bits(a))}; }
-inline Vector negated_integers(Vector a) { return from_bits(_mm256_sub_epi32(_mm256_setzero_si256(), bits(a))); }
+inline Vector difference_of_integers(Vector a, Vector b) { return from_bits(_mm256_sub_epi32(bits(a), bits(b))); }
 // Of non-negative numbers and NaN the greater bit pattern.
 inline Vector greater_bits(Vector a, Vector b) { return from_bits(_mm256_max_epi32(bits(a), bits(b))); }
 inline uint32_t greatest_bits(Vector a) {

@@ -109,7 +109,7 @@ inline void store_high_halves(Vector a, uint16_t* p) {
 
 // int8.h and int8_tile.h: operations on integers.
 inline Vector from_integers(Vector a) { return {_mm512_cvtepi32_ps(bits(a))}; }
-inline Vector negated_integers(Vector a) { return from_bits(_mm512_sub_epi32(_mm512_setzero_si512(), bits(a))); }
+inline Vector difference_of_integers(Vector a, Vector b) { return from_bits(_mm512_sub_epi32(bits(a), bits(b))); }
 // Of non-negative numbers and NaN the greater bit pattern.
 inline Vector greater_bits(Vector a, Vector b) { return from_bits(_mm512_max_epi32(bits(a), bits(b))); }
 inline uint32_t greatest_bits(Vector a) { return _mm512_reduce_max_epu32(bits(a)); }

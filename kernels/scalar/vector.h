@@ -99,7 +99,10 @@ inline Vector round_to_high_half(Vector a) {
 inline Vector pair_high_halves(Vector even, Vector odd) { return shift_right_16(even) | high_half(odd); }
 inline void store_high_halves(Vector a, uint16_t* p) { *p = static_cast<uint16_t>(bits(a) >> 16); }
 
-// int8.h. Of non-negative numbers and NaN the greater bit pattern.
+// int8.h and amx/multiply.h: operations on integers.
+inline Vector from_integers(Vector a) { return {static_cast<float>(static_cast<int32_t>(bits(a)))}; }
+inline Vector difference_of_integers(Vector a, Vector b) { return from_bits(bits(a) - bits(b)); }
+// Of non-negative numbers and NaN the greater bit pattern.
 inline Vector greater_bits(Vector a, Vector b) { return bits(a) < bits(b) ? b : a; }
 inline uint32_t greatest_bits(Vector a) { return bits(a); }
 // a rounded to integers, half to even, plus kActivationZero.

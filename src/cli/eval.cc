@@ -82,9 +82,10 @@ std::string notes(const nn::NetworkOptions& options, const nn::Evaluation& evalu
       "  Layer l is judged by its own class likelihood, the softmax of the last %lld entries of h^l; the input\n"
       "  row is chance by construction. How early accuracy rises depends on activation (%s) and class\n"
       "  padding (%s) as well as on the data. Completeness: x plus the steps of layers 1 to l is h^l, for\n"
-      "  every l and image, to %.1f ulp of the largest entry so far.\n",
+      "  every l and image, to %.1f ulp of the largest entry so far; %s.\n",
       (long long)options.classes, activation_name(options.activation).c_str(),
-      short_number(options.class_padding).c_str(), evaluation.worst_completeness_ulp());
+      short_number(options.class_padding).c_str(), evaluation.worst_closure().sum_ulp,
+      evaluation.closes() ? "roundings explain all of it" : "MORE THAN ROUNDINGS EXPLAIN: this fails");
 }
 
 // How training computed; null where the file does not say.
@@ -116,7 +117,9 @@ Json as_json(const Flags& flags, const nn::Network& network, const nn::Evaluatio
                    {"forms", forms_json(network)},
                    {"has_dense", network.has_dense()},
                    {"input_accuracy", evaluation.input_accuracy},
-                   {"completeness_ulp", evaluation.worst_completeness_ulp()},
+                   {"completeness_ulp", evaluation.worst_closure().sum_ulp},
+                   {"completeness_bound_ulp", evaluation.worst_closure().bound_ulp},
+                   {"complete", evaluation.closes()},
                    {"telescoping_error", evaluation.telescoping_error}};
   if (!truncated.layers.empty()) {
     document["rank"] = flags.rank;

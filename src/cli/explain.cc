@@ -14,6 +14,7 @@
 #include "interrupt.h"
 #include "output.h"
 #include "table.h"
+#include "train_command.h"
 #include "verbs.h"
 
 namespace idelta::cli {
@@ -116,12 +117,13 @@ std::string command(const Flags& flags) {
   return text + (flags.quick ? " --quick" : "");
 }
 
-std::vector<report::Chosen> choose(const Flags& flags, const nn::Network& network, const nn::Dataset& data,
-                                   const std::vector<std::string>& names) {
-  if (!flags.images.empty()) return report::parse_images(flags.images, data.count);
-  const bool judged_images = flags.pick != "class";
-  return report::pick(flags.pick, data, judged_images ? nn::read_outs(network, data) : std::vector<nn::ReadOut>(),
-                      names);
+// A way to choose, of which what cannot be is known before the work.
+auto chooser(const Flags& flags, const nn::Dataset& data, const std::vector<std::string>& names) {
+  std::vector<report::Chosen> by_index;
+  if (!flags.images.empty()) by_index = report::parse_images(flags.images, data.count);
+  return [&flags, &data, &names, by_index](const std::vector<nn::ReadOut>& read_outs) {
+    return by_index.empty() ? report::pick(flags.pick, data, read_outs, names) : by_index;
+  };
 }
 
 // Files of the study's networks that are like this one but for the seed.
@@ -154,17 +156,23 @@ int run(const Flags& flags) {
   if (!flags.study.empty()) study = nn::read_study(flags.study);
 
   const std::vector<std::string> names = class_names(data, network.options());
+  const report::Request request = {.command = command(flags),
+                                   .train_command = train_command(network, flags.data, training ? *training : data,
+                                                                  fs::path(flags.model).filename()),
+                                   .model = flags.model,
+                                   .data = flags.data.place,
+                                   .forms = forms_json(network),
+                                   .choose = chooser(flags, data, names)};
   const report::Report made = judged(flags.model, [&] {
     const report::Subject subject = {.network = network,
                                      .test = data,
                                      .train = training ? &*training : nullptr,
                                      .class_names = names,
                                      .feature_names = network.options().feature_names,
-                                     .chosen = choose(flags, network, data, names),
                                      .quick = flags.quick,
                                      .siblings = siblings(flags, study, network.layers()),
                                      .study = study ? &*study : nullptr};
-    return report::gather(subject, {command(flags), flags.model, flags.data.place, forms_json(network)});
+    return report::gather(subject, request);
   });
   {
     const SignalsHeld held;

@@ -125,6 +125,7 @@ nlohmann::ordered_json forms_json(const nn::Network& network) {
 
 nlohmann::ordered_json layer_json(const nn::Evaluation& evaluation, size_t l) {
   const nn::LayerReport& layer = evaluation.layers[l];
+  const nn::Closure& closure = evaluation.closure[l];
   return {{"layer", l + 1},
           {"accuracy", layer.accuracy},
           {"cross_entropy", layer.cross_entropy},
@@ -138,7 +139,10 @@ nlohmann::ordered_json layer_json(const nn::Evaluation& evaluation, size_t l) {
           {"step_norm", layer.step_norm},
           {"spectral_norm", layer.spectral_norm},
           {"frobenius_ratio", layer.frobenius_ratio},
-          {"completeness_ulp", evaluation.completeness_ulp[l]}};
+          {"completeness_ulp", closure.sum_ulp},
+          {"completeness_bound_ulp", closure.bound_ulp},
+          {"layer_residual_ulp", closure.layer_ulp},
+          {"layer_residual_share", closure.layer_share}};
 }
 
 void add_network(Listing& listing, const nn::NetworkOptions& options) {

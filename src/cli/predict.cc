@@ -187,11 +187,17 @@ std::string csv_cell(const std::string& text) {
   return quoted + "\"";
 }
 
+// Names of classes stand beside their numbers where the model has them.
 std::string csv_of(const Request& request, const nn::Predictions& predictions, const nn::Dataset& data) {
   const bool bounds = request.options.guarantee;
-  std::string text = bounds ? "index,label,true_label,margin,bound,settled_by\n" : "index,label,true_label\n";
+  const std::vector<std::string>& names = request.network.options().class_names;
+  std::string text = std::string("index,label,true_label") + (names.empty() ? "" : ",label_name,true_label_name") +
+                     (bounds ? ",margin,bound,settled_by\n" : "\n");
   for (size_t i = 0; i < predictions.labels.size(); ++i) {
     text += format("%zu,%d,%d", i, int(predictions.labels[i]), int(data.labels[i]));
+    for (const auto label : {int(predictions.labels[i]), int(data.labels[i])}) {
+      if (!names.empty()) text += "," + csv_cell(names[static_cast<size_t>(label)]);
+    }
     if (bounds) {
       text += format(",%.9g,%.9g,", double(predictions.margins[i]), double(predictions.bounds[i])) +
               csv_cell(predictions.forms[predictions.settled_by[i]]);

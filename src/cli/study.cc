@@ -86,7 +86,12 @@ bool train(const StudyFlags& flags, const Context& context, const InterruptGuard
   }
   pace.end();
   network.set_compute(IDELTA_FORMAT_F32);
-  work.network.reports = nn::evaluate(network, study.sets.test).layers;
+  const auto evaluation = nn::evaluate_unless([&] { return interrupt.signal() != 0; }, network, study.sets.test);
+  if (!evaluation) {
+    checkpoints.save(trainer);
+    return false;
+  }
+  work.network.reports = evaluation->layers;
   work.network.seconds = trainer.seconds();
   work.network.parameters_hash = nn::parameters_hash(network);
   save_or_rescue(work.model, [&](const std::string& path) { nn::save_model(path, network); });

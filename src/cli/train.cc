@@ -19,6 +19,7 @@
 #include "output.h"
 #include "progress.h"
 #include "table.h"
+#include "train_command.h"
 #include "training.h"
 #include "verbs.h"
 
@@ -194,33 +195,6 @@ void keep_apart_from_out(const std::string& option, const std::string& path, con
   std::error_code unknown;
   if (fs::weakly_canonical(path, unknown) != fs::weakly_canonical(out, unknown)) return;
   throw UsageError(option + ": " + path + " is the --out file too; name another");
-}
-
-// Where the settings of a checkpoint stand on the command line.
-constexpr struct {
-  const char* flag;
-  const char* setting;
-} kFlagsOfSettings[] = {{"--layers", "layers"},
-                        {"--activation", "activation"},
-                        {"--activation", "slope"},
-                        {"--padding", "class_padding"},
-                        {"--identity-scale", "identity_scale"},
-                        {"--epochs", "epochs"},
-                        {"--batch", "batch"},
-                        {"--lr", "learning_rate"},
-                        {"--decay-epochs", "decay_epochs"},
-                        {"--optimizer", "optimizer"},
-                        {"--compute", "compute"},
-                        {"--momentum", "momentum"},
-                        {"--weight-decay", "weight_decay"},
-                        {"--seed", "seed"},
-                        {"--layer-loss", "layer_loss"},
-                        {"--shuffle-labels", "shuffled_labels"}};
-
-nn::Settings all_settings(const nn::NetworkOptions& network, const nn::TrainOptions& train) {
-  nn::Settings all = nn::settings(network);
-  all.merge(nn::settings(train));
-  return all;
 }
 
 // Takes over from the checkpoint what the command line leaves out, and refuses what it says otherwise: a run that goes

@@ -67,6 +67,21 @@ void refuse(const std::string& path, const std::string& what, const std::string&
   fail(path, ": was begun with ", what, " in which ", difference, "; ", mend);
 }
 
+// Draws of the shuffling that a resumed run repeats at most: some minutes, more than any run on a CPU has trained.
+constexpr double kMostDraws = 1e11;
+
+// Before anything is repeated: whether the options lead to the position, in these steps.
+void check_position(const std::string& path, int64_t epoch, int64_t image, int64_t steps, int64_t epochs,
+                    int64_t images, int64_t batch) {
+  const bool within = epoch >= 0 && epoch <= epochs && image >= 0 && image < images && (epoch < epochs || image == 0);
+  const int64_t batches = (images + batch - 1) / batch;
+  if (!within || image % batch != 0 || static_cast<double>(epoch) * static_cast<double>(images) > kMostDraws ||
+      steps < epoch * batches + image / batch) {
+    fail(path, ": its metadata says epoch ", epoch, " of ", epochs, ", image ", image, ", after ", steps,
+         " steps, which is no place of such a run; the file is damaged: ", kMend);
+  }
+}
+
 }  // namespace
 
 CheckpointInfo read_checkpoint(const std::string& path) {
@@ -124,7 +139,8 @@ Trainer Trainer::resume(Network& network, const Dataset& data, const std::string
   const NetworkOptions was = read_network_options(metadata);
   const TrainOptions options = read_train_options(metadata);
   refuse(checkpoint, "a network", difference(settings(was), settings(network.options())), "resume with that one");
-  const Settings begun = read_trained_with(metadata).settings, here = data_settings(data);
+  const Settings begun = read_trained_with(metadata).settings;
+  Settings here = data_settings(data);
   for (const char* what : {"images", "data_hash"}) {
     refuse(checkpoint, "data (" + metadata.get("data") + ")", difference(begun, {{what, here.at(what)}}),
            "resume with those images and labels");
@@ -132,7 +148,7 @@ Trainer Trainer::resume(Network& network, const Dataset& data, const std::string
   const int arrays = idelta_optimizer_state_arrays(options.optimizer);
   check_tensors(file, was, arrays);
 
-  auto state = std::make_unique<State>(network, data, options);
+  auto state = std::make_unique<State>(network, data, options, std::move(here));
   State& s = *state;
   const TrainedWith now = s.trained_with();
   refuse(checkpoint, "products",
@@ -145,10 +161,9 @@ Trainer Trainer::resume(Network& network, const Dataset& data, const std::string
   metadata.read("epoch_loss", s.epoch_loss);
   metadata.read("epoch_correct", s.epoch_correct);
   metadata.read("seconds", s.earlier_seconds);
-  if (s.epoch < 0 || s.epoch > options.epochs || s.next_image < 0 || s.next_image >= s.data.count) {
-    fail(checkpoint, ": its metadata says epoch ", s.epoch, ", image ", s.next_image, "; the file is damaged: ", kMend);
-  }
-  const int64_t shuffles = s.next_image > 0 ? s.epoch + 1 : s.epoch;
+  check_position(checkpoint, s.epoch, s.next_image, s.optimizer.step, options.epochs, s.data.count, s.batch);
+  s.drawn = s.next_image > 0;
+  const int64_t shuffles = s.drawn ? s.epoch + 1 : s.epoch;
   for (int64_t i = 0; i < shuffles; ++i) s.shuffle();
   for (int64_t l = 0; l < network.layers(); ++l) {
     const auto read = [&](const std::string& what) { return read_hashed(file, metadata, tensor_name(l, what)); };

@@ -12,9 +12,11 @@ namespace idelta::nn {
 struct StepSize {
   double contribution_norm = 0, activation_change_norm = 0, step_norm = 0;
   double label_step = 0;  // of the label's class dimension
-  // The largest |h^0 + sum of steps so far - h^l| in ulp of the largest |entry| of h^0 .. h^l.
-  double residual_ulp = 0;
+  Closure closure;        // of this image
 };
+
+// Makes each value of `worst` that of `closure` where that is larger.
+void raise(Closure& worst, const Closure& closure);
 
 // Sums the steps of the images of a chunk, layer by layer, in fp64.
 class Completeness {
@@ -30,8 +32,8 @@ class Completeness {
 
  private:
   const Network& network_;
-  std::vector<double> sums_;    // rows x n
-  std::vector<float> largest_;  // rows: of the entries of all layers so far
+  std::vector<double> sums_, bounds_;  // rows x n: of the steps, and of what their layers may round
+  std::vector<float> largest_;         // rows: of the entries of all layers so far
 };
 
 }  // namespace idelta::nn

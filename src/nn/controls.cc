@@ -64,7 +64,7 @@ void check_outputs(int64_t randomised, const Dataset& data, std::span<const int6
   const size_t n = h.size() / indices.size();
   for (size_t i = 0; i < indices.size(); ++i) {
     if (all_finite({h.data() + i * n, n})) continue;
-    throw NotFinite(sentence("randomisation_from_top: with the last ", randomised,
+    throw NotFinite(sentence("randomise_from_top: with the last ", randomised,
                              " layers randomised the output of the network is not finite for image ", indices[i],
                              " of ", data.name, "; train the network with a lower learning rate"));
   }
@@ -89,29 +89,16 @@ Network randomised_from_top(const Network& network, int64_t count, uint64_t seed
   });
 }
 
-std::vector<Similarity> randomisation_from_top(const Network& network, const Dataset& data,
-                                               std::span<const int64_t> indices, uint64_t seed, MatchedNorm norm) {
-  const char* const caller = "randomisation_from_top";
-  const std::vector<float> images = chosen_images(caller, network, data, indices);
-  const auto rows = static_cast<int64_t>(indices.size());
-  const Network random = random_control(network, seed, norm);
-  // Outputs of the trained layers below the randomised ones, which later steps need again: of all layers at once, since
-  // the steps are given from the top.
-  std::vector<std::vector<float>> trained(static_cast<size_t>(network.layers()) + 1,
-                                          std::vector<float>(static_cast<size_t>(rows * network.n())));
-  network.pad(images, rows, trained[0].data());
-  for (int64_t l = 0; l < network.layers(); ++l) {
-    forward_layer(network, l, rows, trained[l].data(), trained[l + 1].data());
-  }
-  check_outputs(0, data, indices, trained.back());
-  const std::vector<float> original = contribution_maps(network, images, trained.back().data());
-
+std::vector<Similarity> ReferenceMaps::randomise_from_top(uint64_t seed, MatchedNorm norm) const {
+  const auto rows = static_cast<int64_t>(indices_.size());
+  const Network random = random_control(network_, seed, norm);
+  const std::vector<float> original = maps(static_cast<size_t>(network_.layers()));
   std::vector<Similarity> steps;
-  for (int64_t kept = network.layers(); kept >= 0; --kept) {
-    std::vector<float> h = std::move(trained[kept]);
+  for (int64_t kept = network_.layers(); kept >= 0; --kept) {
+    std::vector<float> h = h_[kept];
     finish_randomised(random, kept, rows, h);
-    check_outputs(network.layers() - kept, data, indices, h);
-    steps.push_back(similarity(original, contribution_maps(network, images, h.data()), data.height, data.width));
+    check_outputs(network_.layers() - kept, data_, indices_, h);
+    steps.push_back(similarity_of(original, contribution_maps(network_, images_, h.data())));
   }
   return steps;
 }

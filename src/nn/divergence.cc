@@ -38,7 +38,8 @@ void check_decay(const TrainOptions& options, int64_t layers) {
 void check_learned(const TrainOptions& options, const NetworkOptions& network, double loss) {
   const double guess = loss_of_a_guess(network);
   if (loss <= kDiverged * guess) return;
-  fail("train: the mean loss of the last epoch is ", loss, ", and a guess has ", guess, ": ", mend(options, network));
+  throw Diverged(sentence("train: the mean loss of the last epoch is ", loss, ", and a guess has ", guess, ": ",
+                          mend(options, network)));
 }
 
 std::vector<std::string> warnings(const TrainOptions& options, const NetworkOptions& network, double loss) {

@@ -16,6 +16,7 @@ template <class... Parts>
 std::string sentence(const Parts&... parts) {
   std::ostringstream text;
   text.imbue(std::locale::classic());
+  text.exceptions(std::ios::badbit);  // a stream would swallow lack of memory, and half a sentence be left
   (text << ... << parts);
   return text.str();
 }

@@ -4,6 +4,7 @@
 
 #include "class_scores.h"
 #include "completeness.h"
+#include "decomposition_writer.h"
 #include "norms.h"
 #include "passes.h"
 
@@ -23,7 +24,7 @@ class Tally {
         predictions_(static_cast<size_t>(network.layers())) {
     evaluation_.layers.resize(predictions_.size());
     evaluation_.decided.resize(predictions_.size());
-    evaluation_.completeness_ulp.resize(predictions_.size());
+    evaluation_.closure.resize(predictions_.size());
   }
 
   void see(const Dataset& data, const Chunk& chunk, const LayerChunk& layer) {
@@ -38,7 +39,8 @@ class Tally {
     evaluation_.count += chunk.rows;
   }
 
-  Evaluation finish() {
+  // Means of what was seen, and norms; empty if `stop` says so meanwhile.
+  std::optional<Evaluation> finish(bool norms, const std::function<bool()>& stop) {
     const auto count = static_cast<double>(evaluation_.count);
     evaluation_.input_accuracy /= count;
     for (int64_t l = 0; l < network_.layers(); ++l) {
@@ -48,6 +50,8 @@ class Tally {
                           &report.step_norm}) {
         *sum /= count;
       }
+      if (!norms) continue;
+      if (stop()) return std::nullopt;
       const std::vector<float> delta = network_.delta(l);
       report.spectral_norm = spectral_norm(delta, network_.n());
       report.frobenius_ratio = frobenius_norm(delta) / std::sqrt(static_cast<double>(network_.n()));
@@ -60,7 +64,6 @@ class Tally {
 
   void add_steps(const Dataset& data, const Chunk& chunk, const LayerChunk& layer) {
     LayerReport& report = evaluation_.layers[layer.layer - 1];
-    double& worst = evaluation_.completeness_ulp[layer.layer - 1];
     steps_.add(chunk, layer, sizes_);
     for (int64_t i = 0; i < chunk.rows; ++i) {
       const StepSize& size = sizes_[i];
@@ -69,7 +72,7 @@ class Tally {
       report.activation_change_norm += size.activation_change_norm;
       report.step_norm += size.step_norm;
       report.direct_contribution += size.label_step;
-      worst = std::max(worst, size.residual_ulp);
+      raise(evaluation_.closure[layer.layer - 1], size.closure);
     }
   }
 
@@ -114,17 +117,77 @@ class Tally {
   std::vector<size_t> predictions_;
 };
 
+// What the layers say of each image, once the last one has spoken.
+class ReadOutReader {
+ public:
+  explicit ReadOutReader(const Network& network)
+      : network_(network), dimensions_(network), scores_(static_cast<size_t>(network.options().classes)) {}
+
+  void see(const char* caller, const Dataset& data, const Chunk& chunk, const LayerChunk& layer,
+           std::vector<ReadOut>& found) {
+    dimensions_.keep(layer, chunk.rows);
+    if (layer.layer < network_.layers()) return;
+    const auto layers = static_cast<size_t>(network_.layers());
+    for (int64_t i = 0; i < chunk.rows; ++i) {
+      ReadOut& image = found.emplace_back();
+      image.label = chunk.labels[i];
+      for (size_t l = 1; l <= layers; ++l) {
+        if (!all_finite(dimensions_.row(l, i))) fail_not_finite(caller, network_, data, chunk.first + i);
+        image.predictions.push_back(static_cast<uint8_t>(argmax(dimensions_.row(l, i))));
+      }
+      image.first_final_layer = first_final_layer(image.predictions);
+      scores_.read(dimensions_.row(layers, i));
+      image.final_margin = static_cast<float>(scores_.margin(image.predictions.back()));
+      image.final_likelihood = static_cast<float>(scores_.likelihoods[image.predictions.back()]);
+    }
+  }
+
+ private:
+  const Network& network_;
+  ClassDimensions dimensions_;
+  Scores scores_;
+};
+
 }  // namespace
 
-double Evaluation::worst_completeness_ulp() const {
-  return *std::max_element(completeness_ulp.begin(), completeness_ulp.end());
+Closure Evaluation::worst_closure() const {
+  Closure worst;
+  for (const Closure& layer : closure) raise(worst, layer);
+  return worst;
 }
 
-Evaluation evaluate(const Network& network, const Dataset& data, int64_t batch) {
+bool Evaluation::closes() const {
+  return std::all_of(closure.begin(), closure.end(), [](const Closure& layer) { return layer.holds(); });
+}
+
+std::optional<Evaluation> evaluate_unless(const std::function<bool()>& stop, const Network& network,
+                                          const Dataset& data, const EvaluationOptions& options) {
   Tally tally(network);
-  each_layer("evaluate", network, data, batch, true,
-             [&](const Chunk& chunk, const LayerChunk& layer) { tally.see(data, chunk, layer); });
-  return tally.finish();
+  ReadOutReader read_outs(network);
+  DecompositionWriter maps(network, options.maps);
+  LayerWalk walk(network, true);
+  if (options.read_outs) options.read_outs->clear();
+  bool stopped = false;
+  each_chunk("evaluate", network, data, options.batch, [&](const Chunk& chunk) {
+    const float* const images = data.images.data() + chunk.first * data.pixels();
+    walk.run(chunk.rows, chunk.h0, network.layers(), [&](const LayerChunk& layer) {
+      tally.see(data, chunk, layer);
+      if (options.read_outs) read_outs.see("evaluate", data, chunk, layer, *options.read_outs);
+      if (!maps.wants_anything()) return;
+      const int64_t bad = maps.write(layer, chunk.rows, images, chunk.rows, 0);
+      if (bad >= 0) fail_not_finite("evaluate", network, data, chunk.first + bad);
+    });
+    if (options.with_maps) options.with_maps(chunk.first, chunk.rows);
+    if (options.progress) options.progress(chunk.first + chunk.rows, data.count);
+    stopped = stop();
+    return !stopped;
+  });
+  if (stopped) return std::nullopt;
+  return tally.finish(options.norms, stop);
+}
+
+Evaluation evaluate(const Network& network, const Dataset& data, const EvaluationOptions& options) {
+  return *evaluate_unless([] { return false; }, network, data, options);
 }
 
 double accuracy(const Network& network, const Dataset& data, int64_t batch) {
@@ -149,27 +212,10 @@ std::optional<double> accuracy_unless(const std::function<bool()>& stop, const N
 }
 
 std::vector<ReadOut> read_outs(const Network& network, const Dataset& data, int64_t batch) {
-  const auto layers = static_cast<size_t>(network.layers());
   std::vector<ReadOut> found;
-  ClassDimensions dimensions(network);
-  Scores scores(static_cast<size_t>(network.options().classes));
-  const auto see = [&](const Chunk& chunk, const LayerChunk& layer) {
-    dimensions.keep(layer, chunk.rows);
-    if (layer.layer < network.layers()) return;
-    for (int64_t i = 0; i < chunk.rows; ++i) {
-      ReadOut& image = found.emplace_back();
-      image.label = chunk.labels[i];
-      for (size_t l = 1; l <= layers; ++l) {
-        if (!all_finite(dimensions.row(l, i))) fail_not_finite("read_outs", network, data, chunk.first + i);
-        image.predictions.push_back(static_cast<uint8_t>(argmax(dimensions.row(l, i))));
-      }
-      image.first_final_layer = first_final_layer(image.predictions);
-      scores.read(dimensions.row(layers, i));
-      image.final_margin = static_cast<float>(scores.margin(image.predictions.back()));
-      image.final_likelihood = static_cast<float>(scores.likelihoods[image.predictions.back()]);
-    }
-  };
-  each_layer("read_outs", network, data, batch, false, see);
+  ReadOutReader reader(network);
+  each_layer("read_outs", network, data, batch, false,
+             [&](const Chunk& chunk, const LayerChunk& layer) { reader.see("read_outs", data, chunk, layer, found); });
   return found;
 }
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "idelta/nn.hpp"
+#include "lapack_memory.h"
 #include "moments.h"
 #include "norms.h"
 #include "one_thread.h"
@@ -19,7 +20,7 @@ std::vector<double> eigenvalues(std::vector<double>& matrix, int64_t size, bool 
   const auto n = static_cast<lapack_int>(size);
   const OneThread serial;
   const lapack_int info =
-      LAPACKE_dsyevd(LAPACK_COL_MAJOR, vectors ? 'V' : 'N', 'U', n, matrix.data(), n, values.data());
+      with_memory(LAPACKE_dsyevd(LAPACK_COL_MAJOR, vectors ? 'V' : 'N', 'U', n, matrix.data(), n, values.data()));
   if (info != 0) fail("feature_reports: LAPACK's dsyevd of a matrix of ", size, " x ", size, " returned ", info);
   return values;
 }
@@ -171,7 +172,7 @@ class Centres {
 }  // namespace
 
 std::vector<FeatureReport> feature_reports(const Network& network, const Dataset& data, const Dataset& sample,
-                                           int64_t batch) {
+                                           int64_t batch, const PartDone& progress) {
   const int64_t n = network.n();
   std::vector<FeatureReport> reports(static_cast<size_t>(network.layers()) + 1);
   each_layers_moments("feature_reports", network, data, batch, Moments::kClassSumsAndGram,
@@ -179,6 +180,7 @@ std::vector<FeatureReport> feature_reports(const Network& network, const Dataset
                         const Scatter scatter(moments, n);
                         reports[layer].effective_rank = scatter.effective_rank();
                         reports[layer].separation = scatter.separation();
+                        if (progress) progress(layer + 1, network.layers() + 1);
                       });
   std::vector<Centres> centres;
   each_layers_moments("feature_reports", network, sample, batch, Moments::kClassSums,

@@ -57,8 +57,7 @@ std::vector<double> overlaps(const std::vector<std::vector<float>>& bases, int64
 
 }  // namespace
 
-WeightGeometry weight_geometry(const Network& network, int64_t vectors,
-                               const std::function<void(int64_t, int64_t)>& progress) {
+WeightGeometry weight_geometry(const Network& network, int64_t vectors, const PartDone& progress) {
   const int64_t n = network.n();
   if (vectors < 1 || vectors > n) fail("weight_geometry: vectors is ", vectors, "; give 1 to ", n);
   WeightGeometry geometry;

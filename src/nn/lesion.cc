@@ -129,9 +129,12 @@ class Lesions {
 
 }  // namespace
 
-std::vector<Lesion> lesions(const Network& network, const Dataset& data, int64_t batch) {
+std::vector<Lesion> lesions(const Network& network, const Dataset& data, int64_t batch, const PartDone& progress) {
   Lesions all(network, data);
-  each_chunk("lesions", network, data, batch, [&](const Chunk& chunk) { all.see(chunk); });
+  each_chunk("lesions", network, data, batch, [&](const Chunk& chunk) {
+    all.see(chunk);
+    if (progress) progress(chunk.first + chunk.rows, data.count);
+  });
   return all.finish();
 }
 

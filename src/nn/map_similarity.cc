@@ -189,31 +189,51 @@ Similarity similarity(const std::vector<float>& a, const std::vector<float>& b, 
   return result;
 }
 
-std::vector<Similarity> compare_maps(const Network& a, const Network& b, const Dataset& data,
-                                     std::span<const int64_t> indices) {
-  if (a.layers() != b.layers() || a.options().height != b.options().height || a.options().width != b.options().width) {
-    fail("compare_maps: the networks have ", a.layers(), " and ", b.layers(), " layers and images of ",
-         a.options().height, " x ", a.options().width, " and ", b.options().height, " x ", b.options().width,
-         "; give networks of the same");
+ReferenceMaps::ReferenceMaps(const Network& network, const Dataset& data, std::span<const int64_t> indices)
+    : network_(network),
+      data_(data),
+      indices_(indices.begin(), indices.end()),
+      images_(chosen_images("ReferenceMaps", network, data, indices)) {
+  const auto rows = static_cast<int64_t>(indices_.size());
+  h_.assign(static_cast<size_t>(network.layers()) + 1, std::vector<float>(static_cast<size_t>(rows * network.n())));
+  network.pad(images_, rows, h_[0].data());
+  for (int64_t l = 0; l < network.layers(); ++l) {
+    forward_layer(network, l, rows, h_[l].data(), h_[l + 1].data());
+    check_finite(network, h_[l + 1]);
   }
-  const std::vector<float> images = chosen_images("compare_maps", a, data, indices);
-  const auto rows = static_cast<int64_t>(indices.size());
-  std::vector<float> h_a(static_cast<size_t>(rows * a.n())), h_b(static_cast<size_t>(rows * b.n()));
-  a.pad(images, rows, h_a.data());
-  b.pad(images, rows, h_b.data());
-  const auto maps = [&](const Network& network, int64_t layer, std::vector<float>& h) {
-    forward_layer(network, layer, rows, h.data(), h.data());
-    for (int64_t i = 0; i < rows; ++i) {
-      const std::span<const float> row(h.data() + i * network.n(), static_cast<size_t>(network.n()));
-      if (!all_finite(row)) fail_not_finite("compare_maps", network, data, indices[i]);
-    }
-    return contribution_maps(network, images, h.data());
-  };
+}
+
+std::vector<Similarity> ReferenceMaps::compare(const Network& other) const {
+  const NetworkOptions &own = network_.options(), &others = other.options();
+  if (own.layers != others.layers || own.height != others.height || own.width != others.width) {
+    fail("ReferenceMaps: the networks have ", own.layers, " and ", others.layers, " layers and images of ", own.height,
+         " x ", own.width, " and ", others.height, " x ", others.width, "; give networks of the same");
+  }
+  const auto rows = static_cast<int64_t>(indices_.size());
+  std::vector<float> h(static_cast<size_t>(rows * other.n()));
+  other.pad(images_, rows, h.data());
   std::vector<Similarity> layers;
-  for (int64_t l = 0; l < a.layers(); ++l) {
-    layers.push_back(similarity(maps(a, l, h_a), maps(b, l, h_b), data.height, data.width));
+  for (int64_t l = 0; l < other.layers(); ++l) {
+    forward_layer(other, l, rows, h.data(), h.data());
+    check_finite(other, h);
+    layers.push_back(similarity_of(maps(l + 1), contribution_maps(other, images_, h.data())));
   }
   return layers;
+}
+
+std::vector<float> ReferenceMaps::maps(size_t layer) const {
+  return contribution_maps(network_, images_, h_[layer].data());
+}
+
+Similarity ReferenceMaps::similarity_of(const std::vector<float>& a, const std::vector<float>& b) const {
+  return similarity(a, b, data_.height, data_.width);
+}
+
+void ReferenceMaps::check_finite(const Network& network, const std::vector<float>& h) const {
+  const auto n = static_cast<size_t>(network.n());
+  for (size_t i = 0; i < indices_.size(); ++i) {
+    if (!all_finite({h.data() + i * n, n})) fail_not_finite("ReferenceMaps", network, data_, indices_[i]);
+  }
 }
 
 }  // namespace idelta::nn

@@ -95,6 +95,9 @@ auto named(const std::string& path, const Make& make) -> decltype(make()) {
     return make();
   } catch (const std::bad_alloc&) {
     throw;
+  } catch (const Error& e) {
+    if (e.status() == IDELTA_OUT_OF_MEMORY) throw;
+    fail(path, ": ", e.what());
   } catch (const std::exception& e) {
     if (std::string_view(e.what()).starts_with(path)) throw;
     fail(path, ": ", e.what());
@@ -187,9 +190,9 @@ FormsRecord record_of(const std::string& path, const Network& network, const Sav
   return record;
 }
 
-}  // namespace
-
-void save_model(const std::string& path, const Network& network, const SaveOptions& options) {
+// write(metadata, tensors) with all that a file of the network holds; errors name `path`.
+template <class Write>
+void with_contents(const std::string& path, const Network& network, const SaveOptions& options, const Write& write) {
   if (options.drop_dense && !network.forms()) {
     fail(path, ": not written, since D is to be dropped of a network without forms; compress it first");
   }
@@ -218,11 +221,10 @@ void save_model(const std::string& path, const Network& network, const SaveOptio
     tensors.push_back({tensor_name(l, "V"), {layer.rank, n}, layer.V});
   }
   for (const TensorValues& tensor : tensors) check_finite(path, tensor.name, tensor.values);
-  write_safetensors(path, metadata, tensors);
+  write(metadata, tensors);
 }
 
-Network load_model(const Context& context, const std::string& path) {
-  SafetensorsFile file(path);
+Network load(const Context& context, SafetensorsFile& file) {
   const NetworkOptions options = read_options(file);
   std::optional<FormsRecord> record = read_record(file, options);
   if (record) {
@@ -234,6 +236,36 @@ Network load_model(const Context& context, const std::string& path) {
       record ? load_with_forms(context, file, options, std::move(*record)) : load_plain(context, file, options);
   network.set_trained_with(read_trained_with(Metadata(file)));
   return network;
+}
+
+// What errors call a model in memory.
+constexpr char kInMemory[] = "the model's bytes";
+
+}  // namespace
+
+void save_model(const std::string& path, const Network& network, const SaveOptions& options) {
+  with_contents(path, network, options, [&](const MetadataMap& metadata, const std::vector<TensorValues>& tensors) {
+    write_safetensors(path, metadata, tensors);
+  });
+}
+
+std::vector<std::byte> model_bytes(const Network& network, const SaveOptions& options) {
+  std::vector<std::byte> bytes;
+  with_contents(kInMemory, network, options,
+                [&](const MetadataMap& metadata, const std::vector<TensorValues>& tensors) {
+                  bytes = safetensors_bytes(metadata, tensors);
+                });
+  return bytes;
+}
+
+Network load_model(const Context& context, const std::string& path) {
+  SafetensorsFile file(path);
+  return load(context, file);
+}
+
+Network load_model_bytes(const Context& context, std::span<const std::byte> bytes) {
+  SafetensorsFile file(kInMemory, bytes);
+  return load(context, file);
 }
 
 }  // namespace idelta::nn

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "error.h"
+#include "idelta/nn.hpp"
 
 namespace idelta::nn {
 
@@ -22,8 +23,8 @@ void check_tensor(const SafetensorsFile& file, const std::string& name, const st
 void check_finite(const std::string& path, const std::string& name, std::span<const float> values) {
   const auto found = std::find_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
   if (found == values.end()) return;
-  fail(path, ": tensor '", name, "' is not finite at entry ", found - values.begin(), " (", *found,
-       "); did training diverge?");
+  throw NotFinite(sentence(path, ": tensor '", name, "' is not finite at entry ", found - values.begin(), " (", *found,
+                           "); did training diverge?"));
 }
 
 std::vector<float> read_finite(SafetensorsFile& file, const std::string& name) {

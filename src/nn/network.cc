@@ -3,6 +3,7 @@
 #include <cmath>
 #include <new>
 
+#include "check_data.h"
 #include "error.h"
 #include "idelta/nn.hpp"
 #include "passes.h"
@@ -24,7 +25,21 @@ void check_count(const char* what, size_t count, int64_t wanted) {
   fail("network: there are ", count, " ", what, "; give ", wanted, ", or none");
 }
 
-void check(const NetworkOptions& options) {
+// Of a layer's pack, without a rank.
+DeltaOptions pack_options(const NetworkOptions& options, int64_t layer, idelta_format format) {
+  DeltaOptions how = kDeltaOptions;
+  how.format = format;
+  how.identity_scale = options.identity_scale;
+  how.passes = layer == 0 ? IDELTA_PASS_FORWARD : IDELTA_PASS_BOTH;  // nobody asks for the gradient of the images
+  return how;
+}
+
+// What the class dimensions hold after the first layer of an untrained network, before its activation.
+float first_class_value(const NetworkOptions& options) { return options.identity_scale * options.class_padding; }
+
+}  // namespace
+
+void check_options(const NetworkOptions& options) {
   check_size("layers", options.layers, 1, kMostLayers);
   // Sides first, so that their product does not overflow.
   check_size("height", options.height, 1, kMostInputs);
@@ -46,20 +61,6 @@ void check(const NetworkOptions& options) {
   check_count("offsets of the scaling", options.scaling.offsets.size(), options.pixels());
   check_count("factors of the scaling", options.scaling.factors.size(), options.pixels());
 }
-
-// Of a layer's pack, without a rank.
-DeltaOptions pack_options(const NetworkOptions& options, int64_t layer, idelta_format format) {
-  DeltaOptions how = kDeltaOptions;
-  how.format = format;
-  how.identity_scale = options.identity_scale;
-  how.passes = layer == 0 ? IDELTA_PASS_FORWARD : IDELTA_PASS_BOTH;  // nobody asks for the gradient of the images
-  return how;
-}
-
-// What the class dimensions hold after the first layer of an untrained network, before its activation.
-float first_class_value(const NetworkOptions& options) { return options.identity_scale * options.class_padding; }
-
-}  // namespace
 
 std::vector<std::string> warnings(const NetworkOptions& options) {
   std::vector<std::string> found;
@@ -97,7 +98,7 @@ Network::Network(const Context& context, const NetworkOptions& options)
 Network::Network(const Context& context, const NetworkOptions& options,
                  const std::function<LayerParameters(int64_t layer)>& parameters)
     : state_(std::make_shared<State>(State{context, options})) {
-  check(options);
+  check_options(options);
   try {
     state_->layers.resize(static_cast<size_t>(options.layers));
     for (int64_t l = 0; l < layers(); ++l) {
@@ -107,8 +108,8 @@ Network::Network(const Context& context, const NetworkOptions& options,
       state_->layers[l].bias = std::move(given.bias);
     }
   } catch (const std::bad_alloc&) {
-    fail("network: there is no memory for ", options.layers, " layers of ", n(), " x ", n(),
-         "; use fewer layers or smaller images");
+    throw Error(IDELTA_OUT_OF_MEMORY, sentence("network: there is no memory for ", options.layers, " layers of ", n(),
+                                               " x ", n(), "; use fewer layers or smaller images"));
   }
 }
 
@@ -125,7 +126,7 @@ std::unique_ptr<Delta> Network::pack(int64_t layer, std::span<const float> delta
 
 Network WithoutDense::make(const Context& context, const NetworkOptions& options, std::shared_ptr<const Forms> forms,
                            std::vector<LayerParameters> layers) {
-  check(options);
+  check_options(options);
   const auto state = std::make_shared<Network::State>(Network::State{context, options});
   const int64_t n = options.n();
   const size_t last = forms->count() - 1;

@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "finite.h"
+#include "lapack_memory.h"
 #include "one_thread.h"
 
 namespace idelta::nn {
@@ -72,8 +73,8 @@ SingularValues singular_values(std::span<const float> matrix, int64_t n, int64_t
   const bool some = vectors > 0;
   std::vector<float> right(some ? part.columns.size() * rank : 1), left(some ? part.rows.size() * rank : 1);
   const OneThread serial;
-  const lapack_int info = LAPACKE_sgesdd(LAPACK_COL_MAJOR, some ? 'S' : 'N', k, m, part.dense.data(), k,
-                                         found.values.data(), right.data(), k, left.data(), r);
+  const lapack_int info = with_memory(LAPACKE_sgesdd(LAPACK_COL_MAJOR, some ? 'S' : 'N', k, m, part.dense.data(), k,
+                                                     found.values.data(), right.data(), k, left.data(), r));
   if (info != 0) fail("singular_values: LAPACK's sgesdd of a ", m, " x ", k, " matrix returned ", info);
   if (!std::isfinite(found.values[0])) {
     fail("singular_values: the norm of a ", m, " x ", k, " matrix is larger than a float holds; did training diverge?");

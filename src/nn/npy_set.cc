@@ -9,6 +9,7 @@
 #include "npy.h"
 #include "npz.h"
 #include "scaling.h"
+#include "zip.h"
 
 namespace idelta::nn {
 namespace {
@@ -19,7 +20,7 @@ NpyArray read(const ArrayPlace& place, int64_t most) {
 
 // "x.npz, array x_train"
 std::string name_of(const ArrayPlace& place) {
-  return place.array.empty() ? place.path : place.path + ", array " + place.array;
+  return place.array.empty() ? place.path : place.path + ", array " + printable(place.array);
 }
 
 template <class Number>

@@ -27,7 +27,7 @@ NpyArray read_npz(const std::string& path, const std::string& array, int64_t mos
   const std::string name = array + std::string(kSuffix);
   const auto found =
       std::find_if(entries.begin(), entries.end(), [&](const ZipEntry& entry) { return entry.name == name; });
-  if (found == entries.end()) fail(path, ": holds no array '", array, "'; save it with that name");
+  if (found == entries.end()) fail(path, ": holds no array '", printable(array), "'; save it with that name");
   ZipReader reader(file, *found);
   return read_npy(
       path, [&](uint8_t* out, size_t bytes) { return reader.read(out, bytes); }, most);

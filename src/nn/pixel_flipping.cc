@@ -130,9 +130,18 @@ class Subjects {
   int64_t contribution_layer_ = 0;
 };
 
-// Adds to the curve's sums what becomes of some images; replaced[s]: pixels that are replaced at step s.
+// What becomes of the predicted class of each image, of `steps` entries an image: sums over the orders so far.
+struct Outcomes {
+  size_t steps;
+  std::vector<double> likelihood, same_prediction;
+
+  Outcomes(int64_t images, size_t count)
+      : steps(count), likelihood(static_cast<size_t>(images) * count), same_prediction(likelihood.size()) {}
+};
+
+// Adds to the outcomes of some images; replaced[s]: pixels that are replaced at step s.
 void flip(const Subjects& subjects, int64_t first, int64_t rows, const std::vector<std::vector<int64_t>>& orders,
-          std::span<const float> baseline, std::span<const int64_t> replaced, FlippingCurve& sums) {
+          std::span<const float> baseline, std::span<const int64_t> replaced, Outcomes& outcomes) {
   const Network& network = subjects.network();
   const int64_t n = network.n(), pixels = subjects.pixels();
   std::vector<float> h0(static_cast<size_t>(rows * n)), h(h0.size());
@@ -155,35 +164,77 @@ void flip(const Subjects& subjects, int64_t first, int64_t rows, const std::vect
       }
       softmax(values, likelihoods);
       const int predicted = subjects.predicted(first + i);
-      sums.likelihood[s] += likelihoods[predicted];
-      sums.same_prediction[s] += argmax(values) == predicted;
+      const size_t at = static_cast<size_t>(first + i) * outcomes.steps + s;
+      outcomes.likelihood[at] += likelihoods[predicted];
+      outcomes.same_prediction[at] += argmax(values) == predicted;
     }
   }
 }
 
 // By trapezoids.
-double area(const std::vector<double>& x, const std::vector<double>& y) {
+double area(const std::vector<double>& x, std::span<const double> y) {
   double sum = 0;
   for (size_t i = 1; i < x.size(); ++i) sum += (x[i] - x[i - 1]) * (y[i] + y[i - 1]) / 2;
   return sum;
 }
 
-FlippingCurve curve(const Subjects& subjects, Ordering ordering, Baseline baseline,
-                    std::span<const float> baseline_values, std::span<const int64_t> replaced, int64_t repeats) {
-  FlippingCurve made = {.ordering = ordering, .baseline = baseline};
-  made.likelihood.resize(replaced.size());
-  made.same_prediction.resize(replaced.size());
+// Of the mean of the values; 0 of a single one.
+double standard_error(const std::vector<double>& values) {
+  const auto count = static_cast<double>(values.size());
+  if (values.size() < 2) return 0;
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
+  double squares = 0;
+  for (const double v : values) squares += (v - mean) * (v - mean);
+  return std::sqrt(squares / (count - 1) / count);
+}
+
+struct MeasuredCurve {
+  FlippingCurve curve;
+  std::vector<double> areas;  // under the likelihood, an image each
+};
+
+MeasuredCurve measure(const Subjects& subjects, Ordering ordering, Baseline baseline,
+                      std::span<const float> baseline_values, std::span<const int64_t> replaced,
+                      const std::vector<double>& fractions, int64_t repeats) {
+  Outcomes outcomes(subjects.count(), replaced.size());
   for (int64_t repeat = 0; repeat < repeats; ++repeat) {
     subjects.for_batches([&](int64_t first, int64_t rows) {
       std::vector<std::vector<int64_t>> orders;
       for (int64_t i = first; i < first + rows; ++i) orders.push_back(subjects.order(ordering, i, repeat));
-      flip(subjects, first, rows, orders, baseline_values, replaced, made);
+      flip(subjects, first, rows, orders, baseline_values, replaced, outcomes);
     });
   }
-  const auto count = static_cast<double>(subjects.count() * repeats);
-  for (double& v : made.likelihood) v /= count;
-  for (double& v : made.same_prediction) v /= count;
+  for (double& v : outcomes.likelihood) v /= static_cast<double>(repeats);
+  for (double& v : outcomes.same_prediction) v /= static_cast<double>(repeats);
+
+  MeasuredCurve made = {.curve = {.ordering = ordering, .baseline = baseline}};
+  FlippingCurve& curve = made.curve;
+  curve.likelihood.resize(replaced.size());
+  curve.same_prediction.resize(replaced.size());
+  const auto count = static_cast<size_t>(subjects.count());
+  for (size_t i = 0; i < count; ++i) {
+    const size_t at = i * replaced.size();
+    made.areas.push_back(area(fractions, std::span(outcomes.likelihood).subspan(at, replaced.size())));
+    for (size_t s = 0; s < replaced.size(); ++s) {
+      curve.likelihood[s] += outcomes.likelihood[at + s];
+      curve.same_prediction[s] += outcomes.same_prediction[at + s];
+    }
+  }
+  for (double& v : curve.likelihood) v /= static_cast<double>(count);
+  for (double& v : curve.same_prediction) v /= static_cast<double>(count);
+  curve.likelihood_area = area(fractions, curve.likelihood);
+  curve.same_prediction_area = area(fractions, curve.same_prediction);
+  curve.likelihood_area_error = standard_error(made.areas);
   return made;
+}
+
+// Says of a curve how far it is from that of random orders, image by image.
+void compare_with_random(const MeasuredCurve& random, MeasuredCurve& made) {
+  std::vector<double> differences(made.areas.size());
+  std::transform(made.areas.begin(), made.areas.end(), random.areas.begin(), differences.begin(), std::minus<>());
+  made.curve.beyond_random =
+      std::accumulate(differences.begin(), differences.end(), 0.0) / static_cast<double>(differences.size());
+  made.curve.beyond_random_error = standard_error(differences);
 }
 
 std::vector<float> mean_image(const Dataset& data) {
@@ -231,7 +282,8 @@ const char* ordering_name(Ordering ordering) {
 
 const char* baseline_name(Baseline baseline) { return baseline == Baseline::kZero ? "zero" : "mean image"; }
 
-Flipping pixel_flipping(const Network& network, const Dataset& data, const FlippingOptions& options) {
+Flipping pixel_flipping(const Network& network, const Dataset& data, const FlippingOptions& options,
+                        const PartDone& progress) {
   check_options(options);
   const Subjects subjects(network, data, chosen(data, options), options);
   const std::vector<float> zero(static_cast<size_t>(data.pixels())), mean = mean_image(data);
@@ -241,14 +293,21 @@ Flipping pixel_flipping(const Network& network, const Dataset& data, const Flipp
     replaced.push_back(data.pixels() * s / options.steps);
     flipping.fractions.push_back(static_cast<double>(replaced.back()) / static_cast<double>(data.pixels()));
   }
+  std::vector<MeasuredCurve> made;
+  constexpr int64_t kCurves = std::size(kOrderings) * std::size(kBaselines);
   for (const Ordering ordering : kOrderings) {
     for (const Baseline baseline : kBaselines) {
-      FlippingCurve& made =
-          flipping.curves.emplace_back(curve(subjects, ordering, baseline, baseline == Baseline::kZero ? zero : mean,
-                                             replaced, ordering == Ordering::kRandom ? options.random_orders : 1));
-      made.likelihood_area = area(flipping.fractions, made.likelihood);
-      made.same_prediction_area = area(flipping.fractions, made.same_prediction);
+      made.push_back(measure(subjects, ordering, baseline, baseline == Baseline::kZero ? zero : mean, replaced,
+                             flipping.fractions, ordering == Ordering::kRandom ? options.random_orders : 1));
+      if (progress) progress(static_cast<int64_t>(made.size()), kCurves);
     }
+  }
+  for (MeasuredCurve& one : made) {
+    const auto random = std::find_if(made.begin(), made.end(), [&](const MeasuredCurve& other) {
+      return other.curve.ordering == Ordering::kRandom && other.curve.baseline == one.curve.baseline;
+    });
+    compare_with_random(*random, one);
+    flipping.curves.push_back(one.curve);
   }
   return flipping;
 }

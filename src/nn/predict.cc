@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include "check_data.h"
@@ -17,18 +18,18 @@ namespace {
 // Some rows of a set on their way through the layers of one form, or of the network itself.
 class Walk {
  public:
-  Walk(const Network& network, const Dataset& data, int64_t batch)
+  Walk(const Network& network, const float* images, int64_t batch)
       : network_(network),
-        data_(data),
+        images_(images),
         h_(static_cast<size_t>(batch * network.n())),
         errors_(static_cast<size_t>(batch)),
         norms_(static_cast<size_t>(batch)) {}
 
   // Leaves h^L of the images. form: kDense or an index into the network's forms.
   void run(std::span<const int64_t> images, int64_t form, Guarantee* guarantee) {
-    const int64_t n = network_.n(), rows = static_cast<int64_t>(images.size()), pixels = data_.pixels();
+    const int64_t n = network_.n(), rows = static_cast<int64_t>(images.size()), pixels = network_.options().pixels();
     for (int64_t i = 0; i < rows; ++i) {
-      network_.pad({data_.images.data() + images[i] * pixels, static_cast<size_t>(pixels)}, 1, h_.data() + i * n);
+      network_.pad({images_ + images[i] * pixels, static_cast<size_t>(pixels)}, 1, h_.data() + i * n);
     }
     if (guarantee) guarantee->start(rows);
     for (int64_t l = 0; l < network_.layers(); ++l) {
@@ -51,7 +52,7 @@ class Walk {
 
  private:
   const Network& network_;
-  const Dataset& data_;
+  const float* images_;
   std::vector<float> h_, errors_, norms_;
 };
 
@@ -79,10 +80,20 @@ void check_options(const Network& network, const PredictOptions& options) {
   }
 }
 
+// Images, rows x P, and what to call one in an error.
+struct Rows {
+  int64_t count;
+  const float* images;
+  std::function<std::string(int64_t)> name;
+};
+
 // The label of the network itself.
-uint8_t label_of(const Network& network, const Dataset& data, int64_t image, const float* logits) {
+uint8_t label_of(const Network& network, const Rows& rows, int64_t image, const float* logits) {
   const std::span<const float> values(logits, static_cast<size_t>(network.options().classes));
-  if (!all_finite(values)) fail_not_finite("predict", network, data, image);
+  const auto pixels = static_cast<size_t>(network.options().pixels());
+  if (!all_finite(values)) {
+    fail_not_finite("predict", network, {rows.images + static_cast<size_t>(image) * pixels, pixels}, rows.name(image));
+  }
   return static_cast<uint8_t>(argmax(values));
 }
 
@@ -97,17 +108,17 @@ void walk(Walk& rows, std::span<const int64_t> images, int64_t batch, int64_t fo
   }
 }
 
-std::vector<int64_t> all_of(const Dataset& data) {
-  std::vector<int64_t> images(static_cast<size_t>(data.count));
+std::vector<int64_t> all_of(const Rows& rows) {
+  std::vector<int64_t> images(static_cast<size_t>(rows.count));
   std::iota(images.begin(), images.end(), 0);
   return images;
 }
 
-void predict_with_one(const Network& network, const Dataset& data, const PredictOptions& options,
+void predict_with_one(const Network& network, const Rows& rows, const PredictOptions& options,
                       Predictions& predictions) {
-  Walk rows(network, data, std::min(options.batch, data.count));
-  walk(rows, all_of(data), options.batch, options.form, nullptr, [&](int64_t image, int64_t row) {
-    predictions.labels[image] = label_of(network, data, image, rows.logits(row));
+  Walk pass(network, rows.images, std::min(options.batch, rows.count));
+  walk(pass, all_of(rows), options.batch, options.form, nullptr, [&](int64_t image, int64_t row) {
+    predictions.labels[image] = label_of(network, rows, image, pass.logits(row));
   });
 }
 
@@ -119,28 +130,28 @@ size_t next_form(const std::vector<Guarantee>& forms, size_t now, const FormLabe
   return forms.size();
 }
 
-void predict_with_guarantee(const Network& network, const Dataset& data, const PredictOptions& options,
+void predict_with_guarantee(const Network& network, const Rows& rows, const PredictOptions& options,
                             Predictions& predictions) {
   const size_t dense = network.forms()->count();
   std::vector<Guarantee> guarantees = {Guarantee(network, 0)};
   for (size_t f = 1; f < dense; ++f) guarantees.emplace_back(network, f, guarantees.front());
   std::vector<std::vector<int64_t>> waiting(dense + 1);
-  waiting[0] = all_of(data);
-  Walk rows(network, data, std::min(options.batch, data.count));
+  waiting[0] = all_of(rows);
+  Walk pass(network, rows.images, std::min(options.batch, rows.count));
   for (size_t f = 0; f <= dense; ++f) {
     predictions.tried[f] = static_cast<int64_t>(waiting[f].size());
     Guarantee* const guarantee = f < dense ? &guarantees[f] : nullptr;
-    walk(rows, waiting[f], options.batch, f < dense ? static_cast<int64_t>(f) : kDense, guarantee,
+    walk(pass, waiting[f], options.batch, f < dense ? static_cast<int64_t>(f) : kDense, guarantee,
          [&](int64_t image, int64_t row) {
            FormLabel found;
            if (guarantee) {
-             found = guarantee->label(row, rows.logits(row));
+             found = guarantee->label(row, pass.logits(row));
              if (!found.certified()) {
                waiting[next_form(guarantees, f, found)].push_back(image);
                return;
              }
            } else {
-             found.label = label_of(network, data, image, rows.logits(row));
+             found.label = label_of(network, rows, image, pass.logits(row));
            }
            predictions.labels[image] = found.label;
            predictions.margins[image] = found.margin;
@@ -151,12 +162,9 @@ void predict_with_guarantee(const Network& network, const Dataset& data, const P
   }
 }
 
-}  // namespace
-
-Predictions predict(const Network& network, const Dataset& data, const PredictOptions& options) {
-  check_data("predict", data, network.options());
+Predictions predict_rows(const Network& network, const Rows& rows, const PredictOptions& options) {
   check_options(network, options);
-  const auto count = static_cast<size_t>(data.count);
+  const auto count = static_cast<size_t>(rows.count);
   Predictions predictions;
   predictions.labels.resize(count);
   if (options.guarantee) {
@@ -168,10 +176,23 @@ Predictions predict(const Network& network, const Dataset& data, const PredictOp
     predictions.settled.resize(predictions.forms.size()), predictions.tried.resize(predictions.forms.size());
   }
   const auto begin = std::chrono::steady_clock::now();
-  options.guarantee ? predict_with_guarantee(network, data, options, predictions)
-                    : predict_with_one(network, data, options, predictions);
+  options.guarantee ? predict_with_guarantee(network, rows, options, predictions)
+                    : predict_with_one(network, rows, options, predictions);
   predictions.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return predictions;
+}
+
+}  // namespace
+
+Predictions predict(const Network& network, const Dataset& data, const PredictOptions& options) {
+  check_data("predict", data, network.options());
+  const auto name = [&](int64_t image) { return sentence("image ", image, " of ", data.name); };
+  return predict_rows(network, {data.count, data.images.data(), name}, options);
+}
+
+Predictions predict(const Network& network, int64_t rows, const float* images, const PredictOptions& options) {
+  if (rows < 0) fail("predict: rows is ", rows, "; give 0 or more");
+  return predict_rows(network, {rows, images, [](int64_t row) { return sentence("image ", row); }}, options);
 }
 
 }  // namespace idelta::nn

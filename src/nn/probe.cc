@@ -7,6 +7,7 @@
 #include "check_data.h"
 #include "error.h"
 #include "idelta/nn.hpp"
+#include "lapack_memory.h"
 #include "loss.h"
 #include "moments.h"
 #include "one_thread.h"
@@ -53,8 +54,8 @@ Probe fit(int64_t layer, const LayerMoments& moments, double regularisation) {
   }
   const OneThread serial;
   const auto size = static_cast<lapack_int>(width), columns = static_cast<lapack_int>(classes);
-  const lapack_int info =
-      LAPACKE_dposv(LAPACK_ROW_MAJOR, 'U', size, columns, matrix.data(), size, probe.weights.data(), columns);
+  const lapack_int info = with_memory(
+      LAPACKE_dposv(LAPACK_ROW_MAJOR, 'U', size, columns, matrix.data(), size, probe.weights.data(), columns));
   if (info != 0) {
     fail("probe: LAPACK's dposv of layer ", layer, " returned ", info,
          "; the features are too large or regularisation, ", regularisation, ", is too small");
@@ -106,7 +107,8 @@ void count(std::vector<char> right, bool input, std::vector<char>& before, doubl
 
 }  // namespace
 
-Probes probe(const Network& network, const Dataset& train, const Dataset& test, const ProbeOptions& options) {
+Probes probe(const Network& network, const Dataset& train, const Dataset& test, const ProbeOptions& options,
+             const PartDone& progress) {
   if (!(options.regularisation > 0) || !std::isfinite(options.regularisation)) {
     fail("probe: regularisation is ", options.regularisation, "; give a finite number above 0, usually 0.01");
   }
@@ -116,6 +118,7 @@ Probes probe(const Network& network, const Dataset& train, const Dataset& test, 
   each_layers_moments("probe", network, train, options.batch, Moments::kClassSumsAndGram,
                       [&](int64_t layer, const LayerMoments& moments) {
                         fitted.push_back(fit(layer, moments, options.regularisation));
+                        if (progress) progress(layer + 1, network.layers() + 1);
                       });
 
   Probes probes = {.train_count = train.count, .test_count = test.count, .regularisation = options.regularisation};

@@ -1,12 +1,17 @@
 // Bytes of a safetensors file: the length, the header, the data.
 #include "safetensors.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <exception>
+#include <memory>
+#include <new>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "error.h"
+#include "files/input_file.h"
 #include "files/output_file.h"
 
 namespace idelta::nn {
@@ -18,42 +23,10 @@ constexpr uint64_t kLengthBytes = 8;
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the limit that the format's own reader sets
 constexpr uint64_t kAlignment = 8;                 // of the data in the file
 
-}  // namespace
-
-SafetensorsFile::SafetensorsFile(const std::string& path) : file_(path) {
-  std::array<unsigned char, kLengthBytes> length = {};
-  if (file_.read_at(0, length.data(), kLengthBytes) < kLengthBytes) {
-    fail(path, ": is too short for a safetensors file; give a model that idelta saved");
-  }
-  uint64_t header_bytes = 0;
-  for (int i = 7; i >= 0; --i) header_bytes = header_bytes << 8 | length[i];
-  const uint64_t after_length = file_.size() - kLengthBytes;
-  if (header_bytes > kMaxHeaderBytes || header_bytes > after_length) {
-    fail(path, ": promises a header of ", header_bytes, " bytes, but ", after_length,
-         " follow and 100 MB is the limit; the file is damaged or no safetensors file");
-  }
-  std::string json(header_bytes, '\0');
-  if (file_.read_at(kLengthBytes, json.data(), header_bytes) < header_bytes) fail(path, ": its header cannot be read");
-  data_start_ = kLengthBytes + header_bytes;
-  try {
-    header_ = parse_safetensors_header(json, after_length - header_bytes);
-  } catch (const std::exception& e) {
-    fail(path, ": ", e.what(), "; the file is damaged or no model of idelta");
-  }
-}
-
-void SafetensorsFile::read(const std::string& name, std::span<float> out) {
-  const TensorInfo& tensor = header_.tensors.at(name);
-  if (out.size_bytes() != tensor.end - tensor.begin) {
-    fail(path(), ": tensor '", name, "' holds ", tensor.end - tensor.begin, " bytes, not ", out.size_bytes());
-  }
-  if (file_.read_at(data_start_ + tensor.begin, out.data(), out.size_bytes()) < out.size_bytes()) {
-    fail(path(), ": tensor '", name, "' cannot be read whole; was the file changed meanwhile?");
-  }
-}
-
-void write_safetensors(const std::string& path, const std::map<std::string, std::string>& metadata,
-                       const std::vector<TensorValues>& tensors) {
+// write(bytes, count) for the parts of a file, one after another.
+template <class Write>
+void write_parts(const std::map<std::string, std::string>& metadata, const std::vector<TensorValues>& tensors,
+                 const Write& write) {
   nlohmann::ordered_json header;
   header["__metadata__"] = metadata;
   uint64_t offset = 0;
@@ -66,12 +39,82 @@ void write_safetensors(const std::string& path, const std::map<std::string, std:
   json.resize((json.size() + kAlignment - 1) / kAlignment * kAlignment, ' ');
   std::array<unsigned char, kLengthBytes> length;
   for (uint64_t i = 0; i < kLengthBytes; ++i) length[i] = static_cast<unsigned char>(json.size() >> (8 * i));
+  write(length.data(), length.size());
+  write(json.data(), json.size());
+  for (const TensorValues& tensor : tensors) write(tensor.values.data(), tensor.values.size_bytes());
+}
 
+}  // namespace
+
+SafetensorsFile::Source SafetensorsFile::on_disk(const std::string& path) {
+  const auto file = std::make_shared<const files::InputFile>(path);  // a std::function wants to be copied
+  return {path, file->size(),
+          [file](uint64_t offset, void* out, size_t bytes) { return file->read_at(offset, out, bytes); }};
+}
+
+SafetensorsFile::Source SafetensorsFile::in_memory(const std::string& name, std::span<const std::byte> bytes) {
+  return {name, bytes.size(), [bytes](uint64_t offset, void* out, size_t wanted) {
+            const auto part = bytes.subspan(std::min<uint64_t>(offset, bytes.size()));
+            const size_t there = std::min(wanted, part.size());
+            std::copy_n(part.data(), there, static_cast<std::byte*>(out));
+            return there;
+          }};
+}
+
+SafetensorsFile::SafetensorsFile(const std::string& path) : SafetensorsFile(on_disk(path)) {}
+SafetensorsFile::SafetensorsFile(const std::string& name, std::span<const std::byte> bytes)
+    : SafetensorsFile(in_memory(name, bytes)) {}
+
+SafetensorsFile::SafetensorsFile(Source source) : source_(std::move(source)) {
+  std::array<unsigned char, kLengthBytes> length = {};
+  if (source_.read_at(0, length.data(), kLengthBytes) < kLengthBytes) {
+    fail(path(), ": is too short for a safetensors file; give a model that idelta saved");
+  }
+  uint64_t header_bytes = 0;
+  for (int i = 7; i >= 0; --i) header_bytes = header_bytes << 8 | length[i];
+  const uint64_t after_length = source_.size - kLengthBytes;
+  if (header_bytes > kMaxHeaderBytes || header_bytes > after_length) {
+    fail(path(), ": promises a header of ", header_bytes, " bytes, but ", after_length,
+         " follow and 100 MB is the limit; the file is damaged or no safetensors file");
+  }
+  std::string json(header_bytes, '\0');
+  if (source_.read_at(kLengthBytes, json.data(), header_bytes) < header_bytes)
+    fail(path(), ": its header cannot be read");
+  data_start_ = kLengthBytes + header_bytes;
+  try {
+    header_ = parse_safetensors_header(json, after_length - header_bytes);
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& e) {
+    fail(path(), ": ", e.what(), "; the file is damaged or no model of idelta");
+  }
+}
+
+void SafetensorsFile::read(const std::string& name, std::span<float> out) {
+  const TensorInfo& tensor = header_.tensors.at(name);
+  if (out.size_bytes() != tensor.end - tensor.begin) {
+    fail(path(), ": tensor '", name, "' holds ", tensor.end - tensor.begin, " bytes, not ", out.size_bytes());
+  }
+  if (source_.read_at(data_start_ + tensor.begin, out.data(), out.size_bytes()) < out.size_bytes()) {
+    fail(path(), ": tensor '", name, "' cannot be read whole; was the file changed meanwhile?");
+  }
+}
+
+void write_safetensors(const std::string& path, const std::map<std::string, std::string>& metadata,
+                       const std::vector<TensorValues>& tensors) {
   files::OutputFile file(path);
-  file.write(length.data(), length.size());
-  file.write(json.data(), json.size());
-  for (const TensorValues& tensor : tensors) file.write(tensor.values.data(), tensor.values.size_bytes());
+  write_parts(metadata, tensors, [&](const void* bytes, size_t count) { file.write(bytes, count); });
   file.commit();
+}
+
+std::vector<std::byte> safetensors_bytes(const std::map<std::string, std::string>& metadata,
+                                         const std::vector<TensorValues>& tensors) {
+  std::vector<std::byte> all;
+  write_parts(metadata, tensors, [&](const void* bytes, size_t count) {
+    const auto* const first = static_cast<const std::byte*>(bytes);
+    all.insert(all.end(), first, first + count);
+  });
+  return all;
 }
 
 }  // namespace idelta::nn

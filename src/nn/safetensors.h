@@ -7,14 +7,14 @@
 #ifndef IDELTA_NN_SAFETENSORS_H
 #define IDELTA_NN_SAFETENSORS_H
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "files/input_file.h"
 
 namespace idelta::nn {
 
@@ -31,18 +31,30 @@ struct SafetensorsHeader {
 // Parses and checks a header against the bytes of data that follow it. Throws a sentence without the file's name.
 SafetensorsHeader parse_safetensors_header(std::string_view json, uint64_t data_bytes);
 
+// The bytes of such a file, on the disk or in memory.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::string& path);  // reads and checks the header, not the data
+  // bytes must last as long as this; errors call them `name`.
+  SafetensorsFile(const std::string& name, std::span<const std::byte> bytes);
 
-  const std::string& path() const { return file_.path(); }
+  const std::string& path() const { return source_.name; }
   const SafetensorsHeader& header() const { return header_; }
 
   // The values of a tensor that header() lists; out has room for exactly as many.
   void read(const std::string& name, std::span<float> out);
 
  private:
-  files::InputFile file_;
+  struct Source {
+    std::string name;
+    uint64_t size;
+    std::function<size_t(uint64_t offset, void* out, size_t bytes)> read_at;  // as files::InputFile has it
+  };
+  static Source on_disk(const std::string& path);
+  static Source in_memory(const std::string& name, std::span<const std::byte> bytes);
+  explicit SafetensorsFile(Source source);
+
+  Source source_;
   SafetensorsHeader header_;
   uint64_t data_start_ = 0;
 };
@@ -53,9 +65,11 @@ struct TensorValues {
   std::span<const float> values;
 };
 
-// Whole or not at all (files/output_file.h), the data in the order given.
+// The data in the order given; a file whole or not at all (files/output_file.h).
 void write_safetensors(const std::string& path, const std::map<std::string, std::string>& metadata,
                        const std::vector<TensorValues>& tensors);
+std::vector<std::byte> safetensors_bytes(const std::map<std::string, std::string>& metadata,
+                                         const std::vector<TensorValues>& tensors);
 
 }  // namespace idelta::nn
 

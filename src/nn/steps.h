@@ -24,12 +24,15 @@ struct PiecewiseLinear {
     const double raised = bent < low ? low : bent;
     return raised > high ? high : raised;
   }
+  // Roundings of the kernel in h' = act(z), as multiples of 2^-24 |h'|: of z, and of slope z where that is taken.
+  double roundings(double z) const { return z < slope * z ? 2 : 1; }
   double gain(double z) const { return z < low || z > high ? 0 : z < 0 ? slope : 1; }
   double offset(double z) const { return z < low ? low : z > high ? high : 0; }
 };
 
 struct Tanh {
   double operator()(double z) const { return std::tanh(z); }
+  double roundings(double) const { return 5; }  // of z, and 2 ulp of tanh, each at most 2 x 2^-24 |h'|
   double gain(double z) const { return z == 0 ? 1 : std::tanh(z) / z; }
   double offset(double) const { return 0; }
 };

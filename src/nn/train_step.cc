@@ -2,6 +2,8 @@
 // not stay finite.
 #include <algorithm>
 #include <cmath>
+#include <exception>
+#include <utility>
 
 #include "divergence.h"
 #include "error.h"
@@ -38,9 +40,8 @@ void Trainer::State::add_layer_loss(int64_t layer, int64_t rows) {
   }
 }
 
-// One step on the first rows of h0 and labels.
+// One step on the first rows of h0 and labels: whole, or not at all.
 Loss Trainer::State::step(int64_t rows, float learning_rate) {
-  const int64_t n = network.n(), last = network.layers() - 1;
   network.forward(rows, h0.data(), output_rows);
   const Loss loss = this->loss(rows);
   // Before any parameter changes.
@@ -48,13 +49,28 @@ Loss Trainer::State::step(int64_t rows, float learning_rate) {
   if (first) check_first_outputs(rows);
   if (!std::isfinite(loss.cross_entropy + hidden_loss) || loss.not_finite >= 0)
     fail_diverged("the loss", learning_rate);
+  TrainedWith how;
+  if (first) how = trained_with();
 
-  network.state_->forms.reset();  // of the D that changes now
-  network.state_->has_dense = true;
   optimizer.learning_rate = learning_rate;
   ++optimizer.step;
-  if (first) network.set_trained_with(trained_with());
+  try {
+    backward_and_update(rows);
+  } catch (const std::exception&) {
+    --optimizer.step;
+    throw;
+  }
+  network.state_->forms.reset();  // of another D
+  network.state_->has_dense = true;
+  if (first) network.set_trained_with(std::move(how));
   network.state_->trained_with.settings["steps"] = text_of(optimizer.step);
+  return loss;
+}
+
+// From the last layer to the first. A call may find no memory for its workspace; those of all layers are of one size,
+// so that none does once a layer was updated.
+void Trainer::State::backward_and_update(int64_t rows) {
+  const int64_t n = network.n(), last = network.layers() - 1;
   for (int64_t l = last; l >= 0; --l) {
     // The last layer is linear, so its dz is its dy, the loss' gradient; the first needs no dx. In between dx takes the
     // place of dy once that has become dz.
@@ -74,7 +90,6 @@ Loss Trainer::State::step(int64_t rows, float learning_rate) {
     if (l > 0 && options.layer_loss > 0) add_layer_loss(l - 1, rows);
     update(l, rows, l > 0 ? outputs[l - 1].data() : h0.data(), l == last ? above : dz.data());
   }
-  return loss;
 }
 
 void Trainer::State::update(int64_t layer, int64_t rows, const float* x, const float* gradient) {
@@ -102,13 +117,15 @@ void Trainer::State::update(int64_t layer, int64_t rows, const float* x, const f
 void Trainer::State::check_first_outputs(int64_t rows) {
   const int64_t n = network.n();
   if (!all_finite({h0.data(), static_cast<size_t>(rows * n)})) {
-    fail("train: images of ", data.name, " hold pixels that are not finite; pixels must lie in [0, 1]");
+    throw NotFinite(
+        sentence("train: images of ", data.name, " hold pixels that are not finite; pixels must lie in [0, 1]"));
   }
   const int64_t layer = first_layer_not_finite(output_rows, rows, n);
   if (layer < 0) return;
-  fail("train: the output of layer ", layer + 1, " is not finite before the first step: identity scale ",
-       network.options().identity_scale, " and class padding ", network.options().class_padding, " are too large for ",
-       network.layers(), " layers; 1 and 0 are the defaults");
+  throw NotFinite(sentence("train: the output of layer ", layer + 1,
+                           " is not finite before the first step: identity scale ", network.options().identity_scale,
+                           " and class padding ", network.options().class_padding, " are too large for ",
+                           network.layers(), " layers; 1 and 0 are the defaults"));
 }
 
 // The loss may be finite by accident: it is that of the parameters before the last step, and of no other images.
@@ -129,8 +146,8 @@ void Trainer::State::check_finite(int64_t rows, float learning_rate) {
 }
 
 void Trainer::State::fail_diverged(const std::string& what, float learning_rate) const {
-  fail("train: ", what, " is not finite in epoch ", epoch + 1, " at learning rate ", learning_rate, ": ",
-       mend(options, network.options()));
+  throw Diverged(sentence("train: ", what, " is not finite in epoch ", epoch + 1, " at learning rate ", learning_rate,
+                          ": ", mend(options, network.options())));
 }
 
 }  // namespace idelta::nn

@@ -41,11 +41,11 @@ Settings data_settings(const Dataset& data) {
   return {{"images", text_of(data.count)}, {"data_hash", hex(hash.value())}};
 }
 
-Trainer::State::State(Network& net, const Dataset& set, const TrainOptions& opts)
+Trainer::State::State(Network& net, const Dataset& set, const TrainOptions& opts, Settings identity)
     : network(net.state_),
       shuffled_labels(permuted_labels(set, opts.shuffled_labels)),
       data{set.name, set.images, shuffled_labels.empty() ? set.labels : shuffled_labels, set.count, set.pixels()},
-      data_identity(data_settings(set)),
+      data_identity(std::move(identity)),
       options(opts),
       random(opts.seed) {
   check(options);
@@ -62,7 +62,6 @@ Trainer::State::State(Network& net, const Dataset& set, const TrainOptions& opts
   for (size_t l = options.layer_loss > 0 ? 0 : layers - 1; l < layers; ++l) loss_gradients[l].assign(area, 0.0f);
   labels.resize(static_cast<size_t>(batch));
 
-  network.set_compute(options.compute);
   optimizer = optimizer_of(options);
   optimizer.step = 0;
   slots.resize(layers);
@@ -75,6 +74,7 @@ Trainer::State::State(Network& net, const Dataset& set, const TrainOptions& opts
   }
   order.resize(static_cast<size_t>(data.count));
   std::iota(order.begin(), order.end(), int64_t{0});
+  network.set_compute(options.compute);  // last: what fails leaves the network as it was
 }
 
 void Trainer::State::shuffle() { permute(order, random); }
@@ -122,9 +122,10 @@ Progress Trainer::State::progress() const {
 
 // What is left of the current epoch; false if the observer stopped it.
 bool Trainer::State::run_epoch(const Observer& observer) {
-  if (next_image == 0) {
+  if (!drawn) {  // else an earlier run() failed before the first step
     shuffle();
     epoch_loss = epoch_correct = 0;
+    drawn = true;
   }
   const float rate = effective_learning_rate(options, network.layers(), epoch);
   bool go_on = true;
@@ -144,18 +145,20 @@ bool Trainer::State::run_epoch(const Observer& observer) {
   if (next_image == data.count) {
     ++epoch;
     next_image = 0;
+    drawn = false;
   }
   return go_on;
 }
 
 Trainer::Trainer(Network& network, const Dataset& data, const TrainOptions& options)
-    : state_(std::make_unique<State>(network, data, options)) {}
+    : state_(std::make_unique<State>(network, data, options, data_settings(data))) {}
 
 Trainer::Trainer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 Trainer::~Trainer() = default;
 
+const Network& Trainer::network() const { return state_->network; }
 const TrainOptions& Trainer::options() const { return state_->options; }
 Progress Trainer::progress() const { return state_->progress(); }
 double Trainer::seconds() const { return state_->earlier_seconds + state_->run_seconds; }

@@ -38,13 +38,15 @@ struct Trainer::State {
     std::vector<float> delta[2], bias[2];
   };
 
-  State(Network& net, const Dataset& set, const TrainOptions& opts);
+  // identity: data_settings(set).
+  State(Network& net, const Dataset& set, const TrainOptions& opts, Settings identity);
 
   void shuffle();
   void gather(int64_t first, int64_t rows);
   Loss loss(int64_t rows);  // of the last layer
   void add_layer_loss(int64_t layer, int64_t rows);
   Loss step(int64_t rows, float learning_rate);
+  void backward_and_update(int64_t rows);
   void update(int64_t layer, int64_t rows, const float* x, const float* dz);
   void check_first_outputs(int64_t rows);
   void check_finite(int64_t rows, float learning_rate);
@@ -78,7 +80,8 @@ struct Trainer::State {
   std::mt19937_64 random;
   std::vector<int64_t> order;  // each epoch shuffles the order of the epoch before, so that seed and epoch tell it
   int64_t epoch = 0;           // the next or current one
-  int64_t next_image = 0;      // of this epoch; 0: not begun
+  bool drawn = false;          // the order of this epoch
+  int64_t next_image = 0;      // of this epoch
   double epoch_loss = 0, epoch_correct = 0;
 
   using Clock = std::chrono::steady_clock;

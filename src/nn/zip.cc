@@ -48,15 +48,15 @@ Directory find_directory(const files::InputFile& file) {
   fail(file.path(), ": is no ZIP archive, or is cut short; give a .npz file, or copy it again");
 }
 
-std::string shown(std::string name) {
+}  // namespace
+
+std::string printable(std::string name) {
   constexpr size_t kShown = 64;
   if (name.size() > kShown) name.resize(kShown);
   std::replace_if(
       name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c > 0x7e; }, '?');
   return name;
 }
-
-}  // namespace
 
 std::vector<ZipEntry> read_zip_entries(const files::InputFile& file) {
   const Directory directory = find_directory(file);
@@ -109,7 +109,7 @@ ZipReader::~ZipReader() {
 }
 
 void ZipReader::fail_damaged(const char* why) const {
-  fail(file_.path(), ": its entry ", shown(entry_.name), " ", why);
+  fail(file_.path(), ": its entry ", printable(entry_.name), " ", why);
 }
 
 size_t ZipReader::read_packed(uint8_t* out, size_t bytes) {

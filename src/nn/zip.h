@@ -23,6 +23,9 @@ struct ZipEntry {
   uint64_t header_at = 0;  // of its local header
 };
 
+// A name out of an archive as an error shows it: what is not plain text becomes '?', and no name is longer than a line.
+std::string printable(std::string name);
+
 // The entries of an archive, as its central directory has them.
 std::vector<ZipEntry> read_zip_entries(const files::InputFile& file);
 

@@ -186,6 +186,10 @@ said out 'lowered by 1'
 printf 'north\neast\nsouth\nwest\n' >names
 expect 0 train --data data --classes names "${quick[@]}"
 grep -qa 'north' m.safetensors || fail "$last: the model has no names of classes"
+expect 0 predict m.safetensors --data data --out labels.csv
+[[ $(head -1 labels.csv) == index,label,true_label,label_name,true_label_name ]] || fail "$last: another header"
+awk -F, 'BEGIN { split("north east south west", names, " ") }
+  NR > 1 && ($4 != names[$2 + 1] || $5 != names[$3 + 1]) { exit 1 }' labels.csv || fail "$last: other names than the model's"
 printf 'north\n' >names
 expect 3 train --data data --classes names "${quick[@]}"
 one_error names '1 class names' '4 classes'

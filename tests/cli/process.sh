@@ -90,6 +90,14 @@ done
 seen TERM=xterm NO_COLOR=
 grep -q $'\033' err || fail "$last: no bar"
 
+last='idelta explain on a terminal'
+env TERM=xterm NO_COLOR= script --quiet --return --command \
+  "'$idelta' explain seen.safetensors --data data --out report >out" err </dev/null >/dev/null || fail "$last: exit code $?"
+for part in 'read-outs of all layers' 'linear probes' lesions 'singular values' controls 'pixel flipping'; do
+  said err "explaining: $part"
+done
+grep -q '40/40' err || fail "$last: the bar does not move"
+
 # ---- Environment variables -----------------------------------------------------------------------------------------
 
 expect 0 --help

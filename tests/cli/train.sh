@@ -32,6 +32,7 @@ for text in 'cross-entropy' '‖D‖₂' input 'test accuracy' ulp; do said out 
 expect 0 eval --model model.safetensors --data data --json
 is_json
 holds "$(number test_accuracy) > 0.9 && $(number input_accuracy) == 0.25 && $(number completeness_ulp) < 4"
+said out '"complete": true'
 (($(grep -c '"layer":' out) == 4)) || fail "$last: not a row a layer"
 said out '"compute": "f32"'
 said out '"bf16_product": null'

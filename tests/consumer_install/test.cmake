@@ -13,7 +13,11 @@ file(GLOB_RECURSE headers RELATIVE "${IDELTA_SOURCE_DIR}/src" "${IDELTA_SOURCE_D
 if(NOT IDELTA_HAS_NN)
   list(FILTER headers EXCLUDE REGEX "/nn[./]")
 endif()
-foreach(wanted IN ITEMS ${headers} "lib.*/libidelta\\.so" "lib.*/libidelta\\.a" "lib.*/pkgconfig/idelta\\.pc"
+set(of_nn)
+if(IDELTA_HAS_NN)
+  set(of_nn "lib.*/libidelta_nn\\.so" "lib.*/libidelta_nn\\.a" "lib.*/pkgconfig/idelta-nn\\.pc")
+endif()
+foreach(wanted IN ITEMS ${headers} ${of_nn} "lib.*/libidelta\\.so" "lib.*/libidelta\\.a" "lib.*/pkgconfig/idelta\\.pc"
     "lib.*/cmake/idelta/idelta-config\\.cmake" "lib.*/cmake/idelta/idelta-config-version\\.cmake")
   set(found ${installed})
   list(FILTER found INCLUDE REGEX "^${wanted}$")

@@ -19,6 +19,16 @@ std::vector<Bytes> seeds(const std::string& format) {
             bytes_of("\xef\xbb\xbf"
                      "a,class,b\n1,0,2\n3,1,4\n5,0,6\n7,1,8\n")};
   }
+  if (format == "study") {
+    return {bytes_of(
+        R"({"schema":"idelta-study","version":1,"data":"x","training_images":8,"test_images":4,"network":{"height":2,)"
+        R"("width":2,"classes":3,"identity_scale":1.0,"activation":"leaky_relu","slope":0.1,"class_padding":0.0},)"
+        R"("networks":[{"file":"a.safetensors","layers":1,"labels":"true","training":{"epochs":3,"batch":2,)"
+        R"("learning_rate":0.003,"decay_epochs":0,"optimizer":"momentum","momentum":0.9,"weight_decay":0.0,)"
+        R"("compute":"f32","seed":1,"layer_loss":0.0,"shuffled_labels":0},"seconds":1.5,"parameters_hash":"0",)"
+        R"("test_accuracy":0.5,"per_layer":[{"layer":1,"accuracy":0.5,"cross_entropy":1.0,"spectral_norm":0.5,)"
+        R"("frobenius_ratio":0.1}]}],"bands":[]})")};
+  }
   const Bytes one_array = idelta_test::npy_bytes("<f4", "(2, 3)", Bytes(24, 1));
   const Bytes other_array = idelta_test::npy_bytes("|u1", "(3,)", {1, 2, 3}, 2);
   return {one_array, other_array,

@@ -97,11 +97,21 @@ async function check() {
   });
 
   // ---- It works from the keyboard ----
-  if (!pictures) return;
   const slide = document.getElementById('layer'), shown = document.getElementById('layer-shown');
+  const bars = () => document.getElementById('feature-map')?.textContent;
+  const first = bars();
   slide.value = 1;
   slide.dispatchEvent(new Event('input'));
   if (shown.textContent !== '1' || !document.getElementById('changed').textContent) say('the scrubber does not follow');
+  for (const hint of document.querySelectorAll('.hint')) {
+    const box = hint.previousElementSibling, wider = box.scrollWidth > box.clientWidth + 1;
+    if (wider === hint.hidden) say(`${wider ? 'no' : 'a needless'} hint below a table that is ${wider ? '' : 'not '}cut off`);
+  }
+  if (!pictures) {
+    if (document.querySelectorAll('#feature-step .score').length !== report.data.feature_names.length) say('not a bar a feature');
+    if (first === bars()) say('the bars of features do not follow');
+    return;
+  }
   const caption = () => getComputedStyle(document.querySelector('.caption.own')).display;
   const before = caption();
   document.getElementById('own-scale').click();

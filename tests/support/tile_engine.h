@@ -46,6 +46,26 @@ class EmulatedTiles {
     add_product_where_fast(registers_[C], registers_[A], registers_[B]);
   }
 
+  // TDPBUSD: unsigned bytes of A with signed ones of B, four to a word, modulo 2^32.
+  template <int C, int A, int B>
+  void dot_quads() const {
+    Register& c = registers_[C];
+    for (int m = 0; m < c.rows; ++m) {
+      uint32_t sums[16];
+      std::memcpy(sums, c.words[m], kRowBytes);
+      for (int k = 0; k < 16; ++k) {
+        uint8_t x[4];
+        int8_t d[16][4];
+        std::memcpy(x, &registers_[A].words[m][k], sizeof x);
+        std::memcpy(d, registers_[B].words[k], kRowBytes);
+        for (int n = 0; n < 16; ++n) {
+          for (int byte = 0; byte < 4; ++byte) sums[n] += static_cast<uint32_t>(x[byte] * d[n][byte]);
+        }
+      }
+      std::memcpy(c.words[m], sums, kRowBytes);
+    }
+  }
+
  private:
   static constexpr size_t kRowBytes = 64;
   struct Register {

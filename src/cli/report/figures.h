@@ -16,8 +16,13 @@ namespace idelta::cli::report {
 // A list of one is written Json::array({value}): of {value} GCC makes a list, and Clang the value itself.
 Json figures(const Json& document);
 
+// "names", "maps" and "steps" (a list a layer) of the features that move most in one row, for the scrubber.
+Json layers_of_features(const Json& document, const nn::ImageDecomposition& row);
 // Named features in place of maps: what the layers added to each, and its share of the predicted class's logit.
 void add_feature_figures(const Json& document, const Decompositions& decompositions, Json& figures);
+
+// "0.548 ± 0.012": the area under a curve of pixel flipping, and its standard error.
+std::string area_words(const Json& curve);
 
 // figures.cc's own: of the network's inside, and of what can be trusted.
 void add_inner_figures(const Json& document, Json& figures);

@@ -11,14 +11,18 @@ namespace {
 constexpr size_t kShownFeatures = 12;
 
 // The features of largest size, falling; of equals the first.
-Json ranked(const Json& names, std::span<const float> values) {
+std::vector<size_t> order_by_size(std::span<const float> values) {
   std::vector<size_t> order(values.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return std::fabs(values[a]) > std::fabs(values[b]); });
   order.resize(std::min(order.size(), kShownFeatures));
+  return order;
+}
+
+Json ranked(const Json& names, std::span<const float> values) {
   Json shown_names = Json::array(), shown_values = Json::array();
-  for (const size_t feature : order) {
+  for (const size_t feature : order_by_size(values)) {
     shown_names.push_back(names[feature]);
     shown_values.push_back(values[feature]);
   }
@@ -49,6 +53,28 @@ Json figure(const Json& document, const std::string& title, const std::string& u
 }
 
 }  // namespace
+
+Json layers_of_features(const Json& document, const nn::ImageDecomposition& row) {
+  const Json& names = document["data"]["feature_names"];
+  std::vector<float> largest(names.size());
+  for (const std::vector<float>& map : row.contribution_maps) {
+    for (size_t f = 0; f < largest.size(); ++f) largest[f] = std::max(largest[f], std::fabs(map[f]));
+  }
+  std::vector<size_t> moved = order_by_size(largest);
+  std::sort(moved.begin(), moved.end());  // as in the data, so that rows are alike
+  const auto layers = [&](const std::vector<std::vector<float>>& all) {
+    Json lists = Json::array();
+    for (const std::vector<float>& layer : all) {
+      Json list = Json::array();
+      for (const size_t f : moved) list.push_back(layer[f]);
+      lists.push_back(list);
+    }
+    return lists;
+  };
+  Json shown_names = Json::array();
+  for (const size_t f : moved) shown_names.push_back(names[f]);
+  return {{"names", shown_names}, {"maps", layers(row.contribution_maps)}, {"steps", layers(row.steps)}};
+}
 
 void add_feature_figures(const Json& document, const Decompositions& decompositions, Json& figures) {
   figures["features"] =

@@ -66,6 +66,11 @@ std::vector<const nn::ImageDecomposition*> sheet_rows(const Decompositions& deco
   return rows;
 }
 
+const Json& row_json(const Json& document, size_t row) {
+  const size_t images = document["images"].size();
+  return row < images ? document["images"][row] : document["control_images"][row - images];
+}
+
 void add_maps(const Decompositions& decompositions, Json& document) {
   const std::vector<int64_t> columns = nn::sheet_columns(document["network"]["layers"].get<int64_t>());
   std::vector<float> sizes;
@@ -84,9 +89,7 @@ void add_maps(const Decompositions& decompositions, Json& document) {
     for (const int64_t layer : columns) {
       own = std::max(own, largest_magnitude(image->contribution_maps[static_cast<size_t>(layer - 1)]));
     }
-    Json steps = Json::array();
-    for (const std::vector<float>& step : image->steps) steps.push_back(largest_magnitude(pixels_of(document, step)));
-    rows.push_back({{"limit", own}, {"step_limits", steps}});
+    rows.push_back({{"limit", own}});
   }
   document["maps"] = {
       {"limit", limit}, {"beyond", double(beyond) / double(sizes.size())}, {"columns", columns}, {"rows", rows}};
@@ -99,7 +102,7 @@ std::string step_sprite(const Json& document, const Decompositions& decompositio
   for (size_t r = 0; r < rows; ++r) {
     for (size_t l = 0; l < layers; ++l) {
       sheet.draw_signed(static_cast<int64_t>(r), static_cast<int64_t>(l), pixels_of(document, all[r]->steps[l]),
-                        document["maps"]["rows"][r]["step_limits"][l].get<double>());
+                        row_json(document, r)["layers"][l]["step_largest"].get<double>());
     }
   }
   return sheet.signed_png();
@@ -198,9 +201,10 @@ std::string image_options(const Json& document, size_t rows) {
   const auto add = [&](size_t row, const std::string& text) {
     if (row < rows) html += format("<option value=\"%zu\">", row) + escaped(text) + "</option>\n";
   };
+  const std::string one = document["data"]["inputs"] == "pictures" ? ", image " : ", row ";
   size_t row = 0;
   for (const Json& image : document["images"]) {
-    add(row++, image["label_name"].get<std::string>() + ", image " + image["index"].dump() + " (" +
+    add(row++, image["label_name"].get<std::string>() + one + image["index"].dump() + " (" +
                    image["why"].get<std::string>() + ")");
   }
   for (const Json& control : document["control_images"]) add(row++, "control: " + control["name"].get<std::string>());

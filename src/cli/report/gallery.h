@@ -13,7 +13,7 @@ namespace idelta::cli::report {
 //   limit          full colour on the sheet: nearly all |h^l - x| of the chosen images are below it
 //   beyond         the share that is not, and is drawn as the limit
 //   columns        layers that the sheet shows
-//   rows           [{"limit": largest |map| of the row, "step_limits": largest |step| of each layer}]
+//   rows           [{"limit": largest |map| of the row}]
 void add_maps(const Decompositions& decompositions, Json& document);
 
 // A style sheet: .inputs, .maps, .own-maps (each row on its own scale) and .class-maps have their sprites behind them.
@@ -24,6 +24,8 @@ std::string step_sprite(const Json& document, const Decompositions& decompositio
 
 // Rows of the sheet: images, then controls.
 std::vector<const nn::ImageDecomposition*> sheet_rows(const Decompositions& decompositions);
+// What the document says of one of them.
+const Json& row_json(const Json& document, size_t row);
 
 // The sheet as an HTML table, and the class maps as another.
 std::string sheet(const Json& document);

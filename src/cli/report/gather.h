@@ -12,7 +12,7 @@
 namespace idelta::cli::report {
 
 // Raised whenever a key of report.json changes its meaning or goes.
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 // The chosen images through the network, and controls that have nothing to explain.
 struct Decompositions {
@@ -29,14 +29,20 @@ Decompositions decompose(const Subject& subject, Stopwatch& watch);
 
 // "network" and "data": what is explained.
 void add_subject(const Subject& subject, Json& document);
-// "layers", "input", "summary", "alignment", "neurons": statistics over the test set.
-void add_layers(const Subject& subject, Json& document, Stopwatch& watch);
+// One walk of the test set for the read-outs of all layers and those of every image.
+nn::Evaluation evaluate(const Subject& subject, std::vector<nn::ReadOut>& read_outs, Stopwatch& watch);
+// "layers", "input", "summary", "alignment", "neurons": statistics over the test set. Norms that the evaluation lacks
+// are those of the singular values, which are made once.
+void add_layers(const Subject& subject, nn::Evaluation& evaluation, Json& document, Stopwatch& watch);
 // "roles", and the columns of "layers" that lead to them.
 void add_roles(const Subject& subject, const nn::Evaluation& evaluation, Json& document, Stopwatch& watch);
 // "images" and "maps": the chosen images, layer by layer.
 void add_images(const Subject& subject, const Decompositions& decompositions, Json& document);
 // "controls" and "flipping": whether the maps say anything about this network.
 void add_trust(const Subject& subject, Json& document, Stopwatch& watch);
+
+// Above it maps of random networks look like the trained ones: of the mean over seeds, in any layer.
+inline constexpr double kMostCorrelation = 0.2;
 
 // "zero" and "the mean image": a baseline of pixel flipping within a sentence.
 std::string baseline_words(const std::string& baseline);

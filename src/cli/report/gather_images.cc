@@ -58,13 +58,13 @@ double largest_magnitude(std::span<const float> values) {
 Decompositions decompose(const Subject& subject, Stopwatch& watch) {
   Decompositions result;
   const std::vector<int64_t> chosen = indices(subject);
-  watch.measure("maps of the chosen images", [&] {
+  watch.measure("maps of the chosen images", [&](const nn::PartDone&) {
     result.images = nn::decompose(subject.network, subject.test, chosen);
     for (const nn::ImageDecomposition& image : result.images) {
       result.class_maps.push_back(nn::class_map(subject.network, image.image, image.predictions.back()));
     }
   });
-  watch.measure("maps of controls", [&] {
+  watch.measure("maps of controls", [&](const nn::PartDone&) {
     const std::span<const int64_t> first = std::span(chosen).first(1);
     const auto add = [&](const char* name, const char* meaning, const nn::Network& control) {
       result.controls.push_back({name, meaning, nn::decompose(control, subject.test, first)[0]});

@@ -1,6 +1,7 @@
 // Statistics of layers over the test set.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "cli/inputs.h"
 #include "cli/names.h"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr int64_t kAlignedVectors = 10;
 constexpr int64_t kTopNeurons = 5;
+constexpr int64_t kBatch = 512;
 // Centres of the classes are means over as many training images as the probe is fitted on.
 constexpr int64_t kSample = nn::kProbeImages;
 
@@ -33,13 +35,17 @@ std::string neuron_name(const Subject& subject, int64_t neuron) {
   return format("pixel %lld, %lld", (long long)(neuron / options.width), (long long)(neuron % options.width));
 }
 
-void add_geometry(const Subject& subject, Json& document, Stopwatch& watch) {
-  const nn::WeightGeometry weights = watch.measure("singular values", [&] {
-    return nn::weight_geometry(subject.network, std::min(kAlignedVectors, subject.network.n()));
+nn::WeightGeometry weigh(const Subject& subject, Stopwatch& watch) {
+  return watch.measure("singular values", [&](const nn::PartDone& done) {
+    return nn::weight_geometry(subject.network, std::min(kAlignedVectors, subject.network.n()), done);
   });
+}
+
+void add_geometry(const Subject& subject, const nn::WeightGeometry& weights, Json& document, Stopwatch& watch) {
   const nn::Dataset sample = nn::head(subject.train ? *subject.train : subject.test, kSample);
-  const std::vector<nn::FeatureReport> features =
-      watch.measure("geometry of features", [&] { return nn::feature_reports(subject.network, subject.test, sample); });
+  const std::vector<nn::FeatureReport> features = watch.measure("geometry of features", [&](const nn::PartDone& done) {
+    return nn::feature_reports(subject.network, subject.test, sample, kBatch, done);
+  });
   const auto add_features = [](Json& layer, const nn::FeatureReport& report) {
     layer["effective_rank_of_features"] = report.effective_rank;
     layer["separation"] = report.separation;
@@ -60,7 +66,7 @@ void add_geometry(const Subject& subject, Json& document, Stopwatch& watch) {
 }
 
 void add_neurons(const Subject& subject, Json& document, Stopwatch& watch) {
-  const auto ranking = watch.measure("neurons", [&] {
+  const auto ranking = watch.measure("neurons", [&](const nn::PartDone&) {
     return nn::top_neurons(subject.network, subject.test, std::min(kTopNeurons, subject.network.n()));
   });
   Json layers = Json::array();
@@ -93,6 +99,19 @@ void add_study(const Subject& subject, Json& document) {
                        {"test_accuracy", bands.test_accuracy.mean},
                        {"test_accuracy_deviation", bands.test_accuracy.deviation},
                        {"largest_hidden_norm", bands.largest_hidden_norm}};
+}
+
+// Label randomisation: networks of the study that learned permuted labels.
+void add_permuted(const Subject& subject, Json& document) {
+  if (!subject.study) return;
+  const nn::StudyBands bands = nn::summarise(*subject.study, subject.network.layers(), nn::StudyLabels::kShuffled);
+  if (bands.networks == 0) return;
+  double most = 0;
+  for (size_t l = 0; l < bands.accuracy.size(); ++l) {
+    document["layers"][l]["accuracy_of_permuted_labels"] = bands.accuracy[l].mean;
+    most = std::max(most, bands.accuracy[l].most);
+  }
+  document["permuted_labels"] = {{"networks", bands.networks}, {"most_accuracy", most}};
 }
 
 }  // namespace
@@ -130,21 +149,38 @@ void add_subject(const Subject& subject, Json& document) {
   if (!subject.pictures()) document["data"]["feature_names"] = subject.feature_names;
 }
 
-void add_layers(const Subject& subject, Json& document, Stopwatch& watch) {
-  const nn::Evaluation evaluation =
-      watch.measure("read-outs of all layers", [&] { return nn::evaluate(subject.network, subject.test); });
+nn::Evaluation evaluate(const Subject& subject, std::vector<nn::ReadOut>& read_outs, Stopwatch& watch) {
+  return watch.measure("read-outs of all layers", [&](const nn::PartDone& done) {
+    return nn::evaluate(subject.network, subject.test,
+                        {.batch = kBatch, .norms = subject.quick, .read_outs = &read_outs, .progress = done});
+  });
+}
+
+void add_layers(const Subject& subject, nn::Evaluation& evaluation, Json& document, Stopwatch& watch) {
+  std::optional<nn::WeightGeometry> weights;
+  if (!subject.quick) weights = weigh(subject, watch);
+  for (size_t l = 0; weights && l < evaluation.layers.size(); ++l) {
+    evaluation.layers[l].spectral_norm = weights->layers[l].spectral_norm;
+    evaluation.layers[l].frobenius_ratio = weights->layers[l].frobenius_ratio;
+  }
+  const nn::Closure closure = evaluation.worst_closure();
   document["summary"] = {{"test_accuracy", evaluation.layers.back().accuracy},
                          {"largest_hidden_norm", largest_hidden_norm(evaluation)},
-                         {"completeness_ulp", evaluation.worst_completeness_ulp()},
+                         {"completeness_ulp", closure.sum_ulp},
+                         {"completeness_bound_ulp", closure.bound_ulp},
+                         {"layer_residual_ulp", closure.layer_ulp},
+                         {"layer_residual_share", closure.layer_share},
+                         {"complete", evaluation.closes()},
                          {"telescoping_error", evaluation.telescoping_error}};
   document["input"] = {{"accuracy", evaluation.input_accuracy}};
   Json layers = Json::array();
   for (size_t l = 0; l < evaluation.layers.size(); ++l) layers.push_back(layer_json(evaluation, l));
   document["layers"] = layers;
   add_study(subject, document);
-  if (!subject.quick) {
+  add_permuted(subject, document);
+  if (weights) {
     add_roles(subject, evaluation, document, watch);
-    add_geometry(subject, document, watch);
+    add_geometry(subject, *weights, document, watch);
   }
   add_neurons(subject, document, watch);
 }

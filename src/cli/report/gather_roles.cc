@@ -1,5 +1,6 @@
 // Roles of layers: from this network alone, or from all networks of a study.
 #include <algorithm>
+#include <filesystem>
 
 #include "gather.h"
 
@@ -8,6 +9,8 @@ namespace {
 
 // A lesion a layer costs half as many passes as the network has layers: of deep ones on some images only.
 constexpr int64_t kDeep = 20, kLesionImages = 2000;
+constexpr int64_t kBatch = 512;
+constexpr const char* kOtherSeeds = "other seeds";
 
 struct Measured {
   nn::Probes probes;
@@ -15,12 +18,18 @@ struct Measured {
   int64_t lesion_images = 0;
 };
 
-Measured measure(const Subject& subject, const nn::Network& network, Stopwatch& watch) {
+// `seed` is empty for the network that is explained, and names another one of the study, whose time is told apart.
+Measured measure(const Subject& subject, const nn::Network& network, const std::string& seed, Stopwatch& watch) {
+  const auto timed = [&](const char* what, const auto& work) {
+    return seed.empty() ? watch.measure(what, work) : watch.measure(kOtherSeeds, work, seed + ": " + what);
+  };
   Measured measured;
-  measured.probes = watch.measure(
-      "linear probes", [&] { return nn::probe(network, nn::head(*subject.train, nn::kProbeImages), subject.test); });
+  measured.probes = timed("linear probes", [&](const nn::PartDone& done) {
+    return nn::probe(network, nn::head(*subject.train, nn::kProbeImages), subject.test, {}, done);
+  });
   const nn::Dataset some = nn::head(subject.test, network.layers() > kDeep ? kLesionImages : subject.test.count);
-  measured.lesions = watch.measure("lesions", [&] { return nn::lesions(network, some); });
+  measured.lesions =
+      timed("lesions", [&](const nn::PartDone& done) { return nn::lesions(network, some, kBatch, done); });
   measured.lesion_images = some.count;
   return measured;
 }
@@ -52,8 +61,14 @@ std::vector<nn::Evidence> of_siblings(const Subject& subject, const nn::Evidence
       seeds.push_back(own);
       continue;
     }
-    const nn::Evaluation evaluation = watch.measure("other seeds", [&] { return nn::evaluate(network, subject.test); });
-    const Measured measured = measure(subject, network, watch);
+    const std::string seed = std::filesystem::path(path).stem();
+    const nn::Evaluation evaluation = watch.measure(
+        kOtherSeeds,
+        [&](const nn::PartDone& done) {
+          return nn::evaluate(network, subject.test, {.norms = false, .progress = done});
+        },
+        seed);
+    const Measured measured = measure(subject, network, seed, watch);
     seeds.push_back(nn::evidence(evaluation, measured.probes, measured.lesions));
   }
   return seeds;
@@ -63,7 +78,7 @@ std::vector<nn::Evidence> of_siblings(const Subject& subject, const nn::Evidence
 
 void add_roles(const Subject& subject, const nn::Evaluation& evaluation, Json& document, Stopwatch& watch) {
   if (!subject.train) return;
-  const Measured measured = measure(subject, subject.network, watch);
+  const Measured measured = measure(subject, subject.network, "", watch);
   add_columns(measured, document);
   const nn::Evidence own = nn::evidence(evaluation, measured.probes, measured.lesions);
   std::vector<nn::Evidence> seeds = of_siblings(subject, own, watch);

@@ -120,16 +120,16 @@ Json rounded(const Json& value) {
 }
 
 // What the scripts read. "</" would end the script element.
-std::string island(const Json& document, const Json& figures, size_t scrubber_rows) {
+std::string island(const Json& document, const Decompositions& decompositions, const Json& figures,
+                   size_t scrubber_rows) {
   Json rows = Json::array();
-  for (const char* kind : {"images", "control_images"}) {
-    for (const Json& image : document[kind]) {
-      if (rows.size() == scrubber_rows) break;
-      Json scores = Json::array();
-      for (const Json& layer : image["layers"]) scores.push_back(layer["class_likelihood"]);
-      rows.push_back({{"label", image["label"]},
-                      {"scores", scores},
-                      {"step_limits", document["maps"]["rows"][rows.size()]["step_limits"]}});
+  for (size_t row = 0; row < scrubber_rows; ++row) {
+    const Json& image = row_json(document, row);
+    rows.push_back({{"label", image["label"]},
+                    {"scores", column(image["layers"], "class_likelihood")},
+                    {"step_limits", column(image["layers"], "step_largest")}});
+    if (document["data"]["inputs"] == "features") {
+      rows.back()["features"] = layers_of_features(document, *sheet_rows(decompositions)[row]);
     }
   }
   const Json all = {{"figures", figures},
@@ -143,9 +143,18 @@ std::string island(const Json& document, const Json& figures, size_t scrubber_ro
   return text;
 }
 
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+    text.replace(at, from.size(), to);
+  return text;
+}
+
+// Sentences of the nn layer are plain text: no line ends before %, and apostrophes are curved.
+std::string typeset(const std::string& text) { return replaced(replaced(text, " %", "\u00a0%"), "'", "’"); }
+
 std::string paragraphs(const Json& sentences) {
   std::string html;
-  for (const Json& sentence : sentences) html += "<p>" + escaped(sentence.get<std::string>()) + "</p>\n";
+  for (const Json& sentence : sentences) html += "<p>" + escaped(typeset(sentence.get<std::string>())) + "</p>\n";
   return html;
 }
 
@@ -238,7 +247,7 @@ std::string page_of(const Json& document, const Decompositions& decompositions, 
       {"settings", [&] { return listing(document["made"]["settings"]); }},
       {"time", [&] { return time_table(document); }},
       {"files", [&] { return listing(document["made"]["files"]); }},
-      {"island", [&] { return island(document, figures_of_page, rows); }},
+      {"island", [&] { return island(document, decompositions, figures_of_page, rows); }},
       {"no-charts",
        [] {
          return std::string(kD3.empty() ? "<p>This build found no d3 (Debian: node-d3), so there are no charts here; "

@@ -49,13 +49,14 @@ std::string cpu(const Context& context) {
 Json settings(const Subject& subject, const Request& request) {
   const nn::Network& network = subject.network;
   const nn::NetworkOptions& options = network.options();
-  Json rows = {{"command", request.command},
-               {"idelta", idelta_version()},
+  Json rows = {{"command", request.command}};
+  if (!request.train_command.empty()) rows["network made by"] = request.train_command;
+  rows.update({{"idelta", idelta_version()},
                {"CPU", cpu(network.context()) + ", " + cli::describe(network.context())},
                {"model", request.model},
                {"data", cli::describe(subject.test, nn::Split::kTest)},
                {"network", format("%lld layers, n = %lld inputs + %lld classes", (long long)options.layers,
-                                  (long long)options.pixels(), (long long)options.classes)}};
+                                  (long long)options.pixels(), (long long)options.classes)}});
   rows["activation"] = activation_name(options.activation) + ", identity scale " +
                        short_number(options.identity_scale) + ", class padding " + short_number(options.class_padding);
   const nn::TrainedWith& how = network.trained_with();
@@ -125,7 +126,7 @@ double Stopwatch::seconds() const {
   return std::accumulate(laps_.begin(), laps_.end(), 0.0, [](double sum, const auto& lap) { return sum + lap.second; });
 }
 
-Report gather(const Subject& subject, const Request& request) {
+Report gather(Subject subject, const Request& request) {
   Report report;
   Json& document = report.document;
   Stopwatch watch;
@@ -134,7 +135,10 @@ Report gather(const Subject& subject, const Request& request) {
   document["forms"] = request.forms;
   document["has_dense"] = subject.network.has_dense();
   add_subject(subject, document);
-  add_layers(subject, document, watch);
+  std::vector<nn::ReadOut> read_outs;
+  nn::Evaluation evaluation = evaluate(subject, read_outs, watch);
+  subject.chosen = request.choose(read_outs);
+  add_layers(subject, evaluation, document, watch);
   report.decompositions = decompose(subject, watch);
   add_images(subject, report.decompositions, document);
   add_maps(report.decompositions, document);

@@ -2,6 +2,7 @@
 #ifndef IDELTA_CLI_REPORT_REPORT_H
 #define IDELTA_CLI_REPORT_REPORT_H
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -11,9 +12,12 @@ namespace idelta::cli::report {
 
 // How the report was asked for; what stands under "How it was made".
 struct Request {
-  std::string command;  // that makes it again
+  std::string command;        // that makes it again
+  std::string train_command;  // that makes the network again
   std::string model, data;
   Json forms;  // of a compressed model
+  // Which images are shown, by what every layer says of each.
+  std::function<std::vector<Chosen>(const std::vector<nn::ReadOut>&)> choose;
 };
 
 struct Report {
@@ -21,7 +25,7 @@ struct Report {
   Decompositions decompositions;
 };
 
-Report gather(const Subject& subject, const Request& request);
+Report gather(Subject subject, const Request& request);
 
 // Names of the files that write() makes in a folder.
 std::vector<std::string> file_names();

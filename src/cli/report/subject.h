@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/progress.h"
 #include "cli/report/html.h"
 #include "idelta/nn.hpp"
 
@@ -24,22 +25,26 @@ struct Subject {
   const nn::Dataset* train;  // null if the data set has no training split here
   std::vector<std::string> class_names;
   std::vector<std::string> feature_names;  // empty: the inputs are pictures
-  std::vector<Chosen> chosen;
-  bool quick = false;                 // leaves out what takes long
-  std::vector<std::string> siblings;  // model files of a study: other seeds of the same settings
+  std::vector<Chosen> chosen = {};         // by gather(), once it knows the read-outs
+  bool quick = false;                      // leaves out what takes long
+  std::vector<std::string> siblings;       // model files of a study: other seeds of the same settings
   const nn::Study* study = nullptr;
 
   bool pictures() const { return feature_names.empty(); }
   std::string class_name(int64_t c) const { return class_names[static_cast<size_t>(c)]; }
 };
 
-// Seconds of each part of the work, in the order in which they ran.
+// Seconds of each part of the work, in the order in which they ran; on a terminal a bar says which one runs.
 class Stopwatch {
  public:
+  // work(done), of which done(k, of) moves the bar. `detail` says on the bar what of the part it is.
   template <class Work>
-  auto measure(std::string name, const Work& work) -> decltype(work()) {
+  auto measure(std::string name, const Work& work, const std::string& detail = "") {
+    StepProgress bar("explaining: " + name + (detail.empty() ? "" : ", " + detail), false);
+    bar.show(0, 1);
     const Lap lap{*this, std::move(name)};
-    return work();
+    return work(nn::PartDone(
+        [&bar](int64_t done, int64_t parts) { bar.show(static_cast<size_t>(done), static_cast<size_t>(parts)); }));
   }
   // [{"part": ..., "seconds": ..., "share": ...}, ...]: shares of their sum.
   Json laps() const;

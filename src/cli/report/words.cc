@@ -4,12 +4,16 @@
 #include <map>
 
 #include "cli/table.h"
+#include "figures.h"
 #include "page.h"
 
 namespace idelta::cli::report {
 namespace {
 
-constexpr double kMostUlp = 4, kMostCorrelation = 0.2;
+// Times chance. Images of a class go to one class together, so accuracy without learning is far from binomial.
+constexpr double kMostOfChance = 2;
+// Standard errors of a difference that tell it from chance.
+constexpr double kErrors = 2;
 
 // "leaky_relu:0.1" -> "leaky ReLU 0.1"
 std::string activation_words(const std::string& name) {
@@ -53,13 +57,20 @@ Json about_roles(const Subject& subject, const Json& document) {
 }
 
 std::string about_completeness(const Json& document) {
-  const double ulp = document["summary"]["completeness_ulp"].get<double>();
-  return format(
-      "Input plus all steps, made of the kernel’s contribution and of what the activation changed, is each "
-      "layer’s output to within %s ulp of its largest entry; the scores of the layers telescope to %s. %s",
-      shown(ulp, "number").c_str(), shown(document["summary"]["telescoping_error"], "number").c_str(),
-      ulp < kMostUlp ? "Nothing is missing from the decomposition."
-                     : "THIS FAILS: it should be below 4, so the steps do not add up.");
+  const Json& summary = document["summary"];
+  const auto value = [&](const char* key) { return shown(summary[key], "number"); };
+  const auto share = summary["layer_residual_share"].get<double>();
+  const std::string sum =
+      "Input plus all steps, made of the kernel’s contribution and of what the activation changed, misses a layer’s "
+      "output by at most " +
+      value("completeness_ulp") + " ulp of the largest entry; roundings of " +
+      shown(document["network"]["layers"], "count") + " layers may reach " + value("completeness_bound_ulp") +
+      ", by proof. A single layer misses by at most " + value("layer_residual_ulp") + " ulp, every entry " +
+      (share <= 1 ? "within" : "BEYOND") + " its own bound. The scores of the layers telescope to " +
+      value("telescoping_error") + ". ";
+  return sum + (summary["complete"].get<bool>()
+                    ? "So nothing but roundings is missing from the decomposition."
+                    : "THIS FAILS: more is missing than roundings explain, so the steps do not add up.");
 }
 
 std::string about_untrained(const Json& document) {
@@ -75,46 +86,74 @@ std::string about_untrained(const Json& document) {
                          shown(most, "number").c_str());
 }
 
-std::string about_controls(const Json& document) {
+// Of both kinds of random networks.
+double largest_of_controls(const Json& document, const std::string& key) {
   const Json& controls = document["controls"];
-  const double most = std::max(largest_entry(column(controls["random_frobenius"], "rank_correlation")),
-                               largest_entry(column(controls["random_spectral"], "rank_correlation")));
-  return format(
-      "Maps of networks with random D of the same norm have a rank correlation of at most %s with the trained "
-      "ones. %s",
-      shown(most, "number").c_str(),
-      most < kMostCorrelation ? "So the maps depend on what was learned."
-                              : "THIS FAILS: it should be below 0.2, so the maps look alike without learning.");
+  return std::max(largest_entry(column(controls["random_frobenius"], key)),
+                  largest_entry(column(controls["random_spectral"], key)));
+}
+
+std::string about_controls(const Json& document) {
+  const auto most = [&](const char* key) { return largest_of_controls(document, key); };
+  const auto value = [](double v) { return shown(v, "number"); };
+  const double mean = most("rank_correlation");
+  const double single = std::max(most("rank_correlation_least"), most("rank_correlation_most"));
+  const std::string limit = value(kMostCorrelation);
+  return "Maps of networks with random D of the same norm have a rank correlation with the trained ones of at most " +
+         value(mean) + " in any layer, as a mean over " + shown(document["controls"]["seeds"], "count") +
+         " seeds; a single seed reaches " + value(single) + ", and the sizes of the maps alone " +
+         value(most("absolute_rank_correlation")) + ". " +
+         (mean < kMostCorrelation
+              ? "The mean is below " + limit + ", the limit, so the maps depend on what was learned."
+              : "THIS FAILS: the mean should be below " + limit + ", so the maps look alike without learning.");
+}
+
+std::string about_permuted(const Json& document) {
+  const Json& permuted = document["permuted_labels"];
+  const double chance = document["input"]["accuracy"].get<double>(), most = permuted["most_accuracy"].get<double>();
+  const double limit = kMostOfChance * chance;
+  const bool single = permuted["networks"] == 1;
+  return (single ? "A network that learned permuted labels names"
+                 : shown(permuted["networks"], "count") + " networks that learned permuted labels name") +
+         " at most " + shown(most, "percent") + " of the test images right in any layer, where chance is " +
+         shown(chance, "percent") + " and " + shown(limit, "percent") + " is the limit. " +
+         (most < limit ? "So no layer’s accuracy comes from the network’s form alone."
+                       : "THIS FAILS: layers are accurate without having learned anything that is true.");
+}
+
+// "contribution map (0.548 ± 0.012)"
+std::string named_area(const Json& curve) {
+  return curve["ordering"].get<std::string>() + " (" + area_words(curve) + ")";
 }
 
 // Of one baseline: whether the pixels that a map names matter more than any.
 std::string about_flipping(const Json& curves, const std::string& baseline) {
-  std::map<std::string, double> areas;
+  std::string random, better, chance, worse;
   for (const Json& curve : curves) {
-    if (curve["baseline"] == baseline) {
-      areas[curve["ordering"].get<std::string>()] = curve["likelihood_area"].get<double>();
+    if (curve["baseline"] != baseline) continue;
+    if (curve["ordering"].get<std::string>().starts_with("random")) {
+      random = named_area(curve);
+      continue;
     }
+    const double difference = curve["beyond_random"].get<double>(), error = curve["beyond_random_error"].get<double>();
+    std::string& list = difference < -kErrors * error ? better : difference > kErrors * error ? worse : chance;
+    list += (list.empty() ? "" : ", ") + named_area(curve);
   }
-  std::string better, not_better;
-  const auto random =
-      std::find_if(areas.begin(), areas.end(), [](const auto& a) { return a.first.starts_with("random"); });
-  if (random == areas.end()) return "";
-  for (const auto& [name, area] : areas) {
-    if (name == random->first) continue;
-    std::string& list = area < random->second ? better : not_better;
-    list += (list.empty() ? "" : ", ") + name + " (" + shown(area, "number") + ")";
+  std::string text = "With pixels replaced by " + baseline_words(baseline) + ", the area under the score is, ± its " +
+                     "standard error over images: " + random + ".";
+  if (!better.empty()) text += " Lower by more than two errors of the difference, so more faithful: " + better + ".";
+  if (!chance.empty()) {
+    text += " Not told from chance: " + chance +
+            "; so it is not shown that these rank pixels by what the prediction "
+            "needs.";
   }
-  std::string text = "With pixels replaced by " + baseline_words(baseline) + ", random order leaves an area of " +
-                     shown(random->second, "number") + " under the score.";
-  if (!better.empty()) text += " Lower, so more faithful: " + better + ".";
-  if (!not_better.empty()) {
-    text += " No better than chance: " + not_better + "; these do not rank pixels by what the prediction needs.";
-  }
+  if (!worse.empty()) text += " Worse than chance: " + worse + ".";
   return text;
 }
 
 Json about_trust(const Subject& subject, const Json& document) {
   Json sentences = {about_completeness(document), about_untrained(document)};
+  if (document.contains("permuted_labels")) sentences.push_back(about_permuted(document));
   if (subject.quick) {
     sentences.push_back("Controls and pixel flipping were left out (--quick).");
     return sentences;

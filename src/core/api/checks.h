@@ -2,26 +2,15 @@
 #ifndef IDELTA_CORE_API_CHECKS_H
 #define IDELTA_CORE_API_CHECKS_H
 
-#include <cmath>
 #include <cstdint>
 #include <string>
 
 #include "idelta/idelta.h"
-#include "src/core/base/error.h"
+#include "src/core/api/argument_checks.h"
 #include "src/core/context.h"
 #include "src/core/formats/list.h"
 
 namespace idelta::core {
-
-[[noreturn]] inline void invalid(const std::string& what) { throw Failure(IDELTA_INVALID_ARGUMENT, what); }
-
-inline void check_pointer(const void* pointer, const char* name) {
-  if (!pointer) invalid(std::string(name) + " is null");
-}
-
-inline void check_context(const idelta_context* context) {
-  if (!context) invalid("context is null; make one with idelta_context_create");
-}
 
 inline void check_rows(int64_t m) {
   if (m < 0) invalid("m = " + std::to_string(m) + " is negative");
@@ -33,17 +22,6 @@ inline void check_width(int64_t n, int64_t m = 0) {
   if (n < 1 || n > kMost) invalid("n = " + std::to_string(n) + " is not in 1 .. " + std::to_string(kMost));
   if (m > (INT64_MAX >> 8) / n)
     invalid("m = " + std::to_string(m) + " rows of n = " + std::to_string(n) + " are too many");
-}
-
-// A matrix of `rows` x n with row stride ld; not checked if it has no rows.
-inline void check_matrix(const void* data, const char* name, int64_t rows, int64_t ld, const char* ld_name, int64_t n,
-                         const char* n_name = "n") {
-  if (rows == 0) return;
-  check_pointer(data, name);
-  if (ld < n) {
-    invalid(std::string(ld_name) + " = " + std::to_string(ld) + " is less than " + n_name + " = " + std::to_string(n) +
-            "; it is the distance between rows of " + name + " in elements");
-  }
 }
 
 inline void check_format(idelta_format format, const char* name) {
@@ -58,10 +36,6 @@ inline void check_gradient_format(idelta_format format, const char* name) {
   if (!multiplies_gradients(format)) {
     invalid(std::string(name) + " = " + format_name(format) + " is not for gradients; give auto, f32, bf16x3 or bf16");
   }
-}
-
-inline void check_finite(float value, const char* name) {
-  if (!std::isfinite(value)) invalid(std::string(name) + " = " + std::to_string(value) + " is not finite");
 }
 
 }  // namespace idelta::core

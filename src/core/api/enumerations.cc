@@ -39,8 +39,8 @@ const char* or_unknown(const char* name, const char* unknown) { return name ? na
 extern "C" {
 
 const char* idelta_status_name(idelta_status status) {
-  constexpr const char* kNames[] = {"OK",          "INVALID_ARGUMENT",  "OUT_OF_MEMORY",
-                                    "UNSUPPORTED", "TOLERANCE_NOT_MET", "INTERNAL"};
+  constexpr const char* kNames[] = {"OK",       "INVALID_ARGUMENT", "OUT_OF_MEMORY", "UNSUPPORTED", "TOLERANCE_NOT_MET",
+                                    "INTERNAL", "NOT_FINITE",       "FILE_ERROR"};
   return or_unknown(name_in(kNames, status), "unknown status");
 }
 

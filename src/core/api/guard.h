@@ -2,15 +2,13 @@
 #ifndef IDELTA_CORE_API_GUARD_H
 #define IDELTA_CORE_API_GUARD_H
 
-#include <string>
-
 #include "src/core/base/error.h"
 #include "src/core/machine/float_mode.h"
 
 namespace idelta::core {
 
 // The sentence of idelta_last_error(), one for each thread.
-std::string& last_error();
+const char* last_error();
 
 idelta_status record_failure(const char* call) noexcept;  // for the exception that is being handled
 

@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstring>
 #include <string>
-#include <tuple>
 
 #include "idelta/idelta.h"
 #include "src/core/base/error.h"
@@ -38,39 +37,63 @@ struct Versions {
   }
 };
 
-inline constexpr std::tuple kVersions = {
-    Versions<idelta_context_options>{IDELTA_CONTEXT_OPTIONS_INIT, "IDELTA_CONTEXT_OPTIONS_INIT", {}, {40}},
-    Versions<idelta_delta_options>{IDELTA_DELTA_OPTIONS_INIT,
-                                   "IDELTA_DELTA_OPTIONS_INIT",
-                                   {offsetof(idelta_delta_options, rank), offsetof(idelta_delta_options, tail),
-                                    offsetof(idelta_delta_options, expected_rows)},
-                                   {32, 40, 48, 80}},
-    Versions<idelta_candidate>{IDELTA_CANDIDATE_INIT, "IDELTA_CANDIDATE_INIT", {}, {72}},
-    Versions<idelta_delta_info_t>{IDELTA_DELTA_INFO_INIT,
-                                  "IDELTA_DELTA_INFO_INIT",
-                                  {offsetof(idelta_delta_info_t, rank), offsetof(idelta_delta_info_t, certificate_inf)},
-                                  {104, 112, 136}},
-    Versions<idelta_low_rank_proof>{
-        IDELTA_LOW_RANK_PROOF_INIT, "IDELTA_LOW_RANK_PROOF_INIT", {offsetof(idelta_low_rank_proof, tail)}, {40, 48}},
-    Versions<idelta_forward_args>{
-        IDELTA_FORWARD_ARGS_INIT, "IDELTA_FORWARD_ARGS_INIT", {offsetof(idelta_forward_args, row_error)}, {96, 112}},
-    Versions<idelta_backward_data_args>{IDELTA_BACKWARD_DATA_ARGS_INIT, "IDELTA_BACKWARD_DATA_ARGS_INIT", {}, {104}},
-    Versions<idelta_backward_weights_args>{
-        IDELTA_BACKWARD_WEIGHTS_ARGS_INIT, "IDELTA_BACKWARD_WEIGHTS_ARGS_INIT", {}, {112}},
-    Versions<idelta_optimizer>{IDELTA_OPTIMIZER_INIT, "IDELTA_OPTIMIZER_INIT", {}, {40}},
-    Versions<idelta_update_args>{IDELTA_UPDATE_ARGS_INIT, "IDELTA_UPDATE_ARGS_INIT", {}, {136}},
-};
-static_assert(std::apply([](const auto&... structs) { return (structs.had_sizes() && ...); }, kVersions));
-
+// Of each struct of an ABI. Those of idelta.h follow; libraries above this one add theirs.
 template <class Struct>
-inline constexpr const Versions<Struct>& versions_of = std::get<Versions<Struct>>(kVersions);
+extern const Versions<Struct> versions_of;
 
-[[noreturn]] void refuse_struct(const char* name, size_t given, size_t own, const char* init);
+template <>
+inline constexpr Versions<idelta_context_options> versions_of<idelta_context_options>{
+    IDELTA_CONTEXT_OPTIONS_INIT, "IDELTA_CONTEXT_OPTIONS_INIT", {}, {40}};
+template <>
+inline constexpr Versions<idelta_delta_options> versions_of<idelta_delta_options>{
+    IDELTA_DELTA_OPTIONS_INIT,
+    "IDELTA_DELTA_OPTIONS_INIT",
+    {offsetof(idelta_delta_options, rank), offsetof(idelta_delta_options, expected_rows),
+     offsetof(idelta_delta_options, tail)},
+    {32, 40, 72, 80}};
+template <>
+inline constexpr Versions<idelta_candidate> versions_of<idelta_candidate>{
+    IDELTA_CANDIDATE_INIT, "IDELTA_CANDIDATE_INIT", {offsetof(idelta_candidate, tail)}, {64, 72}};
+template <>
+inline constexpr Versions<idelta_delta_info_t> versions_of<idelta_delta_info_t>{
+    IDELTA_DELTA_INFO_INIT,
+    "IDELTA_DELTA_INFO_INIT",
+    {offsetof(idelta_delta_info_t, rank), offsetof(idelta_delta_info_t, certificate_inf)},
+    {104, 112, 136}};
+template <>
+inline constexpr Versions<idelta_low_rank_proof> versions_of<idelta_low_rank_proof>{
+    IDELTA_LOW_RANK_PROOF_INIT, "IDELTA_LOW_RANK_PROOF_INIT", {offsetof(idelta_low_rank_proof, tail)}, {40, 48}};
+template <>
+inline constexpr Versions<idelta_forward_args> versions_of<idelta_forward_args>{
+    IDELTA_FORWARD_ARGS_INIT, "IDELTA_FORWARD_ARGS_INIT", {offsetof(idelta_forward_args, row_error)}, {96, 112}};
+template <>
+inline constexpr Versions<idelta_backward_data_args> versions_of<idelta_backward_data_args>{
+    IDELTA_BACKWARD_DATA_ARGS_INIT, "IDELTA_BACKWARD_DATA_ARGS_INIT", {}, {104}};
+template <>
+inline constexpr Versions<idelta_backward_weights_args> versions_of<idelta_backward_weights_args>{
+    IDELTA_BACKWARD_WEIGHTS_ARGS_INIT, "IDELTA_BACKWARD_WEIGHTS_ARGS_INIT", {}, {112}};
+template <>
+inline constexpr Versions<idelta_optimizer> versions_of<idelta_optimizer>{
+    IDELTA_OPTIMIZER_INIT, "IDELTA_OPTIMIZER_INIT", {}, {40}};
+template <>
+inline constexpr Versions<idelta_update_args> versions_of<idelta_update_args>{
+    IDELTA_UPDATE_ARGS_INIT, "IDELTA_UPDATE_ARGS_INIT", {}, {136}};
+
+[[noreturn]] inline void refuse_struct(const char* name, size_t given, size_t own, const char* init) {
+  const std::string sizes = std::string(name) + "->struct_size = " + std::to_string(given) +
+                            ", but this library's is " + std::to_string(own) + "; ";
+  throw Failure(IDELTA_INVALID_ARGUMENT,
+                sizes + (given > own ? "it was made for a newer idelta than " + std::string(idelta_version()) +
+                                           ": link that one, or compile with this one's header"
+                                     : "no header of idelta had that size: start from " + std::string(init)));
+}
 
 // A caller's struct: used in place if it has today's size, copied and filled up if it is older, else refused.
 template <class Struct>
 class Given {
  public:
+  static_assert(versions_of<Struct>.had_sizes());
+
   Given(const Struct* given, const char* name) : used_(given) {
     if (!given) throw Failure(IDELTA_INVALID_ARGUMENT, std::string(name) + " is null");
     const size_t size = given->struct_size;

@@ -85,7 +85,7 @@ struct Choice {
 };
 
 PackOptions pack_options(const Header& h, double limit, const Sample* sample) {
-  return {h.passes, h.identity_scale, h.rank, limit, h.tail, sample};
+  return {h.passes, h.identity_scale, h.rank, limit, sample, h.tail};
 }
 
 // In this format, which must be within the tolerance.
@@ -222,14 +222,13 @@ void repack_delta(const idelta_context& context, idelta_delta& delta, const floa
   const MatrixView view{D, ldd, h.transposed};
   Packed& packed = delta.packed;
   delta.row_bound.forget();
-  const bool in_place = h.tolerance == 0 && (!packed.forward || packed.forward->repack(context, view)) &&
+  // What is stored inexactly has to be measured, for which there may be no memory: the old pack stays until the new one
+  // is there, with its certificate.
+  const bool in_place = h.format->exact && h.tolerance == 0 &&
+                        (!packed.forward || packed.forward->repack(context, view)) &&
                         (!packed.backward || packed.backward->repack(context, view.transpose()));
-  if (!in_place) {
-    packed = pack_as(context, h, *h.format, view, delta.sample.get()).packed;
-    return;
-  }
-  if (h.format->exact) return;
-  measure(context, packed, h.n, view);
+  if (in_place) return;
+  packed = pack_as(context, h, *h.format, view, delta.sample.get()).packed;
 }
 
 void unpack_delta(const idelta_context& context, const idelta_delta& delta, float* D, int64_t ldd) {

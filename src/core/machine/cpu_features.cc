@@ -91,7 +91,7 @@ CpuFeatures detect(bool (*permitted)()) {
   cpu.avx512_state = avx512_state(cpu.set);
   const AmxOffer offer = amx_offer(states);
   const AmxState amx = amx_state(offer, permitted);
-  if (amx.usable) cpu.set |= kAmxBf16;
+  if (amx.usable) cpu.set |= kAmxBf16 | (offer.int8 ? kAmxInt8 : 0);
   cpu.amx_state = amx.text;
   return cpu;
 }

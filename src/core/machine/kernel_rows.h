@@ -32,6 +32,9 @@ extern const KernelTable kTable;
 namespace amx {
 extern const KernelTable kTable;
 }
+namespace amx_int8 {
+extern const KernelTable kTable;
+}
 
 namespace core {
 
@@ -45,6 +48,7 @@ inline constexpr FeatureSet kAvx512Vnni = 1u << 4;
 inline constexpr FeatureSet kTilesOffered = 1u << 5;  // the CPU has AMX's tiles, whether or not they can be used
 inline constexpr FeatureSet kAmxBf16 = 1u << 6;       // in tiles that this process may use
 inline constexpr FeatureSet kAvxVnni = 1u << 7;       // vpdpbusd of 256 bits, encoded as AVX
+inline constexpr FeatureSet kAmxInt8 = 1u << 8;       // as kAmxBf16
 
 constexpr bool has(FeatureSet features, FeatureSet needed) { return (features & needed) == needed; }
 
@@ -88,6 +92,7 @@ inline constexpr KernelRow kKernelRows[] = {
     {"avx512_bf16", IDELTA_ISA_AVX512, kAvx512Isa | kAvx512Bf16, &avx512_bf16::kTable},
     {"avx512_vnni", IDELTA_ISA_AVX512, kAvx512Isa | kAvx512Vnni, &avx512_vnni::kTable},
     {"amx", IDELTA_ISA_AMX, kAvx512Isa | kAmxBf16, &amx::kTable},
+    {"amx_int8", IDELTA_ISA_AMX, kAvx512Isa | kAmxInt8, &amx_int8::kTable},
 #endif
 };
 

@@ -82,6 +82,8 @@ void sidmv(const idelta_context& context, const SidmvArgs& args) {
 }
 
 // Packs op(D) for this call only. Writes y directly for alpha = 1, beta = 0, else through z, a block of rows at a time.
+// Asks for memory in every call, three or four times: kept, the panels would take n^2 floats of each thread that ever
+// made one.
 void sidmm(const idelta_context& context, const SidmmArgs& args) {
   if (args.alpha == 0) {
     for (int64_t i = 0; i < args.m; ++i) scale(args.beta, args.y + i * args.ldy, args.n, 1);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "idelta/idelta.h"
@@ -220,6 +221,11 @@ class Context {
     return Context(options);
   }
 
+  // Of a context that its owner destroys, after this handle, its copies and all that was made with them.
+  static Context borrowed(const idelta_context* context) {
+    return Context(std::shared_ptr<const idelta_context>(std::shared_ptr<void>(), context));
+  }
+
   idelta_isa isa() const { return idelta_context_isa(get()); }
   int32_t threads() const { return idelta_context_threads(get()); }
   idelta_bf16_product bf16_product() const { return idelta_context_bf16_product(get()); }
@@ -227,7 +233,9 @@ class Context {
   const idelta_context* get() const { return handle_.get(); }
 
  private:
-  std::shared_ptr<idelta_context> handle_;
+  explicit Context(std::shared_ptr<const idelta_context> handle) : handle_(std::move(handle)) {}
+
+  std::shared_ptr<const idelta_context> handle_;
 };
 
 // Owns a packed delta and shares its context, so that it may be moved and outlive the handle it was given.

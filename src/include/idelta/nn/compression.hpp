@@ -68,6 +68,8 @@ struct CompressOptions {
   int64_t rank = 0;      // of every layer, or what it has
   double sigma = 0;      // singular values of D above it are kept, and at least 16, or what D has
   double tolerance = 0;  // the least rank whose certificate is within it
+
+  bool operator==(const CompressOptions&) const = default;
 };
 
 // What was considered, and what became of it.
@@ -114,6 +116,8 @@ struct Predictions {
 
 // Throws NotFinite for an image whose logits in the dense network are.
 Predictions predict(const Network& network, const Dataset& data, const PredictOptions& options = {});
+// The same of rows x P images without a set around them.
+Predictions predict(const Network& network, int64_t rows, const float* images, const PredictOptions& options = {});
 
 }  // namespace idelta::nn
 

@@ -3,6 +3,7 @@
 #define IDELTA_NN_DATA_HPP
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,9 @@ struct Dataset {
 };
 
 enum class Split { kTrain, kTest };
+
+// Called by long work after each of its parts, which take about as long as each other.
+using PartDone = std::function<void(int64_t done, int64_t parts)>;
 
 inline constexpr int64_t kAllImages = INT64_MAX;
 

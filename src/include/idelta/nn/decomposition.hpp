@@ -43,6 +43,33 @@ struct LayerReport {
   double frobenius_ratio = 0;         // ||D||_F / ||I||_F,  ||I||_F = sqrt(n)
 };
 
+// Whether the steps of the layers up to l add up to h^l: the largest values over entries and images. "ulp" are units in
+// the last place of the largest entry of that image's h^0 .. h^l, which is the largest number that was rounded.
+//
+// s^k is made of the kernel's Delta^k, of z^k = a h^{k-1} + Delta^k and of act(z^k), evaluated anew in fp64, and of
+// nothing that the kernel says of h^k. So a sum of steps misses h^l by what the layers rounded, and by nothing else:
+//
+//   h^0 + sum_{k <= l} s^k - h^l = sum_{k <= l} e^k,      e^k = act(z^k) - h^k
+//
+// The kernel rounds z once, with one fma. That moves act(z) by at most u |act(z)|, u = 2^-24, since each of our
+// activations is monotone, 0 at 0, and its magnitude concave in |z| on either side of 0. leaky_relu below 0 rounds its
+// product once more; tanh errs by 2 ulp, which are at most 4 u |act(z)|; the others round nothing. Hence, entry by
+// entry, with what fp64 rounds and what a process that flushes to zero loses on top:
+//
+//   |e^k| <= c u |act(z^k)|,      c = 1;  2 for leaky_relu below 0;  5 for tanh
+//
+// A Delta or an activation that is not the kernel's breaks this for entries that are themselves small, long before a
+// sum shows it. The residual of a sum grows with depth, as its bound does; that of a single layer does not.
+struct Closure {
+  double sum_ulp = 0;      // |h^0 + sum_{k <= l} s^k - h^l|
+  double bound_ulp = 0;    // what roundings alone may make of it: sum_{k <= l} of the bounds of e^k
+  double layer_ulp = 0;    // |e^l|, of layer l alone
+  double layer_share = 0;  // |e^l| / its bound, each entry by its own
+
+  // A single layer stays below 4 ulp and within its bound, and so does the sum within its own.
+  bool holds() const;
+};
+
 struct Evaluation {
   int64_t count = 0;
   std::vector<LayerReport> layers;  // h^1 .. h^L
@@ -50,25 +77,13 @@ struct Evaluation {
   // decided[l - 1]: images whose prediction is the final one from layer l on, and was not in layer l - 1. Sums to
   // count.
   std::vector<int64_t> decided;
-  // Of each layer: the largest |h^0 + sum_{k <= l} s^k - h^l| over entries and images, in units in the last place of
-  // the largest entry of that image's h^0 .. h^l, which is the largest number that was rounded. s^k is made of the
-  // kernel's contribution, of z = a h + Delta and of act(z), evaluated anew, and is summed in fp64; h^l is what the
-  // kernel stored. What remains are the kernel's roundings of z and act, about half a unit of an entry and layer (of
-  // tanh up to 2), so a wrong contribution or activation shows.
-  std::vector<double> completeness_ulp;
+  std::vector<Closure> closure;  // of h^1 .. h^L
   // The largest |p^0 + sum_l (p^l - p^{l-1}) - p^L| of class likelihoods p, in fp64.
   double telescoping_error = 0;
 
-  double worst_completeness_ulp() const;  // of all layers
+  Closure worst_closure() const;  // the largest of each value over the layers
+  bool closes() const;            // every layer holds
 };
-
-Evaluation evaluate(const Network& network, const Dataset& data, int64_t batch = 512);
-
-// The last layer's accuracy alone, without the cost of the rest: share of labels that argmax h^L names. Empty if
-// `stop`, asked after every batch, says so.
-double accuracy(const Network& network, const Dataset& data, int64_t batch = 512);
-std::optional<double> accuracy_unless(const std::function<bool()>& stop, const Network& network, const Dataset& data,
-                                      int64_t batch = 512);
 
 // What every layer says of one image: by these are images chosen that are misclassified, decided late, or least sure.
 struct ReadOut {
@@ -79,10 +94,7 @@ struct ReadOut {
   float final_likelihood = 0;        // of the predicted class
 };
 
-// Of every image of the set, in its order: L bytes and some an image.
-std::vector<ReadOut> read_outs(const Network& network, const Dataset& data, int64_t batch = 512);
-
-// Where decompose() writes; null: not wanted. Each is L matrices one after another, of `rows` rows.
+// Where decompose() writes; null: not wanted. Of L matrices each has `rows` rows; they lie one after another.
 struct DecompositionArrays {
   float* contribution_maps = nullptr;   // L x rows x P: h^l[0:P] - x
   float* contributions = nullptr;       // L x rows x n: Delta^l
@@ -90,7 +102,38 @@ struct DecompositionArrays {
   float* steps = nullptr;               // L x rows x n: s^l, rounded once
   float* class_likelihoods = nullptr;   // L x rows x C
   int32_t* predictions = nullptr;       // L x rows
+  float* features = nullptr;            // L x rows x n: h^1 .. h^L
+  float* logits = nullptr;              // rows x C: the class dimensions of h^L
+  float* final_likelihoods = nullptr;   // rows x C: their softmax, the last of class_likelihoods
 };
+
+struct EvaluationOptions {
+  int64_t batch = 512;  // images at a time; changes no bit
+  // False leaves spectral_norm and frobenius_ratio 0, for a caller who has them from weight_geometry(): a tenth of a
+  // second a layer at n = 794.
+  bool norms = true;
+  // What else the pass hands over, so that a set is walked once. `maps` is written as by decompose(), a chunk at a
+  // time: L matrices of `rows` rows one after another, for which there must be L x batch rows of room. Then
+  // with_maps(first, rows) may take images first .. first + rows - 1 out of it.
+  std::vector<ReadOut>* read_outs = nullptr;  // of every image, as read_outs() gives them
+  DecompositionArrays maps;
+  std::function<void(int64_t first, int64_t rows)> with_maps;
+  PartDone progress;  // of images, after every chunk
+};
+
+Evaluation evaluate(const Network& network, const Dataset& data, const EvaluationOptions& options = {});
+// Empty if `stop`, asked after every chunk and every norm, says so.
+std::optional<Evaluation> evaluate_unless(const std::function<bool()>& stop, const Network& network,
+                                          const Dataset& data, const EvaluationOptions& options = {});
+
+// The last layer's accuracy alone, without the cost of the rest: share of labels that argmax h^L names. Empty if
+// `stop`, asked after every batch, says so.
+double accuracy(const Network& network, const Dataset& data, int64_t batch = 512);
+std::optional<double> accuracy_unless(const std::function<bool()>& stop, const Network& network, const Dataset& data,
+                                      int64_t batch = 512);
+
+// Of every image of the set, in its order: L bytes and some an image.
+std::vector<ReadOut> read_outs(const Network& network, const Dataset& data, int64_t batch = 512);
 
 // images: rows x P. Runs `batch` rows at a time. NotFinite counts rows as images.
 void decompose(const Network& network, int64_t rows, const float* images, const DecompositionArrays& arrays,

@@ -55,16 +55,31 @@ struct Similarity {
   int64_t undefined = 0;  // of them: rank correlation of signed maps not defined
 };
 
-// Contribution maps h^l - x of two networks with as many layers and pixels, for each layer l = 1 .. L. `indices` are of
-// images of `data`; they are all held in memory at once, so a few hundred do.
-std::vector<Similarity> compare_maps(const Network& a, const Network& b, const Dataset& data,
-                                     std::span<const int64_t> indices);
+// Contribution maps h^l - x of some images in all layers of a network, made once and compared with those of others.
+// `indices` are of images of `data`. All of h^0 .. h^L is held in memory, so a few hundred images do. Network and data
+// must outlive it.
+class ReferenceMaps {
+ public:
+  ReferenceMaps(const Network& network, const Dataset& data, std::span<const int64_t> indices);
 
-// Cascading parameter randomisation (Adebayo et al. 2018): entry k compares the final maps h^L - x of the network with
-// those of randomised_from_top(network, k, seed, norm), k = 0 .. L; entry 0 is the network with itself.
-std::vector<Similarity> randomisation_from_top(const Network& network, const Dataset& data,
-                                               std::span<const int64_t> indices, uint64_t seed,
-                                               MatchedNorm norm = MatchedNorm::kFrobenius);
+  // With another network of as many layers and pixels, for each layer l = 1 .. L.
+  std::vector<Similarity> compare(const Network& other) const;
+
+  // Cascading parameter randomisation (Adebayo et al. 2018): entry k compares the final maps h^L - x of the network
+  // with those of randomised_from_top(network, k, seed, norm), k = 0 .. L; entry 0 is the network with itself.
+  std::vector<Similarity> randomise_from_top(uint64_t seed, MatchedNorm norm = MatchedNorm::kFrobenius) const;
+
+ private:
+  std::vector<float> maps(size_t layer) const;  // 0 .. L
+  Similarity similarity_of(const std::vector<float>& a, const std::vector<float>& b) const;
+  void check_finite(const Network& network, const std::vector<float>& h) const;
+
+  const Network& network_;
+  const Dataset& data_;
+  std::vector<int64_t> indices_;
+  std::vector<float> images_;          // rows x P
+  std::vector<std::vector<float>> h_;  // L + 1 of rows x n
+};
 
 // --- Pixel flipping (Samek et al. 2017): the highest ranked pixels are replaced first.
 
@@ -99,6 +114,10 @@ struct FlippingCurve {
   std::vector<double> same_prediction;  // share of images for which it is still predicted
   double likelihood_area = 0;           // trapezoids over fractions 0 .. 1: lower is a more faithful ordering
   double same_prediction_area = 0;
+  double likelihood_area_error = 0;  // standard error of the mean over the images
+  // Image by image: the area less that of kRandom with the same baseline, whose noise of few orders is in it too; its
+  // mean, and the standard error of that. An ordering is told from chance where they are two errors apart or more.
+  double beyond_random = 0, beyond_random_error = 0;
 };
 
 struct Flipping {
@@ -110,7 +129,8 @@ struct Flipping {
 
 // Equal values are ranked by their index, lower first. Costs about 2 x (4 + random_orders) x steps passes of the
 // images.
-Flipping pixel_flipping(const Network& network, const Dataset& data, const FlippingOptions& options = {});
+Flipping pixel_flipping(const Network& network, const Dataset& data, const FlippingOptions& options = {},
+                        const PartDone& progress = {});
 
 }  // namespace idelta::nn
 

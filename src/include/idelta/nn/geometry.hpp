@@ -41,9 +41,8 @@ struct WeightGeometry {
   Alignment alignment;
 };
 
-// One singular value decomposition a layer: about a second at n = 794. progress(done, of) is called after each layer.
-WeightGeometry weight_geometry(const Network& network, int64_t vectors = 10,
-                               const std::function<void(int64_t, int64_t)>& progress = {});
+// One singular value decomposition a layer: about a second at n = 794.
+WeightGeometry weight_geometry(const Network& network, int64_t vectors = 10, const PartDone& progress = {});
 
 // The features h^l of one layer on a set. S_w and S_b are the covariances within and between the classes, mu_c and mu
 // the means of a class and of all, N_c and N the images:
@@ -58,7 +57,7 @@ struct FeatureReport {
 // `sample`, usually of the training set, or `data` itself. A class without images in `sample` has no centre. Passes
 // over the set: one over `sample`, and over `data` one and one for each 256 MB of L + 1 matrices of n x n doubles.
 std::vector<FeatureReport> feature_reports(const Network& network, const Dataset& data, const Dataset& sample,
-                                           int64_t batch = 512);
+                                           int64_t batch = 512, const PartDone& progress = {});
 
 }  // namespace idelta::nn
 

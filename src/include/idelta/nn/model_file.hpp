@@ -2,7 +2,10 @@
 #ifndef IDELTA_NN_MODEL_FILE_HPP
 #define IDELTA_NN_MODEL_FILE_HPP
 
+#include <cstddef>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "idelta/nn/network.hpp"
 
@@ -22,6 +25,10 @@ struct SaveOptions {
 // regular file is refused.
 void save_model(const std::string& path, const Network& network, const SaveOptions& options = {});
 Network load_model(const Context& context, const std::string& path);
+
+// The bytes of such a file, in memory.
+std::vector<std::byte> model_bytes(const Network& network, const SaveOptions& options = {});
+Network load_model_bytes(const Context& context, std::span<const std::byte> bytes);
 
 }  // namespace idelta::nn
 

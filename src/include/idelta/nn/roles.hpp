@@ -33,7 +33,8 @@ struct Lesion {
 // One lesion a layer, on all images of the set, `batch` at a time (which changes no bit). Costs about L / 2 forward
 // passes of the network, so a deep network wants head(data, 2000), and holds three times batch x n numbers. Throws
 // NotFinite as evaluate does.
-std::vector<Lesion> lesions(const Network& network, const Dataset& data, int64_t batch = 512);
+std::vector<Lesion> lesions(const Network& network, const Dataset& data, int64_t batch = 512,
+                            const PartDone& progress = {});
 
 // How linear probes are fitted.
 struct ProbeOptions {
@@ -67,7 +68,8 @@ struct Probes {
 // unless there is a reason. Nothing depends on the batch or on the context's threads. LAPACK's Cholesky factorisation
 // runs on one thread where OpenMP is found; a BLAS with threads of its own may change the last bits of W.
 inline constexpr int64_t kProbeImages = 10'000;
-Probes probe(const Network& network, const Dataset& train, const Dataset& test, const ProbeOptions& options = {});
+Probes probe(const Network& network, const Dataset& train, const Dataset& test, const ProbeOptions& options = {},
+             const PartDone& progress = {});
 
 // What roles are told from, of one trained network: plain numbers, so that they may also come from a file of a study.
 struct LayerEvidence {

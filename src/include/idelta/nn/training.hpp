@@ -52,11 +52,17 @@ struct Progress {
   double images_per_second = 0, seconds = 0, seconds_left = 0;
 };
 
+// What a run has come to is of no use: numbers that are not finite, or a loss far above that of a guess.
+class Diverged : public NotFinite {
+ public:
+  using NotFinite::NotFinite;
+};
+
 // One training run, which leaves the network computing in options.compute; state survives between calls of run(), so
-// that a caller may stop, look and go on. A loss that is not finite throws, before the parameters change. Parameters,
-// optimiser state and the outputs for the last batch are checked to be finite after every epoch and when run() stops;
-// what is not throws, with the epoch, the rate and what to change. So does a run that ends with a mean loss of its last
-// epoch above 10 ln C: ln C is the loss of a guess.
+// that a caller may stop, look and go on. A loss that is not finite throws Diverged, before the parameters change.
+// Parameters, optimiser state and the outputs for the last batch are checked to be finite after every epoch and when
+// run() stops; what is not throws, with the epoch, the rate and what to change. So does a run that ends with a mean
+// loss of its last epoch above 10 ln C: ln C is the loss of a guess.
 //
 // It shares the network's parameters, and trains them wherever the Network is moved. Of the data it keeps the addresses
 // of images and labels: the set may be moved, but must outlive it and keep its size.
@@ -80,6 +86,7 @@ class Trainer {
   // Whole or not at all, like save_model; also from within an Observer.
   void save(const std::string& checkpoint) const;
 
+  const Network& network() const;  // as it is trained
   const TrainOptions& options() const;
   Progress progress() const;  // of the epoch that was begun last
   double seconds() const;     // in run(), that of the checkpoint it began from included

@@ -1,0 +1,25 @@
+"""Objects of the C library whose lifetime follows Python's."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+
+class Handle:
+    """The address of a C object, which is freed when the last Handle user is gone, and after what was made with it.
+
+    `needs` are Handles that must outlive it: the finalizer holds them, so that they do even where the garbage collector
+    or the end of the process takes all of them at once.
+    """
+
+    __slots__ = ("address", "__weakref__")
+
+    def __init__(self, address: int, free: Callable[[int], Any], *needs: Handle) -> None:
+        self.address = address
+        weakref.finalize(self, _free, free, address, needs)
+
+
+def _free(free: Callable[[int], Any], address: int, needs: tuple[Handle, ...]) -> None:
+    free(address)

@@ -1,0 +1,135 @@
+"""libidelta_nn, loaded when the first network or data set is made: its functions, structs and enumerations."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _library
+from ._core_abi import check, declarations
+from ._declarations import Functions
+from .errors import InvalidArgument, LibraryNotFound, WrongType
+
+Array = NDArray[Any]
+
+
+@functools.lru_cache(maxsize=None)
+def nn() -> Functions:
+    """The functions of idelta/nn.h."""
+    path = _library.nn_path()
+    functions = declarations.read("idelta/nn.h")
+    library = _library.load(path)
+    try:
+        loaded = Functions(library, functions)
+    except AttributeError as error:
+        raise LibraryNotFound(f"{path} does not belong to idelta {_library.VERSION}: {error}") from None
+    _library.check_version(path, loaded.nn_version().decode())
+    return loaded
+
+
+def initial(struct: str, **fields: Any) -> Any:
+    """A struct of idelta/nn.h, by its name without "idelta_", as its INIT macro has it but for these fields."""
+    nn()
+    return declarations.structs[f"idelta_{struct}"].initial(**fields)
+
+
+def value_of(enumeration: str, name: str) -> int:
+    """The value of an enumeration that has no table of names: ("scale", "zero_to_one")."""
+    nn()
+    prefix = f"IDELTA_{enumeration.upper()}_"
+    names = [constant[len(prefix) :].lower() for constant in declarations.constants if constant.startswith(prefix)]
+    if name not in names:
+        raise InvalidArgument(f"{enumeration} is {name!r}; give one of {', '.join(names)}")
+    return int(declarations.constants[prefix + name.upper()])
+
+
+def outputs(struct: Any, shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]:
+    """Makes arrays of these shapes, of the types that the header gives, and points the struct's fields to them."""
+    made: dict[str, Array] = {}
+    for name, shape in shapes.items():
+        made[name] = np.empty(shape, np.dtype(struct.POINTEES[name]))
+        setattr(struct, name, made[name].ctypes.data)
+    return made
+
+
+def texts(given: Sequence[str] | None, name: str, count: int) -> Any:
+    """`count` texts as C has them, to be kept as long as they are used; None stays None."""
+    if given is None:
+        return None
+    if isinstance(given, str) or len(given) != count:
+        raise InvalidArgument(f"{name} must be {count} texts, and is {given!r}")
+    return (ctypes.c_char_p * count)(*(str(text).encode() for text in given))
+
+
+def text(given: str | None) -> bytes | None:
+    return None if given is None else given.encode()
+
+
+def path_bytes(path: Any) -> bytes:
+    try:
+        return os.fsencode(path)
+    except TypeError:
+        raise WrongType(f"path is {path!r}; give a str or a pathlib.Path") from None
+
+
+def address(c_object: Any) -> int | None:
+    """The address of a ctypes object, for a field of a struct; None stays null."""
+    return None if c_object is None else ctypes.addressof(c_object)
+
+
+def texts_at(at: int | None, count: int) -> list[str] | None:
+    """`count` texts that the library holds."""
+    if not at:
+        return None
+    return [(item or b"").decode() for item in (ctypes.c_char_p * count).from_address(at)]
+
+
+def doubles_at(at: int | None, count: int) -> NDArray[np.float64] | None:
+    """A copy of `count` doubles that the library holds."""
+    return np.array((ctypes.c_double * count).from_address(at)) if at else None
+
+
+def seen_texts(call: Callable[[Any], int]) -> list[str]:
+    """What a call gives to its idelta_text_seen."""
+    found: list[str] = []
+    nn()
+    callback = declarations.callbacks["idelta_text_seen"](lambda _, line: found.append(line.decode()))
+    check(call(callback))
+    return found
+
+
+class Observed:
+    """A function of Python as a C callback. What it raises is kept, and raised once the call has returned."""
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        nn()
+        self._function = function
+        self._error: BaseException | None = None
+        self._returns = declarations.callbacks[name]._restype_ is not None
+        self.callback = declarations.callbacks[name](self._call)
+
+    @property
+    def address(self) -> int | None:
+        """For a field of a struct."""
+        return ctypes.cast(self.callback, ctypes.c_void_p).value
+
+    def _call(self, _user: Any, *arguments: Any) -> Any:
+        try:
+            if self._error is None:
+                result = self._function(*arguments)
+                return result if self._returns else None
+        except BaseException as error:  # Ctrl-C, too
+            self._error = error
+        return 1 if self._returns else None
+
+    def check(self, status: int) -> None:
+        """Raises what the function raised, or what the status says."""
+        if self._error is not None:
+            raise self._error
+        check(status)

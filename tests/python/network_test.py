@@ -1,0 +1,333 @@
+"""Networks from Python: the program's files and figures to the bit, sums that add up, and errors that say what to do."""
+
+import concurrent.futures
+import copy
+import gc
+import json
+import multiprocessing
+import pickle
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+from support import PROGRAM, TestCase, bits, main
+
+import idelta
+
+LAYERS, HEIGHT, WIDTH, CLASSES = 3, 6, 5, 4
+SETTINGS = {"epochs": 3, "batch": 32, "learning_rate": 0.05, "seed": 5}
+
+
+def pictures(seed, count):
+    """Images around one picture a class, and labels."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(7).uniform(0, 1, (CLASSES, HEIGHT, WIDTH))
+    labels = rng.integers(0, CLASSES, count)
+    noisy = centres[labels] + 0.15 * rng.standard_normal((count, HEIGHT, WIDTH))
+    return np.clip(noisy, 0, 1).astype(np.float32), labels.astype(np.uint8)
+
+
+class Case(TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = Path(folder.name)
+        cls.images, cls.labels = pictures(1, 300)
+        cls.test_images, cls.test_labels = pictures(2, 90)
+        cls.train = idelta.Dataset(cls.images, cls.labels)
+        cls.test = idelta.Dataset(cls.test_images, cls.test_labels)
+        cls.network = cls.trained()
+
+    @classmethod
+    def trained(cls, **options):
+        network = idelta.Network.for_data(cls.train, layers=LAYERS, context=cls.context)
+        network.fit(cls.train, **{**SETTINGS, **options})
+        return network
+
+
+@unittest.skipUnless(PROGRAM, "no program was built")
+class ProgramTest(Case):
+    """Against the program, on a file that holds the same arrays."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.data = cls.folder / "data.npz"
+        np.savez(cls.data, x_train=cls.images, y_train=cls.labels, x_test=cls.test_images, y_test=cls.test_labels)
+        cls.model = cls.folder / "model.safetensors"
+        cls.run_program("train", "--data", cls.data, "--layers", LAYERS, "--epochs", 3, "--batch", 32, "--lr", 0.05,
+                        "--seed", 5, "--out", cls.model)  # fmt: skip
+
+    @classmethod
+    def run_program(cls, *arguments):
+        ran = subprocess.run([PROGRAM, *map(str, arguments), "--json"], capture_output=True, text=True, check=True)
+        return json.loads(ran.stdout)
+
+    def test_fit_writes_the_file_that_train_writes(self):
+        path = self.folder / "fitted.safetensors"
+        self.network.save(path)
+        self.assertEqual(path.read_bytes(), self.model.read_bytes())
+        self.assertEqual(self.network.to_bytes(), self.model.read_bytes())
+        loaded = idelta.Dataset.load(self.data)
+        self.assertEqual(idelta.Dataset.load(self.data, "test", most=7).images.shape, (7, HEIGHT, WIDTH))
+        network = idelta.Network.for_data(loaded, layers=LAYERS)
+        network.fit(loaded, **SETTINGS)
+        self.assertEqual(network.to_bytes(), self.model.read_bytes())
+
+    def test_an_evaluation_has_the_bits_of_eval(self):
+        expected = self.run_program("eval", self.model, "--data", self.data)
+        found = idelta.Network.load(self.model).evaluate(self.test)
+        self.assertEqual(found.input_accuracy, expected["input_accuracy"])
+        self.assertEqual(found.telescoping_error, expected["telescoping_error"])
+        for layer, of_layer in enumerate(expected["layers"]):
+            for name, value in of_layer.items():
+                if name != "layer":
+                    self.assertEqual(getattr(found, name)[layer], value, name)
+        self.assertEqual(self.network.accuracy(self.test), expected["test_accuracy"])
+
+    def test_labels_with_a_guarantee_are_those_of_predict(self):
+        compressed, table = self.folder / "compressed.safetensors", self.folder / "labels.csv"
+        self.run_program("compress", self.model, "--data", self.data, "--rank", 4, "--out", compressed)
+        self.run_program("predict", compressed, "--data", self.data, "--guarantee", "label", "--out", table)
+        network = self.trained()
+        network.compress(rank=4)
+        self.assertEqual(network.to_bytes(), compressed.read_bytes())
+        found = network.predict_with_guarantee(self.test_images)
+        rows = [line.split(",") for line in table.read_text().splitlines()[1:]]
+        self.assertEqual([int(row[1]) for row in rows], found.labels.tolist())
+        np.testing.assert_array_equal(np.array([row[3] for row in rows], np.float32), found.margins)
+        np.testing.assert_array_equal(np.array([row[4] for row in rows], np.float32), found.bounds)
+        self.assertEqual([row[5] for row in rows], [found.forms[index] for index in found.settled_by])
+
+
+class ReadingTest(Case):
+    def forward(self, images):
+        """h⁰ … hᴸ in fp64."""
+        h = [np.hstack([images.reshape(len(images), -1), np.zeros((len(images), CLASSES))])]
+        for layer in range(LAYERS):
+            z = h[-1] + h[-1] @ self.network.delta(layer) + self.network.bias(layer)
+            h.append(np.where(z < 0, np.float32(0.1) * z, z) if layer + 1 < LAYERS else z)
+        return np.array(h)
+
+    def test_logits_and_likelihoods_are_those_of_fp64(self):
+        logits = self.forward(self.test_images)[-1][:, -CLASSES:]
+        np.testing.assert_allclose(self.network.logits(self.test_images), logits, atol=1e-5)
+        likelihoods = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(self.network.predict_proba(self.test_images), likelihoods, atol=1e-5)
+        labels = self.network.predict(self.test_images)
+        np.testing.assert_array_equal(labels, self.network.logits(self.test_images).argmax(axis=1))
+        self.assertGreater((labels == self.test_labels).mean(), 0.8)
+
+    def test_all_parts_of_a_decomposition_fit_together(self):
+        found = self.network.decompose(self.test_images, list(idelta._reading._PARTS))
+        h = self.forward(self.test_images)
+        np.testing.assert_allclose(found.features, h[1:], atol=1e-5)
+        self.assertEqual(found.contribution_maps.shape, (LAYERS, 90, HEIGHT, WIDTH))
+        inputs = found.features[:, :, : HEIGHT * WIDTH].reshape(LAYERS, 90, HEIGHT, WIDTH)
+        np.testing.assert_allclose(found.contribution_maps, inputs - self.test_images, atol=1e-6)
+        np.testing.assert_allclose(h[0] + found.steps.sum(axis=0), found.features[-1], atol=1e-5)
+        np.testing.assert_allclose(found.contributions + found.activation_changes, found.steps, atol=1e-6)
+        np.testing.assert_array_equal(found.predictions[-1], self.network.predict(self.test_images))
+        self.assert_same_bits(found.class_likelihoods[-1], found.final_likelihoods)
+        self.assertIsNone(self.network.decompose(self.test_images).steps)
+
+    def test_flat_images_give_flat_maps_of_the_same_bits(self):
+        flat = self.test_images.reshape(90, -1)
+        shaped = self.network.decompose(self.test_images, batch=7).contribution_maps
+        self.assertEqual(self.network.decompose(flat).contribution_maps.shape, (LAYERS, 90, HEIGHT * WIDTH))
+        self.assert_same_bits(self.network.decompose(flat).contribution_maps, shaped.reshape(LAYERS, 90, -1))
+
+    def test_every_second_image_is_read_where_it_lies(self):
+        self.assert_same_bits(self.network.logits(self.test_images[::2]), self.network.logits(self.test_images)[::2])
+
+    def test_layers_as_features_have_the_shape_of_shap_and_add_up(self):
+        found = self.network.explain(self.test_images)
+        self.assertEqual(found.values.shape, (90, LAYERS, CLASSES))
+        self.assertEqual(found.base_values.shape, (90, CLASSES))
+        self.assertEqual(found.data.shape, found.values.shape)
+        self.assertEqual(found.feature_names, ["layer 1", "layer 2", "layer 3"])
+        logits = self.network.logits(self.test_images)
+        np.testing.assert_allclose(found.base_values + found.values.sum(axis=1), logits, atol=1e-5)
+        of_label = found.of_class(self.test_labels)
+        self.assertEqual((of_label.values.shape, of_label.base_values.shape), ((90, LAYERS), (90,)))
+        np.testing.assert_array_equal(of_label.values[5], found.values[5, :, self.test_labels[5]])
+        self.assertEqual(found.of_class(2).output_names, ["2"])
+        self.assert_refused(idelta.InvalidArgument, ["4", "0 to 3"], found.of_class, 4)
+
+    def test_read_outs_agree_with_the_decomposition(self):
+        found = self.network.read_outs(self.test_images)
+        predictions = self.network.decompose(self.test_images).predictions
+        np.testing.assert_array_equal(found.predictions, predictions.T)
+        final = [next(l for l in range(LAYERS) if (row[l:] == row[-1]).all()) + 1 for row in found.predictions]
+        self.assertEqual(found.first_final_layer.tolist(), final)
+
+    def test_class_maps_and_their_rests_are_the_logits(self):
+        found = self.network.class_maps(self.test_images, self.test_labels)
+        self.assertEqual(found.maps.shape, self.test_images.shape)
+        np.testing.assert_allclose(found.maps.sum(axis=(1, 2)) + found.rests, found.logits, atol=1e-5)
+        logits = self.network.logits(self.test_images)
+        np.testing.assert_allclose(found.logits, logits[np.arange(90), self.test_labels], atol=1e-6)
+
+    def test_geometry_lesions_probes_and_roles_have_their_shapes(self):
+        weights = self.network.weight_geometry()
+        self.assertEqual(weights.singular_values.shape, (LAYERS, self.network.n))
+        np.testing.assert_allclose(weights.spectral_norm, [np.linalg.norm(self.network.delta(l), 2) for l in range(LAYERS)],
+                                   rtol=1e-5)  # fmt: skip
+        self.assertEqual(self.network.feature_geometry(self.test).separation.shape, (LAYERS + 1,))
+        lesions = self.network.lesions(self.test)
+        np.testing.assert_allclose((lesions.gained - lesions.lost) / 90, lesions.accuracy_change, atol=1e-12)
+        self.assertEqual(self.network.probes(self.train, self.test).accuracy.shape, (LAYERS + 1,))
+        roles = self.network.roles(self.train, self.test)
+        self.assertEqual(len(roles), LAYERS)
+        self.assertTrue(all(role.sentence.startswith("Layer") and role.role for role in roles))
+        self.assertIn("probe", idelta.role_rule())
+
+    def test_threads_and_forks_read_one_network(self):
+        expected = bits(self.network.logits(self.test_images)).tobytes()
+        read = lambda _: bits(self.network.logits(self.test_images)).tobytes()  # noqa: E731
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            self.assertEqual(list(pool.map(read, range(8))), [expected] * 8)
+        global _forked
+        _forked = self
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            self.assertEqual(pool.map(_logits_of_forked, range(4)), [expected] * 4)
+
+
+def _logits_of_forked(_):
+    return bits(_forked.network.logits(_forked.test_images)).tobytes()
+
+
+class ChangingTest(Case):
+    def test_pickles_are_the_model_file(self):
+        again = pickle.loads(pickle.dumps(self.network))
+        self.assertEqual(again.to_bytes(), self.network.to_bytes())
+        self.assertEqual(copy.deepcopy(self.network).hash, self.network.hash)
+        self.assert_refused(idelta.FileError, [], idelta.Network.from_bytes, b"no model")
+
+    def test_a_callback_sees_every_batch_and_may_stop(self):
+        seen = []
+        network = idelta.Network.for_data(self.train, layers=2)
+        training = network.fit(self.train, epochs=2, batch=100, callback=lambda p: seen.append(p))
+        self.assertTrue(training.finished)
+        self.assertEqual([(p.epoch, p.batch) for p in seen], [(e, b) for e in (0, 1) for b in (1, 2, 3)])
+        self.assertEqual(training.progress, seen[-1])
+        network = idelta.Network.for_data(self.train, layers=2)
+        training = network.fit(self.train, epochs=2, batch=100, callback=lambda p: p.batch == 2)
+        self.assertEqual((training.finished, training.progress.batch), (False, 2))
+
+    def test_what_a_callback_raises_is_raised_and_the_network_is_whole(self):
+        for kind in (ZeroDivisionError, KeyboardInterrupt):
+
+            def fail(progress, kind=kind):
+                raise kind()
+
+            network = idelta.Network.for_data(self.train, layers=2)
+            with self.assertRaises(kind):
+                network.fit(self.train, callback=fail)
+            self.assertNotEqual(np.abs(network.delta(0)).max(), 0)
+            self.assertEqual(network.predict(self.test_images).shape, (90,))
+            with self.assertRaises(kind):
+                self.trained().compress(rank=2, progress=lambda done, of: fail(None))
+
+    def test_options_are_taken_and_recorded(self):
+        network = idelta.Network((HEIGHT, WIDTH), CLASSES, layers=2, activation="hard_tanh", identity_scale=0.5,
+                                 class_padding=0.25, class_names=["a", "b", "c", "d"])  # fmt: skip
+        self.assertEqual((network.layers, network.n, network.shape), (2, 34, (HEIGHT, WIDTH)))
+        self.assertEqual((network.activation, network.identity_scale, network.class_padding), ("hard_tanh", 0.5, 0.25))
+        self.assertEqual(network.class_names, ["a", "b", "c", "d"])
+        network.fit(self.train, epochs=1, optimizer="adamw", seed=9, learning_rate=1e-3)
+        settings = network.settings
+        self.assertTrue(any("adamw" == value for value in settings.values()), settings)
+        self.assertIn("9", settings.values())
+
+    def test_parameters_can_be_replaced(self):
+        network = idelta.Network((5,), 3, layers=2)
+        D = np.full((8, 8), 0.5, np.float32)
+        network.set_layer(1, D, np.ones(8, np.float32))
+        self.assert_same_bits(network.delta(1), D)
+        self.assertEqual(network.bias(1).tolist(), [1] * 8)
+        self.assert_refused(idelta.InvalidArgument, ["layer"], network.delta, 2)
+        network.set_compute("bf16")
+        self.assertEqual(network.compute, "bf16")
+
+    def test_forms_come_from_compress_and_are_used_by_name(self):
+        network = self.trained()
+        considered = network.compress(sample=self.train)
+        self.assertTrue(considered and all(form.verdict for form in considered))
+        network.compress(rank=3)
+        self.assertEqual([(form.name, form.ranks) for form in network.forms], [("rank 3", [3] * LAYERS)])
+        self.assertEqual(network.predict(self.test_images, form="rank 3").shape, (90,))
+        self.assert_refused(idelta.InvalidArgument, ["rank 7", "rank 3, dense"], network.predict, self.test_images,
+                            form="rank 7")  # fmt: skip
+        path = self.folder / "dropped.safetensors"
+        network.save(path, drop_dense=True)
+        dropped = idelta.Network.load(path)
+        self.assertFalse(dropped.has_dense)
+        dense = self.trained()
+        dense.attach_forms(dropped)
+        guaranteed = dense.predict_with_guarantee(self.test_images)
+        np.testing.assert_array_equal(guaranteed.labels, dense.predict(self.test_images))
+        self.assertEqual(guaranteed.settled.sum(), 90)
+
+    def test_networks_of_features_keep_names_and_scaling(self):
+        rows = np.random.default_rng(3).uniform(-5, 9, (50, 3)).astype(np.float32)
+        labels = (rows[:, 0] > 2).astype(int)
+        data = idelta.Dataset(rows, labels, feature_names=["u", "v", "w"], class_names=["low", "high"],
+                              scale="zero_to_one")  # fmt: skip
+        self.assertEqual((data.images.min(), data.images.max()), (0, 1))
+        network = idelta.Network.for_data(data, layers=2)
+        network.fit(data, epochs=2)
+        again = idelta.Network.from_bytes(network.to_bytes())
+        self.assertEqual((again.feature_names, again.class_names), (["u", "v", "w"], ["low", "high"]))
+        self.assert_same_bits(again.scale(rows), data.images)
+        self.assert_same_bits(idelta.Dataset(rows, labels, network=again).images, data.images)
+
+
+class RefusedTest(Case):
+    def test_images_that_do_not_fit_say_how_to_convert(self):
+        bytes_ = (255 * self.test_images).astype(np.uint8)
+        self.assert_refused(idelta.WrongType, ["images.astype(numpy.float32) / 255"], self.network.predict, bytes_)
+        self.assert_refused(idelta.WrongType, ["float64"], self.network.predict, self.test_images.astype(float))
+        self.assert_refused(idelta.InvalidArgument, ["(rows, 6, 5)"], self.network.predict, self.test_images[:, 1:])
+        self.assert_refused(idelta.InvalidArgument, ["(rows, 30)"], self.network.predict, self.test_images[0])
+        self.assert_refused(idelta.InvalidArgument, ["ascontiguousarray"], self.network.predict,
+                            np.ones((3, WIDTH, HEIGHT), np.float32).transpose(0, 2, 1))  # fmt: skip
+        self.assert_refused(idelta.InvalidArgument, ["'maps'", "contribution_maps"], self.network.decompose,
+                            self.test_images, ["maps"])  # fmt: skip
+
+    def test_labels_that_do_not_fit_are_refused(self):
+        self.assert_refused(idelta.WrongType, ["float64", "integers"], idelta.Dataset, self.images, self.labels + 0.5)
+        self.assert_refused(idelta.InvalidArgument, ["(300,)"], idelta.Dataset, self.images, self.labels[1:])
+        self.assert_refused(ValueError, ["label"], idelta.Dataset, self.images, self.labels, classes=2)
+        self.assert_refused(ValueError, [], idelta.Dataset, self.images, self.labels.astype(np.int64) - 1)
+        self.assert_refused(idelta.InvalidArgument, ["zero_to_one"], idelta.Dataset, self.images, scale="unit")
+
+    def test_a_number_that_is_not_finite_is_refused_with_its_row(self):
+        images = self.images.copy()
+        images[17, 0, 0] = np.nan
+        self.assert_refused(idelta.Error, ["17"], idelta.Dataset, images, self.labels)
+
+    def test_files_that_are_not_there_are_named(self):
+        self.assert_refused(OSError, ["nowhere.safetensors"], idelta.Network.load, "nowhere.safetensors")
+        self.assert_refused(idelta.FileError, ["nowhere"], idelta.Dataset.load, "./nowhere")
+        self.assert_refused(idelta.FileError, ["no/folder"], self.network.save, self.folder / "no/folder/model")
+        self.assert_refused(idelta.WrongType, ["7"], self.network.save, 7)
+
+    def test_training_that_diverges_is_an_error_with_the_rate(self):
+        with self.assertRaises(idelta.NotFinite):
+            self.trained(learning_rate=1e20)
+
+    def test_a_set_outlives_its_data_set(self):
+        images = idelta.Dataset(self.images, self.labels).images
+        gc.collect()
+        self.assert_same_bits(images, self.images)
+        with self.assertRaises(ValueError):
+            images[0] = 0
+
+
+if __name__ == "__main__":
+    main()
