@@ -79,10 +79,12 @@ TEST_F(StructSize, CandidatesLieAsFarApartAsTheCallersAreLarge) {
   options.tolerance = 1e-2;
   expect_sizes("candidates[0]", {offsetof(idelta_candidate, tail), sizeof(idelta_candidate)}, [&](size_t size) {
     std::vector<unsigned char> memory(4 * size + sizeof(idelta_candidate), 0xa5);
-    for (size_t i = 0; i < 4; ++i) std::memcpy(memory.data() + i * size, &size, sizeof size);
+    const size_t elements = size < sizeof(size_t) ? 1 : 4;
+    for (size_t i = 0; i < elements; ++i) std::memcpy(memory.data() + i * size, &size, sizeof size);
     int64_t count = 0;
     const idelta_status status = idelta_delta_candidates(context.get(), n, D.data(), n, &options,
-                                                         reinterpret_cast<idelta_candidate*>(memory.data()), 4, &count);
+                                                         reinterpret_cast<idelta_candidate*>(memory.data()),
+                                                         static_cast<int64_t>(elements), &count);
     for (size_t i = 4 * size; status == IDELTA_OK && i < memory.size(); ++i) EXPECT_EQ(0xa5, memory[i]) << size;
     return status;
   });
