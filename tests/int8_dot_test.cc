@@ -242,15 +242,18 @@ TEST(Int8Dot, TheEndsOfTheRangesAreExact) {
   }
 }
 
-// 255 * 63 * k is beyond 2^31, and 127 * 63 * k is not.
-TEST(Int8Dot, SumsMayWrapBeforeTheOffset) {
-  Numbers numbers({1, 1, 140032});
-  std::fill(numbers.x.begin(), numbers.x.end(), uint8_t{255});
-  std::fill(numbers.q.begin(), numbers.q.end(), int8_t{63});
+// The offset is zero, and 255 * 63 * kHalf is beyond 2^31: the sum wraps and comes back.
+TEST(Int8Dot, SumsWrapOnTheirWay) {
+  constexpr int64_t kHalf = 133760;
+  Numbers numbers({1, 1, 2 * kHalf});
+  std::fill(numbers.x.begin(), numbers.x.begin() + kHalf, uint8_t{255});
+  std::fill(numbers.x.begin() + kHalf, numbers.x.end(), uint8_t{1});
+  std::fill(numbers.q.begin(), numbers.q.begin() + kHalf, int8_t{63});
+  std::fill(numbers.q.begin() + kHalf, numbers.q.end(), int8_t{-63});
   numbers.row_scales = numbers.scales = {1.0f};
   for (const Named<Int8Block>& dot : dots()) {
     const Product product(numbers, dot.kernel, Start::kNone, {.bias = false});
-    EXPECT_EQ(static_cast<float>(127 * 63 * 140032), product.contribution(0, 0)) << dot.name;
+    EXPECT_EQ(static_cast<float>(127 * 63 * 2 * kHalf), product.contribution(0, 0)) << dot.name;
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "support/guard_buffer.h"
 #include "support/kernels.h"
+#include "support/mxcsr.h"
 #include "support/random.h"
 
 namespace idelta_test {
@@ -142,6 +143,26 @@ TEST(Int8Rows, ZeroTinyHugeAndNotFinite) {
       check_rows(x);
       if (HasFatalFailure()) return;
     }
+  }
+}
+
+// As in the library, where subnormals are zero: kernels agree, and a row is marked as it is elsewhere.
+TEST(Int8Rows, SubnormalsThatAreReadAsZero) {
+  const Matrix x(5, 70);
+  Random random(11);
+  for (int64_t i = 0; i < 5; ++i) {
+    const int exponent = static_cast<int>(-100 - 10 * i);
+    for (int64_t k = 0; k < 70; ++k) x(i, k) = std::ldexp(random.uniform(-1, 1), exponent - static_cast<int>(k % 20));
+  }
+  const Quantized elsewhere(idelta::scalar::kTable.int8_quantize_rows, x);
+  const ScopedMxcsr flushing(kFlushingMxcsr);
+  const Quantized expected(idelta::scalar::kTable.int8_quantize_rows, x);
+  for (size_t i = 0; i < 5; ++i) ASSERT_EQ(std::isnan(elsewhere.scales[i]), std::isnan(expected.scales[i])) << i;
+  EXPECT_FALSE(std::isnan(expected.scales[0]));
+  EXPECT_TRUE(std::isnan(expected.scales[4]));
+  for (const auto& [name, kernel] : kernels_of(&idelta::KernelTable::int8_quantize_rows)) {
+    SCOPED_TRACE(name);
+    expect_same(expected, Quantized(kernel, x));
   }
 }
 

@@ -57,6 +57,12 @@ target_link_libraries(nn_c_steps PRIVATE idelta::nn_shared m)
 add_test(NAME nn_c_steps COMMAND nn_c_steps "${CMAKE_CURRENT_BINARY_DIR}/nn_c_steps.safetensors")
 set_tests_properties(nn_c_steps PROPERTIES TIMEOUT ${timeout})
 
+# Stands in for operator new.
+idelta_add_test_program(nn_c_memory_test nn_c_memory_test.cc)
+target_link_libraries(nn_c_memory_test PRIVATE idelta::nn idelta_test_main idelta_test_support ZLIB::ZLIB)
+add_test(NAME nn_c_memory COMMAND nn_c_memory_test)
+set_tests_properties(nn_c_memory PROPERTIES TIMEOUT ${timeout})
+
 if(TARGET idelta_test_allocations)
   idelta_add_test_program(nn_out_of_memory_test nn_out_of_memory_test.cc)
   target_link_libraries(nn_out_of_memory_test

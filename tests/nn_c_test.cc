@@ -51,7 +51,7 @@ TEST_F(NnC, EvaluatesLikeCpp) {
   for (size_t l = 0; l < kLayers; ++l) {
     EXPECT_EQ(wanted.layers[l].accuracy, accuracy[l]);
     EXPECT_EQ(wanted.layers[l].frobenius_ratio, frobenius[l]);
-    EXPECT_EQ(wanted.completeness_ulp[l], ulp[l]);
+    EXPECT_EQ(wanted.closure[l].sum_ulp, ulp[l]);
     EXPECT_EQ(wanted.decided[l], decided[l]);
   }
   EXPECT_EQ(wanted.input_accuracy, input);

@@ -153,14 +153,13 @@ TEST_F(NetworkMemory, NetworkIsNotChanged) {
     return all;
   };
   const std::vector<float> delta(kWidth * kWidth, 0.01f), bias(kWidth, 0.02f);
-  for (const idelta_format format : {IDELTA_FORMAT_BF16, IDELTA_FORMAT_BF16X3}) {
-    survive(
-        "set_compute", prepare, [&] { network->set_compute(format); }, changed);
-    survive(
-        "set_layer", [&] { prepare(), network->set_compute(format); }, [&] { network->set_layer(1, delta, bias); },
-        changed);
-  }
   survive(
+      "set_compute", prepare, [&] { network->set_compute(IDELTA_FORMAT_BF16); }, changed);
+  survive(
+      "set_layer", [&] { prepare(), network->set_compute(IDELTA_FORMAT_BF16); },
+      [&] { network->set_layer(1, delta, bias); }, changed);
+  // A factorisation makes hundreds of requests, each of which out_of_memory_test.cc refuses.
+  survive_without_parameters(
       "set_compute", prepare, [&] { network->set_compute(IDELTA_FORMAT_LOW_RANK, 4); }, changed);
 }
 
@@ -244,7 +243,7 @@ TEST_F(NetworkMemory, NothingIsFoundOut) {
   }
   std::optional<nn::Evaluation> evaluation;
   survive_without_parameters(
-      "evaluate", [&] { evaluation.reset(); }, [&] { evaluation = nn::evaluate(network, data_, 5); },
+      "evaluate", [&] { evaluation.reset(); }, [&] { evaluation = nn::evaluate(network, data_, {.batch = 5}); },
       [&] {
         Words words;
         for (size_t l = 0; evaluation && l < evaluation->layers.size(); ++l) {

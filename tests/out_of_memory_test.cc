@@ -2,9 +2,42 @@
 // nothing and lost nothing, and gives the usual bits when it is made again.
 #include "support/out_of_memory.h"
 
+#include <dlfcn.h>
+#include <pthread.h>
+
 #include <array>
+#include <atomic>
+#include <cerrno>
 
 #include "support/low_rank.h"
+#include "support/sanitized.h"
+
+#if IDELTA_TEST_SANITIZED
+extern "C" int next_pthread_create(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*) noexcept
+    asm("__interceptor_pthread_create");
+#else
+static int next_pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*begin)(void*),
+                               void* argument) noexcept {
+  static const auto next = reinterpret_cast<decltype(&pthread_create)>(dlsym(RTLD_NEXT, "pthread_create"));
+  return next(thread, attributes, begin, argument);
+}
+#endif
+
+namespace {
+
+// Threads that were wanted and refused, from `refuses_threads` on.
+std::atomic<bool> refuses_threads{false};
+std::atomic<int> threads_refused{0};
+
+}  // namespace
+
+// Stands before the C library's, as allocations.cc does.
+extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*begin)(void*),
+                              void* argument) noexcept {
+  if (!refuses_threads) return next_pthread_create(thread, attributes, begin, argument);
+  ++threads_refused;
+  return EAGAIN;
+}
 
 namespace idelta_test {
 namespace {
@@ -319,6 +352,27 @@ TEST_F(OutOfMemoryTest, StatelessCallsTouchNothing) {
   found_none += survived_refusals(with_outputs("sidmv of a strided x", {&numbers}, [&] {
     return idelta_sidmv(context.get(), 0, kWidth / 2, 1, 1, x.data(), 2, D.data(), kWidth, 0, numbers.data(), 1);
   }));
+}
+
+// As where a process may have no more of them: those that there are do the work.
+TEST_F(OutOfMemoryTest, CallsDoWithoutThreadsThatAreRefused) {
+  const int64_t m = 400, n = 300;
+  Random random(6);
+  const Matrix many(m, n), square(n, n), alone(m, n), few(m, n);
+  fill_uniform(many, random), fill_delta(square, random);
+  const auto forward = [&](int32_t threads, const Matrix& to) {
+    const ContextPtr context = make_context(context_options(IDELTA_ISA_AUTO, threads));
+    const DeltaPtr delta = pack(context, square);
+    const idelta_forward_args args = forward_args(many, to);
+    for (int call = 0; call < 20; ++call) ASSERT_OK(idelta_forward(context.get(), delta.get(), &args));
+  };
+  forward(1, alone);
+  refuses_threads = true;
+  forward(16, few);
+  refuses_threads = false;
+  EXPECT_GT(threads_refused, 0) << "no thread was wanted: nothing was tested";
+  EXPECT_EQ(alone.element_bits(), few.element_bits());
+  found_none = threads_refused;
 }
 
 }  // namespace

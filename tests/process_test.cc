@@ -71,6 +71,44 @@ TEST_F(ProcessTest, ForkedChildComputesWithoutHanging) {
   EXPECT_EQ(y.element_bits(), again.element_bits());
 }
 
+// As a server does that forks from one of its threads while the others compute: the child has one thread, a pool of its
+// own, and may begin threads that share what the parent made.
+TEST_F(ProcessTest, ForkAmongBusyThreadsLeavesAWorkingChild) {
+  std::atomic<bool> stop{false};
+  std::atomic<int> failed{0};
+  std::vector<std::thread> busy;
+  for (int i = 0; i < 3; ++i) {
+    busy.emplace_back([&] {
+      const Matrix own(kRows, kWidth);
+      while (!stop) failed += try_forward(x.data(), own.data(), kRows) == IDELTA_OK ? 0 : 1;
+    });
+  }
+  const auto child_main = [&] {
+    const Matrix again(kRows, kWidth), other(kRows, kWidth);
+    const ContextPtr fresh = make_context(context_options(forced_isa(), 2));
+    idelta_status of_thread = IDELTA_INTERNAL;
+    std::thread([&] { of_thread = try_forward(fresh, x.data(), other.data(), kRows); }).join();
+    const bool same = try_forward(x.data(), again.data(), kRows) == IDELTA_OK && of_thread == IDELTA_OK &&
+                      again.element_bits() == y.element_bits() && other.element_bits() == y.element_bits();
+    return same ? 0 : 1;
+  };
+  std::thread([&] {
+    for (int round = 0; round < 20 && !HasFailure(); ++round) {
+      const pid_t child = fork();
+      if (child == 0) {
+        alarm(20);  // a hang dies of SIGALRM
+        _exit(child_main());
+      }
+      int status = -1;
+      EXPECT_EQ(child, waitpid(child, &status, 0));
+      EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "round " << round << ": status " << status;
+    }
+  }).join();
+  stop = true;
+  for (std::thread& each : busy) each.join();
+  EXPECT_EQ(0, failed);
+}
+
 #if defined(_OPENMP)
 TEST_F(ProcessTest, OuterParallelRegionGivesTheSameBits) {
   const Matrix again(kRows, kWidth);

@@ -5,11 +5,11 @@
 //   file that is there      its permissions are kept, and its owner where the system lets us; other hard links to it
 //                           keep the old bytes
 //   new file                permissions as umask has them
-//   refused                 a folder, pipe, socket or device; a file that is write-protected, in a folder that cannot
-//   be
-//                           written to, or mounted by itself: none of these can be replaced by a whole file
-//   temporary file          has no name, so that nothing is left of a program that is killed; on file systems without
-//                           such files it is ".idelta-<process>-<number>", which a killed program leaves behind
+//   refused                 a folder, pipe, socket or device; a file that is write-protected, in a folder that is, or
+//                           mounted by itself: none of these can be replaced by a whole file
+//   temporary file          has no name, so that nothing is left of a program that is killed. On file systems without
+//                           such files, and for the moment between a link and a rename when an older file is replaced,
+//                           it is ".idelta-<process>-<number>", which a killed program leaves behind
 #ifndef IDELTA_FILES_OUTPUT_FILE_H
 #define IDELTA_FILES_OUTPUT_FILE_H
 

@@ -65,8 +65,10 @@ std::vector<Role> roles_of(const Evidence& seed) {
 
 // "12 % of the linear probe's rise (+1.2 points)"
 std::string rise_text(const char* whose, double share, double rise, const char* unit) {
+  // Adding 0 makes of -0 what it is.
+  const double percent = std::round(100 * share) + 0.0, points = std::round(1000 * rise) / 10 + 0.0;
   char text[96];
-  std::snprintf(text, sizeof text, "%.0f %% of %s (%+.1f%s)", 100 * share, whose, 100 * rise, unit);
+  std::snprintf(text, sizeof text, "%.0f %% of %s (%+.1f%s)", percent, whose, points, unit);
   return text;
 }
 

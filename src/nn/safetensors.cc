@@ -23,19 +23,38 @@ constexpr uint64_t kLengthBytes = 8;
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the limit that the format's own reader sets
 constexpr uint64_t kAlignment = 8;                 // of the data in the file
 
+// A text alone: nlohmann's lists and objects allocate when they are destroyed, and would end a process that is out of
+// memory.
+std::string quoted(const std::string& text) { return nlohmann::json(text).dump(); }
+
+std::string header_text(const std::map<std::string, std::string>& metadata, const std::vector<TensorValues>& tensors) {
+  std::string json = "{\"__metadata__\":{";
+  const char* comma = "";
+  for (const auto& [key, value] : metadata) {
+    json += comma + quoted(key) + ":" + quoted(value);
+    comma = ",";
+  }
+  json += "}";
+  uint64_t offset = 0;
+  for (const TensorValues& tensor : tensors) {
+    json += "," + quoted(tensor.name) + ":{\"dtype\":\"F32\",\"shape\":[";
+    comma = "";
+    for (const int64_t size : tensor.shape) {
+      json += comma + std::to_string(size);
+      comma = ",";
+    }
+    const uint64_t end = offset + tensor.values.size_bytes();
+    json += "],\"data_offsets\":[" + std::to_string(offset) + "," + std::to_string(end) + "]}";
+    offset = end;
+  }
+  return json + "}";
+}
+
 // write(bytes, count) for the parts of a file, one after another.
 template <class Write>
 void write_parts(const std::map<std::string, std::string>& metadata, const std::vector<TensorValues>& tensors,
                  const Write& write) {
-  nlohmann::ordered_json header;
-  header["__metadata__"] = metadata;
-  uint64_t offset = 0;
-  for (const TensorValues& tensor : tensors) {
-    const uint64_t end = offset + tensor.values.size_bytes();
-    header[tensor.name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
-    offset = end;
-  }
-  std::string json = header.dump();
+  std::string json = header_text(metadata, tensors);
   json.resize((json.size() + kAlignment - 1) / kAlignment * kAlignment, ' ');
   std::array<unsigned char, kLengthBytes> length;
   for (uint64_t i = 0; i < kLengthBytes; ++i) length[i] = static_cast<unsigned char>(json.size() >> (8 * i));

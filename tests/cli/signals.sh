@@ -60,6 +60,14 @@ send TERM 143
 said err 'interrupted in epoch 1 of 3 after batch 1 of 1'
 expect 0 eval evaluated.safetensors --data data
 
+# A study keeps the checkpoint of a network that it could not evaluate: training is not done again.
+begin study studied --data large "${deep[@]}" --seeds 1 --epochs 1 --controls none
+await grep -q 'epoch 1/1  done' err
+send TERM 143
+said err 'the same command goes on'
+[[ -s studied/layers100_seed1.checkpoint ]] || fail "$last: no checkpoint"
+nothing_at studied/layers100_seed1.safetensors
+
 # ---- The other verbs ------------------------------------------------------------------------------------------------
 
 for signal in INT:130 TERM:143 HUP:129 QUIT:131; do

@@ -1,5 +1,5 @@
-// The input as study.json: whatever is in it, either it is a study whose means can be taken, or it is an exception with
-// a sentence.
+// The input as a study.json: whatever is in it, either it is read, and can be summarised, or it is an exception with a
+// sentence.
 #include <cstdlib>
 #include <idelta/nn.hpp>
 
@@ -8,14 +8,16 @@
 
 namespace {
 
+// Everything that a caller relies on.
 void check(const idelta::nn::Study& study) {
+  int64_t networks = 0;
   for (const idelta::nn::StudyNetwork& network : study.networks) {
     if (network.layers < 1 || network.reports.size() != static_cast<size_t>(network.layers)) std::abort();
+    if (static_cast<int>(network.labels) < 0 || static_cast<int>(network.labels) > 1) std::abort();
   }
-  int64_t networks = 0;
   for (const idelta::nn::StudyBands& bands : idelta::nn::summarise(study)) {
-    if (bands.accuracy.size() != static_cast<size_t>(bands.layers)) std::abort();
     networks += bands.networks;
+    if (bands.accuracy.size() != static_cast<size_t>(bands.layers)) std::abort();
   }
   if (networks != static_cast<int64_t>(study.networks.size())) std::abort();
 }

@@ -6,7 +6,9 @@ import gc
 import json
 import multiprocessing
 import pickle
+import signal
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -233,6 +235,22 @@ class ChangingTest(Case):
             with self.assertRaises(kind):
                 self.trained().compress(rank=2, progress=lambda done, of: fail(None))
 
+    def test_ctrl_c_stops_training_and_the_network_is_whole(self):
+        program = """
+import idelta, numpy
+images = numpy.eye(4, dtype="f")
+data = idelta.Dataset(images, [0, 1, 0, 1])
+network = idelta.Network.for_data(data, layers=2)
+try:
+    network.fit(data, epochs=10**9, callback=lambda progress: progress.epoch == 0 and print("begun", flush=True))
+except KeyboardInterrupt:
+    print(network.predict(images).shape)
+"""
+        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as running:
+            self.assertEqual(running.stdout.readline(), "begun\n")
+            running.send_signal(signal.SIGINT)
+            self.assertEqual(running.communicate(timeout=60)[0], "(4,)\n")
+
     def test_options_are_taken_and_recorded(self):
         network = idelta.Network((HEIGHT, WIDTH), CLASSES, layers=2, activation="hard_tanh", identity_scale=0.5,
                                  class_padding=0.25, class_names=["a", "b", "c", "d"])  # fmt: skip
@@ -258,15 +276,19 @@ class ChangingTest(Case):
         network = self.trained()
         considered = network.compress(sample=self.train)
         self.assertTrue(considered and all(form.verdict for form in considered))
-        network.compress(rank=3)
-        self.assertEqual([(form.name, form.ranks) for form in network.forms], [("rank 3", [3] * LAYERS)])
-        self.assertEqual(network.predict(self.test_images, form="rank 3").shape, (90,))
-        self.assert_refused(idelta.InvalidArgument, ["rank 7", "rank 3, dense"], network.predict, self.test_images,
+        network.compress(rank=1)
+        self.assertEqual([(form.name, form.ranks) for form in network.forms], [("rank 1", [1] * LAYERS)])
+        self.assert_refused(idelta.InvalidArgument, ["rank 7", "rank 1, dense"], network.predict, self.test_images,
                             form="rank 7")  # fmt: skip
         path = self.folder / "dropped.safetensors"
         network.save(path, drop_dense=True)
         dropped = idelta.Network.load(path)
         self.assertFalse(dropped.has_dense)
+        noise = np.random.default_rng(4).uniform(0, 1, (500, HEIGHT, WIDTH)).astype(np.float32)
+        of_form = network.predict(noise, form="rank 1")
+        np.testing.assert_array_equal(of_form, dropped.logits(noise).argmax(axis=1))
+        np.testing.assert_array_equal(of_form, dropped.predict(noise, form="rank 1"))
+        self.assertTrue((of_form != network.predict(noise)).any())
         dense = self.trained()
         dense.attach_forms(dropped)
         guaranteed = dense.predict_with_guarantee(self.test_images)

@@ -12,6 +12,7 @@ import numpy as np
 from support import TestCase, bits, floats, main, python
 
 import idelta
+from idelta._handles import Handle
 
 N = 96
 _state = {}  # what forked workers find
@@ -75,6 +76,15 @@ class ProcessTest(TestCase):
 
     def test_a_delta_refuses_to_be_pickled_and_says_what_to_do(self):
         self.assert_refused(TypeError, ["pickle D"], pickle.dumps, _state["delta"])
+
+    def test_what_an_object_was_made_with_is_freed_after_it(self):
+        for _ in range(20):  # a cycle's objects die in any order
+            freed, cycle = [], []
+            context = Handle(1, freed.append)
+            cycle += [context, Handle(3, freed.append, Handle(2, freed.append, context)), cycle]
+            del context, cycle
+            gc.collect()
+            self.assertEqual(freed, [3, 2, 1])
 
     def test_objects_may_die_in_any_order_and_in_cycles(self):
         class Holder:

@@ -66,6 +66,11 @@ for width in 400 800 1400; do
   judge pictures $width dark
 done
 
+# So many layers that not each has its number on an axis.
+expect 0 train --data data --layers 30 --epochs 1 --batch 50 --lr 0.001 --out deep.safetensors --quiet
+expect 0 explain deep.safetensors --data data --out deep --quick
+judge deep 1000 light
+
 awk 'BEGIN { srand(3); print "length,width,a feature of a long name,kind"
   for (i = 0; i < 150; ++i) printf "%.2f,%.2f,%.2f,%s\n", i % 3 + rand(), 2 - i % 3 + rand(), rand(),
     i % 3 == 0 ? "red" : i % 3 == 1 ? "green" : "blue" }' >table.csv

@@ -41,6 +41,9 @@
     return d3.ticks(values[0], values[values.length - 1], most).filter(v => values.includes(v));
   }
 
+  // As many as leave room between their names.
+  const some_across = (values, box) => some(values, Math.min(12, Math.floor((box.right - box.left) / 40)));
+
   function extent_of(figure, series) {
     const all = series.flatMap(s => [...s.values, ...(s.low || []), ...(s.high || [])]).filter(v => v !== null);
     let [low, high] = d3.extent(all);
@@ -116,7 +119,7 @@
     const x = d3.scaleLinear().domain([xs[0], xs[xs.length - 1]]).range([box.left + 8, box.right - 4]);
     const svg = svg_in(plot, width, height);
     if (!beside) legend(svg, figure.series, 24, width);
-    axes(svg, figure, x, y, box, figure.x.format ? x.ticks(box.right - box.left < 320 ? 2 : 5) : some(xs, width < 420 ? 6 : 12));
+    axes(svg, figure, x, y, box, figure.x.format ? x.ticks(box.right - box.left < 320 ? 2 : 5) : some_across(xs, box));
     for (const s of figure.series) {
       if (!s.low) continue;
       const area = d3.area().defined((v, i) => s.low[i] !== null).x((v, i) => x(xs[i]))
@@ -176,7 +179,7 @@
     const x = v => band(v) + band.bandwidth() / 2;
     const svg = svg_in(plot, width, height);
     if (several) legend(svg, figure.series, 22, width, true);
-    axes(svg, figure, x, y, box, some(xs, width < 420 ? 8 : 12));
+    axes(svg, figure, x, y, box, some_across(xs, box));
     const wide = band.bandwidth() / figure.series.length;
     figure.series.forEach((s, nth) => {
       svg.append('g').selectAll('rect').data(s.values.map((v, i) => ({v, i})).filter(d => d.v !== null)).enter()
@@ -266,7 +269,7 @@
       at.append('text').attr('class', 'axis-name').attr('y', 32).text(panel.note);
       panel.names.forEach((name, i) => {
         const y = 40 + 20 * i, v = panel.values[i];
-        at.append('text').attr('y', y + 14).text(fitted(name, names - 8));
+        at.append('text').attr('y', y + 14).text(fitted(name, names - 8)).append('title').text(name);
         at.append('rect').attr('class', v < 0 ? 'negative' : 'positive').attr('y', y + 3).attr('height', 14)
           .attr('x', Math.min(x(0), x(v))).attr('width', Math.abs(x(v) - x(0)));
         at.append('text').attr('class', 'axis-name').attr('x', wide).attr('y', y + 14).attr('text-anchor', 'end').text(number(v));

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
+#include <vector>
 
 #include "cli/table.h"
 #include "figures.h"
@@ -10,6 +12,8 @@
 namespace idelta::cli::report {
 namespace {
 
+// Groups of layers that the head of the page has a sentence for each.
+constexpr size_t kMostSentences = 8;
 // Times chance. Images of a class go to one class together, so accuracy without learning is far from binomial.
 constexpr double kMostOfChance = 2;
 // Standard errors of a difference that tell it from chance.
@@ -40,20 +44,66 @@ std::string line(const Subject& subject, const Json& document) {
   return network.contains(seed) ? text + ", seed " + network.at(seed).get<std::string>() : text;
 }
 
+// "1, 5 and 20 to 24"
+std::string layers_words(const std::vector<int64_t>& layers) {
+  std::vector<std::string> ranges;
+  for (size_t begin = 0, end = 0; begin < layers.size(); begin = end) {
+    while (end < layers.size() && layers[end] - layers[begin] == static_cast<int64_t>(end - begin)) ++end;
+    const std::string first = std::to_string(layers[begin]), last = std::to_string(layers[end - 1]);
+    if (end - begin == 2) {
+      ranges.insert(ranges.end(), {first, last});
+    } else {
+      ranges.push_back(end - begin == 1 ? first : first + " to " + last);
+    }
+  }
+  std::string text;
+  for (size_t r = 0; r < ranges.size(); ++r) {
+    text += (r == 0 ? "" : r + 1 == ranges.size() ? " and " : ", ") + ranges[r];
+  }
+  return text;
+}
+
+// One sentence a role, where one a group of layers would be too many to begin with.
+Json roles_at_a_glance(const Json& layers) {
+  constexpr std::pair<nn::Role, const char*> kWords[] = {{nn::Role::kExtracts, "mainly extract"},
+                                                         {nn::Role::kMixed, "do both"},
+                                                         {nn::Role::kClassifies, "mainly classify"},
+                                                         {nn::Role::kCannotTell, "cannot be told"}};
+  Json sentences = Json::array();
+  for (const auto& [role, words] : kWords) {
+    std::vector<int64_t> of_role;
+    for (const Json& layer : layers) {
+      if (layer["role"] == nn::role_name(role)) of_role.push_back(layer["layer"].get<int64_t>());
+    }
+    if (of_role.empty()) continue;
+    sentences.push_back("Layers that " + std::string(words) + " (" + std::to_string(of_role.size()) + " of " +
+                        std::to_string(layers.size()) + "): " + layers_words(of_role) + ".");
+  }
+  return sentences;
+}
+
 Json about_roles(const Subject& subject, const Json& document) {
   if (!document.contains("roles")) {
-    return {subject.quick
-                ? "Which layers extract and which classify was not judged: --quick leaves out lesions and probes."
-                : "Which layers extract and which classify was not judged: that needs the training split, "
-                  "which is not there."};
+    return Json::array({subject.quick
+                            ? "Which layers extract and which classify was not judged: --quick leaves out lesions and "
+                              "probes."
+                            : "Which layers extract and which classify was not judged: that needs the training split, "
+                              "which is not there."});
   }
-  Json sentences = document["roles"]["sentences"];
+  const bool many = document["roles"]["sentences"].size() > kMostSentences;
+  Json sentences = many ? roles_at_a_glance(document["layers"]) : document["roles"]["sentences"];
   const auto seeds = document["roles"]["seeds"].get<int64_t>();
   sentences.push_back(seeds == 1
                           ? "This is one network, seed and all; another seed may say otherwise. idelta study trains "
                             "several, and explain --study states only what they agree on."
                           : format("Roles are stated where all %lld seeds agree.", (long long)seeds));
   return sentences;
+}
+
+// Group by group, where the head of the page is content with less.
+Json role_details(const Json& document) {
+  const Json::json_pointer path("/roles/sentences");
+  return document.contains(path) && document.at(path).size() > kMostSentences ? document.at(path) : Json::array();
 }
 
 std::string about_completeness(const Json& document) {
@@ -105,7 +155,8 @@ std::string about_controls(const Json& document) {
          value(most("absolute_rank_correlation")) + ". " +
          (mean < kMostCorrelation
               ? "The mean is below " + limit + ", the limit, so the maps depend on what was learned."
-              : "THIS FAILS: the mean should be below " + limit + ", so the maps look alike without learning.");
+              : "THIS FAILS: the mean should be below " + limit +
+                    ", so part of the maps’ pattern is there without learning.");
 }
 
 std::string about_permuted(const Json& document) {
@@ -188,6 +239,7 @@ void add_sentences(const Subject& subject, Json& document) {
   document["sentences"] = {{"roles", about_roles(subject, document)},
                            {"trust", about_trust(subject, document)},
                            {"sheet", about_sheet(document)},
+                           {"role_details", role_details(document)},
                            {"rule", rule}};
 }
 

@@ -7,7 +7,7 @@ using namespace idelta::nn::api;
 
 namespace {
 
-static_assert(kDense == -1, "nn/compression.h says so");
+static_assert(kDense == -1, "idelta/nn/compression.h says so");
 
 // What only labels with a guarantee have.
 void check_outputs(const idelta_predict_args& a) {

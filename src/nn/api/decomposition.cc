@@ -25,6 +25,10 @@ constexpr Column<idelta_evaluation, LayerReport, double> kLayerColumns[] = {
     {&idelta_evaluation::frobenius_ratio, &LayerReport::frobenius_ratio},
 };
 
+constexpr Column<idelta_evaluation, Closure, double> kClosureColumns[] = {
+    {&idelta_evaluation::completeness_ulp, &Closure::sum_ulp},
+};
+
 }  // namespace
 
 extern "C" {
@@ -37,7 +41,7 @@ idelta_status idelta_network_evaluate(const idelta_network* network, const idelt
     const Evaluation found = evaluate(checked_network(network), checked_data(data), {.batch = batch_of(out.batch)});
     write_columns(kLayerColumns, found.layers, out);
     copy_to(found.decided, out.decided);
-    copy_to(found.completeness_ulp, out.completeness_ulp);
+    write_columns(kClosureColumns, found.closure, out);
     if (out.input_accuracy) *out.input_accuracy = found.input_accuracy;
     if (out.telescoping_error) *out.telescoping_error = found.telescoping_error;
   });
@@ -59,7 +63,7 @@ idelta_status idelta_network_read_outs(const idelta_network* network, const idel
     const Given given(to, "to");
     const idelta_read_outs& out = *given;
     const Network& net = checked_network(network);
-    const std::vector<ReadOut> found = read_outs(net, checked_data(data), {.batch = batch_of(out.batch)});
+    const std::vector<ReadOut> found = read_outs(net, checked_data(data), batch_of(out.batch));
     for (size_t i = 0; i < found.size(); ++i) {
       const ReadOut& image = found[i];
       if (out.predictions) copy_to(image.predictions, out.predictions + i * image.predictions.size());

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import signal
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -111,6 +113,7 @@ class Observed:
         nn()
         self._function = function
         self._error: BaseException | None = None
+        self._interrupted = False
         self._returns = declarations.callbacks[name]._restype_ is not None
         self.callback = declarations.callbacks[name](self._call)
 
@@ -121,15 +124,36 @@ class Observed:
 
     def _call(self, _user: Any, *arguments: Any) -> Any:
         try:
-            if self._error is None:
+            if self._error is None and not self._interrupted:
                 result = self._function(*arguments)
                 return result if self._returns else None
-        except BaseException as error:  # Ctrl-C, too
+        except BaseException as error:
             self._error = error
         return 1 if self._returns else None
 
-    def check(self, status: int) -> None:
-        """Raises what the function raised, or what the status says."""
+    def run(self, call: Callable[[], int]) -> None:
+        """Makes the C call that takes this callback, and raises what the function raised, or what the status says.
+
+        Ctrl-C would be raised where Python resumes, at the entry of the callback, and be lost in C. So it is noted, makes
+        the callback ask for a stop, and is handled when the call has returned.
+        """
+        handler = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread() or not callable(handler):
+            self._raise(call())
+            return
+        signal.signal(signal.SIGINT, self._note_interrupt)
+        try:
+            status = call()
+        finally:
+            signal.signal(signal.SIGINT, handler)
+        if self._interrupted:
+            handler(signal.SIGINT, None)
+        self._raise(status)
+
+    def _note_interrupt(self, *_: Any) -> None:
+        self._interrupted = True
+
+    def _raise(self, status: int) -> None:
         if self._error is not None:
             raise self._error
         check(status)

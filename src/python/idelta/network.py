@@ -227,11 +227,8 @@ class Network(Reading):
 
         observed = _nn_abi.Observed("idelta_train_observer", observe)
         finished = ctypes.c_int32()
-        observed.check(
-            nn().network_train(
-                self._address, data._address, ctypes.byref(options), observed.callback, None, ctypes.byref(finished)
-            )
-        )
+        given_to_c = (ctypes.byref(options), observed.callback, None, ctypes.byref(finished))
+        observed.run(lambda: nn().network_train(self._address, data._address, *given_to_c))
         return Training(bool(finished.value), last)
 
     @property
@@ -243,7 +240,7 @@ class Network(Reading):
             found[name.decode()] = value.decode()
 
         observed = _nn_abi.Observed("idelta_setting_seen", seen)
-        observed.check(nn().network_settings(self._address, observed.callback, None))
+        observed.run(lambda: nn().network_settings(self._address, observed.callback, None))
         return found
 
     def warnings(self) -> list[str]:
@@ -320,7 +317,7 @@ class Network(Reading):
             seen=of_work.address,
             considered=of_form.address,
         )
-        of_work.check(nn().network_compress(self._address, ctypes.byref(options)))
+        of_work.run(lambda: nn().network_compress(self._address, ctypes.byref(options)))
         return found
 
     def attach_forms(self, compressed: Network) -> None:
