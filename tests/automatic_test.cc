@@ -172,6 +172,19 @@ TEST_F(Automatic, ExpectedRowsAre128UnlessSaid) {
   EXPECT_EQ(0, std::memcmp(unsaid.data(), said.data(), said.size() * sizeof said[0]));
 }
 
+TEST_F(Automatic, ConsidersEveryFormOnce) {
+  std::vector<std::string> expected = {"low_rank with tail"}, names;
+  for (const idelta_format format : idelta::kinds_of(idelta_format_names(), idelta_format_by_name)) {
+    if (format != IDELTA_FORMAT_AUTO) expected.push_back(idelta_format_name(format));
+  }
+  for (const idelta_candidate& c : candidates(context, trained_delta(20), auto_options(1e-2))) {
+    names.push_back(idelta_format_name(c.format) + std::string(c.tail == IDELTA_TAIL_INT8 ? " with tail" : ""));
+  }
+  std::sort(expected.begin(), expected.end());
+  std::sort(names.begin(), names.end());
+  EXPECT_EQ(expected, names);
+}
+
 TEST_F(Automatic, LowRankTakesTheLeastRankThatIsWithin) {
   const Matrix D = trained_delta(8);
   const Candidates all = candidates(context, D, auto_options(2e-2));
