@@ -33,22 +33,8 @@ class EveryCall {
   std::vector<Call> calls() {
     std::vector<Call> all;
     const idelta_context* c = context_.get();
-    for (const auto& [name, delta] : {std::pair{"", delta_.get()}, {" of low_rank", low_rank_.get()}}) {
-      const auto forward = [&](const char* what, const idelta_forward_args& args) {
-        all.push_back({what + std::string(name), [=, d = delta] { return idelta_forward(c, d, &args); }});
-      };
-      idelta_forward_args args = forward_args(x_, y_);
-      forward("forward", args);
-      args.bias = bias_.data();
-      args.contribution = contribution_.data();
-      args.ldc = n_;
-      args.row_error = row_error_.data();
-      args.row_norm = row_norm_.data();
-      forward("forward with all outputs", args);
-      const auto backward = backward_data_args(x_, x_, dx_, kActivations[IDELTA_ACTIVATION_TANH]);
-      all.push_back(
-          {"backward_data" + std::string(name), [=, d = delta] { return idelta_backward_data(c, d, &backward); }});
-    }
+    add_passes("", delta_.get(), all);
+    add_passes(" of low_rank", low_rank_.get(), all);
     const auto weights = backward_weights_args(x_, x_, dD_, db_.data());
     all.push_back({"backward_weights", [=] { return idelta_backward_weights(c, &weights); }});
     for (const idelta_order order : {IDELTA_ORDER_ROWS, IDELTA_ORDER_PANELS}) {
@@ -64,6 +50,23 @@ class EveryCall {
   }
 
  private:
+  void add_passes(const std::string& of, const idelta_delta* delta, std::vector<Call>& all) const {
+    const idelta_context* c = context_.get();
+    const auto add = [&](const char* what, const idelta_forward_args& args) {
+      all.push_back({what + of, [=] { return idelta_forward(c, delta, &args); }});
+    };
+    idelta_forward_args forward = forward_args(x_, y_);
+    add("forward", forward);
+    forward.bias = bias_.data();
+    forward.contribution = contribution_.data();
+    forward.ldc = n_;
+    forward.row_error = row_error_.data();
+    forward.row_norm = row_norm_.data();
+    add("forward with all outputs", forward);
+    const auto backward = backward_data_args(x_, x_, dx_, kActivations[IDELTA_ACTIVATION_TANH]);
+    all.push_back({"backward_data" + of, [=] { return idelta_backward_data(c, delta, &backward); }});
+  }
+
   static int64_t floats_of_panels(const ContextPtr& context, int64_t n) {
     int64_t floats = 0;
     EXPECT_OK(idelta_panels_floats(context.get(), n, &floats));

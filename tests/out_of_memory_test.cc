@@ -48,7 +48,7 @@ Ended ended(idelta_status status) {
   return status == IDELTA_OK ? Ended::kDone : status == IDELTA_OUT_OF_MEMORY ? Ended::kNoMemory : Ended::kOtherwise;
 }
 
-std::vector<uint32_t> bits_of(std::initializer_list<const Matrix*> matrices) {
+std::vector<uint32_t> bits_of(const std::vector<const Matrix*>& matrices) {
   std::vector<uint32_t> all;
   for (const Matrix* each : matrices) {
     for (const uint32_t bits : each->element_bits()) all.push_back(bits);
@@ -56,7 +56,7 @@ std::vector<uint32_t> bits_of(std::initializer_list<const Matrix*> matrices) {
   return all;
 }
 
-void clear(std::initializer_list<const Matrix*> outputs) {
+void clear(const std::vector<const Matrix*>& outputs) {
   for (const Matrix* output : outputs) fill(*output, [] { return std::bit_cast<float>(kCanary); });
 }
 
@@ -65,6 +65,7 @@ struct Packing {
   std::string name;
   idelta_delta_options options;
   bool stepped = true;  // idelta_update takes it
+  size_t least = 0;     // bytes of the requests that are refused
 };
 
 // Each format; and every path by which a tolerance or a rank is met. Factorising makes
@@ -81,17 +82,22 @@ std::vector<Packing> packings(bool transposed = false, bool factorised = true) {
   for (const idelta_format format : idelta::kinds_of(idelta_format_names(), idelta_format_by_name)) {
     const std::string name = idelta_format_name(format);
     if (format == IDELTA_FORMAT_AUTO || format == IDELTA_FORMAT_LOW_RANK) continue;
-    all.push_back({name, options(format)});
-    all.push_back({name + " within", options(format, 1)});
+    const bool stepped = format != IDELTA_FORMAT_INT8;
+    all.push_back({name, options(format), stepped});
+    if (factorised) all.push_back({name + " within", options(format, 1), stepped});
   }
-  all.push_back({"auto within sgemm's", options(IDELTA_FORMAT_AUTO, IDELTA_TOLERANCE_SGEMM)});
   if (!factorised) return all;
   all.push_back({"low_rank of a rank", options(IDELTA_FORMAT_LOW_RANK, 0, 9), false});
-  all.push_back({"low_rank within", options(IDELTA_FORMAT_LOW_RANK, 0.2), false});
+  all.push_back({"low_rank with a tail", options(IDELTA_FORMAT_LOW_RANK, 0, 9), false});
+  all.back().options.tail = IDELTA_TAIL_INT8;
+  // Searches make thousands of requests, most of them like those above.
+  const size_t matrix = kWidth * kWidth * sizeof(float);
+  all.push_back({"low_rank within", options(IDELTA_FORMAT_LOW_RANK, 0.2), false, matrix});
+  all.push_back({"auto within sgemm's", options(IDELTA_FORMAT_AUTO, IDELTA_TOLERANCE_SGEMM), false, matrix});
   return all;
 }
 
-// A context of every way to multiply, in one thread and in two.
+// A context of every way to multiply, and one of two threads.
 class OutOfMemoryTest : public ::testing::Test {
  protected:
   void TearDown() override { EXPECT_GT(found_none, 0) << "memory was never short: nothing was tested"; }
@@ -104,20 +110,22 @@ class OutOfMemoryTest : public ::testing::Test {
 
   static std::vector<ContextPtr> contexts() {
     std::vector<ContextPtr> all;
-    for (const int32_t threads : {1, 2}) {
-      for (const idelta_bf16_product product : {IDELTA_BF16_PRODUCT_WIDENED, IDELTA_BF16_PRODUCT_ROUNDED}) {
-        idelta_context_options options = context_options(forced_isa(), threads);
-        options.bf16_product = product;
-        idelta_context* context = nullptr;
-        if (idelta_context_create(&options, &context) == IDELTA_OK) all.emplace_back(context);
-      }
-    }
+    const auto add = [&](int32_t threads, idelta_bf16_product product) {
+      idelta_context_options options = context_options(forced_isa(), threads);
+      options.bf16_product = product;
+      idelta_context* context = nullptr;
+      if (idelta_context_create(&options, &context) == IDELTA_OK) all.emplace_back(context);
+    };
+    add(1, IDELTA_BF16_PRODUCT_WIDENED);
+    add(1, IDELTA_BF16_PRODUCT_ROUNDED);
+    add(2, IDELTA_BF16_PRODUCT_WIDENED);
     return all;
   }
 
   // Packed by `pack`, unpacked as the bits that tell one delta from another.
   static Refusable packed_by(const std::string& name, const ContextPtr& context,
-                             const std::function<idelta_status(idelta_delta**)>& pack, const Matrix& unpacked) {
+                             const std::function<idelta_status(idelta_delta**)>& pack, const Matrix& unpacked,
+                             size_t least = 0) {
     const auto delta = std::make_shared<idelta_delta*>(nullptr);
     return {name,
             [=, &unpacked] {
@@ -130,23 +138,13 @@ class OutOfMemoryTest : public ::testing::Test {
                 EXPECT_OK(idelta_delta_unpack(context.get(), *delta, unpacked.data(), kWidth));
               }
               return bits_of({&unpacked});
-            }};
+            },
+            least};
   }
 
   static Refusable with_outputs(const std::string& name, std::vector<const Matrix*> outputs,
                                 const std::function<idelta_status()>& call) {
-    return {name,
-            [=] {
-              for (const Matrix* output : outputs) clear({output});
-            },
-            [=] { return ended(call()); },
-            [=] {
-              std::vector<uint32_t> all;
-              for (const Matrix* output : outputs) {
-                for (const uint32_t bits : output->element_bits()) all.push_back(bits);
-              }
-              return all;
-            }};
+    return {name, [=] { clear(outputs); }, [=] { return ended(call()); }, [=] { return bits_of(outputs); }};
   }
 
   int64_t found_none = 0;  // calls
@@ -178,7 +176,7 @@ TEST_F(OutOfMemoryTest, DeltaIsNotPacked) {
           [&](idelta_delta** delta) {
             return idelta_delta_pack(context.get(), kWidth, D.data(), kWidth, &packing.options, delta);
           },
-          unpacked));
+          unpacked, packing.least));
       if (HasFailure()) return;
     }
     transposed = !transposed;
@@ -214,6 +212,9 @@ TEST_F(OutOfMemoryTest, RepackedDeltaIsOldOrNew) {
   for (const ContextPtr& context : contexts()) {
     for (const Packing& packing : packings(false, std::exchange(first, false))) {
       DeltaPtr delta;
+      // A new pack, as above: matrices are enough.
+      const size_t least =
+          packing.options.format == IDELTA_FORMAT_LOW_RANK ? kWidth * kWidth * sizeof(float) : packing.least;
       found_none += survived_refusals(
           {"repack of " + packing.name, [&] { delta = pack(context, D, packing.options); },
            [&] { return ended(idelta_delta_repack(context.get(), delta.get(), other_D.data(), kWidth)); },
@@ -223,7 +224,8 @@ TEST_F(OutOfMemoryTest, RepackedDeltaIsOldOrNew) {
              numbers(0, 0) = static_cast<float>(info.certificate);
              numbers(0, 1) = static_cast<float>(info.certificate_backward_data);
              return bits_of({&unpacked, &numbers});
-           }});
+           },
+           least});
       if (HasFailure()) return;
     }
   }
@@ -257,6 +259,15 @@ TEST_F(OutOfMemoryTest, QuestionsAboutADeltaAreNotAnswered) {
                                                          f.U.ld(), f.V.data(), f.V.ld(), nullptr, &proof);
     if (status == IDELTA_OK) numbers(0, 0) = static_cast<float>(proof.dropped);
     return status;
+  }));
+  const DeltaPtr integers = [&] {
+    idelta_delta_options options = delta_options();
+    options.format = IDELTA_FORMAT_INT8;
+    return pack(context, D, options);
+  }();
+  std::vector<int8_t> q(kWidth * kWidth);
+  found_none += survived_refusals(with_outputs("integers", {&db}, [&] {
+    return idelta_delta_unpack_integers(context.get(), integers.get(), q.data(), kWidth, db.data());
   }));
   found_none += survived_refusals(with_outputs("norm", {&numbers}, [&] {
     double bound = 0;

@@ -75,7 +75,9 @@ void check_position(const std::string& path, int64_t epoch, int64_t image, int64
                     int64_t images, int64_t batch) {
   const bool within = epoch >= 0 && epoch <= epochs && image >= 0 && image < images && (epoch < epochs || image == 0);
   const int64_t batches = (images + batch - 1) / batch;
-  if (!within || image % batch != 0 || static_cast<double>(epoch) * static_cast<double>(images) > kMostDraws ||
+  const bool countable = steps <= INT64_MAX / 2;  // so that it can still be counted up
+  if (!within || !countable || image % batch != 0 ||
+      static_cast<double>(epoch) * static_cast<double>(images) > kMostDraws ||
       steps < epoch * batches + image / batch) {
     fail(path, ": its metadata says epoch ", epoch, " of ", epochs, ", image ", image, ", after ", steps,
          " steps, which is no place of such a run; the file is damaged: ", kMend);

@@ -41,10 +41,10 @@ class Calls {
   Calls& operator=(const Calls&) = delete;
 
   void run() {
-    constexpr void (Calls::*kAll[])() = {&Calls::create,  &Calls::pack,    &Calls::pack,    &Calls::factors,
-                                         &Calls::inquire, &Calls::repack,  &Calls::forward, &Calls::forward,
-                                         &Calls::data,    &Calls::weights, &Calls::update,  &Calls::panels,
-                                         &Calls::sizes,   &Calls::sidmm,   &Calls::sidmv,   &Calls::names};
+    constexpr void (Calls::*kAll[])() = {
+        &Calls::create, &Calls::pack,    &Calls::pack,    &Calls::candidates, &Calls::factors, &Calls::inquire,
+        &Calls::repack, &Calls::forward, &Calls::forward, &Calls::data,       &Calls::weights, &Calls::update,
+        &Calls::panels, &Calls::sizes,   &Calls::sidmm,   &Calls::sidmv,      &Calls::names};
     for (int call = 0; call < 12 && args_.more(); ++call) (this->*kAll[args_.below(std::size(kAll))])();
   }
 
@@ -89,14 +89,24 @@ class Calls {
 
   idelta_delta_options delta_options(int64_t n) {
     idelta_delta_options options = IDELTA_DELTA_OPTIONS_INIT;
-    options.format = args_.kind<idelta_format>(IDELTA_FORMAT_LOW_RANK);
+    options.format = args_.kind<idelta_format>(IDELTA_FORMAT_INT8);
     if (args_.chance(3)) options.passes = args_.kind<idelta_passes>(IDELTA_PASS_BOTH);
     options.transposed = args_.chance(3) ? 1 : 0;
     if (args_.chance(3)) options.identity_scale = args_.number();
     if (args_.chance(3)) options.tolerance = args_.chance(2) ? IDELTA_TOLERANCE_SGEMM : double{args_.number()};
     if (options.format == IDELTA_FORMAT_LOW_RANK || args_.chance(12))
       options.rank = args_.size(std::max<int64_t>(n, 1));
+    if (args_.chance(4)) options.tail = args_.kind<idelta_tail>(IDELTA_TAIL_INT8);
     return options;
+  }
+
+  // Of a matrix n x n.
+  idelta_int8_tail* made_tail(int64_t n) {
+    auto* const tail = static_cast<idelta_int8_tail*>(args_.memory(sizeof(idelta_int8_tail), 8));
+    *tail = {nullptr, args_.stride(n), args_.vector(n)};
+    // As many floats as bytes are wanted, and more.
+    tail->q = reinterpret_cast<const int8_t*>(args_.matrix(n, n, tail->ldq));
+    return tail;
   }
 
   void create() {
@@ -121,6 +131,23 @@ class Calls {
     keep(said(idelta_delta_pack(c, n, D, ldd, args_.made(delta_options(n)), &made)), made);
   }
 
+  void candidates() {
+    const int64_t n = args_.size(24), ldd = args_.stride(n);
+    const float* D = args_.matrix(n, n, ldd);
+    constexpr int64_t kMost = 3;
+    auto* const found = static_cast<idelta_candidate*>(args_.memory(kMost * sizeof(idelta_candidate), 8));
+    for (int64_t i = 0; i < kMost; ++i) {
+      found[i] = idelta_candidate IDELTA_CANDIDATE_INIT;
+      if (args_.chance(30)) found[i].struct_size = static_cast<size_t>(args_.size());
+    }
+    int64_t count = 0;
+    const int64_t capacity = args_.chance(8) ? args_.below(2) - 1 : args_.below(kMost + 1);
+    idelta_delta_options options = delta_options(n);
+    options.format = IDELTA_FORMAT_AUTO;
+    said(idelta_delta_candidates(context(), n, D, ldd, args_.made(options), args_.chance(20) ? nullptr : found,
+                                 capacity, &count));
+  }
+
   void factors() {
     const int64_t n = args_.size(24), r = args_.size(8), ldu = args_.stride(r), ldv = args_.stride(n);
     const float *U = args_.matrix(n, r, ldu), *V = args_.matrix(r, n, ldv);
@@ -132,10 +159,12 @@ class Calls {
       return;
     }
     const int64_t ldd = args_.stride(n);
+    const idelta_int8_tail* const tail = args_.chance(2) ? nullptr : made_tail(n);
     idelta_low_rank_proof* const proof = args_.made(idelta_low_rank_proof IDELTA_LOW_RANK_PROOF_INIT);
-    said(idelta_low_rank_measure(context(), n, args_.matrix(n, n, ldd), ldd, r, U, ldu, V, ldv, proof));
-    if (proof && args_.chance(6)) proof->dropped = double{args_.number()};
-    keep(said(idelta_delta_pack_measured(context(), n, r, U, ldu, V, ldv, proof, args_.made(options), &made)), made);
+    said(idelta_low_rank_measure(context(), n, args_.matrix(n, n, ldd), ldd, r, U, ldu, V, ldv, tail, proof));
+    if (proof && proof->struct_size == sizeof *proof && args_.chance(6)) proof->dropped = double{args_.number()};
+    keep(said(idelta_delta_pack_measured(context(), n, r, U, ldu, V, ldv, tail, proof, args_.made(options), &made)),
+         made);
   }
 
   void inquire() {
@@ -144,6 +173,8 @@ class Calls {
     said(idelta_delta_info(context(), d, args_.made(idelta_delta_info_t IDELTA_DELTA_INFO_INIT)));
     said(idelta_delta_unpack(context(), d, args_.matrix(n, n, ldd), ldd));
     said(idelta_delta_unpack_factors(context(), d, args_.matrix(n, n, ldd), ldd, args_.matrix(n, n, ldd), ldd));
+    auto* const q = reinterpret_cast<int8_t*>(args_.matrix(n, n, ldd));
+    said(idelta_delta_unpack_integers(context(), d, q, ldd, args_.vector(n)));
     double bound = 0;
     said(idelta_spectral_norm_bound(context(), n, args_.matrix(n, n, ldd), ldd, args_.number(), &bound));
   }
@@ -203,7 +234,7 @@ class Calls {
     a.beta = args_.chance(2) ? args_.number() : 0.0f;
     if (!args_.chance(8)) a.lddD = args_.stride(a.n), a.dD = args_.matrix(a.n, a.n, a.lddD);
     if (args_.chance(2)) a.db = args_.vector(a.n);
-    a.format = args_.kind<idelta_format>(IDELTA_FORMAT_LOW_RANK);
+    a.format = args_.kind<idelta_format>(IDELTA_FORMAT_INT8);
     size_t bytes = 0;
     said(idelta_backward_weights_workspace_bytes(c, a.m, a.n, &bytes));
     give_workspace(bytes, a.workspace, a.workspace_bytes);
@@ -227,7 +258,7 @@ class Calls {
     a.lddz = args_.stride(n), a.dz = args_.matrix(a.m, n, a.lddz);
     a.optimizer = args_.made(optimizer);
     a.order = args_.kind<idelta_order>(IDELTA_ORDER_PANELS);
-    a.gradient_format = args_.kind<idelta_format>(IDELTA_FORMAT_LOW_RANK);
+    a.gradient_format = args_.kind<idelta_format>(IDELTA_FORMAT_INT8);
     int64_t floats = n * n;
     // Of whichever context: those that are not c's refuse the delta.
     if (a.order != IDELTA_ORDER_ROWS) idelta_panels_floats(c, n, &floats);
@@ -251,7 +282,8 @@ class Calls {
     const idelta_context* const c = context();
     const int64_t n = args_.size(), ld = args_.stride(n);
     int64_t floats = 0;
-    said(idelta_panels_floats(c, n, args_.chance(20) ? nullptr : &floats));
+    said(idelta_panels_floats(c, n, nullptr));
+    said(idelta_panels_floats(c, n, &floats));
     float* const rows = args_.matrix(n, n, ld);
     float* const packed = args_.vector(floats);
     said(idelta_panels_pack(c, n, rows, ld, packed));

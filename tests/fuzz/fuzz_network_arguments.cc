@@ -158,7 +158,7 @@ class NetworkCalls {
     const int64_t n = info(network).n, ldd = args_.stride(n);
     said(idelta_network_set_layer(network, args_.size(2), args_.matrix(n, n, ldd), ldd, args_.vector(n)));
     if (args_.chance(3)) {
-      said(idelta_network_set_compute(network, args_.kind<idelta_format>(IDELTA_FORMAT_LOW_RANK), args_.size(3)));
+      said(idelta_network_set_compute(network, args_.kind<idelta_format>(IDELTA_FORMAT_INT8), args_.size(3)));
     }
   }
 
@@ -188,7 +188,7 @@ class NetworkCalls {
     o.decay_epochs = args_.size(2);
     o.optimizer = args_.kind<idelta_optimizer_kind>(IDELTA_OPTIMIZER_ADAMW);
     if (args_.chance(4)) o.momentum = args_.number(), o.weight_decay = args_.number();
-    o.compute = args_.kind<idelta_format>(IDELTA_FORMAT_LOW_RANK);
+    o.compute = args_.kind<idelta_format>(IDELTA_FORMAT_INT8);
     if (args_.chance(3)) o.layer_loss = args_.number(), o.shuffled_labels = static_cast<uint64_t>(args_.below(3));
     return o;
   }
@@ -273,7 +273,7 @@ class NetworkCalls {
     const int64_t pixels = shape.height * shape.width;
     idelta_predict_args a = IDELTA_PREDICT_ARGS_INIT;
     a.rows = small(9), a.ld = args_.stride(pixels), a.images = args_.matrix(a.rows, pixels, a.ld), a.batch = small(5);
-    a.form = args_.size(2) - 1;
+    a.form = args_.below(5) - 2;
     a.guarantee = args_.chance(2) ? 1 : 0;
     const int64_t rows = a.rows > 0 && a.rows < 20 ? a.rows : 0;
     a.labels = numbers<int32_t>(rows), a.margins = numbers<float>(rows), a.bounds = numbers<float>(rows);

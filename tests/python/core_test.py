@@ -141,6 +141,30 @@ class DeltaTest(Case):
         self.delta(tolerance="sgemm")
         self.assert_refused(idelta.InvalidArgument, ["dgemm", '"sgemm"'], self.delta, tolerance="dgemm")
 
+    def test_a_tail_keeps_what_the_factors_leave(self):
+        head = self.delta(format="low_rank", rank=4)
+        whole = self.delta(format="low_rank", rank=4, tail="int8")
+        self.assertEqual((head.info.tail, whole.info.tail), ("none", "int8"))
+        self.assertLess(whole.info.certificate, head.info.certificate / 3)
+        self.assertLess(0, whole.info.certificate_inf)
+        exact = self.x + self.x.astype(float) @ self.D
+        parts = whole.parts(self.x)
+        self.assertTrue((np.linalg.norm(parts.y - exact, axis=1) <= parts.row_error).all())
+        self.assert_refused(idelta.InvalidArgument, ["fp4", "none, int8"], self.delta, format="low_rank", tail="fp4")
+
+    def test_candidates_say_what_auto_chooses_and_why(self):
+        options = {"tolerance": 0.05, "expected_rows": 16, "sample": strided(self.x)}
+        found = idelta.candidates(self.context, self.D, **options)
+        chosen = [candidate for candidate in found if candidate.verdict == "chosen"]
+        self.assertEqual(len(chosen), 1)
+        delta = self.delta(**options)
+        self.assertEqual((delta.info.format, delta.info.tail), (chosen[0].format, chosen[0].tail))
+        self.assertLessEqual(chosen[0].error, 0.05)
+        self.assertLessEqual(set(candidate.format for candidate in found), set(idelta.names("format")))
+        self.assert_refused(ValueError, ["tolerance"], idelta.candidates, self.context, self.D, tolerance=0)
+        self.assert_refused(idelta.InvalidArgument, ["sample", "(rows, 37)"], self.delta, tolerance=1,
+                            sample=self.x[:, 1:])  # fmt: skip
+
     def test_a_delta_keeps_its_context(self):
         delta = idelta.Delta(idelta.Context(), self.D)
         self.assert_same_bits(delta.forward(self.x), self.delta().forward(self.x))

@@ -13,7 +13,7 @@ from support import COMPILER, PROGRAM, main, python
 
 import idelta
 from idelta import _core_abi, _library
-from idelta._declarations import Struct
+from idelta._declarations import Functions, Struct
 
 PACKAGE = Path(idelta.__file__).parent
 IMPORT = "import idelta; print(idelta._library.core_path())"
@@ -151,7 +151,12 @@ class HeadersTest(ScratchTest):
     def test_every_function_of_the_headers_is_bound(self):
         for header in ("idelta/kinds.h", "idelta/idelta.h"):
             for name in re.findall(r"^IDELTA_API [^;(]*?(\w+)\(", (_library.HEADERS / header).read_text(), re.M):
-                self.assertTrue(hasattr(_core_abi.core, name.removeprefix("idelta_")), name)
+                self.assertTrue(callable(getattr(_core_abi.core, name.removeprefix("idelta_"))), name)
+
+    def test_a_library_without_a_function_of_the_headers_is_of_another_build(self):
+        functions = Functions(ctypes.CDLL(None), {"idelta_not_yet": (None,)})
+        with self.assertRaisesRegex(idelta.LibraryNotFound, "no idelta_not_yet, .* another build"):
+            functions.not_yet()
 
 
 @unittest.skipUnless(PROGRAM, "no program was built")

@@ -106,8 +106,10 @@ void* operator new(size_t bytes) {
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
+void* operator new(size_t bytes, const std::nothrow_t& /*nothrow*/) noexcept { return malloc(bytes); }
 void operator delete(void* memory) noexcept { free(memory); }
 void operator delete(void* memory, size_t /*bytes*/) noexcept { free(memory); }
+void operator delete(void* memory, const std::nothrow_t& /*nothrow*/) noexcept { free(memory); }
 void* operator new(size_t bytes, std::align_val_t alignment) {
   void* const memory = memalign(static_cast<size_t>(alignment), bytes);
   if (memory == nullptr) throw std::bad_alloc();

@@ -15,7 +15,7 @@ from ._library import VERSION as __version__
 from ._reading import role_rule
 from .context import Context, default_context
 from .dataset import Dataset
-from .delta import Delta, DeltaInfo, Parts, Passes
+from .delta import Delta, Parts
 from .errors import (
     Error,
     FileError,
@@ -29,6 +29,7 @@ from .errors import (
     WrongType,
 )
 from .explanation import LayerExplanation
+from .forms import Candidate, DeltaInfo, Passes, candidates
 from .network import Network
 from .optimizer import Optimizer
 from .results import Decomposition, Evaluation, GuaranteedLabels, Progress
@@ -48,6 +49,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "ActivationLike",
+    "Candidate",
     "Context",
     "Dataset",
     "Decomposition",
@@ -73,6 +75,7 @@ __all__ = [
     "Unsupported",
     "WrongType",
     "__version__",
+    "candidates",
     "default_context",
     "names",
     "role_rule",

@@ -12,13 +12,13 @@ declarations = Declarations(_library.HEADERS)
 def _load() -> Functions:
     functions = declarations.read("idelta/idelta.h")
     path = _library.core_path()
-    library = _library.load(path)
+    found = Functions(_library.load(path), functions)
     try:
-        version = Functions(library, {"idelta_version": functions["idelta_version"]}).version().decode()
-    except AttributeError:
+        version = found.version().decode()
+    except LibraryNotFound:
         raise LibraryNotFound(f"{path} is no idelta: it has no idelta_version") from None
     _library.check_version(path, version)
-    return Functions(library, functions)
+    return found
 
 
 core = _load()
@@ -26,7 +26,8 @@ core = _load()
 Activation = declarations.structs["idelta_activation"]
 ContextOptions = declarations.structs["idelta_context_options"]
 DeltaOptions = declarations.structs["idelta_delta_options"]
-DeltaInfo = declarations.structs["idelta_delta_info_t"]
+DeltaInfoStruct = declarations.structs["idelta_delta_info_t"]
+CandidateStruct = declarations.structs["idelta_candidate"]
 ForwardArgs = declarations.structs["idelta_forward_args"]
 BackwardDataArgs = declarations.structs["idelta_backward_data_args"]
 BackwardWeightsArgs = declarations.structs["idelta_backward_weights_args"]

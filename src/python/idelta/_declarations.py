@@ -12,6 +12,8 @@ import re
 from pathlib import Path
 from typing import Any, ClassVar
 
+from .errors import LibraryNotFound
+
 _BASIC: dict[str, Any] = {
     "void": None,
     "char": ctypes.c_char,
@@ -187,14 +189,22 @@ class Declarations:
 
 
 class Functions:
-    """The functions of a library as attributes, without the idelta_ of their names."""
+    """The functions of a library as attributes, without the idelta_ of their names, bound when they are first used."""
 
-    def __init__(self, library: ctypes.CDLL, functions: dict[str, tuple[Any, ...]]) -> None:
-        for name, (result, *arguments) in functions.items():
-            function = getattr(library, name)
-            function.restype = result
-            function.argtypes = arguments
-            setattr(self, name.removeprefix("idelta_"), function)
+    def __init__(self, library: ctypes.CDLL, signatures: dict[str, tuple[Any, ...]]) -> None:
+        self._library = library
+        self._signatures = signatures
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"the library has no idelta_{name}")
+        signature = self._signatures.get(f"idelta_{name}")
+        if signature is None:
+            raise AttributeError(f"the headers have no idelta_{name}")
+        function = getattr(self._library, f"idelta_{name}", None)
+        if function is None:
+            raise LibraryNotFound(
+                f"{self._library._name} has no idelta_{name}, which the headers of this package have: it is of another "
+                "build; install both from one build, or set IDELTA_LIBRARY to a library that fits"
+            )
+        function.restype, *function.argtypes = signature
+        setattr(self, name, function)
+        return function

@@ -6,8 +6,8 @@ import ctypes
 import functools
 from typing import Union
 
-from ._core_abi import Activation, check, core
-from .errors import WrongType
+from ._core_abi import Activation, check, core, declarations
+from .errors import InvalidArgument, WrongType
 
 #: The name of an activation, or for leaky_relu the name and the slope: ("leaky_relu", 0.1).
 ActivationLike = Union[str, "tuple[str, float]"]
@@ -43,6 +43,25 @@ def name_of(what: str, value: int) -> str:
     """The name of a value."""
     text: bytes = getattr(core, f"{what}_name")(value)
     return text.decode()
+
+
+def enumerator(enumeration: str, name: str) -> int:
+    """The value of a name of an enumeration without a table, from the headers: ("scale", "zero_to_one")."""
+    known = _enumerators(enumeration)
+    if name not in known:
+        raise InvalidArgument(f"{enumeration} is {name!r}; give one of {', '.join(known)}")
+    return known[name]
+
+
+def enumerator_name(enumeration: str, value: int) -> str:
+    """The name of such a value."""
+    return next(name for name, known in _enumerators(enumeration).items() if known == value)
+
+
+def _enumerators(enumeration: str) -> dict[str, int]:
+    prefix = f"IDELTA_{enumeration.upper()}_"
+    constants = declarations.constants.items()
+    return {name[len(prefix) :].lower(): int(value) for name, value in constants if name.startswith(prefix)}
 
 
 def activation(given: ActivationLike) -> Activation:  # type: ignore[valid-type]

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _library
+from . import _kinds, _library
 from ._core_abi import check, declarations
 from ._declarations import Functions
-from .errors import InvalidArgument, LibraryNotFound, WrongType
+from .errors import InvalidArgument, WrongType
 
 Array = NDArray[Any]
 
@@ -25,12 +25,7 @@ Array = NDArray[Any]
 def nn() -> Functions:
     """The functions of idelta/nn.h."""
     path = _library.nn_path()
-    functions = declarations.read("idelta/nn.h")
-    library = _library.load(path)
-    try:
-        loaded = Functions(library, functions)
-    except AttributeError as error:
-        raise LibraryNotFound(f"{path} does not belong to idelta {_library.VERSION}: {error}") from None
+    loaded = Functions(_library.load(path), declarations.read("idelta/nn.h"))
     _library.check_version(path, loaded.nn_version().decode())
     return loaded
 
@@ -42,13 +37,9 @@ def initial(struct: str, **fields: Any) -> Any:
 
 
 def value_of(enumeration: str, name: str) -> int:
-    """The value of an enumeration that has no table of names: ("scale", "zero_to_one")."""
+    """The value of a name of an enumeration of idelta/nn.h."""
     nn()
-    prefix = f"IDELTA_{enumeration.upper()}_"
-    names = [constant[len(prefix) :].lower() for constant in declarations.constants if constant.startswith(prefix)]
-    if name not in names:
-        raise InvalidArgument(f"{enumeration} is {name!r}; give one of {', '.join(names)}")
-    return int(declarations.constants[prefix + name.upper()])
+    return _kinds.enumerator(enumeration, name)
 
 
 def outputs(struct: Any, shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]:

@@ -3,60 +3,25 @@
 from __future__ import annotations
 
 import ctypes
-import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _core_abi, _kinds
+from . import _kinds
 from ._arrays import FLOAT32, Floats, check_apart, check_apart_or_same, matrix, vector
-from ._core_abi import BackwardDataArgs, DeltaOptions, ForwardArgs, UpdateArgs, check, core
+from ._core_abi import BackwardDataArgs, ForwardArgs, UpdateArgs, check, core
 from ._handles import Handle
 from ._kinds import ActivationLike
 from .context import Context
 from .errors import InvalidArgument, WrongType
+from .forms import DeltaInfo, Passes, info_of, pack_options, square
 from .optimizer import Optimizer
 
 _FORWARD_SIZE = ctypes.sizeof(ForwardArgs)
 _BACKWARD_DATA_SIZE = ctypes.sizeof(BackwardDataArgs)
 _UPDATE_SIZE = ctypes.sizeof(UpdateArgs)
-_SGEMM = -1.0  # IDELTA_TOLERANCE_SGEMM
 _byref = ctypes.byref
-
-
-class Passes(enum.IntFlag):
-    """The directions that a packed delta serves; each keeps a copy of D in its own order."""
-
-    FORWARD = 1
-    BACKWARD_DATA = 2
-    BOTH = 3
-
-
-@dataclass(frozen=True)
-class DeltaInfo:
-    """What a delta stores, and what is proved of it. idelta_delta_info_t in idelta.h has the formulas.
-
-    `certificate`: ‖y_computed - y‖₂ <= certificate ‖x‖₂ for every row, before activation and with b = 0; infinity for a
-    pass that is not packed. `certificate_backward_data`: the same for dx of dz. Norms are of what is stored.
-    """
-
-    n: int
-    format: str  #: what is stored and multiplied
-    asked: str  #: what was asked for
-    isa: str
-    passes: Passes
-    identity_scale: float
-    packed_bytes: int
-    certificate: float
-    certificate_backward_data: float
-    norm_frobenius: float
-    norm_one: float
-    norm_inf: float
-    norm_max: float
-    zero_fraction: float  #: share of the multiplication that is skipped because D is exactly zero there
-    rank: int  #: columns of U; 0 unless format is low_rank
 
 
 class Parts(NamedTuple):
@@ -68,30 +33,16 @@ class Parts(NamedTuple):
     row_norm: Floats  #: ‖x‖₂ of each row, rounded up
 
 
-def _options(
-    *, format: str, rank: int, tolerance: float | str, transposed: bool, identity_scale: float, passes: int
-) -> Any:
-    if isinstance(tolerance, str):
-        if tolerance != "sgemm":
-            raise InvalidArgument(f'tolerance is "{tolerance}"; give a number, 0 for no demand, or "sgemm"')
-        tolerance = _SGEMM
-    return DeltaOptions.initial(
-        format=_kinds.value_of("format", format),
-        passes=int(passes),
-        transposed=bool(transposed),
-        identity_scale=identity_scale,
-        tolerance=tolerance,
-        rank=rank,
-    )
-
-
 class Delta:
     """D (n, n) of a layer  z = a x + x D + b,  y = act(z),  packed for the machine of a context.
 
     D: float32, in x out, or out x in (PyTorch's layout) with transposed=True; it is copied. format: one of
     `idelta.names("format")`; "auto" is the fastest whose certificate is within the tolerance. tolerance: what the
     certificates must not exceed; 0 for no demand; "sgemm" for what SGEMM with a I + D can promise. rank: the most
-    columns that low_rank may have; 0 leaves it to the tolerance. identity_scale: a.
+    columns that low_rank may have; 0 leaves it to the tolerance. tail: of low_rank, "int8" keeps what
+    the factors leave. identity_scale: a. "auto" takes the form that is fastest for calls of expected_rows, 0 for 128, and
+    with a `sample` of rows (rows, n) judges by their errors in place of the worst case; `candidates` says what it chose
+    from.
 
     Many threads may use a delta at once; repack and update need it alone.
     """
@@ -104,15 +55,17 @@ class Delta:
         format: str = "auto",
         rank: int = 0,
         tolerance: float | str = 0.0,
+        tail: str = "none",
         transposed: bool = False,
         identity_scale: float = 1.0,
         passes: Passes = Passes.BOTH,
+        expected_rows: int = 0,
+        sample: Floats | None = None,
     ) -> None:
-        n = D.shape[-1] if isinstance(D, np.ndarray) and D.ndim else 0
-        at, _, ldd = matrix(D, "D", n, rows=n)
-        options = _options(
-            format=format, rank=rank, tolerance=tolerance, transposed=transposed, identity_scale=identity_scale,
-            passes=passes,
+        at, n, ldd = square(D)
+        options = pack_options(
+            n, format=format, rank=rank, tolerance=tolerance, tail=tail, transposed=transposed,
+            identity_scale=identity_scale, passes=passes, expected_rows=expected_rows, sample=sample,
         )  # fmt: skip
         address = ctypes.c_void_p()
         check(core.delta_pack(context._address, n, at, ldd, _byref(options), _byref(address)))
@@ -134,9 +87,9 @@ class Delta:
         n, r = U.shape if isinstance(U, np.ndarray) and U.ndim == 2 else (0, 0)
         u_at, _, ldu = matrix(U, "U", r, rows=n)
         v_at, _, ldv = matrix(V, "V", n, rows=r)
-        options = _options(
-            format="low_rank", rank=0, tolerance=tolerance, transposed=transposed, identity_scale=identity_scale,
-            passes=passes,
+        options = pack_options(
+            n, format="low_rank", tolerance=tolerance, tail="none", transposed=transposed,
+            identity_scale=identity_scale, passes=passes,
         )  # fmt: skip
         address = ctypes.c_void_p()
         check(core.delta_pack_factors(context._address, n, r, u_at, ldu, v_at, ldv, _byref(options), _byref(address)))
@@ -157,14 +110,7 @@ class Delta:
     @property
     def info(self) -> DeltaInfo:
         """What is stored, with certificates and norms."""
-        found = _core_abi.DeltaInfo.initial()
-        check(core.delta_info(self._context_address, self._address, _byref(found)))
-        values = {field.name: getattr(found, field.name) for field in fields(DeltaInfo)}
-        values["format"] = _kinds.name_of("format", found.format)
-        values["asked"] = _kinds.name_of("format", found.asked)
-        values["isa"] = _kinds.name_of("isa", found.isa)
-        values["passes"] = Passes(found.passes)
-        return DeltaInfo(**values)
+        return info_of(self._context_address, self._address)
 
     def unpack(self, out: Floats | None = None) -> Floats:
         """D (n, n), in x out: bit for bit of f32, else as it was rounded; of low_rank the product of the factors."""

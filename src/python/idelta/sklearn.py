@@ -78,13 +78,13 @@ class IdentityClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> IdentityClassifier:
         """Trains a network on X (rows, features) and y (rows,)."""
-        X, y = self._validate_data(X, y, **_CHECKED)
+        checked, y = self._validate_data(X, y, **_CHECKED)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"y has 1 class, {self.classes_[0]!r}; a classifier needs samples of two classes or more")
         data = Dataset(
-            X,
+            checked,
             labels,
             classes=len(self.classes_),
             feature_names=getattr(self, "feature_names_in_", None),
