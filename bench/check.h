@@ -49,6 +49,7 @@ struct Check {
   const Buffer& delta;  // the D and b that the result was made with
   const Buffer& bias;
   const Factors* factors;  // of D, if it is of low rank; else null
+  bool integers;           // see FormatTraits
   const LayerMemory& memory;
   bool identity_apart, identity_in_weights;    // see ImplementationEntry and Implementation
   double operand_rounding, gradient_rounding;  // see Implementation

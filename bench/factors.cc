@@ -13,7 +13,7 @@ namespace idelta::bench {
 
 namespace {
 
-constexpr const char kPrefix[] = "lr";
+constexpr const char kPrefix[] = "lr", kTail[] = "+int8";
 
 using Column = std::vector<double>;
 
@@ -40,7 +40,9 @@ void orthonormalize(std::vector<Column>& columns) {
 
 }  // namespace
 
-std::string low_rank_name(int64_t rank) { return kPrefix + std::to_string(rank); }
+std::string low_rank_name(int64_t rank, bool tail) { return kPrefix + std::to_string(rank) + (tail ? kTail : ""); }
+
+bool has_tail(const std::string& format) { return rank_of(format) > 0 && format.find(kTail) != std::string::npos; }
 
 int64_t rank_of(const std::string& format) {
   return format.rfind(kPrefix, 0) == 0 ? std::atoll(format.c_str() + sizeof kPrefix - 1) : 0;

@@ -51,12 +51,13 @@ double Problem::flops(const std::string& format) const {
   const auto rank = double(rank_of(format));
   double products = 0.0;
   for (const Stage* stage : pass.stages()) products += stage->products;
-  return products * (rank > 0 ? 4.0 * rank : 2.0 * double(n)) * double(m) * double(n);
+  return products * (rank > 0 && !has_tail(format) ? 4.0 * rank : 2.0 * double(n)) * double(m) * double(n);
 }
 
 double Problem::traffic_bytes(const std::string& format) const {
   const auto width = double(n), rank = double(rank_of(format));
-  const double delta = traits_of(format).element_bytes * width * (rank > 0 ? 2 * rank : width);
+  const double tail = has_tail(format) ? traits_of("int8").element_bytes * width * width : 0;
+  const double delta = traits_of(format).element_bytes * width * (rank > 0 ? 2 * rank : width) + tail;
   double bytes = 0.0;
   for (const Stage* stage : pass.stages()) {
     const Moves& moves = stage->moves;

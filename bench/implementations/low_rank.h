@@ -10,9 +10,10 @@
 
 namespace idelta::bench {
 
-// Packed for both passes. Throws if the rank shrinks: the figures would stand under a wrong name.
+// Packed for both passes; with a tail of what U V rounded to fp32 leaves, whose speed is that of any. Throws if the
+// rank shrinks: the figures would stand under a wrong name.
 using PackedFactors = std::shared_ptr<const Delta>;
-PackedFactors pack(const Context& context, const Factors& factors);
+PackedFactors pack(const Context& context, const Factors& factors, bool tail = false);
 
 // Forward and backward_data; the factors take the place of the n x n weights.
 class OpenblasLowRank : public Openblas {

@@ -104,6 +104,7 @@ idelta_context* create_context(const idelta_context_options& options, const CpuF
   if (domains.size() > 1) text += "Domains  " + described(domains) + "; threads are bound (IDELTA_BIND)\n";
   return new idelta_context{
       isa.isa,
+      cpu.set,
       kernels,
       caches.sizes,
       Parallel(threads.value, spin_us.value * 1000, options.parallel_for, options.parallel_for_user),

@@ -13,6 +13,7 @@
 
 struct idelta_context {
   idelta_isa isa;
+  idelta::core::FeatureSet features;  // of the CPU
   idelta::KernelTable kernels;
   idelta::core::CacheSizes caches;
   idelta::core::Parallel parallel;

@@ -70,6 +70,11 @@ struct Int8Product {
   void multiply_in_fp32(const RowBlock& block, Range columns, const Sums& start, float* partial) const;
 };
 
+// What the cost model must know of such a product.
+TaskShape largest_integer_task(const idelta_context& context, const ProductSize& size, const RowsPlan& plan);
+// See Format::steps.
+double integers_steps(const idelta_context& context, const ProductSize& size);
+
 // The workspace of multiply_integers() for m >= 1 rows and any B of k x cols.
 size_t integers_workspace_bytes(const idelta_context& context, const ProductSize& size);
 

@@ -22,7 +22,7 @@ class LowRankOperator final : public Operator {
                   std::unique_ptr<const Int8Operator> tail);
 
   size_t workspace_bytes(const idelta_context& context, int64_t m) const override {
-    return low_rank_workspace_bytes(context, all_panels(), m);
+    return low_rank_workspace_bytes(context, LowRankShape::of(all_panels()), m);
   }
   void multiply(const idelta_context& context, Multiplication& call) const override {
     multiply_low_rank(context, all_panels(), call);

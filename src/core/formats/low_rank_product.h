@@ -14,8 +14,17 @@ struct LowRankPanels {
   const Panels* tail;
 };
 
+struct LowRankShape {
+  int64_t n, rank;
+  bool tail;
+
+  static LowRankShape of(const LowRankPanels& B) { return {B.first.k(), B.first.cols(), B.tail != nullptr}; }
+};
+
 // The workspace of multiply_low_rank() for m >= 1 rows.
-size_t low_rank_workspace_bytes(const idelta_context& context, const LowRankPanels& B, int64_t m);
+size_t low_rank_workspace_bytes(const idelta_context& context, const LowRankShape& shape, int64_t m);
+// See Format::steps.
+double low_rank_steps(const idelta_context& context, const LowRankShape& shape, int64_t m);
 
 // y may be x: all of a block's t is computed and its rows are rounded before any y, and the residual is read just
 // before y is written.
