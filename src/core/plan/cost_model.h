@@ -44,9 +44,9 @@ struct CostModel {
   // Of four integers, by vpdpbusd, by vpmaddubsw and vpmaddwd, and in AMX's tiles.
   double integer_word = 1, integer_pairs_word = 2, integer_tile_word = 0.13;
   // Steps of a row in a panel for its epilogue, and for each bf16 number that its nr numbers are rounded to.
-  double epilogue_steps = 6, rounding_steps = 3;
+  double epilogue_steps = 6, rounding_steps = 5;
   // The same where nr numbers are rounded to integers.
-  double quantizing_steps = 12;
+  double quantizing_steps = 20;
 
   // x^T dz.
   //
