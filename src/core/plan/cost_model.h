@@ -34,8 +34,9 @@ struct CostModel {
   //
   // Seconds of a step of one thread: a cycle at 3.3 GHz. It scales all predictions alike.
   double step_seconds = 3e-10;
-  // Steps of a call before and after its products; of LOW_RANK's second product besides, and of its tail.
-  double call_steps = 150, second_product_steps = 100, tail_steps = 900;
+  // Steps of a call before and after its products; besides of rounding its rows to integers, of LOW_RANK's second
+  // product, and of its tail.
+  double call_steps = 150, integers_call_steps = 100, second_product_steps = 100, tail_steps = 900;
   // What a tile of half a panel's columns takes of the time of a whole one.
   double half_panel = 0.6;
   // Steps of a word: of two bf16 numbers that are widened, that vdpbf16ps multiplies, and in AMX's tiles. One of fp32
