@@ -149,7 +149,8 @@ TaskShape largest_integer_task(const idelta_context& context, const ProductSize&
 
 double integers_steps(const idelta_context& context, const ProductSize& size) {
   const Plan plan = plan_for(context, size, 0);
-  return call_steps(plan, task_steps(kCostModel, largest_integer_task(context, size, plan)));
+  return call_steps(plan, task_steps(kCostModel, largest_integer_task(context, size, plan))) +
+         kCostModel.integers_call_steps;
 }
 
 void multiply_integers(const idelta_context& context, const Panels& panels, Multiplication& call) {

@@ -118,17 +118,21 @@ size_t low_rank_workspace_bytes(const idelta_context& context, const LowRankShap
   return static_cast<size_t>(plan_for(context, shape, m).floats()) * sizeof(float);
 }
 
-// t = x U has no epilogue. Tiles of up to half a panel's columns take half the time. A tail has its own epilogue.
+// t = x U has no epilogue. Tiles of up to half a panel's columns take less time. A tail has its own epilogue.
 double low_rank_steps(const idelta_context& context, const LowRankShape& shape, int64_t m) {
   const ChainKernel& kernel = context.kernels.f32_forward;
   const Plan plan = plan_for(context, shape, m);
   const int64_t n = shape.n, rank = shape.rank;
   const auto halves = static_cast<double>(ceil_div(2 * rank, kernel.nr));
   const auto panels = static_cast<double>(std::max<int64_t>(ceil_div(rank, kernel.nr), 1));
-  const TaskShape to_t = largest_task(context, kernel, {m, n, rank}, plan, {.word_steps = halves / (2 * panels)});
+  const double used = halves / (2 * panels), half = kCostModel.half_panel;
+  const TaskShape to_t =
+      largest_task(context, kernel, {m, n, rank}, plan, {.word_steps = 2 * half - 1 + 2 * (1 - half) * used});
   const TaskShape to_y = largest_task(context, kernel, {m, rank, n}, plan, {.row_steps = kCostModel.epilogue_steps});
   double steps = task_steps(kCostModel, to_t) + task_steps(kCostModel, to_y) + kCostModel.second_product_steps;
-  if (shape.tail) steps += task_steps(kCostModel, largest_integer_task(context, {m, n, n}, plan));
+  if (shape.tail) {
+    steps += task_steps(kCostModel, largest_integer_task(context, {m, n, n}, plan)) + kCostModel.tail_steps;
+  }
   return call_steps(plan, steps);
 }
 

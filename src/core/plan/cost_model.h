@@ -34,17 +34,20 @@ struct CostModel {
   //
   // Seconds of a step of one thread: a cycle at 3.3 GHz. It scales all predictions alike.
   double step_seconds = 3e-10;
-  // Steps of a call before and after its products; of LOW_RANK's second product besides.
-  double call_steps = 150, second_product_steps = 100;
+  // Steps of a call before and after its products; besides of rounding its rows to integers, of LOW_RANK's second
+  // product, and of its tail.
+  double call_steps = 150, integers_call_steps = 100, second_product_steps = 100, tail_steps = 900;
+  // What a tile of half a panel's columns takes of the time of a whole one.
+  double half_panel = 0.6;
   // Steps of a word: of two bf16 numbers that are widened, that vdpbf16ps multiplies, and in AMX's tiles. One of fp32
   // takes one.
   double widened_word = 2.1, dot_word = 1, tile_word = 0.13;
   // Of four integers, by vpdpbusd, by vpmaddubsw and vpmaddwd, and in AMX's tiles.
   double integer_word = 1, integer_pairs_word = 2, integer_tile_word = 0.13;
   // Steps of a row in a panel for its epilogue, and for each bf16 number that its nr numbers are rounded to.
-  double epilogue_steps = 6, rounding_steps = 3;
+  double epilogue_steps = 6, rounding_steps = 5;
   // The same where nr numbers are rounded to integers.
-  double quantizing_steps = 4;
+  double quantizing_steps = 20;
 
   // x^T dz.
   //
