@@ -135,7 +135,7 @@ TEST_F(LowRankErrors, TailsThatDoNotFit) {
   integers.q[5 * n + 3] = -128;
   expect_refused(pack_measured(), {"tail->q[5, 3] = -128"});
   integers.q[5 * n + 3] = 0;
-  for (const float bad : {-1.0f, kNan, kInf, 1e-40f}) {
+  for (const float bad : {-1.0f, kNan, kInf}) {
     integers.scales(0, 4) = bad;
     expect_refused(pack_measured(), {"tail->scales[4]", "normal"});
   }
