@@ -52,7 +52,6 @@ struct Check {
   const LayerMemory& memory;
   bool identity_apart, identity_in_weights;    // see ImplementationEntry and Implementation
   double operand_rounding, gradient_rounding;  // see Implementation
-  bool integers;                               // see Implementation::rounds_to_integers()
   Judge& judge;
 
   // a D, a: m x n; or a D^T.

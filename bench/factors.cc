@@ -42,11 +42,7 @@ void orthonormalize(std::vector<Column>& columns) {
 
 std::string low_rank_name(int64_t rank) { return kPrefix + std::to_string(rank); }
 
-bool has_tail(const std::string& format) { return format.ends_with(kTail); }
-
-int64_t rank_of(const std::string& format) { return has_tail(format) ? 0 : head_rank(format); }
-
-int64_t head_rank(const std::string& format) {
+int64_t rank_of(const std::string& format) {
   return format.rfind(kPrefix, 0) == 0 ? std::atoll(format.c_str() + sizeof kPrefix - 1) : 0;
 }
 

@@ -1,4 +1,5 @@
-// Deltas of low rank: D = U V in the formats lr8, lr16, ... (the number is the rank r).
+// Deltas of low rank: D = U V in the formats lr8, lr16, ... (the number is the rank r), and lr8+int8, ..., where idelta
+// adds a tail in INT8.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +13,11 @@ namespace idelta::bench {
 inline constexpr int64_t kRanks[] = {8, 16, 32, 64, 128, 256};
 inline constexpr bool is_usual_rank(int64_t rank) { return rank == 32 || rank == 64; }
 
-// "lr32" of 32.
-std::string low_rank_name(int64_t rank);
-// 32 of "lr32"; 0 where D is dense, which lr32+int8 holds as well.
+// "lr32" of 32; "lr32+int8" with a tail.
+std::string low_rank_name(int64_t rank, bool tail = false);
+// 32 of "lr32" and of "lr32+int8"; 0 where D is dense.
 int64_t rank_of(const std::string& format);
-bool has_tail(const std::string& format);  // lr32+int8
-// 32 of both; 0 where there are no factors.
-int64_t head_rank(const std::string& format);
-
-inline constexpr const char kTail[] = "+int8";
+bool has_tail(const std::string& format);
 
 // Two products by factors are cheaper than one by D.
 inline bool pays(int64_t rank, int64_t n) { return 2 * rank < n; }

@@ -14,15 +14,16 @@ inline constexpr double kBf16Rounding = 1.01 * 0x1p-7;
 
 struct FormatTraits {
   const char* name;
-  double element_bytes;  // of D where products read it
-  double rounding;       // what rounding both operands may add to the error of a product, relative to sum |a b|
+  double element_bytes;   // of D where products read it
+  double rounding;        // what rounding both operands may add to the error of a product, relative to sum |a b|
+  bool integers = false;  // both are rounded to integers, relative to the largest of a row and of a column
 };
 
 inline constexpr FormatTraits kFormats[] = {
     {"f32", 4, 0.0},
     {"bf16", 2, kBf16Rounding},
     {"bf16x3", 4, 1.01 * 3 * 0x1p-16},  // two roundings of each operand, and the product that is left out
-    {"int8", 1, 0.0},                   // what rounding adds is not relative: IntegerProduct (reference.h)
+    {"int8", 1, 0.0, true},
 };
 
 // Factors are fp32.
@@ -31,7 +32,6 @@ inline const FormatTraits& traits_of(const std::string& format) {
     if (format == traits.name) return traits;
   }
   if (rank_of(format) > 0) return kFormats[0];
-  if (has_tail(format)) return traits_of("int8");
   throw std::logic_error("format " + format + " has no row in bench/formats.h: add it");
 }
 

@@ -18,7 +18,7 @@ PackedForm named(Delta delta) {
 
 std::string form_name(idelta_format format, int64_t rank, idelta_tail tail) {
   if (format != IDELTA_FORMAT_LOW_RANK) return idelta_format_name(format);
-  return low_rank_name(rank) + (tail == IDELTA_TAIL_INT8 ? "+int8" : "");
+  return low_rank_name(rank, tail == IDELTA_TAIL_INT8);
 }
 
 PackedForm packed_form(const Context& context, int64_t n, const float* D, const FormChoice& choice) {

@@ -37,6 +37,7 @@ std::vector<FormChoice> choices(int64_t n, float identity_scale) {
   for (const idelta_format format : formats_on(IDELTA_ISA_AUTO)) {
     all.push_back({.format = format, .identity_scale = identity_scale});
   }
+  all.push_back({.format = IDELTA_FORMAT_INT8, .identity_scale = identity_scale});
   for (const int64_t rank : kRanks) {
     if (!pays(rank, n)) continue;
     for (const idelta_tail tail : {IDELTA_TAIL_NONE, IDELTA_TAIL_INT8}) {
@@ -64,7 +65,7 @@ void add_forms(const Context& context, int64_t n, const Buffer& matrix, const ch
 // Dense peers, and OpenBLAS with the factors that idelta found.
 void add_peers(const Context& context, const Problem& problem, const Buffer& D, std::vector<Entry>& entries) {
   for (ImplementationEntry& entry : all_implementations()) {
-    if (!entry.rival || head_rank(entry.format) > 0 || !entry.has(problem)) continue;
+    if (!entry.rival || rank_of(entry.format) > 0 || !entry.has(problem)) continue;
     entries.push_back({std::move(entry), FrontierPoint::kNone});
   }
   const int64_t n = problem.n;

@@ -17,11 +17,14 @@ using cli::format;
 
 constexpr double kWidth = 880, kHeight = 480, kLeft = 64, kRight = 860, kTop = 32, kBottom = 430;
 
-// Logarithms, from the power of ten below the least to that above the most; or 0 to 1.
+// Logarithms, from the power of ten below the least to that above the most, or a little beyond both; or 0 to 1.
 class Axis {
  public:
-  static Axis logarithmic(double least, double most, double from, double to) {
+  static Axis powers(double least, double most, double from, double to) {
     return {std::floor(std::log10(least)), std::ceil(std::log10(most * 1.0001)), from, to, true};
+  }
+  static Axis logarithmic(double least, double most, double from, double to) {
+    return {std::log10(least / 1.25), std::log10(most * 1.25), from, to, true};
   }
   static Axis share(double from, double to) { return {0, 1, from, to, false}; }
 
@@ -36,9 +39,13 @@ class Axis {
       for (int i = 0; i <= 4; ++i) all.emplace_back(i / 4.0, format("%d %%", 25 * i));
       return all;
     }
-    for (double power = low_; power <= high_; ++power) {
-      const double value = std::pow(10.0, power);
-      all.emplace_back(value, report::shown(value, "number"));
+    const bool few = high_ - low_ < 3;  // powers of ten: 2 and 5 times them are ticks, too
+    for (double power = std::floor(low_); power <= high_; ++power) {
+      for (const double step : {1.0, 2.0, 5.0}) {
+        const double at = power + std::log10(step), value = std::pow(10.0, at);
+        if (at < low_ || at > high_ || (step > 1 && !few)) continue;
+        all.emplace_back(value, report::shown(value, "number"));
+      }
     }
     return all;
   }
@@ -73,7 +80,8 @@ std::string dot(double x, double y, bool ours, const std::string& title) {
 }
 
 std::string label(double x, double y, bool ours, const std::string& text) {
-  return format("<text class=\"name %s\" x=\"%.1f\" y=\"%.1f\">", ours ? "network" : "peer", x + 7, y + 4) +
+  return format("<text class=\"name %s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", ours ? "network" : "peer",
+                ours ? x + 7 : x - 7, y + 4, ours ? "start" : "end") +
          report::escaped(text) + "</text>";
 }
 
@@ -95,7 +103,7 @@ std::string of_layer(const LayerFrontier& layer) {
   }
   const Axis x =
       Axis::logarithmic(1e6 * layer.points.front().seconds, 1e6 * layer.points.back().seconds, kLeft, kRight);
-  const Axis y = Axis::logarithmic(least, most, kBottom, kTop);
+  const Axis y = Axis::powers(least, most, kBottom, kTop);
   std::string svg = axes(x, "microseconds of a call", y, "error of a row, relative to the row");
   const std::vector<bool> best = on_frontier(layer);
   std::vector<std::vector<std::string>> rows;

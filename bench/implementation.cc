@@ -32,7 +32,7 @@ bool ImplementationEntry::has(const Problem& problem) const {
   if (!std::all_of(wanted.begin(), wanted.end(), [&](const Stage* stage) { return find(stages, *stage) != nullptr; })) {
     return false;
   }
-  if (const int64_t rank = head_rank(format); rank > 0) return problem.pass.runs_by_factors() && pays(rank, problem.n);
+  if (const int64_t rank = rank_of(format); rank > 0) return problem.pass.runs_by_factors() && pays(rank, problem.n);
   return problem.pass != "backward_weights" || own_gradients == nullptr || own_gradients(problem.m);
 }
 

@@ -41,8 +41,6 @@ class Implementation {
   // relative to sum |a b|.
   virtual double operand_rounding() const { return 0.0; }
   virtual double gradient_rounding() const { return operand_rounding(); }
-  // Whether D has integers of 7 bits or more with a scale a column, and x of 8 bits with one scale or one a row.
-  virtual bool rounds_to_integers() const { return false; }
 
   // Weights, bias and optimiser state as given; the next update goes by learning_rate.
   void reset(float learning_rate) {
@@ -113,8 +111,7 @@ ImplementationEntry idelta_entry(idelta_format format = IDELTA_FORMAT_F32);
 ImplementationEntry plain_entry(idelta_format format = IDELTA_FORMAT_F32);
 ImplementationEntry openblas_entry();
 ImplementationEntry openblas_beta1_entry();
-ImplementationEntry idelta_low_rank_entry(int64_t rank);
-ImplementationEntry idelta_tail_entry(int64_t rank);  // lr32+int8: any D
+ImplementationEntry idelta_low_rank_entry(int64_t rank, bool tail = false);
 ImplementationEntry openblas_low_rank_entry(int64_t rank);
 ImplementationEntry openblas_beta1_low_rank_entry(int64_t rank);
 // idelta on random numbers, whatever the inputs of the point: beside idelta on a trained layer of the same size it

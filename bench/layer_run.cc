@@ -18,7 +18,7 @@ Filter::Filter(std::string text) {
 }
 
 bool Filter::considers(const ImplementationEntry& entry, bool cold) const {
-  const int64_t rank = head_rank(entry.format);
+  const int64_t rank = rank_of(entry.format);
   return rank == 0 || (!cold && (names_low_rank_ || is_usual_rank(rank)));
 }
 

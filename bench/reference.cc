@@ -4,8 +4,6 @@
 #include <cblas.h>
 
 #include <algorithm>
-#include <cmath>
-#include <utility>
 
 namespace idelta::bench {
 
@@ -60,50 +58,40 @@ class DenseProduct final : public Product {
   const std::vector<double> column_norms_;
 };
 
-// |a b - a~ b~| <= sum |a - a~| |b| + |a| |b - b~| + |a - a~| |b - b~|.
+// |(a~ - a) b~ + a (b~ - b)| <= |a|_max / 254 sum |b| + |b|_max / 126 sum |a|, and both for the product of the errors.
 class IntegerProduct final : public Product {
  public:
-  IntegerProduct(int64_t rows, int64_t k, int64_t n, View a, View b, bool identity,
-                 std::unique_ptr<const Product> exact)
-      : Product(rows, k * n), k_(k), exact_(std::move(exact)), sums_of_a_(size_t(rows)), columns_(size_t(n)) {
-    double largest = 0.0;
+  IntegerProduct(int64_t rows, int64_t k, int64_t n, View a, View b, bool identity)
+      : Product(rows, k * n), k_(k), n_(n), a_(a), exact_(rows, k, n, a, b), sums_(size_t(n)), largest_(size_t(n)) {
     for (int64_t i = 0; i < rows; ++i) {
-      for (int64_t p = 0; p < k; ++p) {
-        sums_of_a_[size_t(i)] += std::fabs(a.at(i, p));
-        largest = std::max(largest, std::fabs(a.at(i, p)));
-      }
+      for (int64_t p = 0; p < k; ++p) largest_of_a_ = std::max(largest_of_a_, std::fabs(a.at(i, p)));
     }
-    half_step_of_a_ = largest / (2 * 127);
-    for (int64_t j = 0; j < n; ++j) {
-      for (int64_t p = 0; p < k; ++p) {
-        const double value = std::fabs(b.at(p, j) + (identity && p == j ? 1.0 : 0.0));
-        columns_[size_t(j)].sum += value;
-        columns_[size_t(j)].largest = std::max(columns_[size_t(j)].largest, value);
+    for (int64_t p = 0; p < k; ++p) {
+      for (int64_t j = 0; j < n; ++j) {
+        const double size = std::fabs(b.at(p, j) + (identity && p == j ? 1.0 : 0.0));
+        sums_[size_t(j)] += size;
+        largest_[size_t(j)] = std::max(largest_[size_t(j)], size);
       }
     }
   }
 
   RowProduct row(int64_t i) const override {
-    RowProduct product = exact_->row(i);
-    const double a_unit = 1.0 / (kUnit * units(k_));
-    for (size_t j = 0; j < columns_.size(); ++j) {
-      const double half_step_of_b = 2 * columns_[j].largest / (2 * 63);
-      const double rounding =
-          half_step_of_a_ * (columns_[j].sum + double(k_) * half_step_of_b) + sums_of_a_[size_t(i)] * half_step_of_b;
-      product.magnitude[j] += 1.01 * rounding * a_unit;
+    double sum = 0.0;
+    for (int64_t p = 0; p < k_; ++p) sum += std::fabs(a_.at(i, p));
+    RowProduct product = exact_.row(i);
+    for (int64_t j = 0; j < n_; ++j) {
+      const double rounding = largest_of_a_ / 254 * sums_[size_t(j)] + largest_[size_t(j)] / 126 * sum;
+      product.magnitude[size_t(j)] += 1.02 * rounding / (kUnit * units(k_));
     }
     return product;
   }
 
  private:
-  struct Column {
-    double sum = 0.0, largest = 0.0;
-  };
-  const int64_t k_;
-  const std::unique_ptr<const Product> exact_;
-  double half_step_of_a_ = 0.0;
-  std::vector<double> sums_of_a_;
-  std::vector<Column> columns_;
+  const int64_t k_, n_;
+  const View a_;
+  const DenseProduct exact_;
+  double largest_of_a_ = 0.0;
+  std::vector<double> sums_, largest_;
 };
 
 // Two chains, t = a F and t S, for D = F S. The first errs by u units(n) |a| |F|, which S hands on; the second by
@@ -192,9 +180,8 @@ std::unique_ptr<const Product> dense_product(int64_t rows, int64_t k, int64_t n,
   return std::make_unique<DenseProduct>(rows, k, n, a, b);
 }
 
-std::unique_ptr<const Product> integer_product(int64_t rows, int64_t k, int64_t n, View a, View b, bool identity,
-                                               std::unique_ptr<const Product> exact) {
-  return std::make_unique<const IntegerProduct>(rows, k, n, a, b, identity, std::move(exact));
+std::unique_ptr<const Product> integer_product(int64_t rows, int64_t k, int64_t n, View a, View b, bool identity) {
+  return std::make_unique<IntegerProduct>(rows, k, n, a, b, identity);
 }
 
 std::unique_ptr<const Product> low_rank_product(int64_t rows, View a, const Factors& factors, bool transposed) {

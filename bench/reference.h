@@ -48,11 +48,9 @@ class Product {
 // a b, a: rows x k, b: k x n.
 std::unique_ptr<const Product> dense_product(int64_t rows, int64_t k, int64_t n, View a, View b);
 
-// The same, of operands that are rounded to integers: q_kj = d_kj / s_j with |q| <= 63 and a_ik / s with |.| <= 127, s
-// the largest of all rows at most. Their magnitude allows for half a step of each operand, and twice as much of d,
-// since a tail may hold D less a product of factors. identity: b is D, and I + D is rounded.
-std::unique_ptr<const Product> integer_product(int64_t rows, int64_t k, int64_t n, View a, View b, bool identity,
-                                               std::unique_ptr<const Product> exact);
+// The same for products of integers: rows of a are rounded to 127ths of the largest entry of all, columns of b and, if
+// it is inside b, the identity to 63rds.
+std::unique_ptr<const Product> integer_product(int64_t rows, int64_t k, int64_t n, View a, View b, bool identity);
 
 // a D or a D^T (transposed), D = U V of the factors in fp64.
 std::unique_ptr<const Product> low_rank_product(int64_t rows, View a, const Factors& factors, bool transposed);

@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <cstdio>
-#include <utility>
 #include <vector>
 
 namespace idelta::bench {
@@ -53,10 +52,8 @@ Verdict Judge::verdict() const {
 std::unique_ptr<const Product> Check::times_delta(const Buffer& a, bool transposed) const {
   const int64_t m = problem.m, n = problem.n;
   if (factors != nullptr) return low_rank_product(m, rows_of(a, n), *factors, transposed);
-  const View D = transposed ? columns_of(delta, n) : rows_of(delta, n);
-  std::unique_ptr<const Product> product = dense_product(m, n, n, rows_of(a, n), D);
-  if (!integers) return product;
-  return integer_product(m, n, n, rows_of(a, n), D, identity_in_weights, std::move(product));
+  const View rows = rows_of(a, n), B = transposed ? columns_of(delta, n) : rows_of(delta, n);
+  return integers ? integer_product(m, n, n, rows, B, identity_in_weights) : dense_product(m, n, n, rows, B);
 }
 
 double Check::residual_bound(double magnitude, double x) const {
@@ -90,12 +87,12 @@ Verdict verify(const Problem& problem, Implementation& implementation, const Imp
                       .delta = delta,
                       .bias = bias,
                       .factors = rank == 0 ? nullptr : &factors_for(problem.n, rank),
+                      .integers = traits_of(entry.format).integers,
                       .memory = memory,
                       .identity_apart = entry.identity_apart,
                       .identity_in_weights = implementation.identity_in_weights(),
                       .operand_rounding = implementation.operand_rounding(),
                       .gradient_rounding = implementation.gradient_rounding(),
-                      .integers = implementation.rounds_to_integers(),
                       .judge = judge};
     for (const Stage* stage : problem.pass.stages()) {
       if (!trained || !stage->trains()) stage->check(check);

@@ -1,7 +1,6 @@
 // AUTO with a tolerance: what it considers, what it chooses, what it promises.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
@@ -43,6 +42,18 @@ const idelta_candidate* chosen(const Candidates& all) {
 const idelta_candidate& of_format(const Candidates& all, idelta_format format, idelta_tail tail = IDELTA_TAIL_NONE) {
   return *std::find_if(all.begin(), all.end(),
                        [&](const idelta_candidate& c) { return c.format == format && c.tail == tail; });
+}
+
+void expect_same(const idelta_candidate& a, const idelta_candidate& b) {
+  EXPECT_EQ(a.format, b.format);
+  EXPECT_EQ(a.tail, b.tail);
+  EXPECT_EQ(a.verdict, b.verdict);
+  EXPECT_EQ(a.rank, b.rank);
+  EXPECT_EQ(a.certificate, b.certificate);
+  EXPECT_EQ(a.certificate_backward_data, b.certificate_backward_data);
+  EXPECT_EQ(a.error, b.error);
+  EXPECT_EQ(a.tolerance, b.tolerance);
+  EXPECT_EQ(a.seconds, b.seconds);
 }
 
 // A D of which LOW_RANK takes a few columns.
@@ -137,7 +148,7 @@ TEST_F(Automatic, TheSameChoiceEveryTimeAndForAnyThreadCount) {
     const Candidates first = candidates(one, D, auto_options(tolerance));
     const Candidates again = candidates(one, D, auto_options(tolerance));
     ASSERT_EQ(first.size(), again.size());
-    EXPECT_EQ(0, std::memcmp(first.data(), again.data(), first.size() * sizeof first[0]));
+    for (size_t i = 0; i < first.size(); ++i) expect_same(first[i], again[i]);
     // What was measured is the same with other threads; only what is predicted may differ.
     for (const idelta_candidate& c : candidates(context, D, auto_options(tolerance))) {
       const idelta_candidate& other = of_format(first, c.format, c.tail);
@@ -169,17 +180,34 @@ TEST_F(Automatic, ExpectedRowsAre128UnlessSaid) {
   const Candidates unsaid = candidates(context, D, auto_options(1e-2)),
                    said = candidates(context, D, auto_options(1e-2, 128));
   ASSERT_EQ(unsaid.size(), said.size());
-  EXPECT_EQ(0, std::memcmp(unsaid.data(), said.data(), said.size() * sizeof said[0]));
+  for (size_t i = 0; i < said.size(); ++i) expect_same(unsaid[i], said[i]);
+}
+
+TEST_F(Automatic, ConsidersEveryFormOnce) {
+  std::vector<std::string> expected = {"low_rank with tail"}, names;
+  for (const idelta_format format : idelta::kinds_of(idelta_format_names(), idelta_format_by_name)) {
+    if (format != IDELTA_FORMAT_AUTO) expected.push_back(idelta_format_name(format));
+  }
+  for (const idelta_candidate& c : candidates(context, trained_delta(20), auto_options(1e-2))) {
+    names.push_back(idelta_format_name(c.format) + std::string(c.tail == IDELTA_TAIL_INT8 ? " with tail" : ""));
+  }
+  std::sort(expected.begin(), expected.end());
+  std::sort(names.begin(), names.end());
+  EXPECT_EQ(expected, names);
 }
 
 TEST_F(Automatic, LowRankTakesTheLeastRankThatIsWithin) {
   const Matrix D = trained_delta(8);
-  const Candidates all = candidates(context, D, auto_options(2e-2));
-  const idelta_candidate& c = of_format(all, IDELTA_FORMAT_LOW_RANK);
-  ASSERT_LE(c.error, 2e-2);
-  ASSERT_GT(c.rank, 1);
-  const idelta_delta_info_t lower = info_of(context, pack(context, D, low_rank_options(c.rank - 1)));
-  EXPECT_GT(lower.certificate, 2e-2);
+  int tried = 0;
+  for (const double tolerance : {0.11, 0.055, 0.02, 0.004}) {
+    const Candidates all = candidates(context, D, auto_options(tolerance));
+    const idelta_candidate& c = of_format(all, IDELTA_FORMAT_LOW_RANK);
+    if (c.error > tolerance || c.rank < 2) continue;
+    const idelta_delta_info_t lower = info_of(context, pack(context, D, low_rank_options(c.rank - 1)));
+    EXPECT_GT(lower.certificate, tolerance);
+    ++tried;
+  }
+  EXPECT_GT(tried, 0);
 }
 
 TEST_F(Automatic, WithoutATolerancePacksF32) {
@@ -192,7 +220,7 @@ TEST_F(Automatic, RefusesWhatNoFormHolds) {
   idelta_delta* delta = nullptr;
   EXPECT_EQ(IDELTA_TOLERANCE_NOT_MET, idelta_delta_pack(context.get(), n, D.data(), D.ld(), &options, &delta));
   EXPECT_EQ(nullptr, delta);
-  EXPECT_TRUE(says("tolerance = 1e-12") && says("format f32") && says("ask for no less")) << idelta_last_error();
+  EXPECT_TRUE(says("tolerance = 1e-12") && says("of format") && says("ask for no less")) << idelta_last_error();
   const Candidates all = candidates(context, D, options);
   EXPECT_EQ(nullptr, chosen(all));
   for (const idelta_candidate& c : all)
@@ -226,16 +254,18 @@ TEST_F(Automatic, SampleRowsAdmitWhatTheWorstCaseRefuses) {
   Random random(13);
   const Matrix x = easy_rows(context, D, 7, 4, random);
   for (int64_t j = 0; j < n; ++j) x(5, j) = 0;  // a row of zeros has no relative error
-  idelta_delta_options options = auto_options(1e-2);
+  idelta_delta_options options = low_rank_options(6, 1e-2);
   options.passes = IDELTA_PASS_FORWARD;
-  const idelta_candidate worst_case = of_format(candidates(context, D, options), IDELTA_FORMAT_LOW_RANK);
+  idelta_delta* refused = nullptr;
+  EXPECT_EQ(IDELTA_TOLERANCE_NOT_MET, idelta_delta_pack(context.get(), n, D.data(), D.ld(), &options, &refused));
+  options.format = IDELTA_FORMAT_AUTO;
+  options.rank = 0;
   options.sample = x.data();
   options.sample_rows = x.rows();
   options.ld_sample = x.ld();
   const Candidates all = candidates(context, D, options);
   const idelta_candidate& sampled = of_format(all, IDELTA_FORMAT_LOW_RANK);
-  EXPECT_EQ(IDELTA_VERDICT_INEXACT, worst_case.verdict);
-  EXPECT_GT(worst_case.error, 1e-2);
+  EXPECT_LE(sampled.rank, 6);
   EXPECT_LE(sampled.error, 1e-2);
   EXPECT_GT(sampled.certificate, 1e-2);
 

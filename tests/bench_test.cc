@@ -184,8 +184,7 @@ TEST(RoundRobin, AnnouncesAsManyCallsAsItMakesAndRatiosStayInTheirRound) {
 // ---- The table -----------------------------------------------------------------------------------------------------
 
 TEST(Formats, AreThereOnlyWhereTheyAreWhatTheyAreCalled) {
-  EXPECT_EQ(formats_on(IDELTA_ISA_SCALAR),
-            (std::vector<idelta_format>{IDELTA_FORMAT_F32, IDELTA_FORMAT_BF16, IDELTA_FORMAT_INT8}));
+  EXPECT_EQ(formats_on(IDELTA_ISA_SCALAR), (std::vector<idelta_format>{IDELTA_FORMAT_F32, IDELTA_FORMAT_BF16}));
   const std::vector<idelta_format> formats = formats_on(IDELTA_ISA_AUTO);
   const bool tiles = context_for(IDELTA_ISA_AUTO, 1).isa() == IDELTA_ISA_AMX;
   EXPECT_EQ(std::count(formats.begin(), formats.end(), IDELTA_FORMAT_BF16X3), tiles ? 1 : 0);

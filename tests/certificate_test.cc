@@ -95,6 +95,8 @@ TEST_F(CertificateTest, HoldsAgainstAdversarialRows) {
         }
         ASSERT_LE(worst, certificate) << "n " << n << " a " << identity_scale << " |D_ij| <= " << size;
         // The attack must come near, or it proves nothing: rounding errors add like sqrt(n), the bound like n.
+        // As an integer the only entry of a row is exact.
+        if (n == 1 && stores_int8()) continue;
         ASSERT_GT(worst, certificate / (200 * std::sqrt(static_cast<double>(n)))) << "n " << n;
       }
     }
@@ -252,7 +254,7 @@ idelta_format chosen(const ContextPtr& context, const Matrix& D, double toleranc
   return info_of(context, pack(context, D, options)).format;
 }
 
-TEST_F(CertificateTest, AutoTakesTheFastestFormatWithinTheTolerance) {
+TEST_F(CertificateTest, AutoTakesNoFormatBeyondTheTolerance) {
   Random random(8);
   const Matrix D(60, 60);
   fill_delta(D, random);
@@ -262,9 +264,10 @@ TEST_F(CertificateTest, AutoTakesTheFastestFormatWithinTheTolerance) {
   options.format = IDELTA_FORMAT_F32;
   const double f32 = info_of(context, pack(context, D, options)).certificate;
   ASSERT_LT(f32, bf16 / 10);
-  EXPECT_EQ(IDELTA_FORMAT_BF16, chosen(context, D, 1.2 * bf16));
+  // Which of those that are within it is a matter of speed: automatic_test.cc.
   EXPECT_NE(IDELTA_FORMAT_BF16, chosen(context, D, 0.5 * bf16));
-  EXPECT_EQ(IDELTA_FORMAT_F32, chosen(context, D, 1.2 * f32));
+  EXPECT_NE(IDELTA_FORMAT_BF16, chosen(context, D, 1.2 * f32));
+  EXPECT_NE(IDELTA_FORMAT_INT8, chosen(context, D, 1.2 * f32));
   EXPECT_EQ(IDELTA_FORMAT_F32, chosen(context, D, 0));  // no demand: nothing is given up
 }
 
@@ -274,7 +277,12 @@ TEST_F(CertificateTest, NotLessAccurateThanSgemm) {
   Random random(9);
   const Matrix tiny(n, n), large(n, n);
   fill_uniform(tiny, random, 1e-5f), fill_delta(large, random);
-  EXPECT_EQ(IDELTA_FORMAT_BF16, chosen(context, tiny, IDELTA_TOLERANCE_SGEMM));
+  idelta_delta_options options = delta_options();
+  options.format = IDELTA_FORMAT_BF16;
+  options.tolerance = IDELTA_TOLERANCE_SGEMM;
+  EXPECT_NE(nullptr, pack(context, tiny, options));
+  idelta_delta* delta = nullptr;
+  EXPECT_EQ(IDELTA_TOLERANCE_NOT_MET, idelta_delta_pack(context.get(), n, large.data(), n, &options, &delta));
   EXPECT_NE(IDELTA_FORMAT_BF16, chosen(context, large, IDELTA_TOLERANCE_SGEMM));
 }
 

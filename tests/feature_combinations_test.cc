@@ -31,7 +31,8 @@ using idelta::core::has;
 
 constexpr ForcedFormat kFormats[] = {{"f32", IDELTA_FORMAT_F32, IDELTA_BF16_PRODUCT_AUTO, false},
                                      {"bf16", IDELTA_FORMAT_BF16, IDELTA_BF16_PRODUCT_WIDENED, false},
-                                     {"bf16_rounded", IDELTA_FORMAT_BF16, IDELTA_BF16_PRODUCT_ROUNDED, true}};
+                                     {"bf16_rounded", IDELTA_FORMAT_BF16, IDELTA_BF16_PRODUCT_ROUNDED, true},
+                                     {"int8", IDELTA_FORMAT_INT8, IDELTA_BF16_PRODUCT_AUTO, true}};
 const ForcedFormat* the_format = kFormats;
 
 // The features that any row needs and this machine has; tiles are emulated.

@@ -131,8 +131,12 @@ TEST_F(ForwardTest, EverySmallWidth) {
   sweep(context, {1, 9}, widths, Numbers::kReal);
 }
 
+// The scalar table takes seconds to prove a certificate of INT8 beyond.
+bool widest_is_slow() { return stores_int8() && reduced(); }
+
 TEST_F(ForwardTest, LargeSizes) {
-  const std::vector<int64_t> widths = {255, 256, 257, 513, 794, 1025};
+  const std::vector<int64_t> widths =
+      widest_is_slow() ? std::vector<int64_t>{255, 257} : std::vector<int64_t>{255, 256, 257, 513, 794, 1025};
   sweep(context, reduced() ? std::vector<int64_t>{1, 5} : std::vector<int64_t>{1, 5, 16, 128, 200}, widths,
         Numbers::kReal);
 }
@@ -146,7 +150,7 @@ TEST_F(ForwardTest, RowsAPageApart) {
 
 TEST_F(ForwardTest, IntegersAreExact) {
   sweep(context, {1, 2, 6, 14, 33, reduced() ? 40 : 200}, {1, 16, 17, 33, 64, 65, 129}, Numbers::kIntegers);
-  sweep(context, {3, 29}, {257, 794, reduced() ? 300 : 1025}, Numbers::kIntegers);
+  sweep(context, {3, 29}, {257, widest_is_slow() ? 270 : 794, reduced() ? 300 : 1025}, Numbers::kIntegers);
 }
 
 // Every mixture of options at a size with full tiles and edges.

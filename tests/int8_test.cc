@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "support/low_rank.h"
+#include "support/int8.h"
 #include "support/row_bounds.h"
 
 namespace idelta_test {
@@ -24,71 +24,8 @@ idelta_delta_options int8_options(float identity_scale = 1) {
 
 class Int8Test : public ContextTest {};
 
-// Integers of one direction as the header defines them: q[k][j] and s[j].
-struct Integers {
-  int64_t n;
-  std::vector<int> q;
-  std::vector<float> scales;
-
-  explicit Integers(const Dense& B) : n(B.cols), q(static_cast<size_t>(n * n)), scales(static_cast<size_t>(n)) {
-    for (int64_t j = 0; j < n; ++j) {
-      float largest = 0;
-      for (int64_t k = 0; k < n; ++k) largest = std::max(largest, static_cast<float>(std::fabs(B(k, j))));
-      const float scale = largest / 63;
-      scales[static_cast<size_t>(j)] = scale < 0x1p-126f ? 0 : scale;
-      for (int64_t k = 0; k < n && scale >= 0x1p-126f; ++k) {
-        q[static_cast<size_t>(k * n + j)] = static_cast<int>(std::nearbyint(static_cast<float>(B(k, j)) / scale));
-      }
-    }
-  }
-  int at(int64_t k, int64_t j) const { return q[static_cast<size_t>(k * n + j)]; }
-  float scale(int64_t j) const { return scales[static_cast<size_t>(j)]; }
-};
-
-// x D or dz D^T of one row, as the library has to sum it. Called while denormals are zero.
-std::vector<float> promised_row(const float* x, const Integers& B) {
-  const int64_t n = B.n;
-  float largest = 0;
-  bool finite = true;
-  for (int64_t k = 0; k < n; ++k) {
-    largest = std::max(largest, std::fabs(x[k]));
-    finite = finite && std::isfinite(x[k]);
-  }
-  const float scale = largest / 127;
-  const bool rounds = finite && largest >= 127 * 0x1p-126f;
-  std::vector<float> row;
-  for (int64_t j = 0; j < n; ++j) {
-    float chain = 0;
-    int64_t sum = 0;
-    for (int64_t k = 0; k < n; ++k) {
-      if (rounds) sum += static_cast<int64_t>(std::nearbyint(x[k] / scale)) * B.at(k, j);
-      if (!rounds) chain = std::fma(x[k], B.scale(j) * static_cast<float>(B.at(k, j)), chain);
-    }
-    row.push_back(rounds ? std::fma(scale * B.scale(j), static_cast<float>(sum), 0.0f) : chain);
-  }
-  return row;
-}
-
-void expect_promised(View outputs, View rows, const Integers& B, const std::string& what) {
-  for (int64_t i = 0; i < rows.rows; ++i) {
-    const std::vector<float> expected = promised_row(rows.data + i * rows.ld, B);
-    for (int64_t j = 0; j < rows.cols; ++j) {
-      const float sum = expected[static_cast<size_t>(j)] + 0.0f, actual = outputs(i, j);  // no bias: 0
-      ASSERT_TRUE(bits(sum) == bits(actual) || (std::isnan(sum) && std::isnan(actual)))
-          << what << " row " << i << " column " << j << ": " << actual << ", not " << sum;
-    }
-  }
-}
-
-// Random rows among which some are zero, not finite, or so small that their scale is not a normal number.
-void fill_rows(const Matrix& x, Random& random) {
-  fill_uniform(x, random);
-  for (int64_t i = 0; i < x.rows(); ++i) {
-    const float sizes[] = {1, 1e-37f, 1, 0, 1e30f, 1e-41f, 0x1.fcp-120f, 1, 1};
-    for (int64_t j = 0; j < x.cols(); ++j) x(i, j) *= sizes[i % 9];
-    if (i % 9 == 2) x(i, random.below(x.cols())) = random.below(2) == 0 ? kNan : kInfinity;
-    if (i % 9 == 6) x(i, random.below(x.cols())) = 0x1.fcp-120f;  // the smallest one that is rounded
-  }
+std::vector<float> promised(const Matrix& x, int64_t i, const Integers& B) {
+  return promised_row(&x(i, 0), std::vector<float>(static_cast<size_t>(B.n()), 0.0f), B);
 }
 
 TEST_F(Int8Test, SumsAreThoseOfTheFormulaToTheBit) {
@@ -97,7 +34,7 @@ TEST_F(Int8Test, SumsAreThoseOfTheFormulaToTheBit) {
       for (const int32_t threads : {1, 3}) {
         Random random(static_cast<uint64_t>(n + m));
         const Matrix D(n, n), x(m, n), y(m, n), contribution(m, n), dx(m, n);
-        fill_delta(D, random), fill_rows(x, random);
+        fill_delta(D, random), fill_special_rows(x, random);
         for (int64_t k = 0; k < n; ++k) {
           D(k, n / 2) = 0;                         // a column of zeros
           D(k, n - 1) *= n % 2 == 0 ? 1e-37f : 1;  // one whose scale underflows
@@ -110,8 +47,9 @@ TEST_F(Int8Test, SumsAreThoseOfTheFormulaToTheBit) {
         const idelta_backward_data_args backward = backward_data_args(x, x, dx);
         ASSERT_OK(idelta_backward_data(own.get(), delta.get(), &backward));
         const ScopedMxcsr as_inside_the_calls(kFlushingMxcsr);
-        expect_promised(contribution, x, Integers(dense(D)), "forward n " + std::to_string(n));
-        if (HasFailure()) return;
+        const Integers integers(dense(D));
+        for (int64_t i = 0; i < m; ++i) expect_promised(contribution, i, promised(x, i, integers));
+        if (HasFailure()) FAIL() << "n " << n << " m " << m << " threads " << threads;
       }
     }
   }
@@ -127,7 +65,8 @@ TEST_F(Int8Test, BackwardDataHasScalesOfItsOwn) {
   const DeltaPtr delta = pack(context, D, int8_options(0));
   const idelta_backward_data_args backward = backward_data_args(dy, dy, dx);
   ASSERT_OK(idelta_backward_data(context.get(), delta.get(), &backward));
-  expect_promised(dx, dy, Integers(transpose(dense(D))), "backward_data");
+  const Integers integers(transpose(dense(D)));
+  for (int64_t i = 0; i < m; ++i) expect_promised(dx, i, promised(dy, i, integers));
 }
 
 // y may be x: a row that goes through fp32 is read after y is written.
@@ -138,7 +77,7 @@ TEST_F(Int8Test, RowsInFp32MayBeOverwritten) {
         Random random(3);
         const Matrix D(n, n), x(m, n), y(m, n);
         fill_delta(D, random), fill_uniform(x, random, 1e-37f);
-        if (m > 2) fill_rows(x, random);
+        if (m > 2) fill_special_rows(x, random);
         const ContextPtr own = make_context(context_options(forced_isa(), threads));
         const DeltaPtr delta = pack(own, D, int8_options());
         const idelta_forward_args apart = forward_args(x, y), in_place = forward_args(x, x);
@@ -183,7 +122,7 @@ TEST_F(Int8Test, IntegersAreThoseThatTheHeaderDefines) {
       ASSERT_OK(idelta_delta_unpack(context.get(), delta.get(), values.data(), n));
       const Integers expected(transposed ? transpose(dense(D)) : dense(D));
       for (int64_t j = 0; j < n; ++j) {
-        ASSERT_EQ(expected.scale(j), scales(0, j));
+        ASSERT_EQ(expected.scales(0, j), scales(0, j));
         for (int64_t k = 0; k < n; ++k) {
           const int8_t given = q[static_cast<size_t>(k * (n + 3) + j)];
           ASSERT_EQ(expected.at(k, j), given);
@@ -226,99 +165,30 @@ TEST_F(Int8Test, IntegersAreExactInBothDirections) {
 
 // ---- Certificates --------------------------------------------------------------------------------------------------
 
-enum class Way { kForward, kBackward };
-
-// Rows that rounding hurts most: one large entry, and below it ties of the signs of D~'s leading singular vector, just
-// on the wrong side; that of D - D~; plain ones, signs, spikes; at several sizes.
-void fill_attack(const Matrix& x, const Dense& B, const Dense& kept, Random& random) {
-  const int64_t n = x.cols();
-  Dense dropped = B;
-  for (size_t i = 0; i < dropped.at.size(); ++i) dropped.at[i] -= kept.at[i];
-  std::vector<double> of_kept, of_dropped;
-  spectral_norm(kept, &of_kept), spectral_norm(dropped, &of_dropped);
-  const double sizes[] = {1, 0x1p30, 0x1p-30, 1e-30};
-  for (int64_t i = 0; i < x.rows(); ++i) {
-    const int64_t spike = random.below(n);
-    for (int64_t j = 0; j < n; ++j) {
-      const auto at = static_cast<size_t>(j);
-      const double sign = std::copysign(1.0, of_kept[at]), tie = 0.499 * sign;
-      const double steps = static_cast<double>(random.below(100));
-      const double shapes[] = {
-          j == spike ? 127 : tie,   j == spike ? 127 : steps * sign + tie,          127 * of_dropped[at],
-          127 * of_kept[at],        static_cast<double>(random.uniform(-127, 127)), 127 * sign,
-          j == spike ? 127.0 : 0.0, j == spike ? 127 : 20 * of_dropped[at] + tie};
-      x(i, j) = static_cast<float>(sizes[i / 8 % 4] * shapes[i % 8]);
-    }
-  }
-}
-
-// The largest shares of the certificate, of its two norms and, forward, of the row's bound that errors take.
-struct Shares {
-  double whole = 0, norms = 0, row = 0;
-};
-
-Shares attack(const ContextPtr& context, const Matrix& D, float a, Way way) {
-  const int64_t n = D.cols();
-  const Dense B = way == Way::kForward ? dense(D) : transpose(dense(D));
-  const Integers integers(B);
-  Dense kept = B;
-  for (int64_t k = 0; k < n; ++k) {
-    for (int64_t j = 0; j < n; ++j) kept(k, j) = static_cast<double>(integers.scale(j)) * integers.at(k, j);
-  }
-  const DeltaPtr delta = pack(context, D, int8_options(a));
-  const idelta_delta_info_t info = info_of(context, delta);
-  const bool forward = way == Way::kForward;
-  const double whole = forward ? info.certificate : info.certificate_backward_data;
-  const double of_largest = forward ? info.certificate_inf : info.certificate_inf_backward_data;
-  Random random(6);
-  const Matrix x(64, n), y(64, n), bounds(1, 64);
-  fill_attack(x, B, kept, random);
-  if (forward) {
-    idelta_forward_args args = forward_args(x, y);
-    args.row_error = bounds.data();
-    EXPECT_OK(idelta_forward(context.get(), delta.get(), &args));
-  } else {
-    const idelta_backward_data_args args = backward_data_args(x, x, y);
-    EXPECT_OK(idelta_backward_data(context.get(), delta.get(), &args));
-  }
-  const Dense exact = multiply(dense(x), B);
-  Shares shares;
-  for (int64_t i = 0; i < x.rows(); ++i) {
-    double error = 0, size = 0, largest = 0;
-    for (int64_t j = 0; j < n; ++j) {
-      const auto own = static_cast<double>(x(i, j));
-      error += std::pow(static_cast<double>(y(i, j)) - exact(i, j) - static_cast<double>(a) * own, 2);
-      size += own * own;
-      largest = std::max(largest, std::fabs(own));
-    }
-    error = std::sqrt(error), size = std::sqrt(size);
-    if (forward) shares.row = std::max(shares.row, error / static_cast<double>(bounds(0, i)));
-    if (largest * static_cast<double>(info.norm_max) < 0x1p-110) continue;  // certificates promise nothing there
-    shares.whole = std::max(shares.whole, error / (whole * size));
-    shares.norms = std::max(shares.norms, error / ((whole - of_largest) * size + of_largest * largest));
-  }
-  return shares;
+Shares attack(const ContextPtr& context, const Matrix& D, float a, Pass pass) {
+  const Dense stored = Integers(pass == Pass::kForward ? dense(D) : transpose(dense(D))).product();
+  return attack_by_ties(context, pack(context, D, int8_options(a)), D, pass, stored, stored);
 }
 
 TEST_F(Int8Test, CertificatesHoldAndAreNearWhatAttacksReach) {
   const int64_t n = reduced() ? 96 : 300;
   for (const bool falling : {false, true}) {
     for (const float a : {1.0f, 0.0f}) {
-      for (const Way way : {Way::kForward, Way::kBackward}) {
+      for (const Pass pass : {Pass::kForward, Pass::kBackwardData}) {
         Random random(7);
         const Matrix D(n, n);
         falling ? fill_spectrum(D, falling_spectrum(n), random) : fill_delta(D, random);
-        const Shares shares = attack(context, D, a, way);
+        const Shares shares = attack(context, D, a, pass);
         const std::string name =
-            std::string(falling ? "falling" : "flat") + (way == Way::kForward ? " forward" : " backward");
+            std::string(falling ? "falling" : "flat") + (pass == Pass::kForward ? " forward" : " backward");
         EXPECT_LE(shares.whole, 1) << name;
-        EXPECT_LE(shares.norms, 1) << name;
+        EXPECT_LE(shares.parts, 1) << name;
         EXPECT_LE(shares.row, 1) << name;
         EXPECT_GE(shares.whole, 0.5) << name;
-        EXPECT_GE(shares.norms, 0.5) << name;
-        EXPECT_TRUE(way == Way::kBackward || shares.row >= 0.5) << name << ' ' << shares.row;
+        EXPECT_GE(shares.parts, 0.5) << name;
+        EXPECT_TRUE(pass == Pass::kBackwardData || shares.row >= 0.5) << name << ' ' << shares.row;
         RecordProperty(
-            name, std::to_string(shares.whole) + " " + std::to_string(shares.norms) + " " + std::to_string(shares.row));
+            name, std::to_string(shares.whole) + " " + std::to_string(shares.parts) + " " + std::to_string(shares.row));
       }
     }
   }
@@ -328,12 +198,12 @@ TEST_F(Int8Test, CertificatesHoldAtEverySize) {
   for (const int64_t n : {1, 2, 3, 17, 60}) {
     for (const float size : {0.05f, 3.0f, 0x1p60f, 0x1p-60f}) {
       for (const float a : kIdentityScales) {
-        for (const Way way : {Way::kForward, Way::kBackward}) {
+        for (const Pass pass : {Pass::kForward, Pass::kBackwardData}) {
           Random random(8);
           const Matrix D(n, n);
           fill_uniform(D, random, size);
-          const Shares shares = attack(context, D, a, way);
-          ASSERT_LE(std::max({shares.whole, shares.norms, shares.row}), 1) << "n " << n << " D " << size << " a " << a;
+          const Shares shares = attack(context, D, a, pass);
+          ASSERT_LE(shares.most(), 1) << "n " << n << " D " << size << " a " << a;
         }
       }
     }

@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "support/low_rank.h"
+#include "support/int8.h"
 
 namespace idelta_test {
 namespace {
@@ -116,6 +116,55 @@ TEST_F(LowRankErrors, UnpackingFactors) {
   expect_refused(unpack(low_rank, nullptr, 3, V.data(), n), {"U is null"});
   expect_refused(unpack(low_rank, U.data(), 3, nullptr, n), {"V is null"});
   EXPECT_TRUE(U.untouched() && V.untouched());
+}
+
+TEST_F(LowRankErrors, TailsThatDoNotFit) {
+  idelta_delta_options with_tail = low_rank_options(3);
+  with_tail.tail = IDELTA_TAIL_INT8;
+  const DeltaPtr delta = pack(context, D, with_tail), plain = pack(context, D, low_rank_options(3));
+  const FactorPair kept = unpacked_factors(context, delta);
+  Integers integers = unpacked_integers(context, delta);
+  idelta_int8_tail tail = integers.tail();
+  idelta_low_rank_proof proof = IDELTA_LOW_RANK_PROOF_INIT;
+  const auto pack_measured = [&](idelta_delta_options options = low_rank_options(0)) {
+    return idelta_delta_pack_measured(context.get(), n, 3, kept.U.data(), kept.U.ld(), kept.V.data(), kept.V.ld(),
+                                      &tail, &proof, &options, &made);
+  };
+  integers.q[5 * n + 3] = 64;
+  expect_refused(pack_measured(), {"tail->q[5, 3] = 64", "63"});
+  integers.q[5 * n + 3] = -128;
+  expect_refused(pack_measured(), {"tail->q[5, 3] = -128"});
+  integers.q[5 * n + 3] = 0;
+  for (const float bad : {-1.0f, kNan, kInf, 1e-40f}) {
+    integers.scales(0, 4) = bad;
+    expect_refused(pack_measured(), {"tail->scales[4]", "normal"});
+  }
+  integers.scales(0, 4) = 1;
+  tail.ldq = n - 1;
+  expect_refused(pack_measured(), {"tail->ldq = 10"});
+  tail = {nullptr, n, integers.scales.data()};
+  expect_refused(pack_measured(), {"tail->q is null"});
+  tail = {integers.q.data(), n, nullptr};
+  expect_refused(pack_measured(), {"tail->scales is null"});
+  tail = integers.tail();
+  proof.tail = -1;
+  expect_refused(pack_measured(), {"proof.tail = -1"});
+  proof.tail = 0;
+  idelta_delta_options options = low_rank_options(0);
+  options.tail = IDELTA_TAIL_INT8;
+  expect_refused(idelta_delta_pack_factors(context.get(), n, 3, kept.U.data(), kept.U.ld(), kept.V.data(), kept.V.ld(),
+                                           &options, &made),
+                 {"tail", "factors"});
+  expect_refused(pack_measured(options), {"tail", "factors"});
+  options.tail = static_cast<idelta_tail>(7);
+  expect_refused(idelta_delta_pack(context.get(), n, D.data(), n, &options, &made), {"tail = 7"});
+  expect_refused(idelta_delta_unpack_integers(context.get(), plain.get(), integers.q.data(), n, integers.scales.data()),
+                 {"low_rank", "integers", "tail"});
+  idelta_optimizer optimizer = IDELTA_OPTIMIZER_INIT;
+  const Matrix x(2, n), master = D.copy();
+  fill(x, [] { return 1.0f; });
+  const idelta_update_args update = update_args(x, x, optimizer, master);
+  expect_refused(idelta_update(context.get(), delta.get(), &update), {"low_rank", "stepped"}, IDELTA_UNSUPPORTED);
 }
 
 TEST_F(LowRankErrors, UpdateIsUnsupportedAndChangesNothing) {

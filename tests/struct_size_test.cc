@@ -57,17 +57,35 @@ TEST_F(StructSize, ContextOptions) {
 }
 
 TEST_F(StructSize, DeltaOptions) {
-  const std::vector<size_t> sizes = {offsetof(idelta_delta_options, rank), offsetof(idelta_delta_options, tail),
-                                     offsetof(idelta_delta_options, expected_rows), sizeof(idelta_delta_options)};
+  const std::vector<size_t> sizes = {offsetof(idelta_delta_options, rank),
+                                     offsetof(idelta_delta_options, expected_rows),
+                                     offsetof(idelta_delta_options, tail), sizeof(idelta_delta_options)};
   expect_sizes("options", sizes, [&](size_t size) {
     idelta_delta_options options = delta_options();
     options.struct_size = size;
     if (size <= offsetof(idelta_delta_options, rank)) options.rank = -77;  // what lies behind 0.1's struct
-    if (size <= offsetof(idelta_delta_options, tail)) options.tail = static_cast<idelta_tail>(77);
     if (size <= offsetof(idelta_delta_options, expected_rows)) options.expected_rows = options.sample_rows = -77;
+    if (size <= offsetof(idelta_delta_options, tail)) options.tail = static_cast<idelta_tail>(77);
     idelta_delta* made = nullptr;
     const idelta_status status = idelta_delta_pack(context.get(), n, D.data(), n, &options, &made);
     idelta_delta_destroy(made);
+    return status;
+  });
+}
+
+TEST_F(StructSize, CandidatesLieAsFarApartAsTheCallersAreLarge) {
+  idelta_delta_options options = delta_options();
+  options.format = IDELTA_FORMAT_AUTO;
+  options.tolerance = 1e-2;
+  expect_sizes("candidates[0]", {offsetof(idelta_candidate, tail), sizeof(idelta_candidate)}, [&](size_t size) {
+    std::vector<unsigned char> memory(4 * size + sizeof(idelta_candidate), 0xa5);
+    const size_t elements = size < sizeof(size_t) ? 1 : 4;
+    for (size_t i = 0; i < elements; ++i) std::memcpy(memory.data() + i * size, &size, sizeof size);
+    int64_t count = 0;
+    const idelta_status status = idelta_delta_candidates(context.get(), n, D.data(), n, &options,
+                                                         reinterpret_cast<idelta_candidate*>(memory.data()),
+                                                         static_cast<int64_t>(elements), &count);
+    for (size_t i = 4 * size; status == IDELTA_OK && i < memory.size(); ++i) EXPECT_EQ(0xa5, memory[i]) << size;
     return status;
   });
 }

@@ -44,7 +44,7 @@ const Context& context_for(idelta_isa isa, int threads) {
 std::vector<idelta_format> formats_on(idelta_isa isa) {
   std::vector<idelta_format> formats;
   for (const idelta_format format : kinds_of(idelta_format_names(), idelta_format_by_name)) {
-    if (format == IDELTA_FORMAT_AUTO || format == IDELTA_FORMAT_LOW_RANK) continue;
+    if (format == IDELTA_FORMAT_AUTO || idelta_gradient_format_check(format) != IDELTA_OK) continue;
     const float D = 0.0f;
     DeltaOptions options = kDeltaOptions;
     options.format = format;
@@ -54,7 +54,7 @@ std::vector<idelta_format> formats_on(idelta_isa isa) {
 }
 
 Idelta::Idelta(const Problem& problem, const Inputs& inputs, bool identity_in_weights, idelta_format format)
-    : Implementation(problem, inputs, identity_in_weights, codes()),
+    : Implementation(problem, inputs, identity_in_weights, codes(format)),
       format_(format),
       context_(context_for(problem.isa, problem.threads)) {
   if (memory_.weights.size() == 0) return;
@@ -71,21 +71,20 @@ Idelta::Idelta(const Problem& problem, const Inputs& inputs, bool identity_in_we
   pack_parameters();
 }
 
-Idelta::Idelta(const Problem& problem, const Inputs& inputs, std::shared_ptr<const Delta> delta, idelta_format format)
+Idelta::Idelta(const Problem& problem, const Inputs& inputs, std::shared_ptr<const Delta> delta)
     : Implementation(problem, inputs, false, codes()),
-      format_(format),
+      format_(IDELTA_FORMAT_F32),
       context_(context_for(problem.isa, problem.threads)),
       delta_(std::move(delta)) {
   memory_.weights = Buffer();
 }
 
-StageCodes Idelta::codes() {
-  return {code("forward", &Idelta::forward), code("backward_data", &Idelta::backward_data),
-          code("backward_weights", &Idelta::backward_weights), code("update", &Idelta::update)};
-}
-
-StageCodes Idelta::inference_codes() {
-  return {code("forward", &Idelta::forward), code("backward_data", &Idelta::backward_data)};
+StageCodes Idelta::codes(idelta_format format) {
+  StageCodes all = {code("forward", &Idelta::forward), code("backward_data", &Idelta::backward_data)};
+  if (idelta_gradient_format_check(format) != IDELTA_OK) return all;
+  all.push_back(code("backward_weights", &Idelta::backward_weights));
+  all.push_back(code("update", &Idelta::update));
+  return all;
 }
 
 void Idelta::weights_changed() {
@@ -168,7 +167,7 @@ ImplementationEntry idelta_entry(idelta_format format) {
           .isa = [](idelta_isa isa) { return std::string(idelta_isa_name(context_for(isa, 1).isa())); },
           .identity_apart = true,
           .rival = false,
-          .stages = idelta_gradient_format_check(format) == IDELTA_OK ? Idelta::codes() : Idelta::inference_codes(),
+          .stages = Idelta::codes(format),
           .own_gradients = [format](int64_t m) { return format == IDELTA_FORMAT_F32 || rounds_gradients(format, m); },
           .make = maker<Idelta>(false, format)};
 }

@@ -20,13 +20,10 @@ class Idelta : public Implementation {
  public:
   Idelta(const Problem& problem, const Inputs& inputs, bool identity_in_weights,
          idelta_format format = IDELTA_FORMAT_F32);
-  // By a delta that is packed already, for passes that do not train. format: whose roundings results are judged by.
-  Idelta(const Problem& problem, const Inputs& inputs, std::shared_ptr<const Delta> delta,
-         idelta_format format = IDELTA_FORMAT_F32);
-  static StageCodes codes();
-  static StageCodes inference_codes();  // for formats that do not train
+  // By a delta that is packed already, for passes that do not train.
+  Idelta(const Problem& problem, const Inputs& inputs, std::shared_ptr<const Delta> delta);
+  static StageCodes codes(idelta_format format = IDELTA_FORMAT_F32);
   double operand_rounding() const override { return traits_of(idelta_format_name(format_)).rounding; }
-  bool rounds_to_integers() const override { return format_ == IDELTA_FORMAT_INT8; }
 
  protected:
   void forward();

@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "bench/implementations/loops.h"
 
@@ -19,10 +20,10 @@ namespace idelta::bench {
 namespace {
 
 // Packing proves a certificate and takes 0.1 s at n = 1024, so that a pack serves all points of its width.
-PackedFactors packed_for(const Problem& problem, int64_t rank) {
-  static std::map<std::tuple<idelta_isa, int, int64_t, int64_t>, PackedFactors> all;
-  PackedFactors& slot = all[{problem.isa, problem.threads, problem.n, rank}];
-  if (slot == nullptr) slot = pack(context_for(problem.isa, problem.threads), factors_for(problem.n, rank));
+PackedFactors packed_for(const Problem& problem, int64_t rank, bool tail) {
+  static std::map<std::tuple<idelta_isa, int, int64_t, int64_t, bool>, PackedFactors> all;
+  PackedFactors& slot = all[{problem.isa, problem.threads, problem.n, rank, tail}];
+  if (slot == nullptr) slot = pack(context_for(problem.isa, problem.threads), factors_for(problem.n, rank), tail);
   return slot;
 }
 
@@ -47,14 +48,21 @@ Buffer copy_of(const Buffer& matrix) {
 
 }  // namespace
 
-PackedFactors pack(const Context& context, const Factors& factors) {
+PackedFactors pack(const Context& context, const Factors& factors, bool tail) {
+  const int64_t n = factors.n, rank = factors.rank;
   DeltaOptions options = kDeltaOptions;
   options.format = IDELTA_FORMAT_LOW_RANK;
-  auto packed = std::make_shared<const Delta>(Delta::of_factors(context, factors.n, factors.rank, factors.U.data(),
-                                                                factors.rank, factors.V.data(), factors.n, options));
-  if (packed->info().rank == factors.rank) return packed;
-  throw std::runtime_error(low_rank_name(factors.rank) + " was packed with rank " +
-                           std::to_string(packed->info().rank));
+  Delta made = Delta::of_factors(context, n, rank, factors.U.data(), rank, factors.V.data(), n, options);
+  if (tail) {
+    Buffer product(n * n);
+    made.unpack(product.data(), n);
+    options.rank = rank;
+    options.tail = IDELTA_TAIL_INT8;
+    made = Delta(context, n, product.data(), n, options);
+  }
+  auto packed = std::make_shared<const Delta>(std::move(made));
+  if (packed->info().rank == rank) return packed;
+  throw std::runtime_error(low_rank_name(rank, tail) + " was packed with rank " + std::to_string(packed->info().rank));
 }
 
 OpenblasLowRank::OpenblasLowRank(const Problem& problem, const Inputs& inputs, const Factors& factors)
@@ -118,11 +126,11 @@ class OpenblasBeta1LowRank : public OpenblasLowRank {
 
 }  // namespace
 
-ImplementationEntry idelta_low_rank_entry(int64_t rank) {
+ImplementationEntry idelta_low_rank_entry(int64_t rank, bool tail) {
   ImplementationEntry entry = idelta_entry();
-  entry.format = low_rank_name(rank);
-  entry.make = [rank](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
-    return std::make_unique<Idelta>(problem, inputs, packed_for(problem, rank));
+  entry.format = low_rank_name(rank, tail);
+  entry.make = [rank, tail](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
+    return std::make_unique<Idelta>(problem, inputs, packed_for(problem, rank, tail));
   };
   return entry;
 }
@@ -141,22 +149,6 @@ ImplementationEntry openblas_beta1_low_rank_entry(int64_t rank) {
   entry.name = "openblas_beta1";
   entry.make = [rank](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
     return std::make_unique<OpenblasBeta1LowRank>(problem, inputs, factors_for(problem.n, rank));
-  };
-  return entry;
-}
-
-// The head takes the leading directions of any D, and the tail holds the rest.
-ImplementationEntry idelta_tail_entry(int64_t rank) {
-  ImplementationEntry entry = idelta_entry(IDELTA_FORMAT_INT8);
-  entry.format = low_rank_name(rank) + kTail;
-  entry.make = [rank](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
-    DeltaOptions options = kDeltaOptions;
-    options.format = IDELTA_FORMAT_LOW_RANK;
-    options.rank = rank;
-    options.tail = IDELTA_TAIL_INT8;
-    auto delta = std::make_shared<const Delta>(context_for(problem.isa, problem.threads), problem.n,
-                                               inputs.delta.data(), problem.n, options);
-    return std::make_unique<Idelta>(problem, inputs, std::move(delta), IDELTA_FORMAT_INT8);
   };
   return entry;
 }

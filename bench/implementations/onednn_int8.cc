@@ -68,7 +68,6 @@ class OnednnInt8 : public Implementation {
   }
 
   static StageCodes codes() { return {code("forward", &OnednnInt8::forward)}; }
-  bool rounds_to_integers() const override { return true; }
 
   void run() override {
     Implementation::run();

@@ -21,6 +21,8 @@ std::vector<ImplementationEntry> all_implementations() {
     all.push_back(idelta_entry(format));
     all.push_back(plain_entry(format));
   }
+  all.push_back(idelta_entry(IDELTA_FORMAT_INT8));
+  all.push_back(plain_entry(IDELTA_FORMAT_INT8));
   all.push_back(openblas_entry());
   all.push_back(openblas_beta1_entry());
 #ifdef IDELTA_BENCH_ONEDNN
@@ -29,7 +31,7 @@ std::vector<ImplementationEntry> all_implementations() {
 #endif
   for (const int64_t rank : kRanks) {
     all.push_back(idelta_low_rank_entry(rank));
-    all.push_back(idelta_tail_entry(rank));
+    all.push_back(idelta_low_rank_entry(rank, /*tail=*/true));
     all.push_back(openblas_low_rank_entry(rank));
     all.push_back(openblas_beta1_low_rank_entry(rank));
   }

@@ -150,7 +150,7 @@ inline std::vector<float> elements(View A, bool transposed = false) {
   return all;
 }
 
-// Both passes and the factors themselves, by rank, by tolerance and of given factors, as bits.
+// Both passes and the factors themselves, by rank, by tolerance, of given factors and with a tail, as bits.
 inline Bits run_low_rank(const ContextPtr& context, const Problem& p, int64_t rank) {
   const int64_t m = p.m, n = p.n;
   Random random(static_cast<uint64_t>(m * 1000 + n));
@@ -186,6 +186,8 @@ inline Bits run_low_rank(const ContextPtr& context, const Problem& p, int64_t ra
   run(pack(context, D, by_rank), "rank");
   run(pack(context, D, by_tolerance), "tolerance");
   run(pack_factors(context, given), "factors");
+  by_rank.tail = IDELTA_TAIL_INT8;
+  run(pack(context, D, by_rank), "tail");
   return all;
 }
 

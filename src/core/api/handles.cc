@@ -203,8 +203,8 @@ idelta_status idelta_delta_candidates(const idelta_context* context, int64_t n, 
     const Candidates all = delta_candidates(*context, n, D, ldd, o);
     for (int64_t i = 0; i < std::min(capacity, static_cast<int64_t>(all.forms.size())); ++i) {
       const Considered& form = all.forms[static_cast<size_t>(i)];
-      give({0, form.form.format->id, form.form.tail, form.verdict, form.rank, form.certificate,
-            form.certificate_backward_data, form.error, all.limit, form.steps * kCostModel.step_seconds},
+      give({0, form.form.format->id, form.verdict, form.rank, form.certificate, form.certificate_backward_data,
+            form.error, all.limit, form.steps * kCostModel.step_seconds, form.form.tail},
            candidate_at(candidates, i));
     }
     *count = static_cast<int64_t>(all.forms.size());

@@ -48,12 +48,12 @@ template <>
 inline constexpr Versions<idelta_delta_options> versions_of<idelta_delta_options>{
     IDELTA_DELTA_OPTIONS_INIT,
     "IDELTA_DELTA_OPTIONS_INIT",
-    {offsetof(idelta_delta_options, rank), offsetof(idelta_delta_options, tail),
-     offsetof(idelta_delta_options, expected_rows)},
-    {32, 40, 48, 80}};
+    {offsetof(idelta_delta_options, rank), offsetof(idelta_delta_options, expected_rows),
+     offsetof(idelta_delta_options, tail)},
+    {32, 40, 72, 80}};
 template <>
 inline constexpr Versions<idelta_candidate> versions_of<idelta_candidate>{
-    IDELTA_CANDIDATE_INIT, "IDELTA_CANDIDATE_INIT", {}, {72}};
+    IDELTA_CANDIDATE_INIT, "IDELTA_CANDIDATE_INIT", {offsetof(idelta_candidate, tail)}, {64, 72}};
 template <>
 inline constexpr Versions<idelta_delta_info_t> versions_of<idelta_delta_info_t>{
     IDELTA_DELTA_INFO_INIT,

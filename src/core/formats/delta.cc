@@ -85,7 +85,7 @@ struct Choice {
 };
 
 PackOptions pack_options(const Header& h, double limit, const Sample* sample) {
-  return {h.passes, h.identity_scale, h.rank, limit, h.tail, sample};
+  return {h.passes, h.identity_scale, h.rank, limit, sample, h.tail};
 }
 
 // In this format, which must be within the tolerance.

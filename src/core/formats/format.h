@@ -70,8 +70,8 @@ struct PackOptions {
   float identity_scale;
   int64_t rank;                         // LOW_RANK: at most; 0: left open
   double tolerance;                     // of packed_error(); 0: no demand
-  idelta_tail tail = IDELTA_TAIL_NONE;  // LOW_RANK
   const Sample* sample = nullptr;       // null: the certificates count
+  idelta_tail tail = IDELTA_TAIL_NONE;  // LOW_RANK
   Subspaces* subspaces = nullptr;       // of D, for several packs of it; null: found anew
 };
 

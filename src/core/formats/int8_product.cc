@@ -29,6 +29,13 @@ Range first_alike(const float* scales, Range rows) {
   return {rows.begin, end};
 }
 
+// Of a word in a panel, by the kernel that these features bring.
+double word_steps(const idelta_context& context) {
+  if (context.isa == IDELTA_ISA_AMX && has(context.features, kAmxInt8)) return kCostModel.integer_tile_word;
+  const FeatureSet dot = context.isa == IDELTA_ISA_AVX2 ? kAvxVnni : kAvx512Vnni;
+  return has(context.features, dot) ? kCostModel.integer_word : kCostModel.integer_pairs_word;
+}
+
 }  // namespace
 
 int64_t integers_partial(const idelta_context& context, int64_t rows, int64_t k) {
@@ -133,17 +140,16 @@ size_t integers_workspace_bytes(const idelta_context& context, const ProductSize
   return static_cast<size_t>(plan_for(context, size, 0).floats()) * sizeof(float);
 }
 
-ProductCost cost_of_integers(const idelta_context& context, double epilogue_steps) {
-  const bool tiles = context.isa == IDELTA_ISA_AMX && context.kernels.int8_dot.mr == context.kernels.bf16_dot.mr;
-  return {.word_steps = tiles ? kCostModel.tile_word : kCostModel.integers_word,
-          .row_steps = epilogue_steps + kCostModel.integers_steps,
-          .prepared = true};
+TaskShape largest_integer_task(const idelta_context& context, const ProductSize& size, const RowsPlan& plan) {
+  return largest_task(context, context.kernels.int8_dot, size, plan,
+                      {.word_steps = word_steps(context),
+                       .row_steps = kCostModel.epilogue_steps + kCostModel.quantizing_steps,
+                       .prepared = true});
 }
 
 double integers_steps(const idelta_context& context, const ProductSize& size) {
   const Plan plan = plan_for(context, size, 0);
-  const ProductCost cost = cost_of_integers(context, kCostModel.epilogue_steps);
-  return call_steps(plan, task_steps(kCostModel, largest_task(context, context.kernels.int8_dot, size, plan, cost)));
+  return call_steps(plan, task_steps(kCostModel, largest_integer_task(context, size, plan)));
 }
 
 void multiply_integers(const idelta_context& context, const Panels& panels, Multiplication& call) {

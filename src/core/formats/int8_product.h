@@ -75,11 +75,6 @@ size_t integers_workspace_bytes(const idelta_context& context, const ProductSize
 
 void multiply_integers(const idelta_context& context, const Panels& panels, Multiplication& call);
 
-// What such products cost the cost model: rounding a row, and its epilogue unless something else counts that.
-ProductCost cost_of_integers(const idelta_context& context, double epilogue_steps);
-// Format::steps of INT8.
-double integers_steps(const idelta_context& context, const ProductSize& size);
-
 }  // namespace idelta::core
 
 #endif  // IDELTA_CORE_FORMATS_INT8_PRODUCT_H

@@ -268,12 +268,16 @@ const Int8Operator* integers_in(const Packed& packed) {
   return dynamic_cast<const Int8Operator*>(forward);
 }
 
-const Format kLowRank = {.id = IDELTA_FORMAT_LOW_RANK,
-                         .name = "low_rank",
-                         .runs = [](const idelta_context&) { return true; },
-                         .ranked = true,
-                         .gradient_planes = -1,
-                         .pack = pack_low_rank,
-                         .steps = low_rank_steps};
+const Format kLowRank = {
+    .id = IDELTA_FORMAT_LOW_RANK,
+    .name = "low_rank",
+    .runs = [](const idelta_context&) { return true; },
+    .ranked = true,
+    .gradient_planes = -1,
+    .pack = pack_low_rank,
+    .steps =
+        [](const idelta_context& context, const ProductSize& size, int64_t rank, idelta_tail tail) {
+          return low_rank_steps(context, {size.k, rank, tail != IDELTA_TAIL_NONE}, size.m);
+        }};
 
 }  // namespace idelta::core

@@ -115,10 +115,12 @@ ErrorTerms LowRankOperator::error(const idelta_context& context, const Norms& no
 // Called for forward only: first is U.
 RowBound LowRankOperator::row_bound(const idelta_context& context, const Norms& norms, float identity_scale) const {
   const auto& [of_first, of_second] = of_factors(norms);
-  RowBound bound = row_bound_of_factors(
-      k(), rank(), norms, {of_first, frobenius(first_.values(context)), first_.sums(context, of_first)},
-      {of_second, frobenius(second_.values(context)), sums_of_second(context, of_second)}, identity_scale);
-  if (tail_) add_tail(bound, k(), error_of_integers(k(), norms.tail), frobenius(tail_->values(context)));
+  const FactorTerms U{of_first, frobenius(first_.values(context)), first_.sums(context, of_first)};
+  const FactorTerms V{of_second, frobenius(second_.values(context)), sums_of_second(context, of_second)};
+  RowBound bound = row_bound_of_factors(k(), rank(), norms, U, V, identity_scale);
+  if (!tail_) return bound;
+  const double of_tail = frobenius(tail_->values(context));
+  add_tail(bound, k(), error_of_integers(k(), norms.tail), of_tail, U.frobenius * V.frobenius);
   return bound;
 }
 

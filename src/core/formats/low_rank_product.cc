@@ -22,28 +22,20 @@ struct Plan : RowsPlan {
   int64_t zeros() const { return waiting + t_floats(); }
 };
 
-struct Shape {
-  int64_t n, rank;
-  bool tail;
+// A block's rows are used twice, and with a tail as integers as well.
+int64_t row_bytes(const LowRankShape& shape) {
+  const int64_t of_floats = 2 * shape.n * static_cast<int64_t>(sizeof(float));
+  return shape.tail ? of_floats + odd_lines(shape.n, kQuadLine) : of_floats;
+}
 
-  explicit Shape(const LowRankPanels& B) : Shape(B.first.k(), B.first.cols(), B.tail) {}
-  Shape(int64_t width, int64_t columns, bool has_tail) : n(width), rank(columns), tail(has_tail) {}
-
-  // A block's rows are used twice, and with a tail as integers as well.
-  int64_t row_bytes() const {
-    const int64_t of_floats = 2 * n * static_cast<int64_t>(sizeof(float));
-    return tail ? of_floats + odd_lines(n, kQuadLine) : of_floats;
-  }
-};
-
-Plan plan_for(const idelta_context& context, const Shape& B, int64_t m) {
+Plan plan_for(const idelta_context& context, const LowRankShape& shape, int64_t m) {
   const ChainKernel& kernel = context.kernels.f32_forward;
   const TileShape tile{kernel.mr, kernel.nr};
-  const auto& [n, rank, tail] = B;
+  const int64_t n = shape.n, rank = shape.rank;
   const double of_head = 2 * ProductSize{m, n, rank}.multiply_adds();
-  const double of_tail = tail ? ProductSize{m, n, n}.multiply_adds() / kIntegersFaster : 0;
+  const double of_tail = shape.tail ? ProductSize{m, n, n}.multiply_adds() / kIntegersFaster : 0;
   Plan plan{cut_rows(context, kernel, {m, n, /*one panel*/ 1}, {.multiply_adds = of_head + of_tail, .rows = m})};
-  plan.rows = even_block(plan.partition.most_rows(), B.row_bytes(), context.caches.l2 / 2, tile.mr);
+  plan.rows = even_block(plan.partition.most_rows(), row_bytes(shape), context.caches.l2 / 2, tile.mr);
   plan.kc = std::max<int64_t>(forward_blocks(context.caches, tile, 1, n).kc, 1);
   plan.prepared = plan.rows * copy_stride(n);
   plan.second_kc = std::max<int64_t>(forward_blocks(context.caches, tile, 1, rank).kc, 1);
@@ -52,7 +44,7 @@ Plan plan_for(const idelta_context& context, const Shape& B, int64_t m) {
   if (plan.second_kc < rank) plan.waiting = std::max(plan.waiting, plan.rows * round_up(n, tile.nr));
   plan.waiting = round_up(plan.waiting, kLine);
   plan.partial = plan.zeros() + round_up(rank, kLine);
-  if (!tail) return plan;
+  if (!shape.tail) return plan;
   plan.integers = IntegerRows(context.kernels.int8_dot, plan.rows, n);
   plan.prepared = plan.integers.floats();
   plan.columns = std::lcm(tile.nr, context.kernels.int8_dot.nr);
@@ -122,34 +114,29 @@ struct LowRankProduct {
 
 }  // namespace
 
-size_t low_rank_workspace_bytes(const idelta_context& context, const LowRankPanels& B, int64_t m) {
-  return static_cast<size_t>(plan_for(context, Shape(B), m).floats()) * sizeof(float);
+size_t low_rank_workspace_bytes(const idelta_context& context, const LowRankShape& shape, int64_t m) {
+  return static_cast<size_t>(plan_for(context, shape, m).floats()) * sizeof(float);
+}
+
+// t = x U has no epilogue. Tiles of up to half a panel's columns take half the time. A tail has its own epilogue.
+double low_rank_steps(const idelta_context& context, const LowRankShape& shape, int64_t m) {
+  const ChainKernel& kernel = context.kernels.f32_forward;
+  const Plan plan = plan_for(context, shape, m);
+  const int64_t n = shape.n, rank = shape.rank;
+  const auto halves = static_cast<double>(ceil_div(2 * rank, kernel.nr));
+  const auto panels = static_cast<double>(std::max<int64_t>(ceil_div(rank, kernel.nr), 1));
+  const TaskShape to_t = largest_task(context, kernel, {m, n, rank}, plan, {.word_steps = halves / (2 * panels)});
+  const TaskShape to_y = largest_task(context, kernel, {m, rank, n}, plan, {.row_steps = kCostModel.epilogue_steps});
+  double steps = task_steps(kCostModel, to_t) + task_steps(kCostModel, to_y) + kCostModel.second_product_steps;
+  if (shape.tail) steps += task_steps(kCostModel, largest_integer_task(context, {m, n, n}, plan));
+  return call_steps(plan, steps);
 }
 
 void multiply_low_rank(const idelta_context& context, const LowRankPanels& B, Multiplication& call) {
   const int64_t n = B.first.k();
-  const Plan plan = plan_for(context, Shape(B), call.m);
+  const Plan plan = plan_for(context, LowRankShape::of(B), call.m);
   const CallRows rows(context, call, n, n, context.kernels.f32_forward.nr, {.colliding = true, .own_errors = false});
   multiply_rows(context, LowRankProduct{context, B, plan, call}, plan, rows, call, n);
-}
-
-// t = x U has no epilogue. Tiles of up to half a panel's columns take half the time.
-double low_rank_steps(const idelta_context& context, const ProductSize& size, int64_t rank, idelta_tail tail) {
-  const CostModel& model = kCostModel;
-  const ChainKernel& kernel = context.kernels.f32_forward;
-  const bool has_tail = tail != IDELTA_TAIL_NONE;
-  const Plan plan = plan_for(context, Shape(size.k, rank, has_tail), size.m);
-  const auto halves = static_cast<double>(ceil_div(2 * rank, kernel.nr));
-  const auto panels = static_cast<double>(std::max<int64_t>(ceil_div(rank, kernel.nr), 1));
-  const double to_t = task_steps(
-      model, largest_task(context, kernel, {size.m, size.k, rank}, plan, {.word_steps = halves / (2 * panels)}));
-  const double to_y = task_steps(
-      model, largest_task(context, kernel, {size.m, rank, size.cols}, plan, {.row_steps = model.epilogue_steps}));
-  const double of_tail =
-      has_tail
-          ? task_steps(model, largest_task(context, context.kernels.int8_dot, size, plan, cost_of_integers(context, 0)))
-          : 0;
-  return call_steps(plan, to_t + to_y + of_tail) + model.second_product_steps * (has_tail ? 2 : 1);
 }
 
 }  // namespace idelta::core

@@ -21,9 +21,6 @@ size_t low_rank_workspace_bytes(const idelta_context& context, const LowRankPane
 // before y is written.
 void multiply_low_rank(const idelta_context& context, const LowRankPanels& B, Multiplication& call);
 
-// Format::steps of LOW_RANK.
-double low_rank_steps(const idelta_context& context, const ProductSize& size, int64_t rank, idelta_tail tail);
-
 }  // namespace idelta::core
 
 #endif  // IDELTA_CORE_FORMATS_LOW_RANK_PRODUCT_H

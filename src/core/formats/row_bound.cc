@@ -35,7 +35,7 @@
 // ||R~||, which is measured; roundings as in certificate.cc. Of an element, what fl(s t) loses if it underflows is
 // 2^-126 times a sum of k products of at most 127 * 63, so 2^-113 k, and later results few times 2^-126. A row of the
 // smallest numbers, ||x||_inf < 127 * 2^-126, goes through fp32, where x~ = x: its sum errs by gamma(k + 2) |x| |R~|,
-// and k results may underflow.
+// which begins as the head's and rounds that as often, gamma(k) |x| |U| |V|; and k results may underflow.
 //
 // Range. Every partial sum and product of a column is at most ||x~|| times the column's norm, doubled for roundings.
 #include "src/core/formats/row_bound.h"
@@ -50,7 +50,8 @@ namespace idelta::core {
 namespace {
 
 constexpr double kFlush = 0x1p-125, kFlushOfTiles = 0x1p-123, kFlushOfIntegers = 0x1p-112;
-constexpr double kTooLarge = 0x1p126;  // a quarter of fp32's range
+constexpr double kLargestInFp32 = 0x1p-119;  // entry of a row that goes through fp32 in place of integers
+constexpr double kTooLarge = 0x1p126;        // a quarter of fp32's range
 constexpr double kRowsRounded = 1 + 3 * kBf16Rounding;
 
 // RowBound::slack for sums of n squares in fp64 and some forty operations of the bound.
@@ -66,13 +67,13 @@ float rounded_up(double value) {
 // A factor <= 1 / slack: (2 - slack) slack <= 1. A division would take longer.
 double down(const RowBound& bound) { return 2 - bound.slack; }
 
-// What x~ adds. size: of the integers' matrix, Frobenius.
-void add_integers(RowBound& bound, int64_t n, const ErrorTerms& terms, double size) {
+// What x~ adds. Frobenius norms: of the integers' matrix, and of what their sums are added to.
+void add_integers(RowBound& bound, int64_t n, const ErrorTerms& terms, double size, double of_head = 0) {
   const double steps = static_cast<double>(n), root = std::sqrt(steps);
   bound.of_change += terms.of_change;
   bound.bias_of_change += gamma(1) * terms.of_change;
   bound.reach_of_change += 2 * size;
-  bound.constant += root * (kFlushOfIntegers * (steps + 8) + gamma(steps + 2) * 0x1p-119 * size);
+  bound.constant += root * (kFlushOfIntegers * (steps + 8) + gamma(steps + 2) * kLargestInFp32 * (size + of_head));
 }
 
 double dropped_part(const RowBound& bound, double x, double t_least, double t_most) {
@@ -154,13 +155,13 @@ RowBound row_bound_of_factors(int64_t n, int64_t rank, const Norms& norms, const
 }
 
 // The terms of ||x|| are of_change's, too: of_change = norm + sums.
-void add_tail(RowBound& bound, int64_t n, const ErrorTerms& terms, double frobenius) {
-  const double size = frobenius * slack_of(n * n);
+void add_tail(RowBound& bound, int64_t n, const ErrorTerms& terms, double of_tail, double of_head) {
+  const double slack = slack_of(n * n), size = of_tail * slack;
   bound.of_x += terms.sums;
   bound.bias_of_x += gamma(1) * terms.of_change;
   bound.reach_of_x += 2 * size;
   bound.constant += kFlush * std::sqrt(static_cast<double>(n)) * size;
-  add_integers(bound, n, terms, size);
+  add_integers(bound, n, terms, size, of_head * slack);
 }
 
 void RowErrors::write(const KernelTable& kernels, const RowParts& all) const {

@@ -49,8 +49,9 @@ struct FactorTerms {
 };
 RowBound row_bound_of_factors(int64_t n, int64_t rank, const Norms& norms, const FactorTerms& U, const FactorTerms& V,
                               float identity_scale);
-// Adds a product with integers of this Frobenius norm, the tail of LOW_RANK (n x n).
-void add_tail(RowBound& bound, int64_t n, const ErrorTerms& terms, double frobenius);
+// Adds a product with integers, the tail of LOW_RANK (n x n). Frobenius norms: of the tail, and the product of those of
+// U and V.
+void add_tail(RowBound& bound, int64_t n, const ErrorTerms& terms, double of_tail, double of_head);
 
 // What a row's bound is made of, of some rows: x, where it has them t, and || x - x~ ||^2.
 struct RowParts {

@@ -36,12 +36,15 @@ struct CostModel {
   double step_seconds = 3e-10;
   // Steps of a call before and after its products; of LOW_RANK's second product besides.
   double call_steps = 150, second_product_steps = 100;
-  // Steps of a word: of two bf16 numbers that are widened, that vdpbf16ps multiplies; of four integers; and in AMX's
-  // tiles. One of fp32 takes one.
-  double widened_word = 2.1, dot_word = 1, integers_word = 1, tile_word = 0.13;
-  // Steps of a row in a panel for its epilogue, for each bf16 number that its nr numbers are rounded to, and for
-  // rounding them to integers and scaling the sums.
-  double epilogue_steps = 6, rounding_steps = 3, integers_steps = 8;
+  // Steps of a word: of two bf16 numbers that are widened, that vdpbf16ps multiplies, and in AMX's tiles. One of fp32
+  // takes one.
+  double widened_word = 2.1, dot_word = 1, tile_word = 0.13;
+  // Of four integers, by vpdpbusd, by vpmaddubsw and vpmaddwd, and in AMX's tiles.
+  double integer_word = 1, integer_pairs_word = 2, integer_tile_word = 0.13;
+  // Steps of a row in a panel for its epilogue, and for each bf16 number that its nr numbers are rounded to.
+  double epilogue_steps = 6, rounding_steps = 3;
+  // The same where nr numbers are rounded to integers.
+  double quantizing_steps = 4;
 
   // x^T dz.
   //

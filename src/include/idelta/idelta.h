@@ -112,9 +112,6 @@ typedef struct idelta_delta_options {
    * IDELTA_TOLERANCE_SGEMM. */
   double tolerance;
   int64_t rank; /* since 0.2. LOW_RANK: at most so many columns of U; 0: not said */
-  /* Since 0.2. LOW_RANK: whether what U V leaves is dropped or kept in INT8. With a tail neither rank nor tolerance
-   * need be given: the rank is then 0, and D as in format INT8. */
-  idelta_tail tail;
   /* Since 0.2. AUTO packs before it is known how many rows calls will have: it takes the form that is fastest for calls
    * of so many; 0: 128. */
   int64_t expected_rows;
@@ -127,11 +124,14 @@ typedef struct idelta_delta_options {
   const float* sample;
   int64_t sample_rows;
   int64_t ld_sample;
+  /* Since 0.2. LOW_RANK: whether what U V leaves is dropped or kept in INT8. With a tail neither rank nor tolerance
+   * need be given: the rank is then 0, and D as in format INT8. */
+  idelta_tail tail;
 } idelta_delta_options;
-#define IDELTA_DELTA_OPTIONS_INIT                                                                                      \
-  {                                                                                                                    \
-    sizeof(idelta_delta_options), IDELTA_FORMAT_AUTO, IDELTA_PASS_BOTH, 0, 1.0f, 0.0, 0, IDELTA_TAIL_NONE, 0, NULL, 0, \
-        0                                                                                                              \
+#define IDELTA_DELTA_OPTIONS_INIT                                                                       \
+  {                                                                                                     \
+    sizeof(idelta_delta_options), IDELTA_FORMAT_AUTO, IDELTA_PASS_BOTH, 0, 1.0f, 0.0, 0, 0, NULL, 0, 0, \
+        IDELTA_TAIL_NONE                                                                                \
   }
 
 typedef struct idelta_delta_info_t {
@@ -184,7 +184,6 @@ IDELTA_API idelta_status idelta_delta_pack(const idelta_context* context, int64_
 typedef struct idelta_candidate {
   size_t struct_size;
   idelta_format format;
-  idelta_tail tail; /* LOW_RANK's */
   idelta_verdict verdict;
   int64_t rank; /* LOW_RANK: the least within the tolerance, or the one that came nearest to it; else 0 */
   /* As in idelta_delta_info_t; infinity where it was not measured. */
@@ -197,9 +196,10 @@ typedef struct idelta_candidate {
   /* Predicted for a call of forward or backward_data with expected_rows rows, D in cache where it fits. The unit is
    * that of a core that multiplies and adds two vectors 3.3e9 times a second: only ratios say something. */
   double seconds;
+  idelta_tail tail; /* LOW_RANK's */
 } idelta_candidate;
 #define IDELTA_CANDIDATE_INIT \
-  { sizeof(idelta_candidate), IDELTA_FORMAT_AUTO, IDELTA_TAIL_NONE, IDELTA_VERDICT_CHOSEN, 0, 0.0, 0.0, 0.0, 0.0, 0.0 }
+  { sizeof(idelta_candidate), IDELTA_FORMAT_AUTO, IDELTA_VERDICT_CHOSEN, 0, 0.0, 0.0, 0.0, 0.0, 0.0, IDELTA_TAIL_NONE }
 
 /* What idelta_delta_pack with these options would choose from, and why it takes what it takes: options.format must be
  * AUTO, with a tolerance. Sets *count to the number of candidates and writes the first `capacity` of them, fastest

@@ -48,21 +48,21 @@ typedef enum idelta_format {
                              certificates are within it, LOW_RANK at the least such rank among them: see
                              idelta_delta_candidates. What is to be trained should name its format */
   IDELTA_FORMAT_F32 = 1,
-  IDELTA_FORMAT_BF16X3 = 2, /* D and x as sums of two bf16 numbers, three of the four products. Without AMX, F32 is
-                               faster and no less accurate and takes its place */
-  IDELTA_FORMAT_BF16 = 3,   /* D rounded to bf16, nearest even; x too where that is faster, see idelta_bf16_product */
-  IDELTA_FORMAT_LOW_RANK =
-      4,                 /* D ~ U V, U (n x r) with orthonormal columns, V (r x n), both fp32: 4 m n r flops instead
-                           of 2 m n^2; r by options.rank, by tolerance, or both: the least whose certificates are
-                           within it, n / 2 at most unless rank says more. A rank shrinks to what D has: singular
-                           values above n 2^-24 of the largest; 0 is legal (D = 0). D must be finite. NaN or
-                           Inf in a row of x reaches all of that row of y.
-                           idelta_update refuses it (UNSUPPORTED) */
-  IDELTA_FORMAT_INT8 = 5 /* D as integers q of 7 bits with a scale a column of each direction's matrix: s q, s the
-                           largest magnitude / 63; x as integers of 8 bits with a scale a row, its largest magnitude
-                           / 127. Sums are exact, and the same bits on every ISA. A row of x that is not finite, or
-                           below 127 2^-126 throughout, is multiplied in fp32 with s q. Where s would be below
-                           2^-126 the column is 0. D must be finite. idelta_update refuses it (UNSUPPORTED) */
+  IDELTA_FORMAT_BF16X3 = 2,   /* D and x as sums of two bf16 numbers, three of the four products. Without AMX, F32 is
+                                 faster and no less accurate and takes its place */
+  IDELTA_FORMAT_BF16 = 3,     /* D rounded to bf16, nearest even; x too where that is faster, see idelta_bf16_product */
+  IDELTA_FORMAT_LOW_RANK = 4, /* D ~ U V, U (n x r) with orthonormal columns, V (r x n), both fp32: 4 m n r flops in
+                                 place of 2 m n^2; r by options.rank, by tolerance, or both: the least whose
+                                 certificates are within it, n / 2 at most unless rank says more. A rank shrinks to
+                                 what D has: singular values above n 2^-24 of the largest; 0 is legal (D = 0). D must
+                                 be finite. NaN or Inf in a row of x reaches all of that row of y. idelta_update
+                                 refuses it (UNSUPPORTED). What U V leaves may be kept, too: see idelta_tail */
+  IDELTA_FORMAT_INT8 = 5      /* D as integers q of 7 bits with a scale s a column, the largest magnitude / 63, so that
+                                 D ~ s q; each direction has scales of its own. x as integers of 8 bits with a scale a
+                                 row, its largest magnitude / 127. Sums are exact. A row of x that is not finite, or
+                                 below 127 2^-126 throughout, is multiplied in fp32 with s q: NaN or Inf in it reaches
+                                 all of that row of y. A column whose s would be below 2^-126 is 0. D must be finite.
+                                 idelta_update refuses it (UNSUPPORTED) */
 } idelta_format;
 
 /* What LOW_RANK does with D - U V. Values are frozen. */

@@ -148,9 +148,9 @@ class Reading:
         check(nn().network_decompose(self._address, ctypes.byref(args)))
         return made
 
-    def read_outs(self, images: Floats, *, batch: int = 0) -> results.ReadOuts:
-        """What every layer says of each image."""
-        data = Dataset(images, classes=self.classes)
+    def read_outs(self, images: Floats | Dataset, *, batch: int = 0) -> results.ReadOuts:
+        """What every layer says of each image. A Dataset spares a copy of the images."""
+        data = images if isinstance(images, Dataset) else Dataset(images, classes=self.classes)
         to = _nn_abi.initial("read_outs", batch=batch)
         rows = len(data)
         made = _nn_abi.outputs(to, {"predictions": (rows, self.layers), "first_final_layer": (rows,),
