@@ -91,7 +91,7 @@ class NetworkCalls {
 
   void create() {
     idelta_network_options o = IDELTA_NETWORK_OPTIONS_INIT;
-    o.layers = small(3), o.height = small(3), o.width = small(4), o.classes = 1 + small(3);
+    o.layers = small(3), o.height = small(3), o.width = small(4), o.classes = small(4);
     if (args_.chance(4)) o.identity_scale = args_.number();
     o.activation = {args_.kind<idelta_activation_kind>(IDELTA_ACTIVATION_TANH),
                     args_.chance(4) ? args_.number() : 0.1f};
