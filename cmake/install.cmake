@@ -24,7 +24,8 @@ endfunction()
 
 idelta_install_library(idelta shared)
 idelta_install_library(idelta_static static)
-install(FILES src/include/idelta/idelta.h src/include/idelta/idelta.hpp src/include/idelta/kinds.h
+install(FILES src/include/idelta/context.h src/include/idelta/delta.h src/include/idelta/idelta.h
+  src/include/idelta/idelta.hpp src/include/idelta/kinds.h
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/idelta")
 
 if(TARGET idelta_nn)

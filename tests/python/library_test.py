@@ -149,7 +149,7 @@ class HeadersTest(ScratchTest):
                     self.assertEqual(bytes(struct.initial()).hex(), initial[0])
 
     def test_every_function_of_the_headers_is_bound(self):
-        for header in ("idelta/kinds.h", "idelta/idelta.h"):
+        for header in ("idelta/kinds.h", "idelta/context.h", "idelta/delta.h", "idelta/idelta.h"):
             for name in re.findall(r"^IDELTA_API [^;(]*?(\w+)\(", (_library.HEADERS / header).read_text(), re.M):
                 self.assertTrue(callable(getattr(_core_abi.core, name.removeprefix("idelta_"))), name)
 
