@@ -297,6 +297,20 @@ TEST_F(LowRankTest, RowsThatCrowdTheCacheAreCopied) {
 
 // ---- Rows that are not finite -----------------------------------------------------------------------------------
 
+// So many that the first product of others fetches the rows that the second writes; here it has no tiles.
+TEST_F(LowRankTest, RankZeroTakesRowsBeyondTheCache) {
+  const int64_t n = 512, m = 2048;
+  const Matrix D(n, n), x(m, n), y(m, n);
+  Random random(4);
+  for (int64_t i = 0; i < n; ++i) std::fill_n(D.data() + i * n, n, 0.0f);
+  fill_uniform(x, random);
+  const DeltaPtr delta = pack(context, D, low_rank_options(4));
+  EXPECT_EQ(0, info_of(context, delta).rank);
+  const idelta_forward_args args = forward_args(x, y);
+  ASSERT_OK(idelta_forward(context.get(), delta.get(), &args));
+  EXPECT_EQ(x.element_bits(), y.element_bits());
+}
+
 TEST_F(LowRankTest, NanAndInfStayInTheirRow) {
   const int64_t m = 31, n = 70;
   Random random(7);

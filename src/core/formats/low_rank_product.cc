@@ -90,6 +90,7 @@ struct LowRankProduct {
     into_t.epilogue = sums_alone(zeros, t, plan.ldt);
     into_t.start = {};
     const ChainTiles to_t{context, context.kernels.f32_forward, B.first, plan.kc};
+    if (rank == 0) return;  // no tiles that could fetch
     to_t.multiply(
         into_t, {0, B.first.count()}, partial,
         far ? FetchAhead(block.epilogue.y, block.epilogue.ldy, m, n, to_t.tiles(m, B.first.count())) : FetchAhead());
