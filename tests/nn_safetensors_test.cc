@@ -31,6 +31,8 @@ TEST(SafetensorsHeader, SoundHeaderIsRead) {
   EXPECT_NO_THROW(nn::parse_safetensors_header("{}", 0));
   EXPECT_NO_THROW(nn::parse_safetensors_header(one("[]", "[0, 4]"), 4)) << "a scalar";
   EXPECT_NO_THROW(nn::parse_safetensors_header(one("[0, 7]", "[0, 0]"), 0)) << "an empty tensor";
+  EXPECT_EQ(nn::TensorType::kFloat, header.tensors.at("a").type);
+  EXPECT_EQ(nn::TensorType::kInt8, nn::parse_safetensors_header(one("[3]", "[0, 3]", "I8"), 3).tensors.at("a").type);
 }
 
 TEST(SafetensorsHeader, OffsetsMustCoverTheData) {
@@ -50,6 +52,7 @@ TEST(SafetensorsHeader, OffsetsMustCoverTheData) {
 
 TEST(SafetensorsHeader, ShapeMustAgreeWithOffsets) {
   expect_header_error(one("[3]", "[0, 8]"), 8, {"'a'", "8 bytes", "12 by its shape"});
+  expect_header_error(one("[3]", "[0, 12]", "I8"), 12, {"'a'", "12 bytes", "3 by its shape"});
   expect_header_error(one("[4294967296, 4294967296]", "[0, 4]"), 4, {"'a'", "overflows"});
   expect_header_error(one("[4611686018427387905]", "[0, 4]"), 4, {"'a'", "overflows"});
   expect_header_error(one("[18446744073709551615]", "[0, 4]"), 4, {"'a'", "18446744073709551615"});
@@ -57,7 +60,8 @@ TEST(SafetensorsHeader, ShapeMustAgreeWithOffsets) {
 }
 
 TEST(SafetensorsHeader, OnlyTheFormatsOwnShapeIsRead) {
-  expect_header_error(one("[1]", "[0, 4]", "BF16"), 4, {"'a'", "BF16", "F32"});
+  expect_header_error(one("[1]", "[0, 4]", "BF16"), 4, {"'a'", "BF16", "F32 and I8"});
+  expect_header_error(one("[1]", "[0, 1]", "U8"), 1, {"'a'", "U8", "F32 and I8"});
   expect_header_error("", 0, {"begin with '{'"});
   expect_header_error("not json", 0, {"begin with '{'"});
   expect_header_error(std::string(" ") + kTwo, 24, {"begin with '{'"});
@@ -127,10 +131,12 @@ class SafetensorsFile : public ::testing::Test {
 
 TEST_F(SafetensorsFile, WhatIsWrittenReadsBack) {
   std::vector<float> a(6), b(3);
+  const std::vector<int8_t> c = {-63, 0, 63};
   std::iota(a.begin(), a.end(), 1.0f);
   std::iota(b.begin(), b.end(), -0.1f);
   const std::string path = folder_ / "model.safetensors";
-  nn::write_safetensors(path, {{"key", "quote \" and \\ and \xc3\xa9"}}, {{"z", {2, 3}, a}, {"b", {3}, b}});
+  nn::write_safetensors(path, {{"key", "quote \" and \\ and \xc3\xa9"}},
+                        {{"z", {2, 3}, a}, {"b", {3}, b}, {"c", {3}, c}});
   EXPECT_EQ(1u, folder_.entries()) << "a temporary file stayed";
 
   const Bytes bytes = read_bytes(path);
@@ -139,10 +145,16 @@ TEST_F(SafetensorsFile, WhatIsWrittenReadsBack) {
   nn::SafetensorsFile file(path);
   EXPECT_EQ("quote \" and \\ and \xc3\xa9", file.header().metadata.at("key"));
   std::vector<float> read_a(6), read_b(3);
+  std::vector<int8_t> read_c(3), too_few(2);
   file.read("b", read_b);
   file.read("z", read_a);
   EXPECT_EQ(a, read_a);
   EXPECT_EQ(b, read_b);
+  file.read("c", read_c);
+  EXPECT_EQ(c, read_c);
+  expect_error([&] { file.read("c", read_b); }, {path, "'c'", "has dtype I8, not F32"});
+  expect_error([&] { file.read("z", read_c); }, {path, "'z'", "has dtype F32, not I8"});
+  expect_error([&] { file.read("c", too_few); }, {path, "'c'", "3 bytes, not 2"});
   expect_error([&] { file.read("z", read_b); }, {path, "'z'", "24 bytes, not 12"});
 }
 

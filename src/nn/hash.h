@@ -18,6 +18,9 @@ class Hash {
   void add(std::span<const float> values) {
     for (const float v : values) step(std::bit_cast<uint32_t>(v));
   }
+  void add(std::span<const int8_t> values) {
+    for (const int8_t v : values) step(static_cast<unsigned char>(v));
+  }
   void add(std::string_view text) {
     for (const char c : text) step(static_cast<unsigned char>(c));
     step(0);  // "ab", "c" is not "a", "bc"

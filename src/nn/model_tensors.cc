@@ -9,7 +9,7 @@
 namespace idelta::nn {
 
 void check_tensor(const SafetensorsFile& file, const std::string& name, const std::vector<int64_t>& shape,
-                  const std::string& wanted) {
+                  const std::string& wanted, TensorType type) {
   const auto found = file.header().tensors.find(name);
   if (found == file.header().tensors.end()) {
     fail(file.path(), ": has no tensor '", name, "', which its metadata promises; the file is damaged");
@@ -17,6 +17,10 @@ void check_tensor(const SafetensorsFile& file, const std::string& name, const st
   if (found->second.shape != shape) {
     fail(file.path(), ": tensor '", name, "' has shape ", shape_text(found->second.shape),
          ", but the metadata promises ", wanted, "; the file is damaged");
+  }
+  if (found->second.type != type) {
+    fail(file.path(), ": tensor '", name, "' has dtype ", name_of(found->second.type), ", but the metadata promises ",
+         name_of(type), "; the file is damaged");
   }
 }
 

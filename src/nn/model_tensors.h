@@ -17,7 +17,7 @@ inline std::string tensor_name(int64_t layer, const std::string& what) {
 
 // Throws unless the file has the tensor in this shape. `wanted` says it in words, as "n x n with n = 794".
 void check_tensor(const SafetensorsFile& file, const std::string& name, const std::vector<int64_t>& shape,
-                  const std::string& wanted);
+                  const std::string& wanted, TensorType type = TensorType::kFloat);
 
 // Throws for a tensor of a file, or one that is to go into a file, which is not finite.
 void check_finite(const std::string& path, const std::string& name, std::span<const float> values);

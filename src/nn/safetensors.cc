@@ -23,6 +23,20 @@ constexpr uint64_t kLengthBytes = 8;
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the limit that the format's own reader sets
 constexpr uint64_t kAlignment = 8;                 // of the data in the file
 
+struct Stored {
+  TensorType type;
+  const void* data;
+  uint64_t bytes;
+};
+
+Stored stored(const TensorValues& tensor) {
+  if (const auto* const floats = std::get_if<std::span<const float>>(&tensor.values)) {
+    return {TensorType::kFloat, floats->data(), floats->size_bytes()};
+  }
+  const auto& integers = std::get<std::span<const int8_t>>(tensor.values);
+  return {TensorType::kInt8, integers.data(), integers.size_bytes()};
+}
+
 // A text alone: nlohmann's lists and objects allocate when they are destroyed, and would end a process that is out of
 // memory.
 std::string quoted(const std::string& text) { return nlohmann::json(text).dump(); }
@@ -37,13 +51,14 @@ std::string header_text(const std::map<std::string, std::string>& metadata, cons
   json += "}";
   uint64_t offset = 0;
   for (const TensorValues& tensor : tensors) {
-    json += "," + quoted(tensor.name) + ":{\"dtype\":\"F32\",\"shape\":[";
+    const auto& [type, data, bytes] = stored(tensor);
+    json += "," + quoted(tensor.name) + ":{\"dtype\":\"" + name_of(type) + "\",\"shape\":[";
     comma = "";
     for (const int64_t size : tensor.shape) {
       json += comma + std::to_string(size);
       comma = ",";
     }
-    const uint64_t end = offset + tensor.values.size_bytes();
+    const uint64_t end = offset + bytes;
     json += "],\"data_offsets\":[" + std::to_string(offset) + "," + std::to_string(end) + "]}";
     offset = end;
   }
@@ -60,7 +75,7 @@ void write_parts(const std::map<std::string, std::string>& metadata, const std::
   for (uint64_t i = 0; i < kLengthBytes; ++i) length[i] = static_cast<unsigned char>(json.size() >> (8 * i));
   write(length.data(), length.size());
   write(json.data(), json.size());
-  for (const TensorValues& tensor : tensors) write(tensor.values.data(), tensor.values.size_bytes());
+  for (const TensorValues& tensor : tensors) write(stored(tensor).data, static_cast<size_t>(stored(tensor).bytes));
 }
 
 }  // namespace
@@ -110,11 +125,22 @@ SafetensorsFile::SafetensorsFile(Source source) : source_(std::move(source)) {
 }
 
 void SafetensorsFile::read(const std::string& name, std::span<float> out) {
+  read(name, TensorType::kFloat, out.data(), out.size_bytes());
+}
+
+void SafetensorsFile::read(const std::string& name, std::span<int8_t> out) {
+  read(name, TensorType::kInt8, out.data(), out.size_bytes());
+}
+
+void SafetensorsFile::read(const std::string& name, TensorType type, void* out, uint64_t bytes) {
   const TensorInfo& tensor = header_.tensors.at(name);
-  if (out.size_bytes() != tensor.end - tensor.begin) {
-    fail(path(), ": tensor '", name, "' holds ", tensor.end - tensor.begin, " bytes, not ", out.size_bytes());
+  if (type != tensor.type) {
+    fail(path(), ": tensor '", name, "' has dtype ", name_of(tensor.type), ", not ", name_of(type));
   }
-  if (source_.read_at(data_start_ + tensor.begin, out.data(), out.size_bytes()) < out.size_bytes()) {
+  if (bytes != tensor.end - tensor.begin) {
+    fail(path(), ": tensor '", name, "' holds ", tensor.end - tensor.begin, " bytes, not ", bytes);
+  }
+  if (source_.read_at(data_start_ + tensor.begin, out, bytes) < bytes) {
     fail(path(), ": tensor '", name, "' cannot be read whole; was the file changed meanwhile?");
   }
 }

@@ -1,4 +1,4 @@
-// The safetensors file format, F32 only:
+// The safetensors file format, F32 and I8:
 //
 //   8 bytes: length H of the header, little-endian | H bytes of JSON, padded with spaces | data
 //   {"__metadata__": {string: string}, "name": {"dtype": "F32", "shape": [..], "data_offsets": [begin, end]}, ...}
@@ -14,14 +14,21 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace idelta::nn {
 
+enum class TensorType { kFloat, kInt8 };
+
 struct TensorInfo {
   std::vector<int64_t> shape;
   uint64_t begin = 0, end = 0;  // bytes, from the start of the data
+  TensorType type = TensorType::kFloat;
 };
+
+inline constexpr uint64_t bytes_of(TensorType type) { return type == TensorType::kFloat ? sizeof(float) : 1; }
+inline constexpr const char* name_of(TensorType type) { return type == TensorType::kFloat ? "F32" : "I8"; }
 
 struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;
@@ -41,8 +48,9 @@ class SafetensorsFile {
   const std::string& path() const { return source_.name; }
   const SafetensorsHeader& header() const { return header_; }
 
-  // The values of a tensor that header() lists; out has room for exactly as many.
+  // The values of a tensor that header() lists in this type; out has room for exactly as many.
   void read(const std::string& name, std::span<float> out);
+  void read(const std::string& name, std::span<int8_t> out);
 
  private:
   struct Source {
@@ -54,6 +62,8 @@ class SafetensorsFile {
   static Source in_memory(const std::string& name, std::span<const std::byte> bytes);
   explicit SafetensorsFile(Source source);
 
+  void read(const std::string& name, TensorType type, void* out, uint64_t bytes);
+
   Source source_;
   SafetensorsHeader header_;
   uint64_t data_start_ = 0;
@@ -62,7 +72,7 @@ class SafetensorsFile {
 struct TensorValues {
   std::string name;
   std::vector<int64_t> shape;
-  std::span<const float> values;
+  std::variant<std::span<const float>, std::span<const int8_t>> values;
 };
 
 // The data in the order given; a file whole or not at all (files/output_file.h).

@@ -65,7 +65,7 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
       header_.metadata.emplace(key_, value);
     } else if (level_ == Level::kTensor && key_ == "dtype") {
       once(has_dtype_);
-      if (value != "F32") fail("tensor ", shown(name_), " has dtype ", shown(value), "; only F32 is read");
+      read_type(value);
     } else {
       unexpected("a string");
     }
@@ -136,6 +136,15 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
          ", which the format does not allow");
   }
 
+  void read_type(const std::string& value) {
+    for (const TensorType type : {TensorType::kFloat, TensorType::kInt8}) {
+      if (value != name_of(type)) continue;
+      tensor_.type = type;
+      return;
+    }
+    fail("tensor ", shown(name_), " has dtype ", shown(value), "; only F32 and I8 are read");
+  }
+
   void once(bool& seen) const {
     if (seen) fail("tensor ", shown(name_), " names ", key_, " twice");
     seen = true;
@@ -160,7 +169,7 @@ void check_size(const std::string& name, const TensorInfo& tensor) {
   if (tensor.begin > tensor.end) {
     fail("tensor ", shown(name), " has data_offsets [", tensor.begin, ", ", tensor.end, "] that run backwards");
   }
-  uint64_t bytes = sizeof(float);
+  uint64_t bytes = bytes_of(tensor.type);
   for (const int64_t size : tensor.shape) {
     if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(size), &bytes)) {
       fail("tensor ", shown(name), " has a shape whose product overflows");

@@ -14,7 +14,7 @@ void check(const idelta::nn::SafetensorsHeader& header, uint64_t data_bytes) {
     if (tensor.begin > tensor.end || tensor.end > data_bytes) std::abort();
     uint64_t entries = 1;
     for (const int64_t size : tensor.shape) entries *= static_cast<uint64_t>(size);
-    if (entries * sizeof(float) != tensor.end - tensor.begin) std::abort();
+    if (entries * idelta::nn::bytes_of(tensor.type) != tensor.end - tensor.begin) std::abort();
     total += tensor.end - tensor.begin;
   }
   if (total != data_bytes) std::abort();
@@ -37,8 +37,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t count) {
   idelta_fuzz::reads_or_says_why([] {
     idelta::nn::SafetensorsFile reader(file.path());
     for (const auto& [name, tensor] : reader.header().tensors) {
-      std::vector<float> values((tensor.end - tensor.begin) / sizeof(float));
-      reader.read(name, values);
+      const uint64_t bytes = tensor.end - tensor.begin;
+      if (tensor.type == idelta::nn::TensorType::kInt8) {
+        std::vector<int8_t> values(bytes);
+        reader.read(name, values);
+      } else {
+        std::vector<float> values(bytes / sizeof(float));
+        reader.read(name, values);
+      }
     }
   });
   idelta_fuzz::reads_or_says_why([] { idelta::nn::load_model(context, file.path()); });
