@@ -37,7 +37,8 @@ idelta_add_test_program(nn_test
   nn_roles_test.cc
   nn_safetensors_test.cc
   nn_sheet_test.cc
-  nn_study_test.cc)
+  nn_study_test.cc
+  nn_tails_test.cc)
 target_include_directories(nn_test PRIVATE "${PROJECT_SOURCE_DIR}/src")
 target_link_libraries(nn_test PRIVATE idelta::nn idelta_test_main idelta_test_support PNG::PNG ZLIB::ZLIB)
 add_test(NAME nn COMMAND nn_test)

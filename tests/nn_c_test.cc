@@ -160,6 +160,8 @@ TEST_F(NnC, PredictsWithGuaranteeLikeCpp) {
   EXPECT_OK(idelta_network_form(network.get(), 0, &form));
   EXPECT_EQ(same.forms()->form(0).name, form.name);
   EXPECT_EQ(8, form.ranks[0]);
+  EXPECT_EQ(IDELTA_TAIL_NONE, form.tails[0]);
+  EXPECT_EQ(nn::expected_time(same.context(), same.forms()->form(0), kWidth), form.time);
   expect_refused(idelta_network_form(network.get(), 1, &form), {"form = 1 is not in 0 .. 0"});
 
   const idelta_save_options drop = {sizeof drop, 1};
@@ -168,6 +170,23 @@ TEST_F(NnC, PredictsWithGuaranteeLikeCpp) {
       [&](auto** p) { return idelta_network_load(context.get(), (folder / "small.safetensors").c_str(), p); });
   expect_refused(idelta_network_predict(small.get(), &args), {"dropped D"});
   EXPECT_OK(idelta_network_attach_forms(small.get(), network.get()));
+}
+
+TEST_F(NnC, CompressesWithTailsLikeCpp) {
+  train();
+  nn::Network same = trained_in_cpp();
+  idelta_compress_options how = IDELTA_COMPRESS_OPTIONS_INIT;
+  how.rank = 8;
+  how.tail = IDELTA_TAIL_INT8;
+  EXPECT_OK(idelta_network_compress(network.get(), &how));
+  same.set_forms(nn::compress(same, {.rank = 8, .tail = IDELTA_TAIL_INT8}, data));
+  idelta_form_info_t form = IDELTA_FORM_INFO_INIT;
+  EXPECT_OK(idelta_network_form(network.get(), 0, &form));
+  EXPECT_STREQ("rank 8 + int8", form.name);
+  EXPECT_EQ(IDELTA_TAIL_INT8, form.tails[0]);
+  EXPECT_EQ(nn::expected_time(same.context(), same.forms()->form(0), kWidth), form.time);
+  how.tail = static_cast<idelta_tail>(7);
+  expect_refused(idelta_network_compress(network.get(), &how), {"tail is 7", "0 for none or 1 for int8"});
 }
 
 // The observer may save, and stop; the run goes on from either to the bits of the one without a break.

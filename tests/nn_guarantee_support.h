@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -236,32 +237,37 @@ inline nn::Network random_network(const idelta::Context& context, const nn::Netw
 }
 
 // Forms of a network that nobody would choose: U (n x rank) and V (rank x n) of each layer as they are given, measured;
-// no U: dense.
+// no U: dense. The V of a tail takes the place of V.
 struct LayerParts {
   int64_t rank = nn::kDense;
   std::vector<float> U, V;
+  std::optional<nn::Forms::Tail> tail = {};
 };
 inline void set_made_form(nn::Network& network, const std::vector<LayerParts>& parts) {
   const int64_t n = network.n();
   const float a = network.options().identity_scale;
-  nn::Form form{"made", {}};
+  nn::Form form{"made", {}, {}};
   std::vector<nn::Forms::Layer> layers;
   for (int64_t l = 0; l < network.layers(); ++l) {
     const LayerParts& part = parts[static_cast<size_t>(l)];
     const std::vector<float> D = network.delta(l);
     idelta::LowRankProof proof = IDELTA_LOW_RANK_PROOF_INIT;
+    const idelta::Int8Tail integers =
+        part.tail ? idelta::Int8Tail{part.tail->q.data(), n, part.tail->scales.data()} : idelta::Int8Tail{};
     if (part.rank != nn::kDense) {
       proof = idelta::low_rank_measure(network.context(), n, D.data(), n, part.rank, part.U.data(), part.rank,
-                                       part.V.data(), n);
+                                       (part.tail ? part.tail->V : part.V).data(), n, part.tail ? &integers : nullptr);
     }
     form.ranks.push_back(part.rank);
+    form.tails.push_back(part.tail ? IDELTA_TAIL_INT8 : IDELTA_TAIL_NONE);
     layers.push_back({.rank = std::max<int64_t>(part.rank, 0),
                       .U = part.U,
                       .V = part.V,
                       .bounds = {.norm = idelta::spectral_norm_bound(network.context(), n, D.data(), n, a),
                                  .delta_norm = idelta::spectral_norm_bound(network.context(), n, D.data(), n, 0),
                                  .dense_error = network.packed(l).info().certificate},
-                      .proofs = {proof}});
+                      .proofs = {proof},
+                      .tail = part.tail});
   }
   network.set_forms(std::make_shared<const nn::Forms>(network.context(), n, a, std::vector{form}, std::move(layers)));
 }

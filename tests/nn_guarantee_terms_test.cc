@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/layer_factors.h"
 #include "nn_guarantee_support.h"
 
 namespace idelta_test {
@@ -69,6 +70,38 @@ TEST(Guarantee, WhatIsDroppedMayLieWhereTheNextLayerStretches) {
   network.set_layer(2, last, std::vector<float>(kWidth));
   set_made_form(network, {{1, u, V}, {1, u, V}, {}});
   EXPECT_GT(expect_guaranteed(network, one_image(std::vector<float>(14, 0.5f))).of_bound, 0.95);
+}
+
+// D = u u^T / 2 twice, in int8 or most of it in factors, and rows whose integers all lie below them, in both layers:
+// what rounding them changes lies along the only direction that the layers stretch. Pixel 0 sets the scale of every
+// row.
+TEST(Guarantee, WhatIntegersRoundMayLieWhereTheNextLayerStretches) {
+  nn::Network network(nn_context(), small_options(3, 1));
+  const float of_pixel = 1 / std::sqrt(13 + 2 * std::pow(34.0f / 63, 2.0f)), of_class = of_pixel * 34 / 63;
+  std::vector<float> u(kWidth, of_pixel);
+  u[0] = 0, u[kY] = of_class, u[kC] = -of_class;
+  Square D(kWidth * kWidth), last(D);
+  std::vector<float> V(kWidth);
+  for (int64_t k = 0; k < kSide; ++k) {
+    for (int64_t j = 0; j < kSide; ++j) D[at(k, j)] = 0.5f * u[size_t(k)] * u[size_t(j)];
+    last[at(k, kY)] = 50 * u[size_t(k)], last[at(k, kC)] = -50 * u[size_t(k)];
+    V[size_t(k)] = 0.45f * u[size_t(k)];
+  }
+  for (const int64_t l : {0, 1}) network.set_layer(l, D, std::vector<float>(kWidth));
+  network.set_layer(2, last, std::vector<float>(kWidth));
+  nn::Dataset data = one_image(std::vector<float>(14, 1));
+  data.images.clear(), data.labels.clear();
+  for (int whole = 10; whole < 80; ++whole) {
+    data.images.push_back(1);
+    data.images.insert(data.images.end(), 13, (static_cast<float>(whole) + 0.49f) / 127);
+    data.labels.push_back(0);
+  }
+  data.count = static_cast<int64_t>(data.labels.size());
+  for (const nn::LayerFactors& factors : {nn::LayerFactors{}, nn::LayerFactors{1, u, V, {}, false, {}}}) {
+    LayerParts part{factors.rank, factors.U, factors.V, nn::tail_of(network, D, factors, factors.rank)};
+    set_made_form(network, {part, part, {}});
+    EXPECT_GT(expect_guaranteed(network, data).of_bound, 0.95) << "rank " << factors.rank;
+  }
 }
 
 // Of the last layer's own change y has one part and c the other.

@@ -9,7 +9,7 @@
 namespace idelta::nn {
 
 struct Candidate {
-  double cost = 0;               // multiplications of a row, as a share of the dense network's
+  double cost = 0;               // time of a row, as a share of the dense network's
   std::vector<uint8_t> settles;  // of each row of the sample: 1 where it certifies the label
 
   double settled() const;  // share of the rows
@@ -17,7 +17,7 @@ struct Candidate {
 
 struct Choice {
   std::vector<size_t> forms;  // indices of candidates, ascending
-  double cost = 0;            // expected multiplications of a row
+  double cost = 0;            // expected time of a row
   std::vector<double> best;   // of each candidate: the least cost of a choice that has it
   std::vector<double> other;  // and of one that has not; infinity where there is none
 };

@@ -10,17 +10,20 @@
 // by at most k u ||h_l|| and k u ||H_l|| <= k u (||h_l|| + e_l), so that e_l (1 - k u) <= d_l + 2 k u ||h_l|| and what
 // is flushed.
 //
-// The first norm is at most ||W|| e + rho. It is less where the form multiplies U V. With E = D - U V, r = o - h E and
-// ||o|| <= omega, the roundings of the form's pass. What truncation drops hardly lies along the directions that W
-// stretches, for W E^T = a E^T + U (V E^T) + E E^T:
+// The first norm is at most ||W|| e + rho. It is less where the form multiplies U V, with or without a tail R. With E =
+// D - U V - R, h~ what the tail multiplies for h (integers times a scale), q = h E - (h~ - h) R, r = o - q and ||o|| <=
+// omega, the roundings of the form's pass. What truncation drops and what a tail rounds hardly lie along the directions
+// that W stretches, for W q^T = a q^T + U (V q^T) + (R + E) q^T:
 //
-//   (h - H) W (h E)^T  <=  e ((|a| + ||E||) ||h E|| + ||U|| ||V E^T|| ||h||),     ||h E|| <= rho + omega
+//   (h - H) W q^T  <=  e ((|a| + ||R|| + ||E||) ||q|| + ||U|| ||V q^T||),     ||q|| <= rho + omega
+//   ||V q^T||      <=  (||V E^T|| + delta ||V R^T||) ||h||,     ||h~ - h|| <= delta ||h|| with delta = sqrt(n) / 254
 //   || (h - H) W + r ||^2  <=  ||W||^2 e^2 + rho^2
-//                              + 2 e ((|a| + ||E||) (rho + omega) + ||U|| ||V E^T|| ||h|| + ||W|| omega)
+//                              + 2 e ((|a| + ||R|| + ||E||) (rho + omega) + ||U|| ||V q^T|| + ||W|| omega)
 //
 // omega counts the roundings of chains of n and r terms, of bias and of a x, by ||U||_F^2 <= r ||U||^2 <= r (1 +
-// departure), ||V||_F^2 <= r ||V||^2 and ||V|| sqrt(1 - departure) <= ||U V|| <= ||D|| + ||E||; and, with much to
-// spare, what denormals lose.
+// departure), ||V||_F^2 <= r ||V||^2 and ||V|| sqrt(1 - departure) <= ||U V|| <= ||D|| + ||E|| + ||R||; and, with much
+// to spare, what denormals lose. The sums of integers are exact: of h~ R a scale, the conversion, the sum with the head
+// and the two roundings after that count, and rows that are too small for integers are among what denormals lose.
 //
 // phi is the dense certificate c, and what the bias adds to it: the sum s of x D, ||s|| <= (||D|| + c) ||x||, is
 // rounded once more with b, and b twice. And what denormals lose, by the elementwise bound in idelta.h's head.
@@ -54,6 +57,7 @@ constexpr double kUnit = 0x1p-24;        // of fp32
 constexpr double kSlack = 1 + 0x1p-40;   // for a few operations in fp64
 constexpr double kLargestSum = 0x1p126;  // what cannot overflow in fp32
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kHalf = (1 + 0x1p-15) / 254;  // what an entry rounded to -127 .. 127 errs by, of the largest
 constexpr float kUnknown = std::numeric_limits<float>::infinity();  // as a bound
 
 // k roundings of one term.
@@ -143,15 +147,21 @@ Guarantee::Layer Guarantee::layer_of(const Network& network, size_t form, int64_
   const LowRankProof& proof = parts.proofs[form];
   layer.low_rank = network.forms()->packed(form, l) && proof.departure < 1;
   if (!layer.low_rank) return layer;
-  const double r = static_cast<double>(network.forms()->form(form).ranks[static_cast<size_t>(l)]);
+  const Form& what = network.forms()->form(form);
+  const auto index = static_cast<size_t>(l);
+  const bool tail = what.has_tail(index);
+  const double R = tail ? proof.tail : 0, delta = std::sqrt(n) * kHalf;
+  const double r = static_cast<double>(what.ranks[index]);
   const double U = std::sqrt(1 + proof.departure), U_frobenius = U * std::sqrt(r);
-  const double V = (b.delta_norm + proof.dropped) / std::sqrt(1 - proof.departure), V_frobenius = V * std::sqrt(r);
-  const double of_t = gamma(n) * U_frobenius;
-  layer.along = (a + proof.dropped) * kMore;
-  layer.reach = U * proof.reverse_overlap * kMore;
-  layer.omega_per_norm =
-      (of_t * V + gamma(r + 2) * (U + of_t) * V_frobenius + kUnit * a + n * 0x1p-120 * (2 + V)) * kMore;
-  layer.omega_constant = (2 * kUnit * bias + n * n * 0x1p-120 * (2 + V + a + b.delta_norm)) * kMore;
+  const double V = (b.delta_norm + proof.dropped + R) / std::sqrt(1 - proof.departure), V_frobenius = V * std::sqrt(r);
+  const double of_t = gamma(n) * U_frobenius, flushed = n * n * 0x1p-120;
+  layer.along = (a + proof.dropped + R) * kMore;
+  layer.reach = U * (proof.reverse_overlap + (tail ? delta * parts.tail->reverse_overlap : 0)) * kMore;
+  layer.omega_per_norm = (of_t * V + gamma(r + 3) * (U + of_t) * V_frobenius + gamma(5) * (1 + delta) * R + kUnit * a +
+                          n * 0x1p-120 * (2 + V)) *
+                         kMore;
+  layer.omega_constant =
+      (2 * kUnit * bias + flushed * (2 + V + a + b.delta_norm + R) + (tail ? n * (n + 8) * 0x1p-112 : 0)) * kMore;
   return layer;
 }
 

@@ -54,9 +54,9 @@ class Guarantee {
     double constant;
     double growth;  // no partial sum of the dense pass exceeds growth ||h|| + shift
     double shift;
-    bool low_rank = false;                          // the form multiplies U V; else the rest is void
-    double along = 0;                               // |a| + ||E||
-    double reach = 0;                               // ||U|| ||V E^T||
+    bool low_rank = false;                          // the form multiplies U V, or U V + R; else the rest is void
+    double along = 0;                               // |a| + ||R|| + ||E||
+    double reach = 0;                               // ||U|| ||V q^T|| <= reach ||h||
     double omega_per_norm = 0, omega_constant = 0;  // omega = omega_per_norm ||h|| + omega_constant
   };
   static Layer layer_of(const Network& network, size_t form, int64_t layer);

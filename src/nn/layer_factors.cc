@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "norms.h"
+
 namespace idelta::nn {
 namespace {
+
+constexpr double kUnit = 0x1p-24;  // of fp32
 
 DeltaOptions options_of(const Network& network, idelta_format format) {
   DeltaOptions options = kDeltaOptions;
@@ -82,17 +86,10 @@ LayerFactors factors_above(const Network& network, const std::vector<float>& D, 
   return factors;
 }
 
-std::unique_ptr<LayerFactors> factors_within(const Network& network, const std::vector<float>& D, double tolerance) {
-  const int64_t n = network.n();
-  DeltaOptions options = options_of(network, IDELTA_FORMAT_LOW_RANK);
-  options.tolerance = tolerance;
-  options.rank = std::max<int64_t>(1, largest_worthwhile_rank(n));
-  try {
-    return std::make_unique<LayerFactors>(unpacked(Delta(network.context(), n, D.data(), n, options), n));
-  } catch (const Error& error) {
-    if (error.status() == IDELTA_TOLERANCE_NOT_MET) return nullptr;
-    throw;
-  }
+LayerFactors no_factors(const std::vector<float>& D) {
+  LayerFactors none;
+  none.complete = std::all_of(D.begin(), D.end(), [](float v) { return v == 0; });
+  return none;
 }
 
 int64_t rank_above(const LayerFactors& factors, int64_t n, double sigma) {
@@ -102,9 +99,99 @@ int64_t rank_above(const LayerFactors& factors, int64_t n, double sigma) {
   return more_are_left || rank > largest_worthwhile_rank(n) ? kDense : rank;
 }
 
+namespace {
+
+std::vector<float> values_of(const Forms::Tail& tail) {
+  std::vector<float> values(tail.q.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] = tail.scales[i % tail.scales.size()] * static_cast<float>(tail.q[i]);
+  }
+  return values;
+}
+
+// A bound of ||V R^T||: what V reaches of R - U V for U = 0, and what an fp32 number holds of R.
+double reverse_overlap(const Network& network, const Forms::Tail& tail) {
+  const int64_t n = network.n();
+  const std::vector<float> R = values_of(tail), zeros(static_cast<size_t>(n * tail.rank));
+  const LowRankProof proof =
+      low_rank_measure(network.context(), n, R.data(), n, tail.rank, zeros.data(), tail.rank, tail.V.data(), n);
+  return proof.reverse_overlap + kUnit * frobenius_norm(tail.V) * frobenius_norm(R) * (1 + 0x1p-20);
+}
+
+// The integers of INT8, or of a tail with this V; without V no overlap is known.
+Forms::Tail unpacked_tail(const Network& network, const Delta& packed, int64_t rank, std::vector<float> V) {
+  const int64_t n = network.n();
+  Forms::Tail tail{rank, std::vector<int8_t>(static_cast<size_t>(n * n)), std::vector<float>(static_cast<size_t>(n)),
+                   std::move(V), 0};
+  packed.unpack_integers(tail.q.data(), n, tail.scales.data());
+  if (!tail.V.empty()) tail.reverse_overlap = reverse_overlap(network, tail);
+  return tail;
+}
+
+// U_r^T B, r x n: rows of U^T multiplied with B.
+std::vector<float> reached_by(const Network& network, const LayerFactors& factors, int64_t rank,
+                              const std::vector<float>& B) {
+  const int64_t n = network.n();
+  std::vector<float> rows(static_cast<size_t>(rank * n)), reached(rows.size());
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t r = 0; r < rank; ++r) rows[r * n + i] = factors.U[i * factors.rank + r];
+  }
+  DeltaOptions options = options_of(network, IDELTA_FORMAT_F32);
+  options.identity_scale = 0;
+  Delta(network.context(), n, B.data(), n, options)
+      .forward({.m = rank, .x = rows.data(), .ldx = n, .y = reached.data(), .ldy = n});
+  return reached;
+}
+
+}  // namespace
+
+Forms::Tail tail_of(const Network& network, const std::vector<float>& D, const LayerFactors& factors, int64_t rank) {
+  const int64_t n = network.n();
+  const auto entries = static_cast<size_t>(n * n);
+  std::vector<float> rest = D, product(entries);
+  const LowRankProof unknown = IDELTA_LOW_RANK_PROOF_INIT;
+  Delta::of_measured(network.context(), n, rank, factors.U.data(), factors.rank, factors.V.data(), n, unknown,
+                     options_of(network, IDELTA_FORMAT_LOW_RANK))
+      .unpack(product.data(), n);
+  for (size_t i = 0; i < entries; ++i) rest[i] -= product[i];
+  const Delta integers(network.context(), n, rest.data(), n, options_of(network, IDELTA_FORMAT_INT8));
+  Forms::Tail tail = unpacked_tail(network, integers, rank, {});
+  const std::vector<float> R = values_of(tail);
+  for (size_t i = 0; i < entries; ++i) rest[i] = D[i] - R[i];
+  tail.V = reached_by(network, factors, rank, rest);
+  tail.reverse_overlap = reverse_overlap(network, tail);
+  return tail;
+}
+
+std::unique_ptr<LayerFactors> factors_within(const Network& network, const std::vector<float>& D, double tolerance,
+                                             idelta_tail kind, std::optional<Forms::Tail>& tail) {
+  const int64_t n = network.n();
+  DeltaOptions options = options_of(network, IDELTA_FORMAT_LOW_RANK);
+  options.tolerance = tolerance;
+  options.rank = std::max<int64_t>(1, largest_worthwhile_rank(n));
+  options.tail = kind;
+  try {
+    const Delta packed(network.context(), n, D.data(), n, options);
+    auto factors = std::make_unique<LayerFactors>(unpacked(packed, n));
+    if (kind != IDELTA_TAIL_NONE) tail = unpacked_tail(network, packed, factors->rank, factors->V);
+    return factors;
+  } catch (const Error& error) {
+    if (error.status() == IDELTA_TOLERANCE_NOT_MET) return nullptr;
+    throw;
+  }
+}
+
 LowRankProof prove(const Network& network, const std::vector<float>& D, const LayerFactors& factors, int64_t rank) {
   const int64_t n = network.n();
   return low_rank_measure(network.context(), n, D.data(), n, rank, factors.U.data(), factors.rank, factors.V.data(), n);
+}
+
+LowRankProof prove(const Network& network, const std::vector<float>& D, const LayerFactors& factors,
+                   const Forms::Tail& tail) {
+  const int64_t n = network.n();
+  const Int8Tail integers = {tail.q.data(), n, tail.scales.data()};
+  return low_rank_measure(network.context(), n, D.data(), n, tail.rank, factors.U.data(), factors.rank, tail.V.data(),
+                          n, &integers);
 }
 
 }  // namespace idelta::nn

@@ -2,6 +2,8 @@
 #ifndef IDELTA_NN_LAYER_FACTORS_H
 #define IDELTA_NN_LAYER_FACTORS_H
 
+#include <optional>
+
 #include "idelta/nn.hpp"
 
 namespace idelta::nn {
@@ -38,14 +40,25 @@ LayerFactors leading_factors(const Network& network, const std::vector<float>& D
 // leading_factors().
 LayerFactors factors_above(const Network& network, const std::vector<float>& D, double sigma, LayerFactors leading);
 
-// Of the least rank whose certificate is within the tolerance; null if no worthwhile one is.
-std::unique_ptr<LayerFactors> factors_within(const Network& network, const std::vector<float>& D, double tolerance);
+// None.
+LayerFactors no_factors(const std::vector<float>& D);
+
+// Of the least rank whose certificate is within the tolerance, with the tail that goes with it if one is asked for;
+// null if no worthwhile one is.
+std::unique_ptr<LayerFactors> factors_within(const Network& network, const std::vector<float>& D, double tolerance,
+                                             idelta_tail kind, std::optional<Forms::Tail>& tail);
 
 // Columns of U to use: all whose singular value is above `sigma`, at least kLeastRank if there are; or kDense.
 int64_t rank_above(const LayerFactors& factors, int64_t n, double sigma);
 
+// What the first `rank` columns of U leave of D, in INT8.
+Forms::Tail tail_of(const Network& network, const std::vector<float>& D, const LayerFactors& factors, int64_t rank);
+
 // The first `rank` columns of U and rows of V, measured against D.
 LowRankProof prove(const Network& network, const std::vector<float>& D, const LayerFactors& factors, int64_t rank);
+// The same with a tail, and its V.
+LowRankProof prove(const Network& network, const std::vector<float>& D, const LayerFactors& factors,
+                   const Forms::Tail& tail);
 
 }  // namespace idelta::nn
 

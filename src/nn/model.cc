@@ -56,9 +56,18 @@ void check_tensors(const SafetensorsFile& file, const NetworkOptions& options) {
   }
 }
 
+void check_tail(const SafetensorsFile& file, int64_t layer, int64_t n, int64_t rank) {
+  const std::string with_n = " with n = " + std::to_string(n);
+  check_tensor(file, tensor_name(layer, "tail"), {n, n}, "n x n" + with_n, TensorType::kInt8);
+  check_tensor(file, tensor_name(layer, "tail_scales"), {n}, "n" + with_n);
+  check_tensor(file, tensor_name(layer, "tail_V"), {rank, n}, "r x n" + with_n + " and r = " + std::to_string(rank));
+}
+
 void check_tensors(const SafetensorsFile& file, const NetworkOptions& options, const FormsRecord& record) {
   size_t promised = 0;
-  for (const FormsRecord::Layer& layer : record.stored) promised += layer.has_delta ? 4 : 3;
+  for (size_t l = 0; l < record.layers.size(); ++l) {
+    promised += (record.stored[l].has_delta ? 4 : 3) + (record.layers[l].tail ? 3 : 0);
+  }
   if (file.header().tensors.size() != promised) {
     fail(file.path(), ": holds ", file.header().tensors.size(), " tensors, but its metadata promises ", promised,
          "; the file is damaged");
@@ -72,6 +81,8 @@ void check_tensors(const SafetensorsFile& file, const NetworkOptions& options, c
     check_tensor(file, bias_name(l), {n}, "n" + with_n);
     check_tensor(file, tensor_name(l, "U"), {n, rank}, "n x r" + with_rank);
     check_tensor(file, tensor_name(l, "V"), {rank, n}, "r x n" + with_rank);
+    if (record.layers[static_cast<size_t>(l)].tail)
+      check_tail(file, l, n, record.layers[static_cast<size_t>(l)].tail->rank);
   }
 }
 
@@ -104,6 +115,14 @@ auto named(const std::string& path, const Make& make) -> decltype(make()) {
   }
 }
 
+void read_tail(SafetensorsFile& file, int64_t layer, int64_t n, uint64_t hash, Forms::Tail& tail) {
+  tail.q.resize(static_cast<size_t>(n * n));
+  file.read(tensor_name(layer, "tail"), tail.q);
+  tail.scales = read_finite(file, tensor_name(layer, "tail_scales"));
+  tail.V = read_finite(file, tensor_name(layer, "tail_V"));
+  check_hash(file.path(), layer, "the tail", tail_hash(tail), hash);
+}
+
 Network load_with_forms(const Context& context, SafetensorsFile& file, const NetworkOptions& options,
                         FormsRecord record) {
   const std::string& path = file.path();
@@ -121,6 +140,7 @@ Network load_with_forms(const Context& context, SafetensorsFile& file, const Net
     layer.U = read_finite(file, tensor_name(l, "U"));
     layer.V = read_finite(file, tensor_name(l, "V"));
     check_hash(path, l, "U or V", factor_hash(layer), record.stored[index].factor_hash);
+    if (layer.tail) read_tail(file, l, options.n(), record.stored[index].tail_hash, *layer.tail);
   }
   return named(path, [&] {
     const bool has_dense = record.has_dense();
@@ -185,9 +205,27 @@ FormsRecord record_of(const std::string& path, const Network& network, const Sav
            "; compress it again");
     }
     record.layers.push_back({layer.rank, {}, {}, layer.bounds, layer.proofs, layer.delta_hash, layer.bias_hash});
-    record.stored.push_back({!drops, factor_hash(layer)});
+    if (layer.tail) record.layers.back().tail = Forms::Tail{layer.tail->rank, {}, {}, {}, layer.tail->reverse_overlap};
+    record.stored.push_back({!drops, factor_hash(layer), layer.tail ? tail_hash(*layer.tail) : 0});
   }
   return record;
+}
+
+void add_factors(const Forms::Layer& layer, int64_t l, int64_t n, std::vector<TensorValues>& tensors) {
+  tensors.push_back({tensor_name(l, "U"), {n, layer.rank}, layer.U});
+  tensors.push_back({tensor_name(l, "V"), {layer.rank, n}, layer.V});
+  if (!layer.tail) return;
+  tensors.push_back({tensor_name(l, "tail_scales"), {n}, layer.tail->scales});
+  tensors.push_back({tensor_name(l, "tail_V"), {layer.tail->rank, n}, layer.tail->V});
+}
+
+// Behind all that is aligned to 4 bytes.
+void add_integers(const Forms& forms, std::vector<TensorValues>& tensors) {
+  const int64_t n = forms.n();
+  for (size_t l = 0; l < forms.layers().size(); ++l) {
+    const Forms::Layer& layer = forms.layers()[l];
+    if (layer.tail) tensors.push_back({tensor_name(static_cast<int64_t>(l), "tail"), {n, n}, layer.tail->q});
+  }
 }
 
 // write(metadata, tensors) with all that a file of the network holds; errors name `path`.
@@ -215,12 +253,12 @@ void with_contents(const std::string& path, const Network& network, const SaveOp
     const auto index = static_cast<size_t>(l);
     if (!record || record->stored[index].has_delta) tensors.push_back({delta_name(l), {n, n}, deltas[index]});
     tensors.push_back({bias_name(l), {n}, network.bias(l)});
-    if (!record) continue;
-    const Forms::Layer& layer = network.forms()->layers()[index];
-    tensors.push_back({tensor_name(l, "U"), {n, layer.rank}, layer.U});
-    tensors.push_back({tensor_name(l, "V"), {layer.rank, n}, layer.V});
+    if (record) add_factors(network.forms()->layers()[index], l, n, tensors);
   }
-  for (const TensorValues& tensor : tensors) check_finite(path, tensor.name, tensor.values);
+  for (const TensorValues& tensor : tensors) {
+    check_finite(path, tensor.name, std::get<std::span<const float>>(tensor.values));
+  }
+  if (record) add_integers(*network.forms(), tensors);
   write(metadata, tensors);
 }
 

@@ -103,16 +103,32 @@ Json layer_json(const FormsRecord& record, size_t l) {
                      {"departure", proof.departure},
                      {"overlap", proof.overlap},
                      {"reverse_overlap", proof.reverse_overlap}});
+    if (record.forms[f].has_tail(l)) forms.back()["tail"] = proof.tail;
   }
-  return {{"rank", layer.rank},
-          {"norm", layer.bounds.norm},
-          {"delta_norm", layer.bounds.delta_norm},
-          {"dense_error", layer.bounds.dense_error},
-          {"has_delta", record.stored[l].has_delta},
-          {"delta", hex(layer.delta_hash)},
-          {"bias", hex(layer.bias_hash)},
-          {"factors", hex(record.stored[l].factor_hash)},
-          {"forms", std::move(forms)}};
+  Json json = {{"rank", layer.rank},
+               {"norm", layer.bounds.norm},
+               {"delta_norm", layer.bounds.delta_norm},
+               {"dense_error", layer.bounds.dense_error},
+               {"has_delta", record.stored[l].has_delta},
+               {"delta", hex(layer.delta_hash)},
+               {"bias", hex(layer.bias_hash)},
+               {"factors", hex(record.stored[l].factor_hash)},
+               {"forms", std::move(forms)}};
+  if (layer.tail) {
+    json["tail_reverse_overlap"] = layer.tail->reverse_overlap;
+    json["tail"] = hex(record.stored[l].tail_hash);
+  }
+  return json;
+}
+
+// Of a form with a tail, which all forms of its rank that have one share.
+void read_tail(const Json& json, const Json& form, FormsRecord& record, size_t l, size_t f) {
+  Forms::Layer& layer = record.layers[l];
+  layer.proofs[f].tail = number(form, "tail");
+  record.forms[f].tails[l] = IDELTA_TAIL_INT8;
+  if (layer.tail) return;
+  layer.tail = Forms::Tail{record.forms[f].ranks[l], {}, {}, {}, number(json, "tail_reverse_overlap")};
+  record.stored[l].tail_hash = hash(json, "tail");
 }
 
 void read_layer(const Json& json, FormsRecord& record, size_t l) {
@@ -121,11 +137,12 @@ void read_layer(const Json& json, FormsRecord& record, size_t l) {
   layer.bounds = {number(json, "norm"), number(json, "delta_norm"), number(json, "dense_error")};
   layer.delta_hash = hash(json, "delta");
   layer.bias_hash = hash(json, "bias");
-  record.stored[l] = {boolean(json, "has_delta"), hash(json, "factors")};
+  record.stored[l] = {boolean(json, "has_delta"), hash(json, "factors"), 0};
   for (size_t f = 0; const Json& form : array(json, "forms", record.forms.size())) {
     LowRankProof& proof = layer.proofs.emplace_back();
     proof = IDELTA_LOW_RANK_PROOF_INIT;
-    int64_t& rank = record.forms[f++].ranks[l];
+    const size_t index = f++;
+    int64_t& rank = record.forms[index].ranks[l];
     if (form.is_string() && text(form, "form") == kDenseWord) {
       rank = kDense;
       continue;
@@ -139,6 +156,7 @@ void read_layer(const Json& json, FormsRecord& record, size_t l) {
       throw OtherVersion("an older idelta, which measured less of them");
     }
     proof.reverse_overlap = number(form, "reverse_overlap");
+    if (form.contains("tail")) read_tail(json, form, record, l, index);
   }
   if (!record.stored[l].has_delta && record.needs_delta(l)) {
     throw Damaged(sentence("layer ", l + 1, " is dense, but its D is said to be dropped"));
@@ -158,7 +176,9 @@ FormsRecord read(const std::string& json_text, int64_t layers, int64_t n) {
     throw Damaged(sentence("'names' is no list of 1 to ", Forms::kMost));
   }
   const Json& described = array(json, "layers", count);
-  for (const Json& name : names) record.forms.push_back({form_name(name), std::vector<int64_t>(count)});
+  for (const Json& name : names) {
+    record.forms.push_back({form_name(name), std::vector<int64_t>(count), std::vector(count, IDELTA_TAIL_NONE)});
+  }
   record.layers.resize(count);
   record.stored.resize(count);
   for (size_t l = 0; const Json& layer : described) read_layer(layer, record, l++);
@@ -172,10 +192,22 @@ bool FormsRecord::has_dense() const {
   return std::all_of(stored.begin(), stored.end(), [](const Layer& layer) { return layer.has_delta; });
 }
 
+bool FormsRecord::needs_delta(size_t layer) const {
+  return std::any_of(forms.begin(), forms.end(), [&](const Form& form) { return form.ranks[layer] == kDense; });
+}
+
 uint64_t factor_hash(const Forms::Layer& layer) {
   Hash hash;
   hash.add(std::span<const float>(layer.U));
   hash.add(std::span<const float>(layer.V));
+  return hash.value();
+}
+
+uint64_t tail_hash(const Forms::Tail& tail) {
+  Hash hash;
+  hash.add(std::span<const int8_t>(tail.q));
+  hash.add(std::span<const float>(tail.scales));
+  hash.add(std::span<const float>(tail.V));
   return hash.value();
 }
 

@@ -17,18 +17,19 @@ using MetadataMap = std::map<std::string, std::string>;
 struct FormsRecord {
   struct Layer {
     bool has_delta = true;  // D is in the file
-    uint64_t factor_hash = 0;
+    uint64_t factor_hash = 0, tail_hash = 0;
   };
   std::vector<Form> forms;
-  std::vector<Forms::Layer> layers;  // U and V empty
+  std::vector<Forms::Layer> layers;  // U and V empty, and those of tails
   std::vector<Layer> stored;
 
   bool has_dense() const;
-  // Whether the forms multiply D itself in a layer, which a file then cannot drop.
-  bool needs_delta(size_t layer) const { return forms.back().ranks[layer] == kDense; }
+  // Whether a form multiplies D itself in a layer, which a file then cannot drop.
+  bool needs_delta(size_t layer) const;
 };
 
 uint64_t factor_hash(const Forms::Layer& layer);
+uint64_t tail_hash(const Forms::Tail& tail);
 
 std::string forms_text(const FormsRecord& record);
 

@@ -104,7 +104,7 @@ Network::Network(const Context& context, const NetworkOptions& options,
     for (int64_t l = 0; l < layers(); ++l) {
       LayerParameters given = parameters(l);
       check_sizes(given.delta, given.bias);
-      state_->layers[l].packed = pack(l, given.delta, IDELTA_FORMAT_F32, 0);
+      state_->layers[l].packed = pack(l, given.delta, IDELTA_FORMAT_F32);
       state_->layers[l].bias = std::move(given.bias);
     }
   } catch (const std::bad_alloc&) {
@@ -117,10 +117,11 @@ idelta_activation Network::activation(int64_t layer) const {
   return layer + 1 == layers() ? idelta_activation{IDELTA_ACTIVATION_IDENTITY, 0.0f} : options().activation;
 }
 
-std::unique_ptr<Delta> Network::pack(int64_t layer, std::span<const float> delta, idelta_format format,
-                                     int64_t rank) const {
+std::unique_ptr<Delta> Network::pack(int64_t layer, std::span<const float> delta, idelta_format format, int64_t rank,
+                                     idelta_tail tail) const {
   DeltaOptions how = pack_options(options(), layer, format);
   how.rank = std::min(rank, n());
+  how.tail = tail;
   return std::make_unique<Delta>(context(), n(), delta.data(), n(), how);
 }
 
@@ -131,7 +132,6 @@ Network WithoutDense::make(const Context& context, const NetworkOptions& options
   const int64_t n = options.n();
   const size_t last = forms->count() - 1;
   for (int64_t l = 0; l < options.layers; ++l) {
-    const Forms::Layer& factors = forms->layers()[static_cast<size_t>(l)];
     const int64_t rank = forms->form(last).ranks[static_cast<size_t>(l)];
     LayerParameters& given = layers[static_cast<size_t>(l)];
     Network::Layer& made = state->layers.emplace_back();
@@ -140,9 +140,7 @@ Network WithoutDense::make(const Context& context, const NetworkOptions& options
       made.packed =
           std::make_unique<Delta>(context, n, given.delta.data(), n, pack_options(options, l, IDELTA_FORMAT_F32));
     } else {
-      made.packed = std::make_unique<Delta>(Delta::of_measured(context, n, rank, factors.U.data(), factors.rank,
-                                                               factors.V.data(), n, factors.proofs[last],
-                                                               pack_options(options, l, IDELTA_FORMAT_LOW_RANK)));
+      made.packed = forms->pack(context, last, l, pack_options(options, l, IDELTA_FORMAT_LOW_RANK));
     }
     state->rank = std::max(state->rank, rank);
   }
@@ -160,18 +158,21 @@ void Network::set_forms(std::shared_ptr<const Forms> forms) {
   state_->forms = std::move(forms);
 }
 
-void Network::set_compute(idelta_format format, int64_t rank) {
-  if (format == compute() && rank == state_->rank) return;
+void Network::set_compute(idelta_format format, int64_t rank, idelta_tail tail) {
+  if (format == compute() && rank == state_->rank && tail == state_->tail) return;
   if (format == IDELTA_FORMAT_LOW_RANK ? rank < 1 : rank != 0) {
     fail("set_compute: rank is ", rank, " in format ", idelta_format_name(format),
          "; give 1 or more in low_rank and 0 in others");
+  }
+  if (format != IDELTA_FORMAT_LOW_RANK && tail != IDELTA_TAIL_NONE) {
+    fail("set_compute: there is a tail in format ", idelta_format_name(format), "; only low_rank has one");
   }
   // The old layers stay until all new ones are there: what the library refuses leaves the network as it was.
   std::vector<Layer> changed(state_->layers.size());
   for (int64_t l = 0; l < layers(); ++l) {
     const std::vector<float> D = delta(l);
     changed[l].bias = state_->layers[l].bias;
-    changed[l].packed = pack(l, D, format, rank);
+    changed[l].packed = pack(l, D, format, rank, tail);
     if (format == IDELTA_FORMAT_F32) continue;
     changed[l].master.resize(static_cast<size_t>(panels_floats(context(), n())));
     panels_pack(context(), n(), D.data(), n(), changed[l].master.data());
@@ -179,6 +180,7 @@ void Network::set_compute(idelta_format format, int64_t rank) {
   state_->layers = std::move(changed);
   state_->compute = format;
   state_->rank = rank;
+  state_->tail = tail;
 }
 
 std::vector<float> Network::delta(int64_t layer) const {

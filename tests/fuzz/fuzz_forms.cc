@@ -22,6 +22,8 @@ void check(const idelta::nn::FormsRecord& record) {
     for (const idelta::nn::Form& form : record.forms) {
       if (form.ranks.size() != kLayers) std::abort();
       if (form.ranks[l] != idelta::nn::kDense && (form.ranks[l] < 0 || form.ranks[l] > layer.rank)) std::abort();
+      if (form.tails.size() != kLayers) std::abort();
+      if (form.has_tail(l) && (!layer.tail || layer.tail->rank != form.ranks[l])) std::abort();
     }
     if (record.needs_delta(l) && !record.stored[l].has_delta) std::abort();
   }

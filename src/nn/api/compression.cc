@@ -31,9 +31,9 @@ idelta_status idelta_network_compress(idelta_network* network, const idelta_comp
     const idelta_compress_options defaults = IDELTA_COMPRESS_OPTIONS_INIT;
     const Given given(options ? options : &defaults, "options");
     const idelta_compress_options& o = *given;
-    const CompressOptions how = {.rank = o.rank, .sigma = o.sigma, .tolerance = o.tolerance};
+    const CompressOptions how = {.rank = o.rank, .sigma = o.sigma, .tolerance = o.tolerance, .tail = o.tail};
     if (how == CompressOptions() && !o.sample) {
-      invalid("sample is null; give images that choose the ranks, or one of rank, sigma and tolerance");
+      invalid("sample is null; give images that choose the ranks, or one of rank, sigma, tolerance and tail");
     }
     const auto seen = [&](int64_t done, int64_t of) {
       if (o.seen) o.seen(o.user, done, of);
@@ -42,7 +42,7 @@ idelta_status idelta_network_compress(idelta_network* network, const idelta_comp
     net.set_forms(compress(net, how, o.sample ? *o.sample->set : Dataset(), &considered, seen));
     for (const Considered& c : considered) {
       const idelta_considered form = {sizeof(idelta_considered), c.name.c_str(), c.multiplications, c.settled,
-                                      c.verdict.c_str()};
+                                      c.verdict.c_str(),         c.time};
       if (o.considered) o.considered(o.user, &form);
     }
   });
@@ -55,12 +55,14 @@ idelta_status idelta_network_attach_forms(const idelta_network* compressed, idel
 
 idelta_status idelta_network_form(const idelta_network* network, int64_t form, idelta_form_info_t* info) {
   return guarded(__func__, [&] {
-    const Forms* const forms = checked_network(network).forms();
+    const Network& net = checked_network(network);
+    const Forms* const forms = net.forms();
     check_index("form", form, forms ? static_cast<int64_t>(forms->count()) : 0);
     const Given known(info, "info");  // checks its size
     const Form& found = forms->form(static_cast<size_t>(form));
     give(idelta_form_info_t{sizeof(idelta_form_info_t), found.name.c_str(), found.ranks.data(),
-                            found.multiplications(forms->n())},
+                            found.multiplications(forms->n()), found.tails.data(),
+                            expected_time(net.context(), found, forms->n())},
          info);
   });
 }

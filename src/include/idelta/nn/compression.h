@@ -12,12 +12,13 @@ extern "C" {
 typedef struct idelta_considered {
   size_t struct_size;
   const char* name;       /* of a form, or of a layer's form */
-  double multiplications; /* share of the dense network's */
+  double multiplications; /* share of the dense network's, in fp32 */
   double settled;         /* share of the sample's labels that it certifies; -1: not tried */
   const char* verdict;    /* "first form", "lost: ...", ... */
+  double time;            /* share of the dense network's that a row is expected to take */
 } idelta_considered;
 #define IDELTA_CONSIDERED_INIT \
-  { sizeof(idelta_considered), NULL, 0.0, 0.0, NULL }
+  { sizeof(idelta_considered), NULL, 0.0, 0.0, NULL, 0.0 }
 
 /* How ranks are chosen: at most one of the three; with none of them the sample decides. */
 typedef struct idelta_compress_options {
@@ -29,9 +30,12 @@ typedef struct idelta_compress_options {
   idelta_work_seen seen;        /* between layers; or null */
   void (*considered)(void* user, const idelta_considered* form); /* of each, at the end; or null */
   void* user;
+  /* Whether layers keep what U V leaves in INT8, unless U V is all of D. With a tail none of the three need be given:
+   * ranks are then 0, and D is in INT8. */
+  idelta_tail tail;
 } idelta_compress_options;
 #define IDELTA_COMPRESS_OPTIONS_INIT \
-  { sizeof(idelta_compress_options), 0, 0.0, 0.0, NULL, NULL, NULL, NULL }
+  { sizeof(idelta_compress_options), 0, 0.0, 0.0, NULL, NULL, NULL, NULL, IDELTA_TAIL_NONE }
 
 /* Gives the network cheaper forms, in place of those it has: factorises every layer and proves its bounds. D must be
  * there; it stays. The network is as it was after an error. */
@@ -44,12 +48,14 @@ IDELTA_API idelta_status idelta_network_attach_forms(const idelta_network* compr
 /* One form of a network, cheapest first. Pointers last until the network changes. */
 typedef struct idelta_form_info_t {
   size_t struct_size;
-  const char* name;       /* "rank 32", "sigma 0.01", ... */
-  const int64_t* ranks;   /* L: columns of U; -1: D itself, in F32 */
-  double multiplications; /* share of the dense network's */
+  const char* name;         /* "rank 32", "sigma 0.01 + int8", ... */
+  const int64_t* ranks;     /* L: columns of U; -1: D itself, in F32 */
+  double multiplications;   /* share of the dense network's, in fp32: without those of tails */
+  const idelta_tail* tails; /* L: whether INT8 holds what U V leaves */
+  double time;              /* share of the dense network's that a row is expected to take */
 } idelta_form_info_t;
 #define IDELTA_FORM_INFO_INIT \
-  { sizeof(idelta_form_info_t), NULL, NULL, 0.0 }
+  { sizeof(idelta_form_info_t), NULL, NULL, 0.0, NULL, 0.0 }
 /* form: 0 .. forms - 1, of idelta_network_info. */
 IDELTA_API idelta_status idelta_network_form(const idelta_network* network, int64_t form, idelta_form_info_t* info);
 

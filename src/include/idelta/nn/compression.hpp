@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,11 +18,18 @@ namespace idelta::nn {
 // One cheaper form of a whole network: what each layer multiplies.
 inline constexpr int64_t kDense = -1;
 struct Form {
-  std::string name;            // "rank 32", "sigma 0.01", ...
+  std::string name;            // "rank 32", "sigma 0.01 + int8", ...
   std::vector<int64_t> ranks;  // of each layer: columns of U; or kDense: D itself, in F32
+  // Of each layer: whether INT8 holds what U V leaves; may be empty: in none.
+  std::vector<idelta_tail> tails = {};
 
-  double multiplications(int64_t n) const;  // as a share of the dense network's
+  bool has_tail(size_t layer) const { return layer < tails.size() && tails[layer] != IDELTA_TAIL_NONE; }
+  double multiplications(int64_t n) const;  // in fp32, as a share of the dense network's: without those of tails
 };
+
+// What a row takes in a form, as a share of the dense F32 network's time on this instruction set: an estimate, the same
+// in every run.
+double expected_time(const Context& context, const Form& form, int64_t n);
 
 // Proved upper bounds of one layer, which need no form.
 struct LayerBounds {
@@ -30,12 +38,21 @@ struct LayerBounds {
   double dense_error = 0;  // certificate of the dense F32 pass: ||z^ - z|| <= dense_error ||x||, with b = 0
 };
 
-// Forms of one network, cheapest first: from one to the next no layer's rank falls, and dense stays dense. Each layer's
-// factors are there at the largest rank that a form has (a form's are the first columns of U and rows of V), with what
-// was proved of them. Immutable, so that networks may share it.
+// Forms of one network, cheapest first: from one without tails to the next no layer's rank falls, and dense stays
+// dense. Each layer's factors are there at the largest rank that a form has (a form's are the first columns of U and
+// rows of V), and at most one tail, with what was proved of them. Immutable, so that networks may share it.
 class Forms {
  public:
   static constexpr size_t kMost = 8;
+
+  // What the first `rank` columns of U leave of D, as integers: D ~ U V + R, R = q times the scales of its columns.
+  struct Tail {
+    int64_t rank = 0;
+    std::vector<int8_t> q;       // n x n, -63 .. 63
+    std::vector<float> scales;   // n, each 0 or a normal number
+    std::vector<float> V;        // rank x n: U^T (D - R), since rounding R moved some of it into U's span
+    double reverse_overlap = 0;  // || V R^T ||_2
+  };
 
   struct Layer {
     int64_t rank = 0;                  // columns of U
@@ -44,6 +61,7 @@ class Forms {
     std::vector<LowRankProof> proofs;  // of each form; unused where it is dense
     // Hashes of the D and b that they were made of. They tell another network or damage, not malice.
     uint64_t delta_hash = 0, bias_hash = 0;
+    std::optional<Tail> tail = {};  // of all forms that have one here
   };
 
   Forms(const Context& context, int64_t n, float identity_scale, std::vector<Form> forms, std::vector<Layer> layers);
@@ -54,6 +72,8 @@ class Forms {
   const std::vector<Layer>& layers() const { return layers_; }
   // What a layer of a form multiplies; null: D itself.
   const Delta* packed(size_t f, int64_t layer) const { return packed_[f][static_cast<size_t>(layer)].get(); }
+  // The same for other passes; options.format is not read.
+  std::unique_ptr<Delta> pack(const Context& context, size_t f, int64_t layer, DeltaOptions options) const;
 
  private:
   int64_t n_;
@@ -63,11 +83,14 @@ class Forms {
 };
 
 // How ranks are chosen. At most one of the three; with none of them the sample decides: the forms with which labels
-// with a guarantee take the fewest multiplications.
+// with a guarantee are expected to take the least time.
 struct CompressOptions {
   int64_t rank = 0;      // of every layer, or what it has
   double sigma = 0;      // singular values of D above it are kept, and at least 16, or what D has
   double tolerance = 0;  // the least rank whose certificate is within it
+  // Whether layers keep what U V leaves in INT8, unless U V is all of D. With a tail none of the three need be given:
+  // ranks are then 0, and D is in INT8.
+  idelta_tail tail = IDELTA_TAIL_NONE;
 
   bool operator==(const CompressOptions&) const = default;
 };
@@ -75,7 +98,8 @@ struct CompressOptions {
 // What was considered, and what became of it.
 struct Considered {
   std::string name;            // of a form, or of a layer's form
-  double multiplications = 0;  // share of the dense network's
+  double multiplications = 0;  // share of the dense network's, in fp32
+  double time = 0;             // expected_time()
   double settled = 0;          // share of the sample's labels that it certifies; -1: not tried
   std::string verdict;         // "first form: ...", "lost: ...", ...
 };

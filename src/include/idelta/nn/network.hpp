@@ -90,9 +90,9 @@ class Network {
   idelta_activation activation(int64_t layer) const;  // identity for the last layer
   const Delta& packed(int64_t layer) const { return *state_->layers[static_cast<size_t>(layer)].packed; }
 
-  // The format in which x D and dz D^T are computed from now on; rank is for LOW_RANK, 0 in others. D itself does not
-  // change. A format that the library refuses throws and leaves the network as it was.
-  void set_compute(idelta_format format, int64_t rank = 0);
+  // The format in which x D and dz D^T are computed from now on; rank and tail are for LOW_RANK, 0 and none in others.
+  // D itself does not change. A format that the library refuses throws and leaves the network as it was.
+  void set_compute(idelta_format format, int64_t rank = 0, idelta_tail tail = IDELTA_TAIL_NONE);
   idelta_format compute() const { return state_->compute; }
 
   // Of the last training; load_model brings it from the file.
@@ -135,6 +135,7 @@ class Network {
     NetworkOptions options;
     idelta_format compute = IDELTA_FORMAT_F32;
     int64_t rank = 0;  // of LOW_RANK
+    idelta_tail tail = IDELTA_TAIL_NONE;
     TrainedWith trained_with;
     std::vector<Layer> layers;
     std::shared_ptr<const Forms> forms;
@@ -142,7 +143,8 @@ class Network {
   };
   explicit Network(std::shared_ptr<State> shared) : state_(std::move(shared)) {}
   void check_sizes(std::span<const float> delta, std::span<const float> bias) const;
-  std::unique_ptr<Delta> pack(int64_t layer, std::span<const float> delta, idelta_format format, int64_t rank) const;
+  std::unique_ptr<Delta> pack(int64_t layer, std::span<const float> delta, idelta_format format, int64_t rank = 0,
+                              idelta_tail tail = IDELTA_TAIL_NONE) const;
 
   std::shared_ptr<State> state_;
 };
