@@ -25,7 +25,7 @@ struct Flags {
   MachineFlags machine;
   nn::CompressOptions how;
   DataFlags data;
-  std::string model, out;
+  std::string model, out, tail;
   bool drop_dense = false, explain = false, json = false;
 };
 
@@ -41,9 +41,11 @@ struct Bytes {
   int64_t before = 0, after = 0;  // of D, and of what takes its place
 };
 
-// Whether the file keeps D of a layer: without --drop-dense, and where the most precise form multiplies it.
+// Whether the file keeps D of a layer: without --drop-dense, and where a form multiplies it.
 bool keeps_dense(const Flags& flags, const nn::Forms& forms, size_t l) {
-  return !flags.drop_dense || forms.form(forms.count() - 1).ranks[l] == nn::kDense;
+  bool keeps = !flags.drop_dense;
+  for (size_t f = 0; f < forms.count(); ++f) keeps = keeps || forms.form(f).ranks[l] == nn::kDense;
+  return keeps;
 }
 
 bool keeps_all_dense(const Flags& flags, const nn::Forms& forms) {
@@ -55,8 +57,10 @@ bool keeps_all_dense(const Flags& flags, const nn::Forms& forms) {
 
 Bytes layer_bytes(const Flags& flags, const nn::Forms& forms, size_t l) {
   const int64_t n = forms.n(), dense = n * n * int64_t{sizeof(float)};
-  const int64_t factors = 2 * n * forms.layers()[l].rank * int64_t{sizeof(float)};
-  return {dense, factors + (keeps_dense(flags, forms, l) ? dense : 0)};
+  const nn::Forms::Layer& layer = forms.layers()[l];
+  int64_t parts = 2 * n * layer.rank * int64_t{sizeof(float)};
+  if (layer.tail) parts += n * n + (1 + layer.tail->rank) * n * int64_t{sizeof(float)};
+  return {dense, parts + (keeps_dense(flags, forms, l) ? dense : 0)};
 }
 
 Bytes all_bytes(const Flags& flags, const nn::Forms& forms) {
@@ -75,10 +79,11 @@ double certificate(const nn::Forms& forms, size_t f, size_t l) {
   return packed ? packed->info().certificate : forms.layers()[l].bounds.dense_error;
 }
 
-// "32 (1.5e-02)": rank and certificate.
+// "32 (1.5e-02)", "32 + int8 (1.4e-03)": rank, tail and certificate.
 std::string layer_form(const nn::Forms& forms, size_t f, size_t l) {
-  const int64_t rank = forms.form(f).ranks[l];
-  return (rank == nn::kDense ? "dense" : std::to_string(rank)) + format(" (%.1e)", certificate(forms, f, l));
+  const nn::Form& form = forms.form(f);
+  const int64_t rank = form.ranks[l];
+  return (rank == nn::kDense ? "dense" : rank_name(rank, form.tails[l])) + format(" (%.1e)", certificate(forms, f, l));
 }
 
 std::string layer_table(const Flags& flags, const nn::Forms& forms) {
@@ -98,12 +103,16 @@ std::string layer_table(const Flags& flags, const nn::Forms& forms) {
 }
 
 std::string considered_table(const std::vector<nn::Considered>& considered) {
-  Table table({{"form", Align::kLeft}, {"of the products"}, {"certified"}, {"", Align::kLeft}});
+  Table table({{"form", Align::kLeft}, {"of the time"}, {"certified"}, {"", Align::kLeft}});
   for (const nn::Considered& c : considered) {
-    table.add({c.name, format("%.1f %%", 100 * c.multiplications),
-               c.settled < 0 ? "" : format("%.1f %%", 100 * c.settled), c.verdict});
+    table.add(
+        {c.name, format("%.1f %%", 100 * c.time), c.settled < 0 ? "" : format("%.1f %%", 100 * c.settled), c.verdict});
   }
   return table.text();
+}
+
+Json tail_json(idelta_tail tail) {
+  return tail == IDELTA_TAIL_NONE ? Json(nullptr) : Json(idelta_format_name(IDELTA_FORMAT_INT8));
 }
 
 Json layers_json(const Flags& flags, const nn::Forms& forms) {
@@ -119,9 +128,10 @@ Json layers_json(const Flags& flags, const nn::Forms& forms) {
                      {"bytes_after", bytes.after},
                      {"forms", Json::array()}};
     for (size_t f = 0; f < forms.count(); ++f) {
-      const int64_t rank = forms.form(f).ranks[l];
-      of_layer["forms"].push_back(
-          {{"rank", rank == nn::kDense ? Json(nullptr) : Json(rank)}, {"certificate", certificate(forms, f, l)}});
+      const nn::Form& form = forms.form(f);
+      of_layer["forms"].push_back({{"rank", form.ranks[l] == nn::kDense ? Json(nullptr) : Json(form.ranks[l])},
+                                   {"tail", tail_json(form.tails[l])},
+                                   {"certificate", certificate(forms, f, l)}});
     }
     layers.push_back(std::move(of_layer));
   }
@@ -133,12 +143,14 @@ Json as_json(const Flags& flags, const nn::Network& network, const std::vector<n
   const nn::Forms& forms = *network.forms();
   Json names = Json::array(), tried = Json::array();
   for (size_t f = 0; f < forms.count(); ++f) {
-    names.push_back(
-        {{"name", forms.form(f).name}, {"multiplications_share", forms.form(f).multiplications(forms.n())}});
+    names.push_back({{"name", forms.form(f).name},
+                     {"multiplications_share", forms.form(f).multiplications(forms.n())},
+                     {"time_share", nn::expected_time(network.context(), forms.form(f), forms.n())}});
   }
   for (const nn::Considered& c : considered) {
     tried.push_back({{"name", c.name},
                      {"multiplications_share", c.multiplications},
+                     {"time_share", c.time},
                      {"certified_share", c.settled < 0 ? Json(nullptr) : Json(c.settled)},
                      {"verdict", c.verdict}});
   }
@@ -175,11 +187,12 @@ Accuracy compare(const Flags& flags, const nn::Network& network, const nn::Datas
   return {accuracy.dense / count, accuracy.form / count, accuracy.agreement / count};
 }
 
-std::string summary(const Flags& flags, const nn::Forms& forms, const std::optional<Accuracy>& accuracy) {
-  std::string text = "\n  Multiplications of a row, of the dense network's:";
+std::string summary(const Flags& flags, const nn::Network& network, const std::optional<Accuracy>& accuracy) {
+  const nn::Forms& forms = *network.forms();
+  std::string text = "\n  Time of a row as expected, of the dense network's:";
   for (size_t f = 0; f < forms.count(); ++f) {
     text += format("%s %s %.1f %%", f == 0 ? "" : ",", forms.form(f).name.c_str(),
-                   100 * forms.form(f).multiplications(forms.n()));
+                   100 * nn::expected_time(network.context(), forms.form(f), forms.n()));
   }
   const Bytes bytes = all_bytes(flags, forms);
   text += format(".\n  D took %s bytes; %s %s.\n", grouped(bytes.before).c_str(),
@@ -221,8 +234,9 @@ Sets load_sets(const Flags& flags, const nn::Network& network, bool chooses) {
 void check(const Flags& flags, bool chooses) {
   if (chooses && flags.data.place.empty()) {
     throw UsageError(
-        "compress: without --rank, --sigma or --tolerance a sample of the training images chooses; give --data, or one "
-        "of the three");
+        "compress: without --rank, --sigma, --tolerance or --tail a sample of the training images chooses; give "
+        "--data, "
+        "or one of the four");
   }
   prepare_file("--out", flags.out, "model.safetensors");
   if (flags.drop_dense) keep_apart("--out", flags.out, flags.model, "the model itself, with the only D");
@@ -260,7 +274,7 @@ std::string as_text(const Flags& flags, const nn::Network& network, const std::v
   listing.add("out", format("%s, %s bytes (was %s)", flags.out.c_str(), grouped(bytes_of_file(flags.out)).c_str(),
                             grouped(bytes_before).c_str()));
   return "Compression, layer by layer\n" + listing.text() + "\n" + layer_table(flags, *network.forms()) +
-         summary(flags, *network.forms(), accuracy) + "\n" +
+         summary(flags, network, accuracy) + "\n" +
          (flags.explain ? "Considered\n" + considered_table(considered) + "\n" : "");
 }
 
@@ -270,8 +284,10 @@ int64_t least_bytes(const Flags& flags, const nn::Network& network) {
   return network.layers() * n * (flags.drop_dense ? 1 : n + 1) * int64_t{sizeof(float)};
 }
 
-int run(const Flags& flags) {
-  const bool chooses = flags.how.rank == 0 && flags.how.sigma == 0 && flags.how.tolerance == 0;
+int run(const Flags& given) {
+  Flags flags = given;
+  if (!flags.tail.empty()) flags.how.tail = parse_tail(flags.tail);
+  const bool chooses = flags.how == nn::CompressOptions();
   check(flags, chooses);
   const Context context = make_context(flags.machine);
   nn::Network network = load_network(context, flags.model);
@@ -314,6 +330,8 @@ Verb add_compress(CLI::App& app) {
       verb->add_option("--tolerance", flags->how.tolerance, "the least rank whose certificate is within it")
           ->option_text("T")
           ->check(positive_number());
+  verb->add_option("--tail", flags->tail, "keep what the ranks leave of D as integers: int8; alone, D in int8")
+      ->option_text("FORMAT");
   sigma->excludes(rank);
   tolerance->excludes(rank)->excludes(sigma);
   add_optional_data_flags(*verb, flags->data);
@@ -322,13 +340,14 @@ Verb add_compress(CLI::App& app) {
   add_machine_flags(*verb, flags->machine);
   verb->add_flag("--json", flags->json, "one JSON object on stdout");
   verb->footer(
-      "Without --rank, --sigma and --tolerance the first 1 000 training images of --data choose: the forms\n"
-      "with which labels that are proved to be the dense network's take the fewest multiplications. With\n"
-      "--data accuracy and equal labels on its test images are shown.\n"
+      "Without --rank, --sigma, --tolerance and --tail the first 1 000 training images of --data choose: the\n"
+      "forms with which labels that are proved to be the dense network's are expected to take the least time.\n"
+      "With --data accuracy and equal labels on its test images are shown.\n"
       "\n"
       "Example:\n"
       "  idelta compress model.safetensors --data fashion-mnist --out compressed.safetensors --explain\n"
-      "  idelta compress model.safetensors --rank 32 --drop-dense --out small.safetensors");
+      "  idelta compress model.safetensors --rank 32 --drop-dense --out small.safetensors\n"
+      "  idelta compress model.safetensors --rank 32 --tail int8 --drop-dense --out quarter.safetensors");
   return {verb, [flags] { return run(*flags); }};
 }
 

@@ -21,14 +21,19 @@ struct Flags {
   std::string model;
   DataFlags data;
   int64_t rank = 0;  // 0: D as it is
+  std::string tail, compute;
   bool json = false;
+
+  bool changes() const { return rank > 0 || !compute.empty(); }
 };
 
-// What truncating every D to a rank costs and saves. Empty without --rank.
+// What holding every D in a cheaper way costs and saves. Empty without --rank and --compute.
 struct Truncated {
   double dense_accuracy = 0;  // of the last layer
   std::vector<idelta::DeltaInfo> layers;
 
+  // Of the multiplications, in fp32; a format that stands alone has none of its own.
+  bool has_ranks() const { return layers[0].format == IDELTA_FORMAT_LOW_RANK; }
   double share(size_t l) const { return 2.0 * double(layers[l].rank) / double(layers[l].n); }
   double share() const {
     double sum = 0;
@@ -52,8 +57,10 @@ std::string layer_table(const nn::NetworkOptions& options, const nn::Evaluation&
                         const Truncated& truncated) {
   std::vector<Table::Column> columns = {{"layer"},         {"accuracy"}, {"", Align::kLeft},
                                         {"cross-entropy"}, {"‖D‖₂"},     {"‖D‖_F/‖I‖_F"}};
-  const bool ranks = !truncated.layers.empty();
-  if (ranks) columns.insert(columns.end(), {{"rank"}, {"certificate"}, {"of the products"}});
+  const bool cheaper = !truncated.layers.empty(), ranks = cheaper && truncated.has_ranks();
+  if (ranks) columns.insert(columns.end(), {{"rank"}, {"of the products"}});
+  if (cheaper) columns.push_back({"certificate"});
+  const size_t columns_count = columns.size();
   Table table(std::move(columns));
   // All class dimensions of the input hold the same padding: a uniform likelihood.
   std::vector<std::string> input = {"input",
@@ -62,15 +69,15 @@ std::string layer_table(const nn::NetworkOptions& options, const nn::Evaluation&
                                     format("%.3f", std::log(double(options.classes))),
                                     "",
                                     ""};
-  if (ranks) input.resize(input.size() + 3);
+  input.resize(columns_count);
   table.add(std::move(input));
   for (size_t l = 0; l < evaluation.layers.size(); ++l) {
     std::vector<std::string> row = layer_row(std::to_string(l + 1), evaluation.layers[l]);
     if (ranks) {
-      row.push_back(format("%lld", (long long)truncated.layers[l].rank));
-      row.push_back(format("%.1e", truncated.layers[l].certificate));
+      row.push_back(rank_name(truncated.layers[l].rank, truncated.layers[l].tail));
       row.push_back(format("%.1f %%", 100 * truncated.share(l)));
     }
+    if (cheaper) row.push_back(format("%.1e", truncated.layers[l].certificate));
     table.add(std::move(row));
   }
   return table.text();
@@ -101,8 +108,9 @@ Json as_json(const Flags& flags, const nn::Network& network, const nn::Evaluatio
   for (size_t l = 0; l < evaluation.layers.size(); ++l) {
     layers.push_back(layer_json(evaluation, l));
     if (truncated.layers.empty()) continue;
-    layers.back()["rank"] = truncated.layers[l].rank;
     layers.back()["certificate"] = truncated.layers[l].certificate;
+    if (!truncated.has_ranks()) continue;
+    layers.back()["rank"] = truncated.layers[l].rank;
     layers.back()["multiplications_share"] = truncated.share(l);
   }
   Json document = {{"verb", "eval"},
@@ -122,40 +130,67 @@ Json as_json(const Flags& flags, const nn::Network& network, const nn::Evaluatio
                    {"complete", evaluation.closes()},
                    {"telescoping_error", evaluation.telescoping_error}};
   if (!truncated.layers.empty()) {
-    document["rank"] = flags.rank;
+    document["compute"] = idelta_format_name(truncated.layers[0].asked);
     document["dense_test_accuracy"] = truncated.dense_accuracy;
+  }
+  if (flags.rank > 0) {
+    document["rank"] = flags.rank;
+    document["tail"] = flags.tail.empty() ? Json(nullptr) : Json(flags.tail);
     document["multiplications_share"] = truncated.share();
   }
   document["layers"] = layers;
   return document;
 }
 
-// From here on the network computes with every D truncated.
+// From here on the network computes with every D in that form.
 Truncated truncate(const Flags& flags, nn::Network& network, const nn::Dataset& data) {
   Truncated truncated;
   truncated.dense_accuracy = judged(flags.model, [&] { return nn::accuracy(network, data); });
-  network.set_compute(IDELTA_FORMAT_LOW_RANK, flags.rank);
+  if (flags.rank > 0) {
+    network.set_compute(IDELTA_FORMAT_LOW_RANK, flags.rank,
+                        flags.tail.empty() ? IDELTA_TAIL_NONE : parse_tail(flags.tail));
+  } else {
+    network.set_compute(parse_forward_format(flags.compute));
+  }
   for (int64_t l = 0; l < network.layers(); ++l) truncated.layers.push_back(network.packed(l).info());
   return truncated;
 }
 
 std::string comparison(const Flags& flags, const nn::Evaluation& evaluation, const Truncated& truncated) {
   const double accuracy = evaluation.layers.back().accuracy;
-  return format(
-      "  Every D is truncated to rank %lld or what it has: 2 n r multiplications a layer and row in place of n^2. The\n"
-      "  certificate bounds what that changes: a layer's error before activation, by the norm of its input.\n\n"
-      "  dense test accuracy %.2f %%, truncated %.2f %% (%+.2f), with %.1f %% of the multiplications\n",
-      (long long)flags.rank, 100 * truncated.dense_accuracy, 100 * accuracy,
-      100 * (accuracy - truncated.dense_accuracy), 100 * truncated.share());
+  const std::string what =
+      flags.rank == 0 ? format("  Every D is in %s.", idelta_format_name(truncated.layers[0].asked))
+                      : format(
+                            "  Every D is truncated to rank %lld or what it has: 2 n r multiplications a "
+                            "layer and row in place of n^2%s.",
+                            (long long)flags.rank, flags.tail.empty() ? "" : ", and what that leaves is in int8");
+  const std::string cost = flags.rank == 0 ? ""
+                                           : format(", with %.1f %% of the multiplications%s", 100 * truncated.share(),
+                                                    flags.tail.empty() ? "" : " in fp32");
+  return what +
+         format(
+             " The\n"
+             "  certificate bounds what that changes: a layer's error before activation, by the norm of its input.\n\n"
+             "  dense test accuracy %.2f %%, this form %.2f %% (%+.2f)%s\n",
+             100 * truncated.dense_accuracy, 100 * accuracy, 100 * (accuracy - truncated.dense_accuracy), cost.c_str());
+}
+
+// Before anything is read.
+void check(const Flags& flags) {
+  if (!flags.tail.empty()) parse_tail(flags.tail);
+  if (!flags.compute.empty()) parse_forward_format(flags.compute);
 }
 
 int run(const Flags& flags) {
+  check(flags);
   const Context context = make_context(flags.machine);
   nn::Network network = load_network(context, flags.model);
   const nn::Dataset data = load_data(flags.data, nn::Split::kTest, &network.options());
   require_fit(flags.model, network, data);
-  if (flags.rank > 0 && !network.has_dense()) {
-    throw FileError(flags.model + " has dropped D, of which --rank takes ranks; give the dense model it was made of");
+  if (flags.changes() && !network.has_dense()) {
+    throw FileError(
+        flags.model +
+        " has dropped D, of which --rank and --compute take other forms; give the dense model it was made of");
   }
   if (!flags.json) {
     Listing listing;
@@ -164,7 +199,7 @@ int run(const Flags& flags) {
     add_data(listing, data, nn::Split::kTest);
     print("Evaluation, layer by layer\n" + listing.text() + "\n");
   }
-  const Truncated truncated = flags.rank > 0 ? truncate(flags, network, data) : Truncated();
+  const Truncated truncated = flags.changes() ? truncate(flags, network, data) : Truncated();
   const nn::Evaluation evaluation = judged(flags.model, [&] { return nn::evaluate(network, data); });
   if (flags.json) {
     print_json(as_json(flags, network, evaluation, truncated));
@@ -183,15 +218,24 @@ Verb add_eval(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("eval", "accuracy of every layer on the test set, and how near each is to I");
   add_model_argument(*verb, flags->model);
   add_data_flags(*verb, flags->data);
-  verb->add_option("--rank", flags->rank, "with every D truncated to this rank, compared with D as it is")
-      ->option_text("R")
-      ->check(whole_number_from(1));
+  CLI::Option* const rank =
+      verb->add_option("--rank", flags->rank, "with every D truncated to this rank, compared with D as it is")
+          ->option_text("R")
+          ->check(whole_number_from(1));
+  verb->add_option("--tail", flags->tail, "and what the rank leaves kept as integers: int8")
+      ->option_text("FORMAT")
+      ->needs(rank);
+  verb->add_option("--compute", flags->compute,
+                   "with every D in this format, compared with D as it is: " + forward_format_names())
+      ->option_text("FORMAT")
+      ->excludes(rank);
   add_machine_flags(*verb, flags->machine);
   verb->add_flag("--json", flags->json, "one JSON object on stdout");
   verb->footer(
       "Example:\n"
       "  idelta eval model.safetensors --data fashion-mnist\n"
-      "  idelta eval model.safetensors --data fashion-mnist --rank 32");
+      "  idelta eval model.safetensors --data fashion-mnist --rank 32 --tail int8\n"
+      "  idelta eval model.safetensors --data fashion-mnist --compute int8");
   return {verb, [flags] { return run(*flags); }};
 }
 

@@ -34,6 +34,17 @@ bool trains(idelta_format format) {
   return format != IDELTA_FORMAT_AUTO && idelta_gradient_format_check(format) == IDELTA_OK;
 }
 
+bool stands_alone(idelta_format format) { return format != IDELTA_FORMAT_AUTO && format != IDELTA_FORMAT_LOW_RANK; }
+
+template <class Keep>
+std::string names_of_formats(const Keep& keep) {
+  std::string names;
+  for (const idelta_format format : kinds_of(idelta_format_names(), idelta_format_by_name)) {
+    if (keep(format)) names += (names.empty() ? "" : ", ") + std::string(idelta_format_name(format));
+  }
+  return names;
+}
+
 template <class Number>
 bool parse_all(const std::string& text, Number& number) {
   const char* end = text.data() + text.size();
@@ -99,12 +110,28 @@ idelta_format parse_format(const std::string& name) {
   return format;
 }
 
-std::string training_format_names() {
-  std::string names;
-  for (const idelta_format format : kinds_of(idelta_format_names(), idelta_format_by_name)) {
-    if (trains(format)) names += (names.empty() ? "" : ", ") + std::string(idelta_format_name(format));
+idelta_format parse_forward_format(const std::string& name) {
+  idelta_format format{};
+  if (idelta_format_by_name(name.c_str(), &format) != IDELTA_OK || !stands_alone(format)) {
+    refuse("--compute", name, forward_format_names());
   }
-  return names;
+  return format;
+}
+
+// The one format that a tail may have.
+idelta_tail parse_tail(const std::string& name) {
+  const std::string known = idelta_format_name(IDELTA_FORMAT_INT8);
+  if (name != known) refuse("--tail", name, known);
+  return IDELTA_TAIL_INT8;
+}
+
+std::string training_format_names() { return names_of_formats(trains); }
+std::string forward_format_names() { return names_of_formats(stands_alone); }
+
+std::string rank_name(int64_t rank, idelta_tail tail) {
+  const std::string integers = idelta_format_name(IDELTA_FORMAT_INT8);
+  if (tail == IDELTA_TAIL_NONE) return std::to_string(rank);
+  return rank == 0 ? integers : std::to_string(rank) + " + " + integers;
 }
 
 idelta_isa parse_isa(const std::string& name) { return find("--isa", name, idelta_isa_names(), idelta_isa_by_name); }

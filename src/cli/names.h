@@ -15,11 +15,16 @@ namespace idelta::cli {
 // UsageError for other names, and for slopes that libidelta refuses.
 idelta_activation parse_activation(const std::string& name);
 idelta_optimizer_kind parse_optimizer(const std::string& name);
-idelta_format parse_format(const std::string& name);  // one of training_format_names()
+idelta_format parse_format(const std::string& name);          // one of training_format_names()
+idelta_format parse_forward_format(const std::string& name);  // one of forward_format_names()
+idelta_tail parse_tail(const std::string& name);
 idelta_isa parse_isa(const std::string& name);
 
 std::string activation_name(idelta_activation activation);
 std::string training_format_names();
+std::string forward_format_names();  // of what computes x D and needs no other choice
+// "32", "32 + int8", or "int8" for rank 0 with a tail: what a layer multiplies.
+std::string rank_name(int64_t rank, idelta_tail tail);
 
 // The shortest decimal that gives this float back: 0.003, not 0.00300000003.
 std::string short_number(float value);

@@ -19,6 +19,8 @@ for option in --rank --sigma --tolerance; do
 done
 expect 2 compress model.safetensors --out c.safetensors --rank 4 --sigma 0.1
 one_error --rank --sigma
+expect 2 compress model.safetensors --out c.safetensors --rank 4 --tail int4
+one_error --tail int4 int8
 expect 2 compress model.safetensors --out c.safetensors --tolerance 1e-30
 one_error --tolerance 1e-30 'layers 1, 2, 3, 4' 'no less'
 expect 2 compress model.safetensors --out model.safetensors --rank 4 --drop-dense
@@ -34,12 +36,22 @@ grep -q accuracy out && fail "$last: an accuracy without --data"
 expect 0 compress model.safetensors --out small.safetensors --rank 4 --drop-dense --data data
 for text in 'test accuracy' 'without a guarantee' 'of the labels are the same'; do said out "$text"; done
 (($(wc -c <small.safetensors) * 4 < $(wc -c <model.safetensors))) || fail "$last: is not much smaller"
+expect 0 compress model.safetensors --out tails.safetensors --rank 4 --tail int8 --drop-dense --data data
+for text in 'rank 4 + int8' '4 + int8 (' 'of the labels are the same'; do said out "$text"; done
+(($(wc -c <tails.safetensors) * 2 < $(wc -c <model.safetensors))) || fail "$last: is not smaller"
+expect 0 compress model.safetensors --out tails.safetensors --tail int8 --json
+is_json
+for text in '"name": "int8"' '"rank": 0' '"tail": "int8"'; do said out "$text"; done
+expect 0 predict tails.safetensors --data data --guarantee label
+said out int8
 expect 0 compress model.safetensors --out chosen.safetensors --data data --explain
-for text in Considered sigma 'first form: labels take' 'of the multiplications'; do said out "$text"; done
+for text in Considered sigma 'rank 32 + int8' 'first form: labels take' "of the dense network's time"; do
+  said out "$text"
+done
 expect 0 compress model.safetensors --out chosen.safetensors --data data --json
 is_json
 (($(grep -c '"certificate":' out) >= 4)) || fail "$last: not a certificate a layer"
-(($(grep -c '"verdict":' out) == 21)) || fail "$last: not a verdict a candidate"
+(($(grep -c '"verdict":' out) == 36)) || fail "$last: not a verdict a candidate"
 holds "$(number label_agreement) >= 0 && $(number dense_test_accuracy) == $dense"
 cp chosen.safetensors once.safetensors
 expect 0 compress model.safetensors --out chosen.safetensors --data data --threads 1
@@ -50,6 +62,22 @@ one_error small.safetensors 'dropped D'
 
 expect 0 eval chosen.safetensors --data data
 for text in compressed 'rank 2' ', dense'; do said out "$text"; done
+expect 0 eval model.safetensors --data data --rank 4 --tail int8
+for text in '4 + int8' certificate 'is in int8' 'in fp32'; do said out "$text"; done
+expect 0 eval model.safetensors --data data --rank 4 --tail int8 --json
+is_json
+for text in '"rank": 4' '"tail": "int8"'; do said out "$text"; done
+expect 0 eval model.safetensors --data data --compute int8
+for text in 'Every D is in int8' certificate; do said out "$text"; done
+expect 0 eval model.safetensors --data data --compute int8 --json
+is_json
+said out '"compute": "int8"'
+expect 2 eval model.safetensors --data data --compute int4
+one_error --compute int4 int8
+expect 2 eval model.safetensors --data data --tail int8
+one_error --tail --rank
+expect 2 eval model.safetensors --data data --rank 4 --compute int8
+one_error --rank --compute
 expect 0 eval small.safetensors --data data
 for text in compressed 'D was dropped' 'most precise form, rank 4'; do said out "$text"; done
 expect 0 eval small.safetensors --data data --json
