@@ -53,7 +53,9 @@ class Reading:
             info = _nn_abi.initial("form_info_t")
             check(nn().network_form(self._address, index, ctypes.byref(info)))
             ranks = list((ctypes.c_int64 * self.layers).from_address(info.ranks))
-            made.append(results.Form(info.name.decode(), ranks, info.multiplications))
+            kinds = (ctypes.c_int * self.layers).from_address(info.tails)
+            tails = [None if kind == 0 else "int8" for kind in kinds]
+            made.append(results.Form(info.name.decode(), ranks, info.multiplications, tails, info.time))
         return made
 
     @property

@@ -290,21 +290,23 @@ class Network(Reading):
         rank: int = 0,
         sigma: float = 0.0,
         tolerance: float = 0.0,
+        tail: str | None = None,
         sample: Dataset | None = None,
         progress: Callable[[int, int], Any] | None = None,
     ) -> list[Considered]:
         """Gives the network cheaper forms, with proofs, for predict and predict_with_guarantee; D stays.
 
         At most one of: rank of every layer; sigma: singular values above it are kept; tolerance: the least rank whose
-        certificate is within it. With none of them `sample`, usually of training images, decides. progress(done, of) is
-        called between layers.
+        certificate is within it. tail "int8" keeps what ranks leave of D in INT8, alone all of D. With none of them
+        `sample`, usually of training images, decides. progress(done, of) is called between layers.
         """
         found: list[Considered] = []
         struct = declarations.structs["idelta_considered"]
 
         def considered(at: int) -> None:
             seen = struct.from_address(at)
-            found.append(Considered(seen.name.decode(), seen.multiplications, seen.settled, seen.verdict.decode()))
+            name, verdict = seen.name.decode(), seen.verdict.decode()
+            found.append(Considered(name, seen.multiplications, seen.settled, verdict, seen.time))
 
         of_form = _nn_abi.Observed("idelta_compress_options.considered", considered)
         of_work = _nn_abi.Observed("idelta_work_seen", progress or (lambda done, of: None))
@@ -313,6 +315,7 @@ class Network(Reading):
             rank=rank,
             sigma=sigma,
             tolerance=tolerance,
+            tail=_tail_value(tail),
             sample=None if sample is None else sample._address,
             seen=of_work.address,
             considered=of_form.address,
@@ -327,6 +330,12 @@ class Network(Reading):
     def __repr__(self) -> str:
         size = " x ".join(str(extent) for extent in self.shape)
         return f"<idelta.Network {self.layers} layers, {size} inputs, {self.classes} classes, {self.activation}>"
+
+
+def _tail_value(name: str | None) -> int:
+    if name not in (None, "int8"):
+        raise InvalidArgument(f"tail is {name!r}; give \"int8\" or None")
+    return 0 if name is None else 1
 
 
 def _network_of(data: bytes, context: Context) -> Network:

@@ -131,9 +131,11 @@ class GuaranteedLabels:
 class Form:
     """A cheaper form of a network."""
 
-    name: str  #: "rank 32", "sigma 0.01", …
+    name: str  #: "rank 32", "sigma 0.01 + int8", …
     ranks: list[int]  #: (L,): columns of U; -1: D itself
-    multiplications: float  #: share of the dense network's
+    multiplications: float  #: share of the dense network's, in fp32: without those of tails
+    tails: list[str | None]  #: (L,): how what U V leaves is held, "int8"; None: not
+    time: float  #: share of the dense network's that a row is expected to take
 
 
 @dataclass(frozen=True)
@@ -141,9 +143,10 @@ class Considered:
     """A form that compress considered, and what became of it."""
 
     name: str
-    multiplications: float  #: share of the dense network's
+    multiplications: float  #: share of the dense network's, in fp32
     settled: float  #: share of the sample's labels that it certifies; -1: not tried
     verdict: str
+    time: float  #: share of the dense network's that a row is expected to take
 
 
 @dataclass(frozen=True)
