@@ -34,7 +34,8 @@ struct Request {
 // A line of the table.
 struct FormShare {
   std::string name;
-  double multiplications;  // share of the dense network's
+  double multiplications;  // share of the dense network's, in fp32
+  double time;             // the same, as expected
   int64_t tried, settled;
 };
 
@@ -141,26 +142,29 @@ double accuracy_of(const nn::Predictions& predictions, const nn::Dataset& data) 
 // Each form that labels may come from; without a guarantee the one that was asked for.
 std::vector<FormShare> shares_of(const Request& request, const nn::Predictions& predictions) {
   const nn::Forms* forms = request.network.forms();
-  const auto multiplications = [&](int64_t f) {
+  const auto share = [&](const std::string& name, int64_t f, int64_t tried, int64_t settled) -> FormShare {
     const bool dense = f == nn::kDense || forms == nullptr || f >= static_cast<int64_t>(forms->count());
-    return dense ? 1.0 : forms->form(static_cast<size_t>(f)).multiplications(request.network.n());
+    if (dense) return {name, 1.0, 1.0, tried, settled};
+    const nn::Form& form = forms->form(static_cast<size_t>(f));
+    const int64_t n = request.network.n();
+    return {name, form.multiplications(n), nn::expected_time(request.network.context(), form, n), tried, settled};
   };
   if (!request.options.guarantee) {
     const auto count = static_cast<int64_t>(predictions.labels.size());
-    return {{request.form, multiplications(request.options.form), count, count}};
+    return {share(request.form, request.options.form, count, count)};
   }
   std::vector<FormShare> shares;
   for (size_t f = 0; f < predictions.forms.size(); ++f) {
     shares.push_back(
-        {predictions.forms[f], multiplications(static_cast<int64_t>(f)), predictions.tried[f], predictions.settled[f]});
+        share(predictions.forms[f], static_cast<int64_t>(f), predictions.tried[f], predictions.settled[f]));
   }
   return shares;
 }
 
 std::string settled_table(const std::vector<FormShare>& shares, int64_t count) {
-  Table table({{"settled by", Align::kLeft}, {"multiplications"}, {"rows tried"}, {"rows settled"}, {"share"}});
+  Table table({{"settled by", Align::kLeft}, {"time"}, {"rows tried"}, {"rows settled"}, {"share"}});
   for (const FormShare& share : shares) {
-    table.add({share.name, format("%.1f %%", 100 * share.multiplications), grouped(share.tried), grouped(share.settled),
+    table.add({share.name, format("%.1f %%", 100 * share.time), grouped(share.tried), grouped(share.settled),
                format("%.2f %%", 100 * double(share.settled) / double(count))});
   }
   return table.text();
@@ -221,6 +225,7 @@ Json as_json(const Flags& flags, const Request& request, const nn::Predictions& 
   for (const FormShare& share : shares_of(request, predictions)) {
     settled.push_back({{"form", share.name},
                        {"multiplications", share.multiplications},
+                       {"time", share.time},
                        {"tried", share.tried},
                        {"settled", share.settled}});
   }
