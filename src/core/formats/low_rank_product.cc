@@ -65,7 +65,8 @@ struct LowRankProduct {
   void multiply(const RowBlock& block, Range /*all of second*/, float* partial) const {
     const int64_t m = block.rows.size(), n = B.first.k(), rank = B.first.cols();
     float* const t = partial + plan.waiting;
-    const bool far = call.m * n * static_cast<int64_t>(sizeof(float)) > context.caches.l2;
+    // Of rank 0 there are no tiles that could fetch.
+    const bool far = rank > 0 && call.m * n * static_cast<int64_t>(sizeof(float)) > context.caches.l2;
     multiply_first(block, t, partial, far);
 
     const RowParts parts{
@@ -90,7 +91,6 @@ struct LowRankProduct {
     into_t.epilogue = sums_alone(zeros, t, plan.ldt);
     into_t.start = {};
     const ChainTiles to_t{context, context.kernels.f32_forward, B.first, plan.kc};
-    if (rank == 0) return;  // no tiles that could fetch
     to_t.multiply(
         into_t, {0, B.first.count()}, partial,
         far ? FetchAhead(block.epilogue.y, block.epilogue.ldy, m, n, to_t.tiles(m, B.first.count())) : FetchAhead());
