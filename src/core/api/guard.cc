@@ -37,7 +37,11 @@ idelta_status record_failure(const char* call) noexcept {
   }
 }
 
-extern "C" idelta_status idelta_record_error(idelta_status status, const char* call, const char* what) noexcept {
+}  // namespace idelta::core
+
+// Outside the namespace: there it would be another declaration than the header's, and hidden.
+idelta_status idelta_record_error(idelta_status status, const char* call, const char* what) noexcept {
+  using namespace idelta::core;
   if (status == IDELTA_OUT_OF_MEMORY) {
     say_in_place(call, what);
     return status;
@@ -51,5 +55,3 @@ extern "C" idelta_status idelta_record_error(idelta_status status, const char* c
   }
   return status;
 }
-
-}  // namespace idelta::core
