@@ -340,8 +340,8 @@ Verb add_compress(CLI::App& app) {
   add_machine_flags(*verb, flags->machine);
   verb->add_flag("--json", flags->json, "one JSON object on stdout");
   verb->footer(
-      "Without --rank, --sigma, --tolerance and --tail the first 1 000 training images of --data choose: the\n"
-      "forms with which labels that are proved to be the dense network's are expected to take the least time.\n"
+      "Without --rank, --sigma, --tolerance and --tail the first 1 000 training images of --data choose:\n"
+      "the forms with which labels that are proved to be the dense network's should take the least time.\n"
       "With --data accuracy and equal labels on its test images are shown.\n"
       "\n"
       "Example:\n"

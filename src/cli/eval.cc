@@ -225,8 +225,7 @@ Verb add_eval(CLI::App& app) {
   verb->add_option("--tail", flags->tail, "and what the rank leaves kept as integers: int8")
       ->option_text("FORMAT")
       ->needs(rank);
-  verb->add_option("--compute", flags->compute,
-                   "with every D in this format, compared with D as it is: " + forward_format_names())
+  verb->add_option("--compute", flags->compute, "with every D in this format, and compared: " + forward_format_names())
       ->option_text("FORMAT")
       ->excludes(rank);
   add_machine_flags(*verb, flags->machine);

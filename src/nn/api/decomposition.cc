@@ -27,6 +27,9 @@ constexpr Column<idelta_evaluation, LayerReport, double> kLayerColumns[] = {
 
 constexpr Column<idelta_evaluation, Closure, double> kClosureColumns[] = {
     {&idelta_evaluation::completeness_ulp, &Closure::sum_ulp},
+    {&idelta_evaluation::completeness_bound_ulp, &Closure::bound_ulp},
+    {&idelta_evaluation::layer_residual_ulp, &Closure::layer_ulp},
+    {&idelta_evaluation::layer_residual_share, &Closure::layer_share},
 };
 
 }  // namespace

@@ -33,7 +33,7 @@ inline constexpr Versions<idelta_progress> versions_of<idelta_progress>{
     IDELTA_PROGRESS_INIT, "IDELTA_PROGRESS_INIT", {}, {80}};
 template <>
 inline constexpr Versions<idelta_evaluation> versions_of<idelta_evaluation>{
-    IDELTA_EVALUATION_INIT, "IDELTA_EVALUATION_INIT", {}, {136}};
+    IDELTA_EVALUATION_INIT, "IDELTA_EVALUATION_INIT", {}, {160}};
 template <>
 inline constexpr Versions<idelta_read_outs> versions_of<idelta_read_outs>{
     IDELTA_READ_OUTS_INIT, "IDELTA_READ_OUTS_INIT", {}, {48}};
@@ -58,13 +58,13 @@ template <>
 inline constexpr Versions<idelta_roles> versions_of<idelta_roles>{IDELTA_ROLES_INIT, "IDELTA_ROLES_INIT", {}, {72}};
 template <>
 inline constexpr Versions<idelta_considered> versions_of<idelta_considered>{
-    IDELTA_CONSIDERED_INIT, "IDELTA_CONSIDERED_INIT", {offsetof(idelta_considered, time)}, {40, 48}};
+    IDELTA_CONSIDERED_INIT, "IDELTA_CONSIDERED_INIT", {}, {48}};
 template <>
 inline constexpr Versions<idelta_compress_options> versions_of<idelta_compress_options>{
-    IDELTA_COMPRESS_OPTIONS_INIT, "IDELTA_COMPRESS_OPTIONS_INIT", {offsetof(idelta_compress_options, tail)}, {64, 72}};
+    IDELTA_COMPRESS_OPTIONS_INIT, "IDELTA_COMPRESS_OPTIONS_INIT", {}, {72}};
 template <>
 inline constexpr Versions<idelta_form_info_t> versions_of<idelta_form_info_t>{
-    IDELTA_FORM_INFO_INIT, "IDELTA_FORM_INFO_INIT", {offsetof(idelta_form_info_t, tails)}, {32, 48}};
+    IDELTA_FORM_INFO_INIT, "IDELTA_FORM_INFO_INIT", {}, {48}};
 template <>
 inline constexpr Versions<idelta_predict_args> versions_of<idelta_predict_args>{
     IDELTA_PREDICT_ARGS_INIT, "IDELTA_PREDICT_ARGS_INIT", {}, {112}};

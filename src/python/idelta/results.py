@@ -63,6 +63,9 @@ class Evaluation:
     frobenius_ratio: Doubles  #: ‖Dˡ‖_F / √n
     decided: Integers  #: images whose prediction is the final one from layer l on, and not before; sums to count
     completeness_ulp: Doubles  #: largest |h⁰ + Σ s - hˡ|, in units in the last place
+    completeness_bound_ulp: Doubles  #: what roundings alone may make of it, proved
+    layer_residual_ulp: Doubles  #: largest |hˡ⁻¹ + sˡ - hˡ| of the layer alone
+    layer_residual_share: Doubles  #: the same over its own bound: 1 or less, if the layer adds up
     input_accuracy: float  #: of h⁰: chance, by construction
     telescoping_error: float  #: of the class likelihoods' steps
 

@@ -35,14 +35,18 @@ typedef struct idelta_evaluation {
   double* spectral_norm;          /* ||D^l||_2 */
   double* frobenius_ratio;        /* ||D^l||_F / sqrt(n) */
   int64_t* decided;               /* images whose prediction is the final one from layer l on, and not before */
-  double* completeness_ulp;  /* largest |h^0 + sum s - h^l|, in units in the last place; idelta/nn/decomposition.hpp */
-  double* input_accuracy;    /* one number: of h^0, chance by construction */
-  double* telescoping_error; /* one number */
+  /* Residuals of what adds up, the largest of all images, in units in the last place: idelta/nn/decomposition.hpp. */
+  double* completeness_ulp;       /* |h^0 + sum s - h^l| */
+  double* completeness_bound_ulp; /* what roundings alone may make of it */
+  double* layer_residual_ulp;     /* of layer l alone: |h^{l-1} + s^l - h^l| */
+  double* layer_residual_share;   /* the same over its own bound: 1 or less, if layer l adds up */
+  double* input_accuracy;         /* one number: of h^0, chance by construction */
+  double* telescoping_error;      /* one number */
 } idelta_evaluation;
 #define IDELTA_EVALUATION_INIT                                                                                        \
   {                                                                                                                   \
     sizeof(idelta_evaluation), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-        NULL                                                                                                          \
+        NULL, NULL, NULL, NULL                                                                                        \
   }
 IDELTA_API idelta_status idelta_network_evaluate(const idelta_network* network, const idelta_dataset* data,
                                                  const idelta_evaluation* to);
