@@ -28,10 +28,10 @@ struct Bf16Product {
   static constexpr bool kSplit = kSplitRows, kStartsInTiles = true;
   static constexpr ptrdiff_t kLineSteps = kPairLine;
 
-  static const Word* high_rows(const Block& b) { return reinterpret_cast<const Word*>(b.x_hi); }
-  static const Word* low_rows(const Block& b) { return reinterpret_cast<const Word*>(b.x_lo); }
-  static const Word* high_panels(const Block& b) { return b.panels_hi; }
-  static const Word* low_panels(const Block& b) { return b.panels_lo; }
+  static IDELTA_INLINE const Word* high_rows(const Block& b) { return reinterpret_cast<const Word*>(b.x_hi); }
+  static IDELTA_INLINE const Word* low_rows(const Block& b) { return reinterpret_cast<const Word*>(b.x_lo); }
+  static IDELTA_INLINE const Word* high_panels(const Block& b) { return b.panels_hi; }
+  static IDELTA_INLINE const Word* low_panels(const Block& b) { return b.panels_lo; }
   template <int C, int A, int B, class Engine>
   static IDELTA_INLINE void dot(const Engine& tiles) {
     tiles.template dot<C, A, B>();
@@ -48,8 +48,8 @@ struct Int8Product {
   static constexpr bool kSplit = false, kStartsInTiles = false;
   static constexpr ptrdiff_t kLineSteps = kQuadLine;
 
-  static const Word* high_rows(const Block& b) { return reinterpret_cast<const Word*>(b.x); }
-  static const Word* high_panels(const Block& b) { return b.panels; }
+  static IDELTA_INLINE const Word* high_rows(const Block& b) { return reinterpret_cast<const Word*>(b.x); }
+  static IDELTA_INLINE const Word* high_panels(const Block& b) { return b.panels; }
   template <int C, int A, int B, class Engine>
   static IDELTA_INLINE void dot(const Engine& tiles) {
     tiles.template dot_quads<C, A, B>();
