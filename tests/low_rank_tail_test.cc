@@ -12,8 +12,6 @@
 namespace idelta_test {
 namespace {
 
-const float kNan = std::nanf("");
-
 idelta_delta_options tail_options(int64_t rank, double tolerance = 0, float identity_scale = 1) {
   idelta_delta_options options = low_rank_options(rank, tolerance);
   options.tail = IDELTA_TAIL_INT8;
