@@ -1,7 +1,8 @@
 // Structs of earlier headers, told by struct_size, are filled up from INIT.
 //
-// To add a field: put it at the end of its struct in idelta.h and its default into INIT. Below, add its offset to the
-// struct's `older` and the new size to its `sizes`.
+// To add a field: put it at the end of its struct in include/idelta/ and its default into INIT. Below, if the struct
+// has not grown since the last release, add the field's offset to its `older` and the new size to its `sizes`; else the
+// new size takes the place of the last one.
 #ifndef IDELTA_CORE_API_STRUCT_VERSIONS_H
 #define IDELTA_CORE_API_STRUCT_VERSIONS_H
 
@@ -16,9 +17,9 @@
 
 namespace idelta::core {
 
-// Of a struct that begins with struct_size: its INIT, that macro's name, and its earlier sizes. Then all its sizes on
-// 64-bit machines, today's last, which show that no field was put into tail padding: an older caller leaves that
-// undefined. Lists only grow.
+// Of a struct that begins with struct_size: its INIT, that macro's name, and its sizes in earlier releases. Then all
+// its sizes on 64-bit machines, today's last, which show that no field was put into tail padding: an older caller
+// leaves that undefined. With releases lists only grow.
 constexpr size_t kMostSizes = 4;
 template <class Struct>
 struct Versions {
@@ -46,23 +47,16 @@ inline constexpr Versions<idelta_context_options> versions_of<idelta_context_opt
     IDELTA_CONTEXT_OPTIONS_INIT, "IDELTA_CONTEXT_OPTIONS_INIT", {}, {40}};
 template <>
 inline constexpr Versions<idelta_delta_options> versions_of<idelta_delta_options>{
-    IDELTA_DELTA_OPTIONS_INIT,
-    "IDELTA_DELTA_OPTIONS_INIT",
-    {offsetof(idelta_delta_options, rank), offsetof(idelta_delta_options, expected_rows),
-     offsetof(idelta_delta_options, tail)},
-    {32, 40, 72, 80}};
+    IDELTA_DELTA_OPTIONS_INIT, "IDELTA_DELTA_OPTIONS_INIT", {offsetof(idelta_delta_options, rank)}, {32, 80}};
 template <>
 inline constexpr Versions<idelta_candidate> versions_of<idelta_candidate>{
-    IDELTA_CANDIDATE_INIT, "IDELTA_CANDIDATE_INIT", {offsetof(idelta_candidate, tail)}, {64, 72}};
+    IDELTA_CANDIDATE_INIT, "IDELTA_CANDIDATE_INIT", {}, {72}};
 template <>
 inline constexpr Versions<idelta_delta_info_t> versions_of<idelta_delta_info_t>{
-    IDELTA_DELTA_INFO_INIT,
-    "IDELTA_DELTA_INFO_INIT",
-    {offsetof(idelta_delta_info_t, rank), offsetof(idelta_delta_info_t, certificate_inf)},
-    {104, 112, 136}};
+    IDELTA_DELTA_INFO_INIT, "IDELTA_DELTA_INFO_INIT", {offsetof(idelta_delta_info_t, rank)}, {104, 136}};
 template <>
 inline constexpr Versions<idelta_low_rank_proof> versions_of<idelta_low_rank_proof>{
-    IDELTA_LOW_RANK_PROOF_INIT, "IDELTA_LOW_RANK_PROOF_INIT", {offsetof(idelta_low_rank_proof, tail)}, {40, 48}};
+    IDELTA_LOW_RANK_PROOF_INIT, "IDELTA_LOW_RANK_PROOF_INIT", {}, {48}};
 template <>
 inline constexpr Versions<idelta_forward_args> versions_of<idelta_forward_args>{
     IDELTA_FORWARD_ARGS_INIT, "IDELTA_FORWARD_ARGS_INIT", {offsetof(idelta_forward_args, row_error)}, {96, 112}};
