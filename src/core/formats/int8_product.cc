@@ -85,9 +85,6 @@ void Int8Product::multiply(const RowBlock& block, Range columns, const Sums& sta
 // Goes by panels with the same used steps, which are rounded to whole lines.
 void Int8Product::multiply_integers(const RowBlock& block, Range columns, const Sums& start, float* partial) const {
   const Int8Kernel& kernel = context.kernels.int8_dot;
-  constexpr int64_t kFewTiles = 8;
-  const int64_t tiles = ceil_div(block.rows.size(), kernel.mr);
-  const bool waits = tiles > 1 && tiles <= kFewTiles && static_cast<int64_t>(panels.bytes()) > context.caches.l2;
   for (Range run = panels.first_alike(columns, columns.size()); run.size() > 0;
        run = panels.first_alike({run.end, columns.end}, columns.size())) {
     const Range used = panels.used(run.begin);
@@ -104,7 +101,7 @@ void Int8Product::multiply_integers(const RowBlock& block, Range columns, const 
             .offsets = panels.offsets(run.begin),
             .start = start.from(0, run.begin - columns.begin),
             .partial = words_of(partial + panels.k() * context.kernels.f32_forward.nr),
-            .fetch_panels = waits,
+            .fetch_panels = waits_for_panels(context, kernel, panels, block.rows.size()),
             .epilogue = block.epilogue.from(0, column)});
   }
 }

@@ -8,6 +8,7 @@
 
 #include "src/core/context.h"
 #include "src/core/formats/multiplication.h"
+#include "src/core/formats/panels.h"
 #include "src/core/machine/memory.h"
 #include "src/core/plan/partition.h"
 
@@ -116,6 +117,15 @@ struct RowBlock {
 };
 
 inline int64_t copy_stride(int64_t k) { return odd_lines(k, kLine); }
+
+// Whether the panels are not in L2 and few row tiles share each, so that waiting for it costs much. A single row tile
+// takes several at once and fetches none ahead.
+template <class Args>
+bool waits_for_panels(const idelta_context& context, const Kernel<Args>& kernel, const Panels& panels, int64_t rows) {
+  constexpr int64_t kFewTiles = 8;
+  const int64_t tiles = ceil_div(rows, kernel.mr);
+  return tiles > 1 && tiles <= kFewTiles && static_cast<int64_t>(panels.bytes()) > context.caches.l2;
+}
 
 // When the rows of a call are copied before they are multiplied, and whether their errors depend on them alone.
 struct RowsRule {

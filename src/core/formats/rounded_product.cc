@@ -66,7 +66,7 @@ struct RoundedProduct {
               .panel_stride = panels.stride(),
               .start = block.start.from(0, run.begin),
               .partial = partial,
-              .fetch_panels = wait_for_panels(block.rows.size()),
+              .fetch_panels = waits_for_panels(context, kernel, panels, block.rows.size()),
               .epilogue = block.epilogue.from(0, column)});
     }
   }
@@ -74,12 +74,6 @@ struct RoundedProduct {
  private:
   uint16_t* rounded(const RowBlock& block) const {
     return reinterpret_cast<uint16_t*>(block.prepared + plan.copies) + (block.rows.begin - block.first) * plan.stride;
-  }
-  // Whether the panels are not in L2 and few tiles share each, so that waiting for it costs much.
-  bool wait_for_panels(int64_t rows) const {
-    constexpr int64_t kFewTiles = 8;
-    const int64_t tiles = ceil_div(rows, kernel.mr);
-    return tiles > 1 && tiles <= kFewTiles && static_cast<int64_t>(panels.bytes()) > context.caches.l2;
   }
 };
 
