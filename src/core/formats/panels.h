@@ -32,8 +32,7 @@ struct PanelShape {
 //   kr 2             k / 2 rows of nr words, a word two steps of k, padded to kPairLine steps
 //   kr 2, planes 2   the same twice, hi before lo
 //   kr 4             k / 4 rows of nr words, a word four steps of k as integers q, padded to kQuadLine steps; and for
-//   each
-//                    column a scale s and an offset, 128 times the sum of its q: B ~ s q, |q| <= 63
+//                    each column a scale s and an offset, 128 times the sum of its q: B ~ s q, |q| <= 63
 class Panels {
  public:
   Panels() = default;

@@ -30,12 +30,12 @@
 //
 // and over all j, by Cauchy and Schwarz, flush (sqrt(cols) (k + 4) + sqrt(cols k) ||x|| + sqrt(k) ||B||_F).
 //
-// Integers, x~ = s q. With R~ of this product, D~ of INT8 or the tail of LOW_RANK, (x~ - x) R~ is as large as ||x -
-// x~||
-// ||R~||, which is measured; roundings as in certificate.cc. Of an element, what fl(s t) loses if it underflows is
-// 2^-126 times a sum of k products of at most 127 * 63, so 2^-113 k, and later results few times 2^-126. A row of the
-// smallest numbers, ||x||_inf < 127 * 2^-126, goes through fp32, where x~ = x: its sum errs by gamma(k + 2) |x| |R~|,
-// which begins as the head's and rounds that as often, gamma(k) |x| |U| |V|; and k results may underflow.
+// Integers, x~ = s q. Let R~ be the matrix of integers, D~ of INT8 or the tail of LOW_RANK. (x~ - x) R~ is at most
+// ||x - x~|| ||R~||, whose first factor is measured; roundings as in certificate.cc. Of an element, what fl(s t) loses
+// if it underflows is 2^-126 times a sum of k products of at most 127 * 63, so 2^-113 k, and later results few times
+// 2^-126. A row of the smallest numbers, ||x||_inf < 127 * 2^-126, goes through fp32, where x~ = x: its sum errs by
+// gamma(k + 2) |x| |R~|, which begins as the head's and rounds that as often, gamma(k) |x| |U| |V|; and k results may
+// underflow.
 //
 // Range. Every partial sum and product of a column is at most ||x~|| times the column's norm, doubled for roundings.
 #include "src/core/formats/row_bound.h"
