@@ -193,7 +193,7 @@ idelta_delta* pack_delta_factors(const idelta_context& context, int64_t n, int64
   Factors factors{n, r, dense(U, n, r), dense(V, r, n)};
   check_finite_factors(factors);
   if (h.transposed) factors = transposed(factors);
-  Packed packed = pack_factors(context, factors, {h.passes, h.identity_scale, h.rank, /*tolerance=*/0});
+  Packed packed = pack_factors(context, factors, h.passes);
   check_tolerance(context, h, packed);
   return new_delta(h, {{&kLowRank, h.tail}, std::move(packed)});
 }

@@ -48,6 +48,12 @@ Tail tail_of(const idelta_context& context, int64_t n, const MatrixView& R) {
   return std::make_unique<const Int8Operator>(context, R, n, n);
 }
 
+Tail given_tail(const idelta_context& context, int64_t n, const std::optional<TailIntegers>& tail) {
+  if (!tail) return nullptr;
+  const std::vector<float> values = tail->values(n);
+  return std::make_unique<const Int8Operator>(context, MatrixView{values.data(), n}, n, n, tail->scales);
+}
+
 std::vector<float> minus(std::vector<float> A, const std::vector<float>& B) {
   for (size_t i = 0; i < A.size(); ++i) A[i] -= B[i];
   return A;
@@ -194,11 +200,11 @@ Packed pack_low_rank(const idelta_context& context, int64_t n, const MatrixView&
 
 // D = U V is computed by chains in fp64 and rounded once. A chain of r terms errs by at most r 2^-53 |U| |V|. Its norm
 // is bounded by columns of U and rows of V, because their sizes may differ widely.
-Packed pack_factors(const idelta_context& context, const Factors& given, const PackOptions& options) {
+Packed pack_factors(const idelta_context& context, const Factors& given, idelta_passes passes) {
   const Thin U(given.n, given.rank, given.U), V(given.rank, given.n, given.V), columns = U.transpose();
   const std::vector<float> D = multiply(U, V).rounded();
   check_finite("U V", {D.data(), given.n}, given.n, given.n, kNeedsFinite);
-  Packed packed = packed_and_measured(context, orthonormal_factors(given), D, options.passes);
+  Packed packed = packed_and_measured(context, orthonormal_factors(given), D, passes);
   double terms = 0;
   for (int64_t j = 0; j < given.rank; ++j) terms += norm(columns.row(j), given.n) * norm(V.row(j), given.n);
   const double of_D = kUnit * frobenius(D) * (1 + 0x1p-20) + 0x1p-52 * static_cast<double>(given.rank) * terms;
@@ -206,16 +212,6 @@ Packed pack_factors(const idelta_context& context, const Factors& given, const P
   packed.norms->overlap += of_D * packed.norms->values;
   return packed;
 }
-
-namespace {
-
-Tail tail_of(const idelta_context& context, int64_t n, const std::optional<TailIntegers>& tail) {
-  if (!tail) return nullptr;
-  const std::vector<float> values = tail->values(n);
-  return std::make_unique<const Int8Operator>(context, MatrixView{values.data(), n}, n, n, tail->scales);
-}
-
-}  // namespace
 
 std::vector<float> TailIntegers::values(int64_t n) const {
   std::vector<float> all(static_cast<size_t>(n * n));
@@ -227,7 +223,7 @@ std::vector<float> TailIntegers::values(int64_t n) const {
 
 idelta_low_rank_proof measured_against(const idelta_context& context, const Factors& factors,
                                        const std::optional<TailIntegers>& tail, const std::vector<float>& D) {
-  const LowRankOperator op(context, factors, false, tail_of(context, factors.n, tail));
+  const LowRankOperator op(context, factors, false, given_tail(context, factors.n, tail));
   return op.proof(context, D.data());
 }
 
@@ -235,7 +231,7 @@ idelta_low_rank_proof measured_against(const idelta_context& context, const Fact
 // dropped.
 Packed pack_measured(const idelta_context& context, const Factors& factors, const std::optional<TailIntegers>& tail,
                      const idelta_low_rank_proof& proof, idelta_passes passes) {
-  Tail forward = tail_of(context, factors.n, tail), backward;
+  Tail forward = given_tail(context, factors.n, tail), backward;
   std::optional<Norms> own;
   if (tail && passes & IDELTA_PASS_BACKWARD_DATA) {
     const std::vector<float> values = transposed(forward->values(context), factors.n, factors.n);

@@ -16,7 +16,7 @@ extern const Format kLowRank;
 inline constexpr const char* kNeedsFinite = "format low_rank needs finite entries";
 
 // Packs finite factors U (n x r) and V (r x n), measured against their product. U need not be orthonormal.
-Packed pack_factors(const idelta_context& context, const Factors& given, const PackOptions& options);
+Packed pack_factors(const idelta_context& context, const Factors& given, idelta_passes passes);
 
 // A tail as callers keep it: n x n integers, row stride ld, and the scales of its columns.
 struct TailIntegers {
