@@ -79,7 +79,7 @@ typedef struct idelta_delta_info_t {
    *   || y_computed - y ||_2 <= (certificate - certificate_inf) ||x||_2 + certificate_inf ||x||_inf */
   double certificate_inf;
   double certificate_inf_backward_data;
-  idelta_tail tail; /* LOW_RANK's */
+  idelta_tail tail; /* since 0.2. LOW_RANK's */
 } idelta_delta_info_t;
 #define IDELTA_DELTA_INFO_INIT                                                                                       \
   {                                                                                                                  \
@@ -134,8 +134,8 @@ IDELTA_API idelta_status idelta_delta_pack_factors(const idelta_context* context
 IDELTA_API idelta_status idelta_delta_repack(const idelta_context* context, idelta_delta* delta, const float* D,
                                              int64_t ldd);
 
-/* D (n x n, in x out) from its packed form: bit for bit for F32, else as it was rounded or, for
- * LOW_RANK, the product of its factors. */
+/* D (n x n, in x out) from its packed form: bit for bit for F32, else as it was rounded; for LOW_RANK the product of
+ * its factors and, if there is one, the tail. */
 IDELTA_API idelta_status idelta_delta_unpack(const idelta_context* context, const idelta_delta* delta, float* D,
                                              int64_t ldd);
 

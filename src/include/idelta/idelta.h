@@ -68,12 +68,12 @@ typedef struct idelta_forward_args {
    * packed: of idelta_delta_pack_factors the product U V, after idelta_update the D that was stepped. Every act is
    * 1-Lipschitz, so that || y^ - y ||_2 is within it too, but for act's own rounding. Infinity, never NaN, where
    * anything of x, D, a or b is not finite or a sum might overflow. LOW_RANK uses t = x U, which tells how much of x
-   * truncation cannot hurt: on a network's own rows 2 to 5 times below certificate ||x||_2. INT8 and
-   * tails measure what rounding changes of the row. Other formats give the certificate times ||x||_2. Both add what b
-   * and denormals cost. y and contribution are the same bits with and without it. Its own are the same for every thread
-   * count and every split of the batch, and for every ISA in F32 and LOW_RANK. The first call after packing, repacking
-   * or idelta_update bounds norms (n = 794: some ms); then each costs about 1 % of a dense pass, 7 % of one of rank 32
-   * (n = 794). It must not overlap any other argument. src/core/formats/row_bound.cc has the proof. Since 0.2. */
+   * truncation cannot hurt: on a network's own rows 2 to 5 times below certificate ||x||_2. INT8 and tails measure what
+   * rounding changes of the row. Other formats give the certificate times ||x||_2. Both add what b and denormals cost.
+   * y and contribution are the same bits with and without it. Its own are the same for every thread count and every
+   * split of the batch, and for every ISA in F32 and LOW_RANK. The first call after packing, repacking or idelta_update
+   * bounds norms (n = 794: some ms); then each costs about 1 % of a dense pass, 7 % of one of rank 32 (n = 794). It
+   * must not overlap any other argument. src/core/formats/row_bound.cc has the proof. Since 0.2. */
   float* row_error;
   /* m, or null. ||x||_2 of each row, rounded up, with denormals read as 0; infinity where x is not finite. As for
    * row_error. Since 0.2. */
