@@ -328,6 +328,14 @@ TEST_F(LowRankTail, ComesBackAsItWasPacked) {
       EXPECT_TRUE(passes != IDELTA_PASS_BOTH || attack(context, again, D, Pass::kBackwardData).parts <= 1);
       if (passes == IDELTA_PASS_BACKWARD_DATA) {
         EXPECT_LE(one.certificate_backward_data, 1.01 * other.certificate_backward_data);
+        const Matrix stored(n, n);
+        ASSERT_OK(idelta_delta_unpack(context.get(), again.get(), stored.data(), stored.ld()));
+        Dense rest = dense(D);  // which the tail's second rounding makes larger than proof.dropped
+        for (int64_t i = 0; i < n; ++i) {
+          for (int64_t j = 0; j < n; ++j) rest(i, j) -= static_cast<double>(stored(i, j));
+        }
+        EXPECT_GT(spectral_norm(rest), 1.1 * proof.dropped);
+        EXPECT_LE(spectral_norm(rest), other.certificate_backward_data - other.certificate_inf_backward_data);
       }
     }
   }
