@@ -148,6 +148,39 @@ TEST(FeatureCombinations, LowRankHasTheBitsOfTheScalarTable) {
   }
 }
 
+// A head and a tail of whose panels some skip steps that their neighbours multiply. Tables differ in how many panels of
+// the tail finish the head's sums of a few columns.
+TEST(FeatureCombinations, TailsThatAreZeroInPartsHaveTheBitsOfTheScalarTable) {
+  constexpr int64_t n = 100, r = 3, m = 5;
+  Random random(5);
+  const FactorPair f = unlike_factors(n, r, 1, random);
+  const Matrix x(m, n), y(m, n);
+  fill_uniform(x, random);
+  std::vector<int8_t> q(n * n);
+  const std::vector<float> scales(n, 0x1p-8f);
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j < n; ++j) q[static_cast<size_t>(i * n + j)] = (i < 64) == (j / 16 % 2 == 0) ? 7 : 0;
+  }
+  const idelta_int8_tail tail = {q.data(), n, scales.data()};
+  const idelta_low_rank_proof proof = IDELTA_LOW_RANK_PROOF_INIT;
+  idelta_delta_options options = low_rank_options(0);
+  options.passes = IDELTA_PASS_FORWARD;
+  const auto bits_with = [&](const ContextPtr& context) {
+    idelta_delta* made = nullptr;
+    EXPECT_OK(idelta_delta_pack_measured(context.get(), n, r, f.U.data(), f.U.ld(), f.V.data(), f.V.ld(), &tail, &proof,
+                                         &options, &made));
+    const DeltaPtr delta(made);
+    const idelta_forward_args args = forward_args(x, y);
+    EXPECT_OK(idelta_forward(context.get(), delta.get(), &args));
+    return Bits{{"y", y.element_bits()}};
+  };
+  const Bits expected = bits_with(context_of(0, IDELTA_ISA_SCALAR));
+  for (const FeatureSet features : every_combination()) {
+    SCOPED_TRACE(described(features));
+    expect_same_bits(expected, bits_with(context_of(features, best(features))));
+  }
+}
+
 // What has tiles computes the same whatever else it has.
 TEST(FeatureCombinations, TilesDoNotMeetOtherTablesKernels) {
   const FeatureSet all = known_features();
