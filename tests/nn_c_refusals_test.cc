@@ -209,6 +209,8 @@ TEST_F(Refusals, OfDataSets) {
   refused([&](auto& a) { a.labels = wrong.data(), a.classes = 0; }, {"labels[7] = -1"});
   wrong[7] = 256;
   refused([&](auto& a) { a.labels = wrong.data(), a.classes = 0; }, {"largest label + 1 = 257"});
+  wrong[7] = INT32_MAX;
+  refused([&](auto& a) { a.labels = wrong.data(), a.classes = 0; }, {"largest label + 1 = 2147483648"});
   images[3 * kPixels + 5] = NAN;
   refused([&](auto& a) { a.images = images.data(); }, {"entry 5 of row 3", "nan"});
   const std::vector<const char*> names(kPixels, nullptr);
@@ -306,12 +308,16 @@ TEST_F(Refusals, OfNetworksTrainingAndImages) {
 TEST_F(Refusals, OfADivergentRun) {
   idelta_train_options how = train_options();
   how.learning_rate = 1e4f;
-  expect_refused(IDELTA_NOT_FINITE, idelta_network_train(network.get(), dataset.get(), &how, nullptr, nullptr, nullptr),
-                 {"training diverged", "10000"});
-  // It can be given other parameters and goes on.
   const std::vector<float> zeros(kWidth * kWidth);
-  for (int64_t l = 0; l < kLayers; ++l) {
-    EXPECT_OK(idelta_network_set_layer(network.get(), l, zeros.data(), kWidth, zeros.data()));
+  for (const idelta_format compute : {IDELTA_FORMAT_BF16, IDELTA_FORMAT_F32}) {
+    how.compute = compute;
+    expect_refused(IDELTA_NOT_FINITE,
+                   idelta_network_train(network.get(), dataset.get(), &how, nullptr, nullptr, nullptr),
+                   {"training diverged", "10000"});
+    // It can be given other parameters and goes on.
+    for (int64_t l = 0; l < kLayers; ++l) {
+      EXPECT_OK(idelta_network_set_layer(network.get(), l, zeros.data(), kWidth, zeros.data()));
+    }
   }
   train();
   EXPECT_EQ(nn::parameters_hash(trained_in_cpp()), hash());

@@ -55,6 +55,11 @@ TEST_F(NnC, EvaluatesLikeCpp) {
     EXPECT_EQ(wanted.decided[l], decided[l]);
   }
   EXPECT_EQ(wanted.input_accuracy, input);
+  double spectral[kLayers];  // alone
+  to.frobenius_ratio = nullptr;
+  to.spectral_norm = spectral;
+  EXPECT_OK(idelta_network_evaluate(network.get(), dataset.get(), &to));
+  for (size_t l = 0; l < kLayers; ++l) EXPECT_EQ(wanted.layers[l].spectral_norm, spectral[l]);
   EXPECT_EQ(wanted.layers.back().accuracy, last);
 
   const std::vector<nn::ReadOut> outs = nn::read_outs(same, data);

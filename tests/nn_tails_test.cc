@@ -314,6 +314,28 @@ TEST_F(TailsInFiles, DroppedDenseComputesWithTails) {
   expect_same_tails(*dense.forms(), *other.forms());
 }
 
+// Where forms have tails, one that is dense in a layer may come before one that is not.
+TEST_F(TailsInFiles, DroppedDenseKeepsDOfAnyFormThatMultipliesIt) {
+  nn::Network dense = network();
+  const nn::Form with = dense.forms()->form(0);
+  const auto without = compressed(dense, {.rank = 12});
+  std::vector<nn::Forms::Layer> layers = dense.forms()->layers();
+  for (size_t l = 0; l < layers.size(); ++l) {
+    layers[l].proofs.insert(layers[l].proofs.begin(), without->layers()[l].proofs[0]);
+  }
+  const std::vector<nn::Form> forms = {{"first dense", {nn::kDense, 12, with.ranks[2]}, {}}, with};
+  dense.set_forms(std::make_shared<const nn::Forms>(context_, kN, dense.options().identity_scale, forms, layers));
+  nn::save_model(path_, dense, {.drop_dense = true});
+  EXPECT_EQ(1u, nn::SafetensorsFile(path_).header().tensors.count("layers.0.delta"));
+  EXPECT_EQ(0u, nn::SafetensorsFile(path_).header().tensors.count("layers.1.delta"));
+  const nn::Network loaded = nn::load_model(context_, path_);
+  EXPECT_EQ(dense.delta(0), loaded.delta(0));
+  const nn::Dataset data = patterns(40, 6);
+  EXPECT_EQ(nn::predict(dense, data, {.form = 0}).labels, nn::predict(loaded, data, {.form = 0}).labels);
+  nn::save_model(folder_ / "again", loaded);
+  EXPECT_EQ(read_bytes(path_), read_bytes(folder_ / "again"));
+}
+
 TEST_F(TailsInFiles, OneChangedBitIsFound) {
   for (const char* const tensor : {"layers.0.tail", "layers.1.tail_scales", "layers.0.tail_V"}) {
     nn::save_model(path_, network());

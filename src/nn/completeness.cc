@@ -57,15 +57,14 @@ StepSize add_row(double a, const Act& act, int64_t n, const float* below, const 
   RowSums row;
   const auto add = [&](int64_t j, int64_t lane) {
     const Step s = step_of(a, act, below[j], contribution[j]);
-    const double z = a * below[j] + contribution[j], output = act(z);
-    const double bound = act.roundings(z) * kRounding * std::fabs(output) + scale * kFlushed;
+    const double bound = act.roundings(s.z) * kRounding * std::fabs(s.output) + scale * kFlushed;
     const double parts = scale * std::fabs(below[j]) + std::fabs(contribution[j]) + std::fabs(s.activation_change);
     so_far.steps[j] += s.step;
     so_far.bounds[j] += bound + kPartRoundings * parts;
     row.contribution[lane] += static_cast<double>(contribution[j]) * contribution[j];
     row.activation_change[lane] += s.activation_change * s.activation_change;
     row.step[lane] += s.step * s.step;
-    const double error = std::fabs(output - h[j]);
+    const double error = std::fabs(s.output - h[j]);
     raise(row.error[lane], error);
     raise(row.share[lane], error / bound);
     raise(row.residual[lane], std::fabs(so_far.steps[j] - h[j]));

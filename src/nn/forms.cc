@@ -53,7 +53,7 @@ void check_order(const Form& before, const Form& after) {
   }
 }
 
-// Integers of 7 bits, and scales that libidelta multiplies without flushing.
+// Sizes: libidelta checks the numbers.
 void check_tail(int64_t n, const Forms::Tail& tail, size_t layer) {
   const auto entries = static_cast<size_t>(n * n);
   if (tail.q.size() != entries || tail.scales.size() != static_cast<size_t>(n) ||

@@ -132,17 +132,16 @@ Network WithoutDense::make(const Context& context, const NetworkOptions& options
   const int64_t n = options.n();
   const size_t last = forms->count() - 1;
   for (int64_t l = 0; l < options.layers; ++l) {
-    const int64_t rank = forms->form(last).ranks[static_cast<size_t>(l)];
     LayerParameters& given = layers[static_cast<size_t>(l)];
     Network::Layer& made = state->layers.emplace_back();
     made.bias = std::move(given.bias);
-    if (rank == kDense) {
+    if (given.delta.empty()) {
+      made.packed = forms->pack(context, last, l, pack_options(options, l, IDELTA_FORMAT_LOW_RANK));
+      state->rank = std::max(state->rank, forms->form(last).ranks[static_cast<size_t>(l)]);
+    } else {
       made.packed =
           std::make_unique<Delta>(context, n, given.delta.data(), n, pack_options(options, l, IDELTA_FORMAT_F32));
-    } else {
-      made.packed = forms->pack(context, last, l, pack_options(options, l, IDELTA_FORMAT_LOW_RANK));
     }
-    state->rank = std::max(state->rank, rank);
   }
   state->compute = IDELTA_FORMAT_LOW_RANK;
   state->forms = std::move(forms);

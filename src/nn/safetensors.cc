@@ -154,7 +154,10 @@ void write_safetensors(const std::string& path, const std::map<std::string, std:
 
 std::vector<std::byte> safetensors_bytes(const std::map<std::string, std::string>& metadata,
                                          const std::vector<TensorValues>& tensors) {
+  size_t size = 0;
+  write_parts(metadata, tensors, [&](const void*, size_t count) { size += count; });
   std::vector<std::byte> all;
+  all.reserve(size);
   write_parts(metadata, tensors, [&](const void* bytes, size_t count) {
     const auto* const first = static_cast<const std::byte*>(bytes);
     all.insert(all.end(), first, first + count);

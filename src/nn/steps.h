@@ -38,13 +38,14 @@ struct Tanh {
 };
 
 struct Step {
+  double z, output;  // output = act(z)
   double activation_change, step;
 };
 
 template <class Act>
 Step step_of(double a, const Act& act, float h, float contribution) {
-  const double z = a * h + contribution, change = act(z) - z;
-  return {change, (a - 1) * h + contribution + change};
+  const double z = a * h + contribution, output = act(z), change = output - z;
+  return {z, output, change, (a - 1) * h + contribution + change};
 }
 
 // Calls work(act) with that of a layer.

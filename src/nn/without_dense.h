@@ -7,8 +7,8 @@
 namespace idelta::nn {
 
 struct WithoutDense {
-  // Computes the most precise of `forms`; a layer's D is empty where that is not dense. No memory is taken for n x n
-  // entries that were dropped.
+  // Computes D where it is given, and the last of `forms` in layers whose D is empty, which no form multiplies. No
+  // memory is taken for n x n entries that were dropped.
   static Network make(const Context& context, const NetworkOptions& options, std::shared_ptr<const Forms> forms,
                       std::vector<LayerParameters> layers);
 };

@@ -16,12 +16,12 @@
  *   - Handles. A network, data set or trainer is made by one call and freed by its _destroy, in any order: what shares
  *     parts keeps them. A context must outlive all that was made with it. Null is for no call but _destroy.
  *   - Threads. A data set never changes and may be shared. A network may be used by many threads at once, but calls
- * that take it without const, and runs and steps of its trainers, need it alone. A trainer is for one thread at a time.
- *     Two calls on different handles never disturb each other.
+ *     that take it without const, and runs and steps of its trainers, need it alone. A trainer is for one thread at a
+ *     time. Two calls on different handles never disturb each other.
  *   - Arrays lie in the caller's memory and are never kept: what the library must keep it copies. Matrices of images
- * are fp32, row-major, with a row stride `ld` in elements, at least P; where ld > P, calls that only read images copy
- *     them, batch x P or rows x P at a time. An output array that is null is not wanted. Outputs may not overlap each
- *     other or inputs, which is not checked.
+ *     are fp32, row-major, with a row stride `ld` in elements, at least P; where ld > P, calls that only read images
+ *     copy them, rows x P at once. An output array that is null is not wanted. Outputs may not overlap each other or
+ *     inputs, which is not checked.
  *   - Labels are int32_t: class c in [0, C), 2 <= C <= 256.
  *   - `batch`: how many images are computed at a time; 0: 512. It changes no bit of any result. Neither does the number
  *     of threads.

@@ -38,8 +38,9 @@ idelta_status idelta_network_compress(idelta_network* network, const idelta_comp
     const auto seen = [&](int64_t done, int64_t of) {
       if (o.seen) o.seen(o.user, done, of);
     };
+    const Dataset none;
     std::vector<Considered> considered;
-    net.set_forms(compress(net, how, o.sample ? *o.sample->set : Dataset(), &considered, seen));
+    net.set_forms(compress(net, how, o.sample ? *o.sample->set : none, &considered, seen));
     for (const Considered& c : considered) {
       const idelta_considered form = {sizeof(idelta_considered), c.name.c_str(), c.multiplications, c.settled,
                                       c.verdict.c_str(),         c.time};

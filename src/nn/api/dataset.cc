@@ -53,7 +53,7 @@ int64_t classes_of(const idelta_dataset_args& a) {
   if (a.class_names) invalid("class_names are given, but classes = 0; say how many they are");
   if (a.network) return a.network->network.options().classes;
   constexpr int32_t kLeast = 1;  // the largest label of a set of two classes
-  return 1 + (a.labels ? std::max(kLeast, *std::max_element(a.labels, a.labels + a.count)) : kLeast);
+  return int64_t{1} + (a.labels ? std::max(kLeast, *std::max_element(a.labels, a.labels + a.count)) : kLeast);
 }
 
 // What brings the given images to what the network is to see.

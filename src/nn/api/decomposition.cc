@@ -41,7 +41,9 @@ idelta_status idelta_network_evaluate(const idelta_network* network, const idelt
   return guarded(__func__, [&] {
     const Given given(to, "to");
     const idelta_evaluation& out = *given;
-    const Evaluation found = evaluate(checked_network(network), checked_data(data), {.batch = batch_of(out.batch)});
+    const bool norms = out.spectral_norm || out.frobenius_ratio;
+    const Evaluation found =
+        evaluate(checked_network(network), checked_data(data), {.batch = batch_of(out.batch), .norms = norms});
     write_columns(kLayerColumns, found.layers, out);
     copy_to(found.decided, out.decided);
     write_columns(kClosureColumns, found.closure, out);

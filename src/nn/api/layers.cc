@@ -146,7 +146,7 @@ idelta_status idelta_network_roles(const idelta_network* network, const idelta_d
     const Given given(to, "to");
     const idelta_roles& out = *given;
     const int64_t batch = batch_of(out.batch);
-    const Evidence seed = evidence(evaluate(net, tested_on, {.batch = batch}),
+    const Evidence seed = evidence(evaluate(net, tested_on, {.batch = batch, .norms = false}),
                                    probe(net, fitted_on, tested_on, {.batch = batch}), lesions(net, tested_on, batch));
     const std::vector<RoleReport> found = roles({&seed, 1});
     write_columns(kRoleColumns, found, out);

@@ -11,7 +11,7 @@ extern "C" {
 /* What was considered, and what became of it. */
 typedef struct idelta_considered {
   size_t struct_size;
-  const char* name;       /* of a form, or of a layer's form */
+  const char* name;       /* of a form */
   double multiplications; /* share of the dense network's, in fp32 */
   double settled;         /* share of the sample's labels that it certifies; -1: not tried */
   const char* verdict;    /* "first form", "lost: ...", ... */

@@ -97,7 +97,7 @@ struct CompressOptions {
 
 // What was considered, and what became of it.
 struct Considered {
-  std::string name;            // of a form, or of a layer's form
+  std::string name;            // of a form
   double multiplications = 0;  // share of the dense network's, in fp32
   double time = 0;             // expected_time()
   double settled = 0;          // share of the sample's labels that it certifies; -1: not tried

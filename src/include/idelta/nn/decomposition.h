@@ -7,8 +7,8 @@
  *   step               s^l = h^l - h^{l-1} = (a - 1) h^{l-1} + Delta^l + kappa^l,        h^0 + sum_l s^l = h^L
  *   contribution map   h^l[0:P] - x, one an image
  *
- * All calls work on networks that have dropped D: it is then U V. NOT_FINITE where an image's numbers overflow, with
- * the layer and the image. */
+ * All calls work on networks that have dropped D: it is then what their forms hold of it. NOT_FINITE where an image's
+ * numbers overflow, with the layer and the image. */
 #ifndef IDELTA_NN_DECOMPOSITION_H
 #define IDELTA_NN_DECOMPOSITION_H
 

@@ -9,10 +9,10 @@
 // C entries, the "class likelihood" is their softmax: scores, not calibrated probabilities. The contribution map
 // h^l[0:P] - x is one an image, not one a class; class_maps() are something else.
 //
-// All calls work on networks that have dropped D: it is then U V. Sums over images and neurons run in fp64 and in a
-// fixed order: results have the same bits for any `batch` and any number of threads. Memory is a few matrices of
-// batch x n beside what is returned. They throw NotFinite rather than give a number that is made of NaN or infinities,
-// and std::runtime_error where sizes do not fit.
+// All calls work on networks that have dropped D: it is then what their forms hold of it. Sums over images and neurons
+// run in fp64 and in a fixed order: results have the same bits for any `batch` and any number of threads. Memory is a
+// few matrices of batch x n beside what is returned. They throw NotFinite rather than give a number that is made of NaN
+// or infinities, and std::runtime_error where sizes do not fit.
 #ifndef IDELTA_NN_DECOMPOSITION_HPP
 #define IDELTA_NN_DECOMPOSITION_HPP
 

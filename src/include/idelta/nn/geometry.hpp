@@ -1,8 +1,8 @@
 // How near the identity the layers of a network are, how their singular vectors lie to each other, and how the classes
 // lie in the features. n = P + C wide, L layers, W = a I + D.
 //
-// All calls work on networks that have dropped D: it is then U V. Results have the same bits for any `batch` and any
-// number of threads.
+// All calls work on networks that have dropped D: it is then what their forms hold of it. Results have the same bits
+// for any `batch` and any number of threads.
 #ifndef IDELTA_NN_GEOMETRY_HPP
 #define IDELTA_NN_GEOMETRY_HPP
 

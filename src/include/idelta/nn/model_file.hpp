@@ -12,8 +12,8 @@
 namespace idelta::nn {
 
 struct SaveOptions {
-  // Leaves out every D that the most precise form does not multiply. The file is then much smaller, and gives labels
-  // without a guarantee. Needs forms; without effect on a network whose D was dropped before.
+  // Leaves out every D that no form multiplies. The file is then much smaller, and gives labels without a guarantee.
+  // Needs forms; without effect on a network whose D was dropped before.
   bool drop_dense = false;
 };
 

@@ -40,8 +40,8 @@ IDELTA_API idelta_status idelta_network_create(const idelta_context* context, co
 
 typedef struct idelta_save_options {
   size_t struct_size;
-  /* Not 0: leaves out every D that the most precise form does not multiply. The file is then much smaller, and gives
-   * labels without a guarantee. Needs forms. */
+  /* Not 0: leaves out every D that no form multiplies. The file is then much smaller, and gives labels without a
+   * guarantee. Needs forms. */
   int32_t drop_dense;
 } idelta_save_options;
 #define IDELTA_SAVE_OPTIONS_INIT \
@@ -101,7 +101,7 @@ IDELTA_API idelta_status idelta_network_hash(const idelta_network* network, char
 IDELTA_API idelta_status idelta_network_warnings(const idelta_network* network, idelta_text_seen seen, void* user);
 
 /* D (n x n, in x out, row stride ldd >= n) and b (n) of layer 0 .. L-1; either may be null. D is a copy in fp32,
- * whatever format computes; of a network that dropped D it is U V. */
+ * whatever format computes; of a network that dropped D it is what its forms hold of it. */
 IDELTA_API idelta_status idelta_network_layer(const idelta_network* network, int64_t layer, float* D, int64_t ldd,
                                               float* bias);
 /* Replaces both of one layer; finite. Forms, which were made of the old ones, are gone. */
@@ -112,8 +112,7 @@ IDELTA_API idelta_status idelta_network_set_layer(idelta_network* network, int64
 IDELTA_API idelta_status idelta_network_set_compute(idelta_network* network, idelta_format format, int64_t rank);
 
 /* Scales rows x P images as the network's training images were: (value - offset) * factor, or copies them if it has no
- * scaling. scaled may be images, with the same
- * stride. NOT_FINITE, with the row, where a result overflows; the rows
+ * scaling. scaled may be images, with the same stride. NOT_FINITE, with the row, where a result overflows; the rows
  * before it are done. */
 IDELTA_API idelta_status idelta_network_scale(const idelta_network* network, int64_t rows, const float* images,
                                               int64_t ld, float* scaled, int64_t ld_scaled);

@@ -105,8 +105,8 @@ class Network {
   const Forms* forms() const { return state_->forms.get(); }
   void set_forms(std::shared_ptr<const Forms> forms);
 
-  // Whether D is there. A file that dropped it gives a network of its most precise form: delta() is then U V, and
-  // compute() LOW_RANK. Once a layer changes, by set_layer or training, that U V is the network's own D.
+  // Whether D is there. A file that dropped it gives a network of what its forms hold of it: delta() is that,
+  // compute() LOW_RANK. Once a layer changes, by set_layer or training, that is the network's own D.
   bool has_dense() const { return state_->has_dense; }
 
   // Replaces a layer's parameters and repacks them.
