@@ -14,7 +14,7 @@ import unittest
 from pathlib import Path
 
 import numpy as np
-from support import PROGRAM, TestCase, bits, main
+from support import PROGRAM, TestCase, bits, main, python
 
 import idelta
 
@@ -197,6 +197,13 @@ class ReadingTest(Case):
         _forked = self
         with multiprocessing.get_context("fork").Pool(2) as pool:
             self.assertEqual(pool.map(_logits_of_forked, range(4)), [expected] * 4)
+
+    def test_threads_may_make_the_first_networks_of_a_process_at_once(self):
+        ran = python("-c", "import idelta, sys; from concurrent.futures import ThreadPoolExecutor\n"
+                     "sys.setswitchinterval(1e-6)\n"
+                     "made = ThreadPoolExecutor(8).map(lambda _: idelta.Network((3,), 2).n, range(8))\n"
+                     "print(list(made))")  # fmt: skip
+        self.assertEqual(ran.stdout, f"{[5] * 8}\n", ran.stderr)
 
 
 def _logits_of_forked(_):

@@ -76,19 +76,18 @@ class Declarations:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._seen: set[str] = set()
+        self._read: dict[str, dict[str, tuple[Any, ...]]] = {}  # functions by header
         self._types: dict[str, Any] = dict(_BASIC)
         self.constants: dict[str, Any] = {}
         self.structs: dict[str, type[Struct]] = {}
         self.callbacks: dict[str, Any] = {}  # also of members: "struct.member"
 
     def read(self, header: str) -> dict[str, tuple[Any, ...]]:
-        """Reads a header and what it includes; returns its new functions: name to types of result and arguments."""
-        if header in self._seen:
-            return {}
-        self._seen.add(header)
+        """Reads a header and what it includes, once; returns their functions: name to types of result and arguments."""
+        if header in self._read:
+            return self._read[header]
+        functions = self._read[header] = {}
         text = _without_comments((self._folder / header).read_text(encoding="utf-8"))
-        functions: dict[str, tuple[Any, ...]] = {}
         for included in _INCLUDE.findall(text):
             functions.update(self.read(included))
         for statement in _statements(text):
@@ -96,6 +95,11 @@ class Declarations:
         for name, value in _DEFINE.findall(text):
             self._define(name, value)
         return functions
+
+    @property
+    def headers(self) -> list[str]:
+        """What was read."""
+        return sorted(self._read)
 
     def _declare(self, statement: str, functions: dict[str, tuple[Any, ...]]) -> None:
         if found := _ENUMERATION.match(statement):

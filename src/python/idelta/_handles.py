@@ -8,16 +8,15 @@ from typing import Any
 
 
 class Handle:
-    """The address of a C object, which is freed when the last Handle user is gone, and after what was made with it.
+    """A C object, which is freed when the last user of its Handle is gone, and after what was made with it.
 
     `needs` are Handles that must outlive it: the finalizer holds them, so that they do even where the garbage collector
     or the end of the process takes all of them at once.
     """
 
-    __slots__ = ("address", "__weakref__")
+    __slots__ = ("__weakref__",)
 
     def __init__(self, address: int, free: Callable[[int], Any], *needs: Handle) -> None:
-        self.address = address
         weakref.finalize(self, _free, free, address, needs)
 
 

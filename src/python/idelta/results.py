@@ -220,8 +220,3 @@ class LayerRole:
     probe_share: float  #: of the sum of all layers that rise
     readout_share: float
     sentence: str
-
-
-def numbers(struct: Any, names: Sequence[str]) -> dict[str, Any]:
-    """The fields of a C struct by name."""
-    return {name: getattr(struct, name) for name in names}
