@@ -285,6 +285,11 @@ except KeyboardInterrupt:
         self.assertTrue(considered and all(form.verdict for form in considered))
         network.compress(rank=1)
         self.assertEqual([(form.name, form.ranks) for form in network.forms], [("rank 1", [1] * LAYERS)])
+        self.assertEqual(network.forms[0].tails, ["none"] * LAYERS)
+        network.compress(tail="int8")
+        self.assertEqual(network.forms[0].tails, ["int8"] * LAYERS)
+        self.assert_refused(idelta.InvalidArgument, ["int4", "none, int8"], network.compress, tail="int4")
+        network.compress(rank=1)
         self.assert_refused(idelta.InvalidArgument, ["rank 7", "rank 1, dense"], network.predict, self.test_images,
                             form="rank 7")  # fmt: skip
         path = self.folder / "dropped.safetensors"

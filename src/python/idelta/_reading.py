@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _nn_abi, results
+from . import _kinds, _nn_abi, results
 from ._arrays import Floats, Matrix, matrix
 from ._core_abi import check
 from ._nn_abi import nn
@@ -54,7 +54,7 @@ class Reading:
             check(nn().network_form(self._address, index, ctypes.byref(info)))
             ranks = list((ctypes.c_int64 * self.layers).from_address(info.ranks))
             kinds = (ctypes.c_int * self.layers).from_address(info.tails)
-            tails = [None if kind == 0 else "int8" for kind in kinds]
+            tails = [_kinds.enumerator_name("tail", kind) for kind in kinds]
             made.append(results.Form(info.name.decode(), ranks, info.multiplications, tails, info.time))
         return made
 
@@ -162,8 +162,8 @@ class Reading:
 
     def explain(self, images: Floats, *, batch: int = 0) -> LayerExplanation:
         """Every logit as the padding and a step of each layer, in the shape that SHAP's plots take."""
-        self._images(images)
-        rows, piece = len(images), 512  # steps are n wide; only the class dimensions are kept
+        _, rows, _ = self._images(images)
+        piece = 512  # steps are n wide; only the class dimensions are kept
         values = np.empty((rows, self.layers, self.classes), np.float32)
         data = np.empty_like(values)
         for first in range(0, rows, piece):

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _kinds
-from ._arrays import FLOAT32, Floats, check_apart, check_apart_or_same, matrix, vector
+from ._arrays import FLOAT32, Floats, check_apart, check_apart_or_same, matrix, square, vector
 from ._core_abi import BackwardDataArgs, ForwardArgs, UpdateArgs, check, core
 from ._handles import Handle
 from ._kinds import ActivationLike
 from .context import Context
 from .errors import InvalidArgument, WrongType
-from .forms import DeltaInfo, Passes, info_of, pack_options, square
+from .forms import DeltaInfo, Passes, info_of, pack_options
 from .optimizer import Optimizer
 
 _FORWARD_SIZE = ctypes.sizeof(ForwardArgs)
@@ -62,7 +62,7 @@ class Delta:
         expected_rows: int = 0,
         sample: Floats | None = None,
     ) -> None:
-        at, n, ldd = square(D)
+        at, n, ldd = square(D, "D")
         options = pack_options(
             n, format=format, rank=rank, tolerance=tolerance, tail=tail, transposed=transposed,
             identity_scale=identity_scale, passes=passes, expected_rows=expected_rows, sample=sample,

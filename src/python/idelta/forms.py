@@ -7,10 +7,8 @@ import enum
 from dataclasses import dataclass, fields
 from typing import Any
 
-import numpy as np
-
 from . import _kinds
-from ._arrays import Floats, matrix
+from ._arrays import Floats, matrix, square
 from ._core_abi import CandidateStruct, DeltaInfoStruct, DeltaOptions, check, core
 from .context import Context
 from .errors import InvalidArgument
@@ -67,13 +65,6 @@ class Candidate:
     error: float  #: what must be within the tolerance
     tolerance: float
     seconds: float  #: predicted; only ratios say something
-
-
-def square(D: Floats, name: str = "D") -> tuple[int, int, int]:
-    """Address, n and row distance of an (n, n) array."""
-    n = D.shape[-1] if isinstance(D, np.ndarray) and D.ndim else 0
-    at, _, ld = matrix(D, name, n, rows=n)
-    return at, n, ld
 
 
 def pack_options(
@@ -137,7 +128,7 @@ def candidates(
     sample: Floats | None = None,
 ) -> list[Candidate]:
     """What Delta(context, D, format="auto", …) with these options chooses from, fastest first, and why."""
-    at, n, ldd = square(D)
+    at, n, ldd = square(D, "D")
     options = pack_options(
         n, format="auto", tolerance=tolerance, transposed=transposed, identity_scale=identity_scale, passes=passes,
         tail=tail, rank=rank, expected_rows=expected_rows, sample=sample,

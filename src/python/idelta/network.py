@@ -290,7 +290,7 @@ class Network(Reading):
         rank: int = 0,
         sigma: float = 0.0,
         tolerance: float = 0.0,
-        tail: str | None = None,
+        tail: str = "none",
         sample: Dataset | None = None,
         progress: Callable[[int, int], Any] | None = None,
     ) -> list[Considered]:
@@ -315,7 +315,7 @@ class Network(Reading):
             rank=rank,
             sigma=sigma,
             tolerance=tolerance,
-            tail=_tail_value(tail),
+            tail=_kinds.enumerator("tail", tail),
             sample=None if sample is None else sample._address,
             seen=of_work.address,
             considered=of_form.address,
@@ -330,12 +330,6 @@ class Network(Reading):
     def __repr__(self) -> str:
         size = " x ".join(str(extent) for extent in self.shape)
         return f"<idelta.Network {self.layers} layers, {size} inputs, {self.classes} classes, {self.activation}>"
-
-
-def _tail_value(name: str | None) -> int:
-    if name not in (None, "int8"):
-        raise InvalidArgument(f"tail is {name!r}; give \"int8\" or None")
-    return 0 if name is None else 1
 
 
 def _network_of(data: bytes, context: Context) -> Network:

@@ -137,7 +137,7 @@ class Form:
     name: str  #: "rank 32", "sigma 0.01 + int8", …
     ranks: list[int]  #: (L,): columns of U; -1: D itself
     multiplications: float  #: share of the dense network's, in fp32: without those of tails
-    tails: list[str | None]  #: (L,): how what U V leaves is held, "int8"; None: not
+    tails: list[str]  #: (L,): what becomes of what U V leaves, "none": dropped, or "int8"
     time: float  #: share of the dense network's that a row is expected to take
 
 
