@@ -117,6 +117,26 @@ class RefusedArraysTest(TestCase):
         self.assert_refused(idelta.InvalidArgument, ["lion", "adamw"], idelta.Optimizer, "lion", learning_rate=1)
         self.assert_refused(idelta.InvalidArgument, ["learning_rate"], idelta.Optimizer, "sgd", learning_rate=np.nan)
 
+    def test_numbers_that_C_would_cut_are_refused(self):
+        self.assert_refused(idelta.InvalidArgument, ["threads is 4294967297", "to 2147483647"], idelta.Context,
+                            threads=2**32 + 1)  # fmt: skip
+        self.assert_refused(
+            idelta.InvalidArgument, ["rank", "-9223372036854775808 to"], self.delta_of, rank=2**64 + 1
+        )
+        self.assert_refused(idelta.WrongType, ["rank is 2.5", "an integer"], self.delta_of, rank=2.5)
+        self.assert_refused(idelta.WrongType, ["tolerance is None", "a number"], self.delta_of, tolerance=None)
+        self.assertEqual(self.delta_of(rank=np.int64(3)).info.rank, 3)
+
+    def delta_of(self, **options):
+        return idelta.Delta(self.context, self.D, format="low_rank", **options)
+
+    def test_other_objects_are_refused_by_their_type(self):
+        self.assert_refused(
+            idelta.WrongType, ["context is of type NoneType", "idelta.Context"], idelta.Delta, None, self.D
+        )
+        self.assert_refused(idelta.WrongType, ["context is of type str"], idelta.candidates, "", self.D, tolerance=1)
+        self.assert_refused(idelta.InvalidArgument, ["'formats'", '"format", "isa"'], idelta.names, "formats")
+
     def test_states_of_another_optimiser_are_refused(self):
         momentum = idelta.Optimizer("momentum", learning_rate=0.1)
         adamw = idelta.Optimizer("adamw", learning_rate=0.1)

@@ -340,6 +340,41 @@ class RefusedTest(Case):
         self.assert_refused(ValueError, [], idelta.Dataset, self.images, self.labels.astype(np.int64) - 1)
         self.assert_refused(idelta.InvalidArgument, ["zero_to_one"], idelta.Dataset, self.images, scale="unit")
 
+    def test_arrays_in_place_of_a_set_are_refused_by_name(self):
+        for name in ("fit", "evaluate", "accuracy", "lesions", "feature_geometry"):
+            with self.subTest(name):
+                self.assert_refused(idelta.WrongType, ["data is of type ndarray", "idelta.Dataset"],
+                                    getattr(self.network, name), self.images)  # fmt: skip
+        self.assert_refused(idelta.WrongType, ["test is of"], self.network.probes, self.train, self.images)
+        self.assert_refused(idelta.WrongType, ["sample is of"], self.network.compress, sample=self.images)
+        self.assert_refused(
+            idelta.WrongType, ["network is of", "idelta.Network"], idelta.Dataset, self.images, network=1
+        )
+        self.assert_refused(idelta.WrongType, ["context is of"], idelta.Network, (3,), 2, context=1)
+
+    def test_other_arguments_that_do_not_fit_are_refused_by_name(self):
+        self.assert_refused(idelta.InvalidArgument, ["shape is 3", "(features,)"], idelta.Network, 3, 2)
+        self.assert_refused(idelta.InvalidArgument, ["seed is -1", "from 0 to"], self.trained, seed=-1)
+        self.assert_refused(idelta.WrongType, ["epochs is 3.0", "an integer"], self.trained, epochs=3.0)
+        self.assert_refused(idelta.InvalidArgument, ["classes have the shape (2,)", "(90,)"], self.network.class_maps,
+                            self.test_images, [0, 1])  # fmt: skip
+        self.assert_refused(idelta.InvalidArgument, ["(2,)", "(90,)"], self.network.explain(self.test_images).of_class,
+                            [0, 1])  # fmt: skip
+        self.assert_refused(idelta.WrongType, ["bytearray", "bytes(data)"], idelta.Network.from_bytes, bytearray())
+
+    def test_texts_that_C_would_end_early_are_refused(self):
+        self.assert_refused(ValueError, ["path has a NUL"], self.network.save, self.folder / "a\0b")
+        self.assertFalse((self.folder / "a").exists())
+        names = ["a", "b\0", "c", "d"]
+        self.assert_refused(
+            ValueError, ["class_names has a NUL"], idelta.Dataset, self.images, self.labels, class_names=names
+        )
+        self.assert_refused(idelta.WrongType, ["name is 5", "str"], idelta.Dataset, self.images, self.labels, name=5)
+
+    def test_names_may_be_an_array(self):
+        data = idelta.Dataset(self.images, self.labels, class_names=np.array(["a", "b", "c", "d"]))
+        self.assertEqual((data.classes, data.class_names), (4, ["a", "b", "c", "d"]))
+
     def test_a_number_that_is_not_finite_is_refused_with_its_row(self):
         images = self.images.copy()
         images[17, 0, 0] = np.nan

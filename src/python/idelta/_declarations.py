@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any, ClassVar
 
-from .errors import LibraryNotFound
+from .errors import InvalidArgument, LibraryNotFound, WrongType
 
 _BASIC: dict[str, Any] = {
     "void": None,
@@ -49,8 +49,22 @@ class Struct(ctypes.Structure):
     def initial(cls, **fields: Any) -> Any:
         made = cls(*cls.INIT)
         for name, value in fields.items():
-            setattr(made, name, value)
+            made.put(name, value)
         return made
+
+    def put(self, name: str, value: Any) -> None:
+        """Sets a field; ctypes alone would cut an integer that is too large for it in silence."""
+        try:
+            setattr(self, name, value)
+        except TypeError:
+            what = "an integer" if isinstance(getattr(self, name), int) else "a number"
+            raise WrongType(f"{name} is {value!r}; give {what}") from None
+        held = getattr(self, name)
+        if isinstance(held, int) and held != value:
+            kind = dict(self._fields_)[name]
+            values = 2 ** (8 * ctypes.sizeof(kind))
+            least = 0 if kind(-1).value > 0 else -values // 2
+            raise InvalidArgument(f"{name} is {value}; give an integer from {least} to {least + values - 1}")
 
 
 def _without_comments(text: str) -> str:

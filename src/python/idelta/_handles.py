@@ -6,6 +6,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from .errors import WrongType
+
 
 class Handle:
     """A C object, which is freed when the last user of its Handle is gone, and after what was made with it.
@@ -18,6 +20,14 @@ class Handle:
 
     def __init__(self, address: int, free: Callable[[int], Any], *needs: Handle) -> None:
         weakref.finalize(self, _free, free, address, needs)
+
+
+def address_of(given: Any, kind: Any, name: str) -> int:
+    """The address of an object of this package, or an error that says which class to give."""
+    if not isinstance(given, kind):
+        raise WrongType(f"{name} is of type {type(given).__name__}; give an idelta.{kind.__name__}")
+    address: int = given._address
+    return address
 
 
 def _free(free: Callable[[int], Any], address: int, needs: tuple[Handle, ...]) -> None:

@@ -56,16 +56,26 @@ def texts(given: Sequence[str] | None, name: str, count: int) -> Any:
         return None
     if isinstance(given, str) or len(given) != count:
         raise InvalidArgument(f"{name} must be {count} texts, and is {given!r}")
-    return (ctypes.c_char_p * count)(*(str(text).encode() for text in given))
+    return (ctypes.c_char_p * count)(*(_ended(str(item).encode(), name) for item in given))
 
 
-def text(given: str | None) -> bytes | None:
-    return None if given is None else given.encode()
+def text(given: str | None, name: str) -> bytes | None:
+    """A text as C has it; None stays None."""
+    if not isinstance(given, (str, type(None))):
+        raise WrongType(f"{name} is {given!r}; give a str")
+    return None if given is None else _ended(given.encode(), name)
+
+
+def _ended(given: bytes, name: str) -> bytes:
+    """A text for C, where it would end at a NUL."""
+    if b"\0" in given:
+        raise InvalidArgument(f"{name} has a NUL in {given!r}; leave it out")
+    return given
 
 
 def path_bytes(path: Any) -> bytes:
     try:
-        return os.fsencode(path)
+        return _ended(os.fsencode(path), "path")
     except TypeError:
         raise WrongType(f"path is {path!r}; give a str or a pathlib.Path") from None
 

@@ -11,7 +11,7 @@ import numpy as np
 from . import _kinds
 from ._arrays import Floats, check_apart, matrix, square, vector, width_of
 from ._core_abi import BackwardWeightsArgs, ContextOptions, check, core
-from ._handles import Handle
+from ._handles import Handle, address_of
 from .errors import InvalidArgument
 
 _BACKWARD_WEIGHTS_SIZE = ctypes.sizeof(BackwardWeightsArgs)
@@ -114,6 +114,14 @@ class Context:
 def default_context() -> Context:
     """The context that networks share where none is given."""
     return Context()
+
+
+def context_or_default(context: Context | None) -> Context:
+    """The context, which is checked, or the one that networks share."""
+    if context is None:
+        return default_context()
+    address_of(context, Context, "context")
+    return context
 
 
 def _context_of(options: dict[str, Any]) -> Context:

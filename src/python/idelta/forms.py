@@ -10,6 +10,7 @@ from typing import Any
 from . import _kinds
 from ._arrays import Floats, matrix, square
 from ._core_abi import CandidateStruct, DeltaInfoStruct, DeltaOptions, check, core
+from ._handles import address_of
 from .context import Context
 from .errors import InvalidArgument
 
@@ -74,7 +75,7 @@ def pack_options(
     tolerance: float | str,
     transposed: bool,
     identity_scale: float,
-    passes: int,
+    passes: Passes,
     tail: str,
     rank: int = 0,
     expected_rows: int = 0,
@@ -88,7 +89,7 @@ def pack_options(
     sample_at, sample_rows, ld_sample = (None, 0, 0) if sample is None else matrix(sample, "sample", n)
     return DeltaOptions.initial(
         format=_kinds.value_of("format", format),
-        passes=int(passes),
+        passes=passes,
         transposed=bool(transposed),
         identity_scale=identity_scale,
         tolerance=tolerance,
@@ -136,7 +137,7 @@ def candidates(
     capacity, count = 64, ctypes.c_int64()
     made = (CandidateStruct * capacity)(*(CandidateStruct.initial() for _ in range(capacity)))
     given = (ctypes.byref(options), ctypes.byref(made), capacity, ctypes.byref(count))
-    check(core.delta_candidates(context._address, n, at, ldd, *given))
+    check(core.delta_candidates(address_of(context, Context, "context"), n, at, ldd, *given))
     found = []
     for candidate in made[: count.value]:
         values = _named(candidate, Candidate)
