@@ -106,6 +106,22 @@ class RefusedArraysTest(TestCase):
             idelta.InvalidArgument, ["dD shares memory with x"], self.context.backward_weights, rows[:2], rows[2:4],
             dD=np.lib.stride_tricks.as_strided(rows, (self.n, self.n), (64, 4)),
         )  # fmt: skip
+        D, sgd = self.D.copy(), idelta.Optimizer("momentum", learning_rate=0.1)
+        self.assert_refused(
+            idelta.InvalidArgument, ["D shares memory with x"], self.delta.update, D[:2], D[2:4], sgd, D=D,
+            state=sgd.new_state(self.n, self.n),
+        )  # fmt: skip
+        self.assert_refused(
+            idelta.InvalidArgument,
+            ["state[0] shares memory with D"],
+            self.delta.update,
+            rows,
+            rows,
+            sgd,
+            D=D,
+            state=(D,),
+        )
+        self.assert_same_bits(D, self.D)
         self.assert_same_bits(rows, before)
 
     def test_names_that_nobody_knows_are_refused_with_those_that_are(self):
@@ -153,6 +169,8 @@ class RefusedArraysTest(TestCase):
         self.assert_refused(idelta.Unsupported, ["low_rank"], low_rank.update, self.x, self.x, sgd, D=self.D)
         forward = idelta.Delta(self.context, self.D, passes=idelta.Passes.FORWARD)
         self.assert_refused(idelta.InvalidArgument, ["backward"], forward.backward_data, self.x)
+        backward = idelta.Delta(self.context, self.D, passes=idelta.Passes.BACKWARD_DATA)
+        self.assert_refused(idelta.InvalidArgument, ["forward"], backward.forward, self.x)
         self.assert_refused(idelta.InvalidArgument, ["y"], self.delta.backward_data, self.x, activation="relu")
         self.assertTrue(issubclass(idelta.Unsupported, idelta.Error))
 

@@ -260,6 +260,12 @@ class ContextTest(TestCase):
             delta = idelta.Delta(idelta.Context(**options), D, format="f32")
             self.assert_same_bits(delta.forward(x), expected)
 
+    def test_contexts_and_deltas_say_what_they_are(self):
+        context = idelta.Context(isa="scalar", threads=1)
+        self.assertEqual(repr(context), "<idelta.Context scalar, 1 thread>")
+        delta = idelta.Delta(context, np.diag(np.float32([0.1, 0.2])), format="low_rank", rank=1)
+        self.assertRegex(repr(delta), r"^<idelta.Delta n=2, low_rank of rank 1, certificate 0\.1\d*>$")
+
     def test_spectral_norm_bound_is_above_the_norm_and_near(self):
         D = floats(np.random.default_rng(6), 20, 20, scale=0.1)
         norm = np.linalg.norm(np.eye(20) + D.astype(float), 2)

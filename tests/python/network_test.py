@@ -258,6 +258,33 @@ except KeyboardInterrupt:
             running.send_signal(signal.SIGINT)
             self.assertEqual(running.communicate(timeout=60)[0], "(4,)\n")
 
+    def test_training_on_another_thread_has_the_same_bits(self):
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            self.assertEqual(pool.submit(self.trained).result().hash, self.network.hash)
+
+    def test_a_test_set_may_have_more_classes(self):
+        data = idelta.Dataset(self.images, self.labels, class_names=["a", "b", "c", "d"])
+        network = idelta.Network.for_data(data, layers=2, classes=6)
+        self.assertEqual((network.classes, network.n, network.class_names), (6, HEIGHT * WIDTH + 6, None))
+        self.assertEqual(idelta.Network.for_data(data, layers=2, classes=4).class_names, ["a", "b", "c", "d"])
+
+    def test_settings_that_disappoint_are_warned_of(self):
+        self.assertEqual(self.network.warnings(), [])
+        found = idelta.Network((3,), 2, activation="relu", class_padding=0).warnings()
+        self.assertTrue(found and "padding" in found[0], found)
+
+    def test_networks_and_sets_say_what_they_are(self):
+        self.assertRegex(repr(self.network), r"^<idelta.Network 3 layers, 6 x 5 inputs, 4 classes, \('leaky_relu', 0.1")
+        self.assertRegex(repr(self.train), "^<idelta.Dataset .*: 300 of 6 x 5, 4 classes>$")
+
+    def test_a_set_has_a_head_labels_and_warnings(self):
+        head = self.train.head(7)
+        np.testing.assert_array_equal(head.labels, self.labels[:7])
+        self.assert_same_bits(head.images, self.images[:7])
+        self.assertEqual((len(self.train.head(1000)), self.train.warnings()), (300, []))
+        found = self.train.warnings(classes=5)
+        self.assertTrue(len(found) == 1 and "4" in found[0], found)
+
     def test_options_are_taken_and_recorded(self):
         network = idelta.Network((HEIGHT, WIDTH), CLASSES, layers=2, activation="hard_tanh", identity_scale=0.5,
                                  class_padding=0.25, class_names=["a", "b", "c", "d"])  # fmt: skip
@@ -360,6 +387,12 @@ class RefusedTest(Case):
                             self.test_images, [0, 1])  # fmt: skip
         self.assert_refused(idelta.InvalidArgument, ["(2,)", "(90,)"], self.network.explain(self.test_images).of_class,
                             [0, 1])  # fmt: skip
+        self.assert_refused(idelta.InvalidArgument, ["(300, 6, 5, 1)", "(rows, features)"], idelta.Dataset,
+                            self.images[..., np.newaxis], self.labels)  # fmt: skip
+        self.assert_refused(idelta.InvalidArgument, ["class_names must be 4 texts"], idelta.Network, (3,), 4,
+                            class_names=["a"])  # fmt: skip
+        self.assert_refused(idelta.InvalidArgument, ["4294967295"], idelta.Dataset, self.images,
+                            self.labels.astype(np.int64) + 2**32 - 1 - self.labels)  # fmt: skip
         self.assert_refused(idelta.WrongType, ["bytearray", "bytes(data)"], idelta.Network.from_bytes, bytearray())
 
     def test_texts_that_C_would_end_early_are_refused(self):
