@@ -88,6 +88,10 @@ class RefusedArraysTest(TestCase):
         self.assert_forward_refused(
             idelta.InvalidArgument, ["contribution shares memory with x"], rows[1:], contribution=rows[1:]
         )
+        wide = np.zeros((2 * self.m, self.n), np.float32)
+        self.assert_forward_refused(  # they begin together, but their rows are not equally far apart
+            idelta.InvalidArgument, ["out shares memory with x"], wide[: self.m], out=wide[::2]
+        )
         out = np.empty_like(self.x)
         self.assert_forward_refused(
             idelta.InvalidArgument, ["contribution shares memory with out"], self.x, out=out, contribution=out

@@ -61,6 +61,19 @@ class EstimatorTest(unittest.TestCase):
         hashes = {classifier(random_state=state).fit(X, y).network_.hash for _ in range(2)}
         self.assertEqual(len(hashes), 2)
 
+    def test_every_parameter_reaches_the_network_or_its_training(self):
+        X, y = load_iris(return_X_y=True)
+        parameters = {"layers": 2, "activation": "relu", "slope": 0.2, "identity_scale": 0.5, "class_padding": 0.5,
+                      "epochs": 3, "batch": 16, "learning_rate": 0.02, "decay_epochs": 2, "optimizer": "nesterov",
+                      "momentum": 0.5, "weight_decay": 0.1, "compute": "bf16", "layer_loss": 0.5, "random_state": 2,
+                      "scale": "minus_one_to_one"}  # fmt: skip
+        self.assertEqual(set(parameters), set(IdentityClassifier().get_params()))
+        usual = classifier(epochs=4).fit(X, y).network_.hash
+        hashes = {
+            name: classifier(**{"epochs": 4, name: value}).fit(X, y).network_.hash for name, value in parameters.items()
+        }
+        self.assertEqual(len({usual, *hashes.values()}), 1 + len(parameters), hashes)
+
     def test_clone_and_pickle_keep_everything(self):
         X, y = load_digits(return_X_y=True)
         fitted = classifier(epochs=2, activation="hard_tanh").fit(X, y)
