@@ -14,7 +14,7 @@ set(IDELTA_PYTHON_TEST_ENVIRONMENT
   "IDELTA_TEST_SOURCE=${PROJECT_SOURCE_DIR}")
 file(GLOB suites CONFIGURE_DEPENDS "${CMAKE_CURRENT_LIST_DIR}/python/*_test.py")
 if(NOT TARGET idelta_nn_shared)
-  list(FILTER suites EXCLUDE REGEX "/(network|sklearn|readme)_test\\.py$")
+  list(FILTER suites EXCLUDE REGEX "/(network.*|sklearn|readme)_test\\.py$")
 endif()
 foreach(suite IN LISTS suites)
   get_filename_component(theme "${suite}" NAME_WE)

@@ -88,6 +88,10 @@ class RefusedArraysTest(TestCase):
         self.assert_forward_refused(
             idelta.InvalidArgument, ["contribution shares memory with x"], rows[1:], contribution=rows[1:]
         )
+        wide = np.zeros((2 * self.m, self.n), np.float32)
+        self.assert_forward_refused(  # they begin together, but their rows are not equally far apart
+            idelta.InvalidArgument, ["out shares memory with x"], wide[: self.m], out=wide[::2]
+        )
         out = np.empty_like(self.x)
         self.assert_forward_refused(
             idelta.InvalidArgument, ["contribution shares memory with out"], self.x, out=out, contribution=out
@@ -106,6 +110,22 @@ class RefusedArraysTest(TestCase):
             idelta.InvalidArgument, ["dD shares memory with x"], self.context.backward_weights, rows[:2], rows[2:4],
             dD=np.lib.stride_tricks.as_strided(rows, (self.n, self.n), (64, 4)),
         )  # fmt: skip
+        D, sgd = self.D.copy(), idelta.Optimizer("momentum", learning_rate=0.1)
+        self.assert_refused(
+            idelta.InvalidArgument, ["D shares memory with x"], self.delta.update, D[:2], D[2:4], sgd, D=D,
+            state=sgd.new_state(self.n, self.n),
+        )  # fmt: skip
+        self.assert_refused(
+            idelta.InvalidArgument,
+            ["state[0] shares memory with D"],
+            self.delta.update,
+            rows,
+            rows,
+            sgd,
+            D=D,
+            state=(D,),
+        )
+        self.assert_same_bits(D, self.D)
         self.assert_same_bits(rows, before)
 
     def test_names_that_nobody_knows_are_refused_with_those_that_are(self):
@@ -116,6 +136,26 @@ class RefusedArraysTest(TestCase):
         self.assert_refused(idelta.WrongType, ["None", "bf16"], idelta.Delta, self.context, self.D, format=None)
         self.assert_refused(idelta.InvalidArgument, ["lion", "adamw"], idelta.Optimizer, "lion", learning_rate=1)
         self.assert_refused(idelta.InvalidArgument, ["learning_rate"], idelta.Optimizer, "sgd", learning_rate=np.nan)
+
+    def test_numbers_that_C_would_cut_are_refused(self):
+        self.assert_refused(idelta.InvalidArgument, ["threads is 4294967297", "to 2147483647"], idelta.Context,
+                            threads=2**32 + 1)  # fmt: skip
+        self.assert_refused(
+            idelta.InvalidArgument, ["rank", "-9223372036854775808 to"], self.delta_of, rank=2**64 + 1
+        )
+        self.assert_refused(idelta.WrongType, ["rank is 2.5", "an integer"], self.delta_of, rank=2.5)
+        self.assert_refused(idelta.WrongType, ["tolerance is None", "a number"], self.delta_of, tolerance=None)
+        self.assertEqual(self.delta_of(rank=np.int64(3)).info.rank, 3)
+
+    def delta_of(self, **options):
+        return idelta.Delta(self.context, self.D, format="low_rank", **options)
+
+    def test_other_objects_are_refused_by_their_type(self):
+        self.assert_refused(
+            idelta.WrongType, ["context is of type NoneType", "idelta.Context"], idelta.Delta, None, self.D
+        )
+        self.assert_refused(idelta.WrongType, ["context is of type str"], idelta.candidates, "", self.D, tolerance=1)
+        self.assert_refused(idelta.InvalidArgument, ["'formats'", '"format", "isa"'], idelta.names, "formats")
 
     def test_states_of_another_optimiser_are_refused(self):
         momentum = idelta.Optimizer("momentum", learning_rate=0.1)
@@ -133,6 +173,8 @@ class RefusedArraysTest(TestCase):
         self.assert_refused(idelta.Unsupported, ["low_rank"], low_rank.update, self.x, self.x, sgd, D=self.D)
         forward = idelta.Delta(self.context, self.D, passes=idelta.Passes.FORWARD)
         self.assert_refused(idelta.InvalidArgument, ["backward"], forward.backward_data, self.x)
+        backward = idelta.Delta(self.context, self.D, passes=idelta.Passes.BACKWARD_DATA)
+        self.assert_refused(idelta.InvalidArgument, ["forward"], backward.forward, self.x)
         self.assert_refused(idelta.InvalidArgument, ["y"], self.delta.backward_data, self.x, activation="relu")
         self.assertTrue(issubclass(idelta.Unsupported, idelta.Error))
 

@@ -1,5 +1,7 @@
 """Contexts, deltas and passes from Python: within the bounds of fp64, in every format, and with the C library's bits."""
 
+import weakref
+
 import numpy as np
 from support import U, TestCase, floats, main, strided
 
@@ -165,9 +167,23 @@ class DeltaTest(Case):
         self.assert_refused(idelta.InvalidArgument, ["sample", "(rows, 37)"], self.delta, tolerance=1,
                             sample=self.x[:, 1:])  # fmt: skip
 
+    def test_the_rows_to_come_and_all_of_the_sample_count(self):
+        few, many = (idelta.candidates(self.context, self.D, tolerance=1, expected_rows=m) for m in (1, 4096))
+        self.assertLess(2 * min(form.seconds for form in few), min(form.seconds for form in many))
+        after_zeros = np.vstack([np.zeros_like(self.x[:1]), self.x])
+        alone, after = (
+            idelta.candidates(self.context, self.D, tolerance=1e-3, sample=rows) for rows in (self.x, after_zeros)
+        )
+        self.assertEqual([form.error for form in after], [form.error for form in alone])
+
     def test_a_delta_keeps_its_context(self):
-        delta = idelta.Delta(idelta.Context(), self.D)
+        context = idelta.Context()
+        delta, of_context = idelta.Delta(context, self.D), weakref.ref(context._handle)
+        del context, delta.context
+        self.assertIsNotNone(of_context())
         self.assert_same_bits(delta.forward(self.x), self.delta().forward(self.x))
+        del delta
+        self.assertIsNone(of_context())
 
 
 class TrainingTest(TestCase):
@@ -235,6 +251,17 @@ class TrainingTest(TestCase):
             self.assert_same_bits(delta.unpack(), D)
             self.assertFalse((bias == 1).any())
 
+    def test_gradients_have_formats_of_their_own(self):
+        whole, _ = self.context.backward_weights(self.x, self.dy)
+        self.assert_same_bits(self.context.backward_weights(self.x, self.dy, format="f32")[0], whole)
+        delta, sgd = idelta.Delta(self.context, self.D), idelta.Optimizer("sgd", learning_rate=0.1)
+        for call, option in (
+            (lambda **of: self.context.backward_weights(self.x, self.dy, **of), "format"),
+            (lambda **of: delta.update(self.x, self.dy, sgd, D=self.D.copy(), **of), "gradient_format"),
+        ):
+            call(**{option: "bf16"})
+            self.assert_refused(idelta.InvalidArgument, ["low_rank"], call, **{option: "low_rank"})
+
     def test_the_packed_delta_can_be_the_master(self):
         sgd = idelta.Optimizer("sgd", learning_rate=0.1)
         D = self.D.copy()
@@ -250,7 +277,10 @@ class ContextTest(TestCase):
         self.assertEqual((context.isa, context.threads), ("scalar", 1))
         self.assertIn("scalar", context.describe())
         self.assertIn(context.bf16_product, idelta.names("bf16_product"))
+        self.assertEqual({idelta.Context(isa="scalar", bf16_product=name).bf16_product for name in ("widened", "rounded")},
+                         {"widened", "rounded"})  # fmt: skip
         self.assert_refused(idelta.InvalidArgument, ["sse", "avx2"], idelta.Context, isa="sse")
+        self.assert_refused(idelta.InvalidArgument, ["spin_us", "-7"], idelta.Context, spin_us=-7)
 
     def test_results_are_the_same_bits_on_scalar_and_on_any_number_of_threads(self):
         rng = np.random.default_rng(5)
@@ -259,6 +289,12 @@ class ContextTest(TestCase):
         for options in ({"isa": "scalar"}, {"threads": 1}, {"threads": 2}):
             delta = idelta.Delta(idelta.Context(**options), D, format="f32")
             self.assert_same_bits(delta.forward(x), expected)
+
+    def test_contexts_and_deltas_say_what_they_are(self):
+        context = idelta.Context(isa="scalar", threads=1)
+        self.assertEqual(repr(context), "<idelta.Context scalar, 1 thread>")
+        delta = idelta.Delta(context, np.diag(np.float32([0.1, 0.2])), format="low_rank", rank=1)
+        self.assertRegex(repr(delta), r"^<idelta.Delta n=2, low_rank of rank 1, certificate 0\.1\d*>$")
 
     def test_spectral_norm_bound_is_above_the_norm_and_near(self):
         D = floats(np.random.default_rng(6), 20, 20, scale=0.1)

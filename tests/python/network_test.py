@@ -1,54 +1,21 @@
-"""Networks from Python: the program's files and figures to the bit, sums that add up, and errors that say what to do."""
+"""Networks from Python: the program's files and figures to the bit, what changes them, and errors that say what to do."""
 
 import concurrent.futures
 import copy
 import gc
 import json
-import multiprocessing
 import pickle
 import signal
 import subprocess
 import sys
-import tempfile
 import unittest
-from pathlib import Path
+import weakref
 
 import numpy as np
-from support import PROGRAM, TestCase, bits, main
+from networks import CLASSES, HEIGHT, LAYERS, SETTINGS, WIDTH, Case
+from support import PROGRAM, main
 
 import idelta
-
-LAYERS, HEIGHT, WIDTH, CLASSES = 3, 6, 5, 4
-SETTINGS = {"epochs": 3, "batch": 32, "learning_rate": 0.05, "seed": 5}
-
-
-def pictures(seed, count):
-    """Images around one picture a class, and labels."""
-    rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(7).uniform(0, 1, (CLASSES, HEIGHT, WIDTH))
-    labels = rng.integers(0, CLASSES, count)
-    noisy = centres[labels] + 0.15 * rng.standard_normal((count, HEIGHT, WIDTH))
-    return np.clip(noisy, 0, 1).astype(np.float32), labels.astype(np.uint8)
-
-
-class Case(TestCase):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = Path(folder.name)
-        cls.images, cls.labels = pictures(1, 300)
-        cls.test_images, cls.test_labels = pictures(2, 90)
-        cls.train = idelta.Dataset(cls.images, cls.labels)
-        cls.test = idelta.Dataset(cls.test_images, cls.test_labels)
-        cls.network = cls.trained()
-
-    @classmethod
-    def trained(cls, **options):
-        network = idelta.Network.for_data(cls.train, layers=LAYERS, context=cls.context)
-        network.fit(cls.train, **{**SETTINGS, **options})
-        return network
 
 
 @unittest.skipUnless(PROGRAM, "no program was built")
@@ -106,103 +73,6 @@ class ProgramTest(Case):
         self.assertEqual([row[5] for row in rows], [found.forms[index] for index in found.settled_by])
 
 
-class ReadingTest(Case):
-    def forward(self, images):
-        """h⁰ … hᴸ in fp64."""
-        h = [np.hstack([images.reshape(len(images), -1), np.zeros((len(images), CLASSES))])]
-        for layer in range(LAYERS):
-            z = h[-1] + h[-1] @ self.network.delta(layer) + self.network.bias(layer)
-            h.append(np.where(z < 0, np.float32(0.1) * z, z) if layer + 1 < LAYERS else z)
-        return np.array(h)
-
-    def test_logits_and_likelihoods_are_those_of_fp64(self):
-        logits = self.forward(self.test_images)[-1][:, -CLASSES:]
-        np.testing.assert_allclose(self.network.logits(self.test_images), logits, atol=1e-5)
-        likelihoods = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-        np.testing.assert_allclose(self.network.predict_proba(self.test_images), likelihoods, atol=1e-5)
-        labels = self.network.predict(self.test_images)
-        np.testing.assert_array_equal(labels, self.network.logits(self.test_images).argmax(axis=1))
-        self.assertGreater((labels == self.test_labels).mean(), 0.8)
-
-    def test_all_parts_of_a_decomposition_fit_together(self):
-        found = self.network.decompose(self.test_images, list(idelta._reading._PARTS))
-        h = self.forward(self.test_images)
-        np.testing.assert_allclose(found.features, h[1:], atol=1e-5)
-        self.assertEqual(found.contribution_maps.shape, (LAYERS, 90, HEIGHT, WIDTH))
-        inputs = found.features[:, :, : HEIGHT * WIDTH].reshape(LAYERS, 90, HEIGHT, WIDTH)
-        np.testing.assert_allclose(found.contribution_maps, inputs - self.test_images, atol=1e-6)
-        np.testing.assert_allclose(h[0] + found.steps.sum(axis=0), found.features[-1], atol=1e-5)
-        np.testing.assert_allclose(found.contributions + found.activation_changes, found.steps, atol=1e-6)
-        np.testing.assert_array_equal(found.predictions[-1], self.network.predict(self.test_images))
-        self.assert_same_bits(found.class_likelihoods[-1], found.final_likelihoods)
-        self.assertIsNone(self.network.decompose(self.test_images).steps)
-
-    def test_flat_images_give_flat_maps_of_the_same_bits(self):
-        flat = self.test_images.reshape(90, -1)
-        shaped = self.network.decompose(self.test_images, batch=7).contribution_maps
-        self.assertEqual(self.network.decompose(flat).contribution_maps.shape, (LAYERS, 90, HEIGHT * WIDTH))
-        self.assert_same_bits(self.network.decompose(flat).contribution_maps, shaped.reshape(LAYERS, 90, -1))
-
-    def test_every_second_image_is_read_where_it_lies(self):
-        self.assert_same_bits(self.network.logits(self.test_images[::2]), self.network.logits(self.test_images)[::2])
-
-    def test_layers_as_features_have_the_shape_of_shap_and_add_up(self):
-        found = self.network.explain(self.test_images)
-        self.assertEqual(found.values.shape, (90, LAYERS, CLASSES))
-        self.assertEqual(found.base_values.shape, (90, CLASSES))
-        self.assertEqual(found.data.shape, found.values.shape)
-        self.assertEqual(found.feature_names, ["layer 1", "layer 2", "layer 3"])
-        logits = self.network.logits(self.test_images)
-        np.testing.assert_allclose(found.base_values + found.values.sum(axis=1), logits, atol=1e-5)
-        of_label = found.of_class(self.test_labels)
-        self.assertEqual((of_label.values.shape, of_label.base_values.shape), ((90, LAYERS), (90,)))
-        np.testing.assert_array_equal(of_label.values[5], found.values[5, :, self.test_labels[5]])
-        self.assertEqual(found.of_class(2).output_names, ["2"])
-        self.assert_refused(idelta.InvalidArgument, ["4", "0 to 3"], found.of_class, 4)
-
-    def test_read_outs_agree_with_the_decomposition(self):
-        found = self.network.read_outs(self.test_images)
-        predictions = self.network.decompose(self.test_images).predictions
-        np.testing.assert_array_equal(found.predictions, predictions.T)
-        final = [next(l for l in range(LAYERS) if (row[l:] == row[-1]).all()) + 1 for row in found.predictions]
-        self.assertEqual(found.first_final_layer.tolist(), final)
-
-    def test_class_maps_and_their_rests_are_the_logits(self):
-        found = self.network.class_maps(self.test_images, self.test_labels)
-        self.assertEqual(found.maps.shape, self.test_images.shape)
-        np.testing.assert_allclose(found.maps.sum(axis=(1, 2)) + found.rests, found.logits, atol=1e-5)
-        logits = self.network.logits(self.test_images)
-        np.testing.assert_allclose(found.logits, logits[np.arange(90), self.test_labels], atol=1e-6)
-
-    def test_geometry_lesions_probes_and_roles_have_their_shapes(self):
-        weights = self.network.weight_geometry()
-        self.assertEqual(weights.singular_values.shape, (LAYERS, self.network.n))
-        np.testing.assert_allclose(weights.spectral_norm, [np.linalg.norm(self.network.delta(l), 2) for l in range(LAYERS)],
-                                   rtol=1e-5)  # fmt: skip
-        self.assertEqual(self.network.feature_geometry(self.test).separation.shape, (LAYERS + 1,))
-        lesions = self.network.lesions(self.test)
-        np.testing.assert_allclose((lesions.gained - lesions.lost) / 90, lesions.accuracy_change, atol=1e-12)
-        self.assertEqual(self.network.probes(self.train, self.test).accuracy.shape, (LAYERS + 1,))
-        roles = self.network.roles(self.train, self.test)
-        self.assertEqual(len(roles), LAYERS)
-        self.assertTrue(all(role.sentence.startswith("Layer") and role.role for role in roles))
-        self.assertIn("probe", idelta.role_rule())
-
-    def test_threads_and_forks_read_one_network(self):
-        expected = bits(self.network.logits(self.test_images)).tobytes()
-        read = lambda _: bits(self.network.logits(self.test_images)).tobytes()  # noqa: E731
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            self.assertEqual(list(pool.map(read, range(8))), [expected] * 8)
-        global _forked
-        _forked = self
-        with multiprocessing.get_context("fork").Pool(2) as pool:
-            self.assertEqual(pool.map(_logits_of_forked, range(4)), [expected] * 4)
-
-
-def _logits_of_forked(_):
-    return bits(_forked.network.logits(_forked.test_images)).tobytes()
-
-
 class ChangingTest(Case):
     def test_pickles_are_the_model_file(self):
         again = pickle.loads(pickle.dumps(self.network))
@@ -251,6 +121,67 @@ except KeyboardInterrupt:
             running.send_signal(signal.SIGINT)
             self.assertEqual(running.communicate(timeout=60)[0], "(4,)\n")
 
+    def test_every_option_of_fit_reaches_the_training(self):
+        options = {"epochs": 2, "batch": 16, "learning_rate": 0.01, "decay_epochs": 1, "optimizer": "nesterov",
+                   "momentum": 0.5, "weight_decay": 0.1, "compute": "bf16", "seed": 6, "layer_loss": 0.5,
+                   "shuffled_labels": 1}  # fmt: skip
+        hashes = {name: self.trained(**{name: value}).hash for name, value in options.items()}
+        self.assertEqual(len({self.network.hash, *hashes.values()}), 1 + len(options), hashes)
+
+    def test_every_option_of_compress_reaches_the_forms(self):
+        network = self.trained()
+        for options, name in (
+            ({"rank": 2}, "rank 2"),
+            ({"sigma": 0.5}, "sigma 0.5"),
+            ({"tolerance": 0.5}, "tolerance 0.5"),
+        ):
+            network.compress(**options)
+            self.assertEqual(network.forms[0].name, name)
+        network.set_compute("low_rank", rank=1)
+        self.assertTrue((network.logits(self.test_images) != self.network.logits(self.test_images)).any())
+
+    def test_a_network_keeps_its_context(self):
+        context = idelta.Context()
+        network, of_context = idelta.Network((3,), 2, context=context), weakref.ref(context._handle)
+        del context, network.context
+        self.assertIsNotNone(of_context())
+        del network
+        self.assertIsNone(of_context())
+
+    def test_training_on_another_thread_has_the_same_bits(self):
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            self.assertEqual(pool.submit(self.trained).result().hash, self.network.hash)
+
+    def test_a_test_set_may_have_more_classes(self):
+        data = idelta.Dataset(self.images, self.labels, class_names=["a", "b", "c", "d"])
+        network = idelta.Network.for_data(data, layers=2, classes=6)
+        self.assertEqual((network.classes, network.n, network.class_names), (6, HEIGHT * WIDTH + 6, None))
+        self.assertEqual(idelta.Network.for_data(data, layers=2, classes=4).class_names, ["a", "b", "c", "d"])
+
+    def test_settings_that_disappoint_are_warned_of(self):
+        self.assertEqual(self.network.warnings(), [])
+        found = idelta.Network((3,), 2, activation="relu", class_padding=0).warnings()
+        self.assertTrue(found and "padding" in found[0], found)
+
+    def test_networks_and_sets_say_what_they_are(self):
+        self.assertRegex(repr(self.network), r"^<idelta.Network 3 layers, 6 x 5 inputs, 4 classes, \('leaky_relu', 0.1")
+        self.assertRegex(repr(self.train), "^<idelta.Dataset .*: 300 of 6 x 5, 4 classes>$")
+
+    def test_a_table_has_the_labels_and_classes_that_are_named(self):
+        table, classes = self.folder / "table.csv", self.folder / "classes.txt"
+        table.write_text("u,kind,v\n" + "".join(f"{i},{'xyz'[i % 3]},{-i}\n" for i in range(40)))
+        classes.write_text("z\ny\nx\n")
+        data = idelta.Dataset.load(table, label="kind", classes_path=classes)
+        self.assertEqual((data.label_name, data.feature_names, data.class_names), ("kind", ["u", "v"], ["z", "y", "x"]))
+
+    def test_a_set_has_a_head_labels_and_warnings(self):
+        head = self.train.head(7)
+        np.testing.assert_array_equal(head.labels, self.labels[:7])
+        self.assert_same_bits(head.images, self.images[:7])
+        self.assertEqual((len(self.train.head(1000)), self.train.warnings()), (300, []))
+        found = self.train.warnings(classes=5)
+        self.assertTrue(len(found) == 1 and "4" in found[0], found)
+
     def test_options_are_taken_and_recorded(self):
         network = idelta.Network((HEIGHT, WIDTH), CLASSES, layers=2, activation="hard_tanh", identity_scale=0.5,
                                  class_padding=0.25, class_names=["a", "b", "c", "d"])  # fmt: skip
@@ -278,6 +209,11 @@ except KeyboardInterrupt:
         self.assertTrue(considered and all(form.verdict for form in considered))
         network.compress(rank=1)
         self.assertEqual([(form.name, form.ranks) for form in network.forms], [("rank 1", [1] * LAYERS)])
+        self.assertEqual(network.forms[0].tails, ["none"] * LAYERS)
+        network.compress(tail="int8")
+        self.assertEqual(network.forms[0].tails, ["int8"] * LAYERS)
+        self.assert_refused(idelta.InvalidArgument, ["int4", "none, int8"], network.compress, tail="int4")
+        network.compress(rank=1)
         self.assert_refused(idelta.InvalidArgument, ["rank 7", "rank 1, dense"], network.predict, self.test_images,
                             form="rank 7")  # fmt: skip
         path = self.folder / "dropped.safetensors"
@@ -327,6 +263,47 @@ class RefusedTest(Case):
         self.assert_refused(ValueError, ["label"], idelta.Dataset, self.images, self.labels, classes=2)
         self.assert_refused(ValueError, [], idelta.Dataset, self.images, self.labels.astype(np.int64) - 1)
         self.assert_refused(idelta.InvalidArgument, ["zero_to_one"], idelta.Dataset, self.images, scale="unit")
+
+    def test_arrays_in_place_of_a_set_are_refused_by_name(self):
+        for name in ("fit", "evaluate", "accuracy", "lesions", "feature_geometry"):
+            with self.subTest(name):
+                self.assert_refused(idelta.WrongType, ["data is of type ndarray", "idelta.Dataset"],
+                                    getattr(self.network, name), self.images)  # fmt: skip
+        self.assert_refused(idelta.WrongType, ["test is of"], self.network.probes, self.train, self.images)
+        self.assert_refused(idelta.WrongType, ["sample is of"], self.network.compress, sample=self.images)
+        self.assert_refused(
+            idelta.WrongType, ["network is of", "idelta.Network"], idelta.Dataset, self.images, network=1
+        )
+        self.assert_refused(idelta.WrongType, ["context is of"], idelta.Network, (3,), 2, context=1)
+
+    def test_other_arguments_that_do_not_fit_are_refused_by_name(self):
+        self.assert_refused(idelta.InvalidArgument, ["shape is 3", "(features,)"], idelta.Network, 3, 2)
+        self.assert_refused(idelta.InvalidArgument, ["seed is -1", "from 0 to"], self.trained, seed=-1)
+        self.assert_refused(idelta.WrongType, ["epochs is 3.0", "an integer"], self.trained, epochs=3.0)
+        self.assert_refused(idelta.InvalidArgument, ["classes have the shape (2,)", "(90,)"], self.network.class_maps,
+                            self.test_images, [0, 1])  # fmt: skip
+        self.assert_refused(idelta.InvalidArgument, ["(2,)", "(90,)"], self.network.explain(self.test_images).of_class,
+                            [0, 1])  # fmt: skip
+        self.assert_refused(idelta.InvalidArgument, ["(300, 6, 5, 1)", "(rows, features)"], idelta.Dataset,
+                            self.images[..., np.newaxis], self.labels)  # fmt: skip
+        self.assert_refused(idelta.InvalidArgument, ["class_names must be 4 texts"], idelta.Network, (3,), 4,
+                            class_names=["a"])  # fmt: skip
+        self.assert_refused(idelta.InvalidArgument, ["4294967295"], idelta.Dataset, self.images,
+                            self.labels.astype(np.int64) + 2**32 - 1 - self.labels)  # fmt: skip
+        self.assert_refused(idelta.WrongType, ["bytearray", "bytes(data)"], idelta.Network.from_bytes, bytearray())
+
+    def test_texts_that_C_would_end_early_are_refused(self):
+        self.assert_refused(ValueError, ["path has a NUL"], self.network.save, self.folder / "a\0b")
+        self.assertFalse((self.folder / "a").exists())
+        names = ["a", "b\0", "c", "d"]
+        self.assert_refused(
+            ValueError, ["class_names has a NUL"], idelta.Dataset, self.images, self.labels, class_names=names
+        )
+        self.assert_refused(idelta.WrongType, ["name is 5", "str"], idelta.Dataset, self.images, self.labels, name=5)
+
+    def test_names_may_be_an_array(self):
+        data = idelta.Dataset(self.images, self.labels, class_names=np.array(["a", "b", "c", "d"]))
+        self.assertEqual((data.classes, data.class_names), (4, ["a", "b", "c", "d"]))
 
     def test_a_number_that_is_not_finite_is_refused_with_its_row(self):
         images = self.images.copy()

@@ -6,7 +6,7 @@ import unittest
 import warnings
 
 import numpy as np
-from support import main
+from support import main, python
 
 try:
     import sklearn
@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from idelta import IdentityClassifier, _nn_abi
+from idelta import IdentityClassifier, _kinds, _nn_abi
 
 
 def classifier(**options):
@@ -61,6 +61,19 @@ class EstimatorTest(unittest.TestCase):
         hashes = {classifier(random_state=state).fit(X, y).network_.hash for _ in range(2)}
         self.assertEqual(len(hashes), 2)
 
+    def test_every_parameter_reaches_the_network_or_its_training(self):
+        X, y = load_iris(return_X_y=True)
+        parameters = {"layers": 2, "activation": "relu", "slope": 0.2, "identity_scale": 0.5, "class_padding": 0.5,
+                      "epochs": 3, "batch": 16, "learning_rate": 0.02, "decay_epochs": 2, "optimizer": "nesterov",
+                      "momentum": 0.5, "weight_decay": 0.1, "compute": "bf16", "layer_loss": 0.5, "random_state": 2,
+                      "scale": "minus_one_to_one"}  # fmt: skip
+        self.assertEqual(set(parameters), set(IdentityClassifier().get_params()))
+        usual = classifier(epochs=4).fit(X, y).network_.hash
+        hashes = {
+            name: classifier(**{"epochs": 4, name: value}).fit(X, y).network_.hash for name, value in parameters.items()
+        }
+        self.assertEqual(len({usual, *hashes.values()}), 1 + len(parameters), hashes)
+
     def test_clone_and_pickle_keep_everything(self):
         X, y = load_digits(return_X_y=True)
         fitted = classifier(epochs=2, activation="hard_tanh").fit(X, y)
@@ -99,11 +112,27 @@ class EstimatorTest(unittest.TestCase):
         self.assertEqual(fitted.feature_names_in_.tolist(), columns.tolist())
         self.assertEqual(fitted.network_.feature_names, columns.tolist())
 
-    def test_the_defaults_of_training_are_the_programs_but_for_its_length(self):
-        own, programs = IdentityClassifier().get_params(), _nn_abi.initial("train_options")
+    def test_scikit_learn_from_1_7_on_has_a_function_in_place_of_the_method(self):
+        ran = python("-c", "import sklearn.utils.validation as validation; from sklearn.base import BaseEstimator\n"
+                     "if hasattr(BaseEstimator, '_validate_data'):\n"
+                     "    validation.validate_data = BaseEstimator._validate_data\n"
+                     "    del BaseEstimator._validate_data\n"
+                     "import idelta; from sklearn.datasets import load_iris\n"
+                     "print(idelta.IdentityClassifier(epochs=1).fit(*load_iris(return_X_y=True)).n_features_in_)")  # fmt: skip
+        self.assertEqual(ran.stdout, "4\n", ran.stderr)
+
+    def test_the_defaults_are_the_programs_but_for_the_length_of_training(self):
+        own = IdentityClassifier().get_params()
+        training, network = _nn_abi.initial("train_options"), _nn_abi.initial("network_options")
         for name in ("learning_rate", "decay_epochs", "weight_decay", "layer_loss"):
-            self.assertEqual(own[name], getattr(programs, name), name)
-        self.assertAlmostEqual(own["momentum"], programs.momentum, places=6)
+            self.assertEqual(own[name], getattr(training, name), name)
+        for name in ("layers", "identity_scale", "class_padding"):
+            self.assertEqual(own[name], getattr(network, name), name)
+        self.assertAlmostEqual(own["momentum"], training.momentum, places=6)
+        self.assertAlmostEqual(own["slope"], network.activation.slope, places=6)
+        self.assertEqual(own["optimizer"], _kinds.name_of("optimizer", training.optimizer))
+        self.assertEqual(own["compute"], _kinds.name_of("format", training.compute))
+        self.assertEqual(own["activation"], _kinds.name_of("activation", network.activation.kind))
 
     def test_what_it_cannot_learn_is_refused(self):
         X, y = load_iris(return_X_y=True)

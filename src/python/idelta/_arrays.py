@@ -52,6 +52,17 @@ def _matrix_with_care(array: Any, name: str, n: int, rows: int | None, output: b
     return array.ctypes.data, m, row // _ITEM if m > 1 else n
 
 
+def width_of(array: Any) -> int:
+    """How many columns an array has; 0 for what `matrix` refuses anyway."""
+    return array.shape[-1] if isinstance(array, np.ndarray) and array.ndim else 0
+
+
+def square(array: Any, name: str) -> Matrix:
+    """`matrix` of an (n, n) array of any n."""
+    n = width_of(array)
+    return matrix(array, name, n, rows=n)
+
+
 def vector(array: Any, name: str, n: int, *, output: bool = False) -> int:
     """The address of a float32 array of (n,) whose elements are contiguous."""
     if not (type(array) is np.ndarray and array.dtype is FLOAT32 and array.shape == (n,) and array.strides == (_ITEM,)):

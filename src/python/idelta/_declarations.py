@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any, ClassVar
 
-from .errors import LibraryNotFound
+from .errors import InvalidArgument, LibraryNotFound, WrongType
 
 _BASIC: dict[str, Any] = {
     "void": None,
@@ -49,8 +49,22 @@ class Struct(ctypes.Structure):
     def initial(cls, **fields: Any) -> Any:
         made = cls(*cls.INIT)
         for name, value in fields.items():
-            setattr(made, name, value)
+            made.put(name, value)
         return made
+
+    def put(self, name: str, value: Any) -> None:
+        """Sets a field; ctypes alone would cut an integer that is too large for it in silence."""
+        try:
+            setattr(self, name, value)
+        except TypeError:
+            what = "an integer" if isinstance(getattr(self, name), int) else "a number"
+            raise WrongType(f"{name} is {value!r}; give {what}") from None
+        held = getattr(self, name)
+        if isinstance(held, int) and held != value:
+            kind = dict(self._fields_)[name]
+            values = 2 ** (8 * ctypes.sizeof(kind))
+            least = 0 if kind(-1).value > 0 else -values // 2
+            raise InvalidArgument(f"{name} is {value}; give an integer from {least} to {least + values - 1}")
 
 
 def _without_comments(text: str) -> str:
@@ -76,19 +90,18 @@ class Declarations:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._seen: set[str] = set()
+        self._read: dict[str, dict[str, tuple[Any, ...]]] = {}  # functions by header
         self._types: dict[str, Any] = dict(_BASIC)
         self.constants: dict[str, Any] = {}
         self.structs: dict[str, type[Struct]] = {}
         self.callbacks: dict[str, Any] = {}  # also of members: "struct.member"
 
     def read(self, header: str) -> dict[str, tuple[Any, ...]]:
-        """Reads a header and what it includes; returns its new functions: name to types of result and arguments."""
-        if header in self._seen:
-            return {}
-        self._seen.add(header)
+        """Reads a header and what it includes, once; returns their functions: name to types of result and arguments."""
+        if header in self._read:
+            return self._read[header]
+        functions = self._read[header] = {}
         text = _without_comments((self._folder / header).read_text(encoding="utf-8"))
-        functions: dict[str, tuple[Any, ...]] = {}
         for included in _INCLUDE.findall(text):
             functions.update(self.read(included))
         for statement in _statements(text):
@@ -96,6 +109,11 @@ class Declarations:
         for name, value in _DEFINE.findall(text):
             self._define(name, value)
         return functions
+
+    @property
+    def headers(self) -> list[str]:
+        """What was read."""
+        return sorted(self._read)
 
     def _declare(self, statement: str, functions: dict[str, tuple[Any, ...]]) -> None:
         if found := _ENUMERATION.match(statement):

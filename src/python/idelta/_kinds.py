@@ -21,6 +21,9 @@ def _check_text(name: object, what: str) -> str:
 
 def names_text(what: str) -> str:
     """All names of a kind ("format", "isa", "bf16_product", "activation", "optimizer"), separated by ", "."""
+    if what not in ("format", "isa", "bf16_product", "activation", "optimizer"):
+        raise InvalidArgument(f'there are no names of {what!r}; give "format", "isa", "bf16_product", "activation" or '
+                              '"optimizer"')  # fmt: skip
     text: bytes = getattr(core, f"{what}_names")()
     return text.decode()
 

@@ -1,4 +1,4 @@
-"""libidelta_nn, loaded when the first network or data set is made: its functions, structs and enumerations."""
+"""The functions, structs and enumerations of libidelta_nn, which is loaded when the first of them is asked for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _kinds, _library
+from . import _kinds
 from ._core_abi import check, declarations
 from ._declarations import Functions
 from .errors import InvalidArgument, WrongType
@@ -24,10 +24,9 @@ Array = NDArray[Any]
 @functools.lru_cache(maxsize=None)
 def nn() -> Functions:
     """The functions of idelta/nn.h."""
-    path = _library.nn_path()
-    loaded = Functions(_library.load(path), declarations.read("idelta/nn.h"))
-    _library.check_version(path, loaded.nn_version().decode())
-    return loaded
+    from ._nn_library import functions  # Python imports once, even where several threads make their first networks
+
+    return functions
 
 
 def initial(struct: str, **fields: Any) -> Any:
@@ -57,16 +56,26 @@ def texts(given: Sequence[str] | None, name: str, count: int) -> Any:
         return None
     if isinstance(given, str) or len(given) != count:
         raise InvalidArgument(f"{name} must be {count} texts, and is {given!r}")
-    return (ctypes.c_char_p * count)(*(str(text).encode() for text in given))
+    return (ctypes.c_char_p * count)(*(_ended(str(item).encode(), name) for item in given))
 
 
-def text(given: str | None) -> bytes | None:
-    return None if given is None else given.encode()
+def text(given: str | None, name: str) -> bytes | None:
+    """A text as C has it; None stays None."""
+    if not isinstance(given, (str, type(None))):
+        raise WrongType(f"{name} is {given!r}; give a str")
+    return None if given is None else _ended(given.encode(), name)
+
+
+def _ended(given: bytes, name: str) -> bytes:
+    """A text for C, where it would end at a NUL."""
+    if b"\0" in given:
+        raise InvalidArgument(f"{name} has a NUL in {given!r}; leave it out")
+    return given
 
 
 def path_bytes(path: Any) -> bytes:
     try:
-        return os.fsencode(path)
+        return _ended(os.fsencode(path), "path")
     except TypeError:
         raise WrongType(f"path is {path!r}; give a str or a pathlib.Path") from None
 
@@ -81,11 +90,6 @@ def texts_at(at: int | None, count: int) -> list[str] | None:
     if not at:
         return None
     return [(item or b"").decode() for item in (ctypes.c_char_p * count).from_address(at)]
-
-
-def doubles_at(at: int | None, count: int) -> NDArray[np.float64] | None:
-    """A copy of `count` doubles that the library holds."""
-    return np.array((ctypes.c_double * count).from_address(at)) if at else None
 
 
 def seen_texts(call: Callable[[Any], int]) -> list[str]:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _nn_abi, results
+from . import _kinds, _nn_abi, results
 from ._arrays import Floats, Matrix, matrix
 from ._core_abi import check
 from ._nn_abi import nn
-from .dataset import Dataset, flat_images, int_labels
+from .dataset import Dataset, data_at, flat_images, int_labels
 from .errors import InvalidArgument
 from .explanation import LayerExplanation
 
@@ -54,7 +54,7 @@ class Reading:
             check(nn().network_form(self._address, index, ctypes.byref(info)))
             ranks = list((ctypes.c_int64 * self.layers).from_address(info.ranks))
             kinds = (ctypes.c_int * self.layers).from_address(info.tails)
-            tails = [None if kind == 0 else "int8" for kind in kinds]
+            tails = [_kinds.enumerator_name("tail", kind) for kind in kinds]
             made.append(results.Form(info.name.decode(), ranks, info.multiplications, tails, info.time))
         return made
 
@@ -162,8 +162,8 @@ class Reading:
 
     def explain(self, images: Floats, *, batch: int = 0) -> LayerExplanation:
         """Every logit as the padding and a step of each layer, in the shape that SHAP's plots take."""
-        self._images(images)
-        rows, piece = len(images), 512  # steps are n wide; only the class dimensions are kept
+        _, rows, _ = self._images(images)
+        piece = 512  # steps are n wide; only the class dimensions are kept
         values = np.empty((rows, self.layers, self.classes), np.float32)
         data = np.empty_like(values)
         for first in range(0, rows, piece):
@@ -179,7 +179,7 @@ class Reading:
     def class_maps(self, images: Floats, classes: Any, *, batch: int = 0) -> results.ClassMaps:
         """Which inputs the logit of a class is made of; classes: one, or (rows,) of them."""
         at, rows, ld = self._images(images)
-        chosen = int_labels(np.broadcast_to(np.asarray(classes), (rows,)), rows)
+        chosen = int_labels(np.full(rows, classes) if np.ndim(classes) == 0 else classes, rows, "classes")
         args = _nn_abi.initial("class_maps_args", rows=rows, images=at, ld=ld, classes=chosen.ctypes.data, batch=batch)
         made = _nn_abi.outputs(args, {"maps": (rows, self.inputs), "rests": (rows,), "logits": (rows,)})
         check(nn().network_class_maps(self._address, ctypes.byref(args)))
@@ -191,14 +191,14 @@ class Reading:
         """Each layer's accuracy, norms and the rest, on a labelled set."""
         to = _nn_abi.initial("evaluation", batch=batch)
         single = ("input_accuracy", "telescoping_error")
-        made = self._filled(results.Evaluation, to, self.layers, nn().network_evaluate, data._address,
+        made = self._filled(results.Evaluation, to, self.layers, nn().network_evaluate, data_at(data),
                             omit=("count",), single=single)  # fmt: skip
         return results.Evaluation(count=len(data), **made)
 
     def accuracy(self, data: Dataset, *, batch: int = 0) -> float:
         """The last layer's accuracy alone, without the cost of the rest."""
         found = ctypes.c_double()
-        check(nn().network_accuracy(self._address, data._address, batch, ctypes.byref(found)))
+        check(nn().network_accuracy(self._address, data_at(data), batch, ctypes.byref(found)))
         return found.value
 
     def weight_geometry(self, *, vectors: int = 0) -> results.WeightGeometry:
@@ -215,19 +215,19 @@ class Reading:
     ) -> results.FeatureGeometry:
         """How the classes lie in the features; sample: where their means are taken, usually of training images."""
         to = _nn_abi.initial("feature_geometry", batch=batch)
-        given = (data._address, None if sample is None else sample._address)
+        given = (data_at(data), None if sample is None else data_at(sample, "sample"))
         made = self._filled(results.FeatureGeometry, to, self.layers + 1, nn().network_feature_geometry, *given)
         return results.FeatureGeometry(**made)
 
     def lesions(self, data: Dataset, *, batch: int = 0) -> results.Lesions:
         """The network without each layer in turn. Costs about L / 2 passes over the set."""
         to = _nn_abi.initial("lesions", batch=batch)
-        return results.Lesions(**self._filled(results.Lesions, to, self.layers, nn().network_lesions, data._address))
+        return results.Lesions(**self._filled(results.Lesions, to, self.layers, nn().network_lesions, data_at(data)))
 
     def probes(self, train: Dataset, test: Dataset, *, regularisation: float = 0.0, batch: int = 0) -> results.Probes:
         """How well a linear probe, fitted on `train`, reads the class from each layer."""
         to = _nn_abi.initial("probes", regularisation=regularisation, batch=batch)
-        given = (train._address, test._address)
+        given = (data_at(train, "train"), data_at(test, "test"))
         return results.Probes(**self._filled(results.Probes, to, self.layers + 1, nn().network_probes, *given))
 
     def roles(self, train: Dataset, test: Dataset, *, batch: int = 0) -> list[results.LayerRole]:
@@ -237,8 +237,8 @@ class Reading:
         to = _nn_abi.initial("roles", batch=batch, sentence=observed.address)
         role = (ctypes.c_int * self.layers)()
         to.role = ctypes.addressof(role)
-        made = self._filled(results.LayerRole, to, self.layers, nn().network_roles, train._address, test._address,
-                            omit=("role", "sentence"))  # fmt: skip
+        given = (data_at(train, "train"), data_at(test, "test"))
+        made = self._filled(results.LayerRole, to, self.layers, nn().network_roles, *given, omit=("role", "sentence"))
         return [
             results.LayerRole(
                 role=nn().role_name(role[layer]).decode(),

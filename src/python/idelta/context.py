@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from . import _kinds
-from ._arrays import Floats, check_apart, matrix, vector
+from ._arrays import Floats, check_apart, matrix, square, vector, width_of
 from ._core_abi import BackwardWeightsArgs, ContextOptions, check, core
-from ._handles import Handle
+from ._handles import Handle, address_of
 from .errors import InvalidArgument
 
 _BACKWARD_WEIGHTS_SIZE = ctypes.sizeof(BackwardWeightsArgs)
@@ -77,7 +77,7 @@ class Context:
         x, dz: (m, n). dD: (n, n), in x out, and db: (n,) are made where they are not given, which only beta = 0 allows.
         format: how x and dz are multiplied, "auto" (f32), "f32", "bf16x3" or "bf16"; sums are fp32.
         """
-        n = x.shape[-1] if isinstance(x, np.ndarray) and x.ndim else 0
+        n = width_of(x)
         x_at, m, ldx = matrix(x, "x", n)
         dz_at, _, lddz = matrix(dz, "dz", n, rows=m)
         for name, given in (("dD", dD), ("db", db)):
@@ -98,8 +98,7 @@ class Context:
 
     def spectral_norm_bound(self, D: Floats, *, identity_scale: float = 1.0) -> float:
         """A proved upper bound of ‖a I + D‖₂, a = identity_scale, as a rule within 1 %. D: (n, n), finite."""
-        n = D.shape[-1] if isinstance(D, np.ndarray) and D.ndim else 0
-        at, _, ldd = matrix(D, "D", n, rows=n)
+        at, n, ldd = square(D, "D")
         bound = ctypes.c_double()
         check(core.spectral_norm_bound(self._address, n, at, ldd, identity_scale, ctypes.byref(bound)))
         return bound.value
@@ -115,6 +114,14 @@ class Context:
 def default_context() -> Context:
     """The context that networks share where none is given."""
     return Context()
+
+
+def context_or_default(context: Context | None) -> Context:
+    """The context, which is checked, or the one that networks share."""
+    if context is None:
+        return default_context()
+    address_of(context, Context, "context")
+    return context
 
 
 def _context_of(options: dict[str, Any]) -> Context:

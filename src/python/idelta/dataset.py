@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from . import _nn_abi
 from ._arrays import FLOAT32, Floats, check_floats, matrix
 from ._core_abi import check
-from ._handles import Handle
+from ._handles import Handle, address_of
 from ._nn_abi import address, nn
 from .errors import InvalidArgument, WrongType
 
@@ -40,16 +40,27 @@ def flat_images(images: Any, name: str, height: int | None = None, width: int | 
     return images
 
 
-def int_labels(labels: Any, rows: int) -> Labels:
+def int_labels(labels: Any, rows: int, name: str = "labels") -> Labels:
     """Labels as the library takes them; other integers are converted."""
     found = np.asarray(labels)
     if found.dtype.kind not in "iu":
-        raise WrongType(f"labels are of {found.dtype}; give integers from 0 to the number of classes less 1")
+        raise WrongType(f"{name} are of {found.dtype}; give integers from 0 to the number of classes less 1")
     if found.shape != (rows,):
-        raise InvalidArgument(f"labels have the shape {found.shape}, but there are {rows} images; give ({rows},)")
+        raise InvalidArgument(f"{name} have the shape {found.shape}, but there are {rows} images; give ({rows},)")
     if found.size and not (np.iinfo(np.int32).min <= found.min() and found.max() <= np.iinfo(np.int32).max):
-        raise InvalidArgument(f"labels reach from {found.min()} to {found.max()}, which are no classes")
+        raise InvalidArgument(f"{name} reach from {found.min()} to {found.max()}, which are no classes")
     return np.ascontiguousarray(found, np.int32)
+
+
+def data_at(given: Any, name: str = "data") -> int:
+    """The address of a Dataset, or an error that asks for one."""
+    return address_of(given, Dataset, name)
+
+
+def _network_at(network: Network | None) -> int | None:
+    from .network import Network
+
+    return None if network is None else address_of(network, Network, "network")
 
 
 class _Lent:
@@ -87,22 +98,23 @@ class Dataset:
         height, width = images.shape[1:] if images.ndim == 3 else (1, images.shape[1])
         wanted = None if labels is None else int_labels(labels, rows)
         features = _nn_abi.texts(feature_names, "feature_names", height * width)
-        names = _nn_abi.texts(class_names, "class_names", classes or len(class_names or ()))
+        classes = classes or (0 if class_names is None else len(class_names))
+        names = _nn_abi.texts(class_names, "class_names", classes)
         args = _nn_abi.initial(
             "dataset_args",
-            name=_nn_abi.text(name),
+            name=_nn_abi.text(name, "name"),
             count=rows,
             height=height,
             width=width,
-            classes=classes or len(class_names or ()),
+            classes=classes,
             images=at,
             ld=ld,
             labels=None if wanted is None else wanted.ctypes.data,
             feature_names=address(features),
             class_names=address(names),
-            label_name=_nn_abi.text(label_name),
+            label_name=_nn_abi.text(label_name, "label_name"),
             scale=_nn_abi.value_of("scale", scale),
-            network=network._address if network is not None else None,
+            network=_network_at(network),
         )
         made = ctypes.c_void_p()
         check(nn().dataset_create(ctypes.byref(args), ctypes.byref(made)))
@@ -130,9 +142,9 @@ class Dataset:
             "load_options",
             most=most,
             scale=_nn_abi.value_of("scale", scale),
-            label=_nn_abi.text(label),
+            label=_nn_abi.text(label, "label"),
             classes_path=None if classes_path is None else _nn_abi.path_bytes(classes_path),
-            network=network._address if network is not None else None,
+            network=_network_at(network),
         )
         made = ctypes.c_void_p()
         wanted = _nn_abi.value_of("split", split)

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _kinds
-from ._arrays import FLOAT32, Floats, check_apart, check_apart_or_same, matrix, vector
+from ._arrays import FLOAT32, Floats, check_apart, check_apart_or_same, matrix, square, vector
 from ._core_abi import BackwardDataArgs, ForwardArgs, UpdateArgs, check, core
-from ._handles import Handle
+from ._handles import Handle, address_of
 from ._kinds import ActivationLike
 from .context import Context
 from .errors import InvalidArgument, WrongType
-from .forms import DeltaInfo, Passes, info_of, pack_options, square
+from .forms import DeltaInfo, Passes, info_of, pack_options
 from .optimizer import Optimizer
 
 _FORWARD_SIZE = ctypes.sizeof(ForwardArgs)
@@ -62,13 +62,13 @@ class Delta:
         expected_rows: int = 0,
         sample: Floats | None = None,
     ) -> None:
-        at, n, ldd = square(D)
+        at, n, ldd = square(D, "D")
         options = pack_options(
             n, format=format, rank=rank, tolerance=tolerance, tail=tail, transposed=transposed,
             identity_scale=identity_scale, passes=passes, expected_rows=expected_rows, sample=sample,
         )  # fmt: skip
         address = ctypes.c_void_p()
-        check(core.delta_pack(context._address, n, at, ldd, _byref(options), _byref(address)))
+        check(core.delta_pack(address_of(context, Context, "context"), n, at, ldd, _byref(options), _byref(address)))
         self._hold(context, n, address)
 
     @classmethod
@@ -84,6 +84,7 @@ class Delta:
         passes: Passes = Passes.BOTH,
     ) -> Delta:
         """low_rank of given factors, D = U V: U (n, r), V (r, n). The rank shrinks to what U V has."""
+        at_context = address_of(context, Context, "context")
         n, r = U.shape if isinstance(U, np.ndarray) and U.ndim == 2 else (0, 0)
         u_at, _, ldu = matrix(U, "U", r, rows=n)
         v_at, _, ldv = matrix(V, "V", n, rows=r)
@@ -92,7 +93,7 @@ class Delta:
             identity_scale=identity_scale, passes=passes,
         )  # fmt: skip
         address = ctypes.c_void_p()
-        check(core.delta_pack_factors(context._address, n, r, u_at, ldu, v_at, ldv, _byref(options), _byref(address)))
+        check(core.delta_pack_factors(at_context, n, r, u_at, ldu, v_at, ldv, _byref(options), _byref(address)))
         delta = cls.__new__(cls)
         delta._hold(context, n, address)
         return delta

@@ -31,7 +31,10 @@ class LayerExplanation:
         if self.values.ndim != 3:
             raise InvalidArgument("the explanation is of one class already")
         rows, _, classes = self.values.shape
-        chosen = np.broadcast_to(np.asarray(which), (rows,))
+        chosen = np.asarray(which)
+        if chosen.shape not in ((), (rows,)):
+            raise InvalidArgument(f"the classes have the shape {chosen.shape}; give one, or ({rows},) of them")
+        chosen = np.broadcast_to(chosen, (rows,))
         if chosen.dtype.kind not in "iu" or (rows and not (0 <= chosen.min() and chosen.max() < classes)):
             raise InvalidArgument(f"the class is {which!r}; give integers from 0 to {classes - 1}")
         names = sorted({self.output_names[c] for c in chosen})

@@ -7,11 +7,10 @@ import enum
 from dataclasses import dataclass, fields
 from typing import Any
 
-import numpy as np
-
 from . import _kinds
-from ._arrays import Floats, matrix
+from ._arrays import Floats, matrix, square
 from ._core_abi import CandidateStruct, DeltaInfoStruct, DeltaOptions, check, core
+from ._handles import address_of
 from .context import Context
 from .errors import InvalidArgument
 
@@ -69,13 +68,6 @@ class Candidate:
     seconds: float  #: predicted; only ratios say something
 
 
-def square(D: Floats, name: str = "D") -> tuple[int, int, int]:
-    """Address, n and row distance of an (n, n) array."""
-    n = D.shape[-1] if isinstance(D, np.ndarray) and D.ndim else 0
-    at, _, ld = matrix(D, name, n, rows=n)
-    return at, n, ld
-
-
 def pack_options(
     n: int,
     *,
@@ -83,7 +75,7 @@ def pack_options(
     tolerance: float | str,
     transposed: bool,
     identity_scale: float,
-    passes: int,
+    passes: Passes,
     tail: str,
     rank: int = 0,
     expected_rows: int = 0,
@@ -97,7 +89,7 @@ def pack_options(
     sample_at, sample_rows, ld_sample = (None, 0, 0) if sample is None else matrix(sample, "sample", n)
     return DeltaOptions.initial(
         format=_kinds.value_of("format", format),
-        passes=int(passes),
+        passes=passes,
         transposed=bool(transposed),
         identity_scale=identity_scale,
         tolerance=tolerance,
@@ -137,7 +129,7 @@ def candidates(
     sample: Floats | None = None,
 ) -> list[Candidate]:
     """What Delta(context, D, format="auto", …) with these options chooses from, fastest first, and why."""
-    at, n, ldd = square(D)
+    at, n, ldd = square(D, "D")
     options = pack_options(
         n, format="auto", tolerance=tolerance, transposed=transposed, identity_scale=identity_scale, passes=passes,
         tail=tail, rank=rank, expected_rows=expected_rows, sample=sample,
@@ -145,7 +137,7 @@ def candidates(
     capacity, count = 64, ctypes.c_int64()
     made = (CandidateStruct * capacity)(*(CandidateStruct.initial() for _ in range(capacity)))
     given = (ctypes.byref(options), ctypes.byref(made), capacity, ctypes.byref(count))
-    check(core.delta_candidates(context._address, n, at, ldd, *given))
+    check(core.delta_candidates(address_of(context, Context, "context"), n, at, ldd, *given))
     found = []
     for candidate in made[: count.value]:
         values = _named(candidate, Candidate)

@@ -16,12 +16,12 @@ import numpy as np
 from . import _kinds, _nn_abi
 from ._arrays import Floats, matrix, vector
 from ._core_abi import check, declarations
-from ._handles import Handle
+from ._handles import Handle, address_of
 from ._kinds import ActivationLike
 from ._nn_abi import address, nn
 from ._reading import Reading
-from .context import Context, default_context
-from .dataset import Dataset
+from .context import Context, context_or_default
+from .dataset import Dataset, data_at
 from .errors import InvalidArgument, WrongType
 from .results import Considered, Progress, Training
 
@@ -52,8 +52,8 @@ class Network(Reading):
         class_names: Sequence[str] | None = None,
         label_name: str | None = None,
     ) -> None:
-        if len(shape) not in (1, 2):
-            raise InvalidArgument(f"shape is {tuple(shape)}; give (height, width) or (features,)")
+        if np.ndim(shape) != 1 or len(shape) not in (1, 2):
+            raise InvalidArgument(f"shape is {shape!r}; give (height, width) or (features,)")
         height, width = shape if len(shape) == 2 else (1, shape[0])
         features = _nn_abi.texts(feature_names, "feature_names", height * width)
         names = _nn_abi.texts(class_names, "class_names", classes)
@@ -64,7 +64,7 @@ class Network(Reading):
             classes=classes,
             feature_names=address(features),
             class_names=address(names),
-            label_name=_nn_abi.text(label_name),
+            label_name=_nn_abi.text(label_name, "label_name"),
         )
         self._create(context, options, layers, activation, identity_scale, class_padding)
 
@@ -85,7 +85,7 @@ class Network(Reading):
         classes: more than the training set has, where the test set has more.
         """
         options = _nn_abi.initial("network_options")
-        check(nn().network_options_for(data._address, ctypes.byref(options)))
+        check(nn().network_options_for(data_at(data), ctypes.byref(options)))
         if classes is not None and classes != options.classes:
             options.classes, options.class_names = classes, None
         network = cls.__new__(cls)
@@ -104,10 +104,10 @@ class Network(Reading):
         given = {"layers": layers, "identity_scale": identity_scale, "class_padding": class_padding}
         for name, value in given.items():
             if value is not None:
-                setattr(options, name, value)
+                options.put(name, value)
         if activation is not None:
             options.activation = _kinds.activation(activation)
-        context = context or default_context()
+        context = context_or_default(context)
         made = ctypes.c_void_p()
         check(nn().network_create(context._address, ctypes.byref(options), ctypes.byref(made)))
         self._hold(context, made)
@@ -144,7 +144,7 @@ class Network(Reading):
     @classmethod
     def load(cls, path: str | PathLike[str], *, context: Context | None = None) -> Network:
         """The network of a model file."""
-        context = context or default_context()
+        context = context_or_default(context)
         made = ctypes.c_void_p()
         check(nn().network_load(context._address, _nn_abi.path_bytes(path), ctypes.byref(made)))
         return cls._of(context, made)
@@ -163,8 +163,8 @@ class Network(Reading):
     def from_bytes(cls, data: bytes, *, context: Context | None = None) -> Network:
         """The network of a model file's bytes."""
         if not isinstance(data, bytes):
-            raise WrongType(f"data is of type {type(data).__name__}; give bytes({type(data).__name__.lower()})")
-        context = context or default_context()
+            raise WrongType(f"data is of type {type(data).__name__}; give bytes, as bytes(data) of a bytearray")
+        context = context_or_default(context)
         made = ctypes.c_void_p()
         check(nn().network_from_bytes(context._address, data, len(data), ctypes.byref(made)))
         return cls._of(context, made)
@@ -215,7 +215,8 @@ class Network(Reading):
         }  # fmt: skip
         for name, value in given.items():
             if value is not None:
-                setattr(options, name, value)
+                options.put(name, value)
+        at_data = data_at(data)
         last = Progress(0, options.epochs, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0)
         struct = declarations.structs["idelta_progress"]
 
@@ -228,7 +229,7 @@ class Network(Reading):
         observed = _nn_abi.Observed("idelta_train_observer", observe)
         finished = ctypes.c_int32()
         given_to_c = (ctypes.byref(options), observed.callback, None, ctypes.byref(finished))
-        observed.run(lambda: nn().network_train(self._address, data._address, *given_to_c))
+        observed.run(lambda: nn().network_train(self._address, at_data, *given_to_c))
         return Training(bool(finished.value), last)
 
     @property
@@ -290,7 +291,7 @@ class Network(Reading):
         rank: int = 0,
         sigma: float = 0.0,
         tolerance: float = 0.0,
-        tail: str | None = None,
+        tail: str = "none",
         sample: Dataset | None = None,
         progress: Callable[[int, int], Any] | None = None,
     ) -> list[Considered]:
@@ -315,8 +316,8 @@ class Network(Reading):
             rank=rank,
             sigma=sigma,
             tolerance=tolerance,
-            tail=_tail_value(tail),
-            sample=None if sample is None else sample._address,
+            tail=_kinds.enumerator("tail", tail),
+            sample=None if sample is None else data_at(sample, "sample"),
             seen=of_work.address,
             considered=of_form.address,
         )
@@ -325,17 +326,11 @@ class Network(Reading):
 
     def attach_forms(self, compressed: Network) -> None:
         """Takes the forms of `compressed`, which may have dropped D, if they were made of this very network."""
-        check(nn().network_attach_forms(compressed._address, self._address))
+        check(nn().network_attach_forms(address_of(compressed, Network, "compressed"), self._address))
 
     def __repr__(self) -> str:
         size = " x ".join(str(extent) for extent in self.shape)
         return f"<idelta.Network {self.layers} layers, {size} inputs, {self.classes} classes, {self.activation}>"
-
-
-def _tail_value(name: str | None) -> int:
-    if name not in (None, "int8"):
-        raise InvalidArgument(f"tail is {name!r}; give \"int8\" or None")
-    return 0 if name is None else 1
 
 
 def _network_of(data: bytes, context: Context) -> Network:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,7 +137,7 @@ class Form:
     name: str  #: "rank 32", "sigma 0.01 + int8", …
     ranks: list[int]  #: (L,): columns of U; -1: D itself
     multiplications: float  #: share of the dense network's, in fp32: without those of tails
-    tails: list[str | None]  #: (L,): how what U V leaves is held, "int8"; None: not
+    tails: list[str]  #: (L,): what becomes of what U V leaves, "none": dropped, or "int8"
     time: float  #: share of the dense network's that a row is expected to take
 
 
@@ -220,8 +220,3 @@ class LayerRole:
     probe_share: float  #: of the sum of all layers that rise
     readout_share: float
     sentence: str
-
-
-def numbers(struct: Any, names: Sequence[str]) -> dict[str, Any]:
-    """The fields of a C struct by name."""
-    return {name: getattr(struct, name) for name in names}

@@ -22,6 +22,14 @@ except ImportError as error:
         "idelta.IdentityClassifier needs scikit-learn, which is not installed (Debian: python3-sklearn)"
     ) from error
 
+try:
+    from sklearn.utils.validation import validate_data
+except ImportError:  # before scikit-learn 1.6
+
+    def validate_data(estimator: Any, *arrays: Any, **options: Any) -> Any:
+        return estimator._validate_data(*arrays, **options)
+
+
 _CHECKED: dict[str, Any] = {"dtype": np.float32, "order": "C"}  # how scikit-learn hands over X
 
 
@@ -78,7 +86,7 @@ class IdentityClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> IdentityClassifier:
         """Trains a network on X (rows, features) and y (rows,)."""
-        checked, y = self._validate_data(X, y, **_CHECKED)
+        checked, y = validate_data(self, X, y, **_CHECKED)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -122,7 +130,7 @@ class IdentityClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _scaled(self, X: ArrayLike) -> Any:
         """X as fit saw its rows: checked, and brought to the same range."""
         check_is_fitted(self)
-        checked = self._validate_data(X, **_CHECKED, reset=False)
+        checked = validate_data(self, X, **_CHECKED, reset=False)
         return self.network_.scale(checked)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
