@@ -11,6 +11,7 @@
 #include "bench/forms.h"
 #include "bench/implementations/idelta.h"
 #include "bench/random.h"
+#include "bench/sampled_rows.h"
 
 namespace idelta::bench {
 
@@ -42,18 +43,26 @@ class Forms {
     return forms_.size() - 1;
   }
 
-  void measure(int64_t n, int64_t m, const RoundRobinOptions& timing) {
+  // Throws if one errs by more than its certificate.
+  void measure(int64_t n, int64_t m, const Buffer& D, const RoundRobinOptions& timing) {
     Random random(uint64_t(n + m));
     const Buffer x = random_buffer(random, m * n, 1.0f);
     Buffer y(m * n);
     std::vector<Participant> participants;
     for (const PackedForm& form : forms_) {
-      participants.push_back(
-          {.run = [&] { form.delta->forward({.m = m, .x = x.data(), .ldx = n, .y = y.data(), .ldy = n}); },
-           .prepare = nullptr});
+      participants.push_back({.run =
+                                  [&, delta = form.delta.get()] {
+                                    delta->forward({.m = m, .x = x.data(), .ldx = n, .y = y.data(), .ldy = n});
+                                  },
+                              .prepare = nullptr});
     }
     for (const std::vector<double>& of : round_robin(participants, timing).seconds) {
       seconds_.push_back(quartiles(of).median);
+    }
+    const SampledRows rows(m, n, x, D, [](double z, int64_t) { return z; });
+    for (size_t i = 0; i < forms_.size(); ++i) {
+      participants[i].run();
+      rows.largest_error(forms_[i].name, y, forms_[i].delta->info().certificate);
     }
   }
 
@@ -119,14 +128,14 @@ void measure_shape(const Shape& shape, int threads, RoundRobinOptions timing, st
     if (std::optional<Case> one = case_of(context, n, D, options, name, forms)) cases.push_back(*std::move(one));
   }
   timing.settles = threads > 1;
-  forms.measure(n, m, timing);
+  forms.measure(n, m, D, timing);
   for (const Case& one : cases) {
     const size_t fastest = *std::min_element(one.fitting.begin(), one.fitting.end(),
                                              [&](size_t a, size_t b) { return forms.seconds(a) < forms.seconds(b); });
     const RegretRow& row =
         rows.emplace_back(RegretRow{n, m, threads, one.tolerance, forms.name(one.chosen), forms.name(fastest),
                                     one.predicted, forms.seconds(one.chosen), forms.seconds(fastest)});
-    std::printf("%5lld %5lld %7d  %-9s %-8s %10.1f %10.1f  %-8s %10.1f %6.1f %%\n", static_cast<long long>(n),
+    std::printf("%5lld %5lld %7d  %-9s %-11s %10.2f %10.2f  %-11s %10.2f %6.1f %%\n", static_cast<long long>(n),
                 static_cast<long long>(m), threads, row.tolerance.c_str(), row.chosen.c_str(), 1e6 * row.predicted,
                 1e6 * row.seconds, row.fastest.c_str(), 1e6 * row.fastest_seconds, 100 * row.regret());
     std::fflush(stdout);
@@ -136,7 +145,7 @@ void measure_shape(const Shape& shape, int threads, RoundRobinOptions timing, st
 }  // namespace
 
 std::vector<RegretRow> measure_regret(const RegretOptions& options) {
-  std::printf("    n     m threads  tolerance chosen    predicted         us  fastest          us  regret\n");
+  std::printf("    n     m threads  tolerance chosen       predicted         us  fastest             us  regret\n");
   std::vector<RegretRow> rows;
   for (const int threads : options.threads) {
     for (const Shape& shape : options.shapes) measure_shape(shape, threads, options.timing, rows);

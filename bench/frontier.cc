@@ -13,16 +13,17 @@
 #include "bench/implementation.h"
 #include "bench/implementations/idelta.h"
 #include "bench/implementations/low_rank.h"
-#include "bench/reference.h"
+#include "bench/sampled_rows.h"
+#include "bench/verify.h"
 
 namespace idelta::bench {
 
 namespace {
 
-// Something to measure, and what is proved of it.
+// Something to measure, what is proved of it, and what it may err by.
 struct Entry {
   ImplementationEntry entry;
-  double certificate;
+  double certificate, bound;
 };
 
 Buffer plus_identity(const Buffer& D, int64_t n) {
@@ -47,61 +48,52 @@ std::vector<FormChoice> choices(int64_t n, float identity_scale) {
   return all;
 }
 
-// All forms of D, or of W = I + D with no identity apart.
-void add_forms(const Context& context, int64_t n, const Buffer& matrix, const char* name, float identity_scale,
-               std::vector<Entry>& entries) {
+// All forms of D, or of W = I + D with no identity apart. Returns them.
+std::vector<PackedForm> add_forms(const Context& context, int64_t n, const Buffer& matrix, const char* name,
+                                  float identity_scale, std::vector<Entry>& entries) {
+  std::vector<PackedForm> forms;
   for (const FormChoice& choice : choices(n, identity_scale)) {
-    const PackedForm form = packed_form(context, n, matrix.data(), choice);
+    const PackedForm& form = forms.emplace_back(packed_form(context, n, matrix.data(), choice));
     ImplementationEntry entry = idelta_entry();
     entry.name = name;
     entry.format = form.name;
     entry.make = [delta = form.delta](const Problem& problem, const Inputs& inputs) -> std::unique_ptr<Implementation> {
       return std::make_unique<Idelta>(problem, inputs, delta);
     };
-    entries.push_back({std::move(entry), form.delta->info().certificate});
+    const double certificate = form.delta->info().certificate;
+    entries.push_back({std::move(entry), certificate, certificate});
   }
+  return forms;
 }
 
-// Dense peers, and OpenBLAS with the factors that idelta found.
-void add_peers(const Context& context, const Problem& problem, const Buffer& D, std::vector<Entry>& entries) {
+// Dense peers, and OpenBLAS with the factors that idelta found: truncating D is what both err by.
+void add_peers(const Problem& problem, const std::vector<PackedForm>& forms, std::vector<Entry>& entries) {
   for (ImplementationEntry& entry : all_implementations()) {
     if (!entry.rival || rank_of(entry.format) > 0 || !entry.has(problem)) continue;
-    entries.push_back({std::move(entry), FrontierPoint::kNone});
+    entries.push_back({std::move(entry), FrontierPoint::kNone, FrontierPoint::kNone});
   }
   const int64_t n = problem.n;
-  for (const int64_t rank : kRanks) {
-    if (!pays(rank, n)) continue;
-    const PackedForm form = packed_form(context, n, D.data(), {.format = IDELTA_FORMAT_LOW_RANK, .rank = rank});
-    auto factors = std::make_shared<Factors>(Factors{n, form.delta->info().rank, Buffer(), Buffer()});
-    factors->U = Buffer(n * factors->rank);
-    factors->V = Buffer(factors->rank * n);
-    form.delta->unpack_factors(factors->U.data(), factors->rank, factors->V.data(), n);
-    ImplementationEntry entry = openblas_low_rank_entry(rank);
+  for (const PackedForm& form : forms) {
+    const DeltaInfo info = form.delta->info();
+    if (info.format != IDELTA_FORMAT_LOW_RANK || info.tail != IDELTA_TAIL_NONE) continue;
+    auto factors = std::make_shared<Factors>(Factors{n, info.rank, Buffer(n * info.rank), Buffer(info.rank * n)});
+    form.delta->unpack_factors(factors->U.data(), info.rank, factors->V.data(), n);
+    ImplementationEntry entry = openblas_low_rank_entry(info.rank);
     entry.make = [factors](const Problem& p, const Inputs& inputs) -> std::unique_ptr<Implementation> {
       return std::make_unique<OpenblasLowRank>(p, inputs, *factors);
     };
-    entries.push_back({std::move(entry), FrontierPoint::kNone});
+    entries.push_back({std::move(entry), FrontierPoint::kNone, info.certificate});
   }
 }
 
-// The largest error of rows that are spread evenly, relative to x. hard_tanh is 1-Lipschitz.
-double largest_error(const Problem& problem, const Inputs& inputs, const LayerMemory& memory) {
-  constexpr int64_t kRows = 32;
-  const int64_t n = problem.n, step = std::max<int64_t>(1, problem.m / kRows);
-  double largest = 0.0;
-  for (int64_t i = 0; i < problem.m; i += step) {
-    const RowProduct xD = row_product(i, n, n, {inputs.x.data(), n, false}, {inputs.delta.data(), n, false});
-    double error = 0.0, size = 0.0;
-    for (int64_t j = 0; j < n; ++j) {
-      const double x = inputs.x[i * n + j];
-      const double y = std::clamp(x + xD.value[size_t(j)] + double(inputs.bias[j]), -1.0, 1.0);
-      error += (double(memory.y[i * n + j]) - y) * (double(memory.y[i * n + j]) - y);
-      size += x * x;
-    }
-    const double relative = std::sqrt(error / size);
-    if (!(relative <= largest)) largest = relative;  // NaN stays
+// Dense peers are judged element by element, all others by what is proved of their form.
+double checked_error(const Problem& problem, const Entry& entry, Implementation& made, const SampledRows& rows) {
+  const std::string name = entry.entry.name + "/" + entry.entry.format;
+  if (!std::isfinite(entry.bound)) {
+    const std::string failure = verify(problem, made, entry.entry).failure;
+    if (!failure.empty()) throw std::runtime_error(name + ": " + failure);
   }
-  return largest;
+  return rows.largest_error(name, made.results().y, entry.bound);
 }
 
 }  // namespace
@@ -113,9 +105,9 @@ LayerFrontier measure_frontier(int64_t n, int64_t m, int threads, RoundRobinOpti
   Inputs inputs = random_inputs(problem);
   inputs.delta = decaying_delta(n);
   std::vector<Entry> entries;
-  add_forms(context, n, inputs.delta, "idelta", 1.0f, entries);
+  const std::vector<PackedForm> forms = add_forms(context, n, inputs.delta, "idelta", 1.0f, entries);
   add_forms(context, n, plus_identity(inputs.delta, n), "plain", 0.0f, entries);
-  add_peers(context, problem, inputs.delta, entries);
+  add_peers(problem, forms, entries);
 
   std::vector<std::unique_ptr<Implementation>> made;
   std::vector<Participant> participants;
@@ -125,16 +117,13 @@ LayerFrontier measure_frontier(int64_t n, int64_t m, int threads, RoundRobinOpti
   }
   timing.settles = threads > 1;
   const RoundRobin measured = round_robin(participants, timing);
+  const SampledRows rows(m, n, inputs.x, inputs.delta,
+                         [&](double z, int64_t j) { return std::clamp(z + double(inputs.bias[j]), -1.0, 1.0); });
   LayerFrontier frontier{n, m, threads, {}};
   for (size_t e = 0; e < entries.size(); ++e) {
     const ImplementationEntry& entry = entries[e].entry;
     const Quartiles seconds = quartiles(measured.seconds[e]);
-    const double error = largest_error(problem, inputs, made[e]->results());
-    // The bias and the activation round beyond the certificate, which is of z with b = 0.
-    if (!(error <= entries[e].certificate + 8 * kUnit)) {
-      throw std::runtime_error(entry.name + "/" + entry.format + " errs by " + std::to_string(error) +
-                               ", more than its certificate, " + std::to_string(entries[e].certificate));
-    }
+    const double error = checked_error(problem, entries[e], *made[e], rows);
     frontier.points.push_back({entry.name, entry.format, entry.isa(problem.isa), seconds.median, seconds.low,
                                seconds.high, error, entries[e].certificate, entry.name == "idelta"});
   }

@@ -164,9 +164,8 @@ std::string to_page(const Frontier& frontier) {
   std::string html =
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
       "content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<meta "
-      "name=\"generator\" content=\"idelta_bench --frontier\">\n<link rel=\"icon\" href=\"data:,\">\n<title>Error "
-      "against "
-      "time</title>\n<style>\n" +
+      "name=\"generator\" content=\"idelta_bench --frontier\">\n<link rel=\"icon\" href=\"data:,\">\n<title>"
+      "Error against time</title>\n<style>\n" +
       std::string(report::kStyle) + "</style>\n</head>\n<body>\n<main>\n<header><h1>Error against time</h1></header>\n";
   for (const LayerFrontier& layer : frontier.layers) html += of_layer(layer);
   for (const NetworkFrontier& network : frontier.networks) html += of_network(network);

@@ -58,7 +58,8 @@ class DenseProduct final : public Product {
   const std::vector<double> column_norms_;
 };
 
-// |(a~ - a) b~ + a (b~ - b)| <= |a|_max / 254 sum |b| + |b|_max / 126 sum |a|, and both for the product of the errors.
+// a~ b~ - a b = (a~ - a) b~ + a (b~ - b), whose sums are at most |a|_max / 254 sum |b~| and |b|_max / 126 sum |a|;
+// sum |b~| <= sum |b| + k |b|_max / 126.
 class IntegerProduct final : public Product {
  public:
   IntegerProduct(int64_t rows, int64_t k, int64_t n, View a, View b, bool identity)
@@ -80,8 +81,9 @@ class IntegerProduct final : public Product {
     for (int64_t p = 0; p < k_; ++p) sum += std::fabs(a_.at(i, p));
     RowProduct product = exact_.row(i);
     for (int64_t j = 0; j < n_; ++j) {
-      const double rounding = largest_of_a_ / 254 * sums_[size_t(j)] + largest_[size_t(j)] / 126 * sum;
-      product.magnitude[size_t(j)] += 1.02 * rounding / (kUnit * units(k_));
+      const double step = largest_[size_t(j)] / 126;
+      const double rounding = largest_of_a_ / 254 * (sums_[size_t(j)] + double(k_) * step) + step * sum;
+      product.magnitude[size_t(j)] += rounding / (kUnit * units(k_));
     }
     return product;
   }

@@ -30,7 +30,8 @@ Google Benchmark's --benchmark_filter, --benchmark_list_tests and --benchmark_ou
   idelta_bench --frontier --n 794 --m 16,512 --threads 1 --out frontier
   idelta_bench --auto-regret --random-shapes 20,17 --n-range 64,1200
   idelta_bench --model compressed.safetensors --benchmark_filter='^predict/'
-Formats lr8 to lr256, D of that rank: lr32 and lr64 run unless the filter says lr; then it chooses among all.
+Formats lr8 to lr256, D of that rank, and lr8+int8 to lr256+int8: ranks 32 and 64 run unless the filter says lr; then it
+chooses among all.
 IDELTA_ISA=avx2 holds every side to AVX2. Exit codes: 1 a wrong result or a failure, 2 wrong usage. bench/README.md says
 how things are measured and what the columns are.)";
 
@@ -117,7 +118,7 @@ void add_model_flags(CLI::App& app, Settings& settings) {
   auto* model = app.add_option("--model", settings.model,
                                "D, activations and gradients of this model instead of random numbers, and the ratio to "
                                "those");
-  model->excludes("--n")->excludes("--random-shapes")->excludes("--beyond");
+  model->excludes("--n")->excludes("--random-shapes")->excludes("--beyond")->excludes("--auto-regret");
   settings.data = "fashion-mnist";
   app.add_option("--data", settings.data, "what the model sees: a set's name or a folder of IDX files")
       ->needs(model)
@@ -166,8 +167,12 @@ std::vector<Shape> shapes_of(const Settings& settings, const Flags& flags) {
 
 void check_flags(const Settings& settings, const Flags& flags) {
   for (const std::string& text : settings.for_google) refuse_if_void(text);
-  if (settings.certificates && !settings.for_google.empty()) {
-    throw CLI::ValidationError(settings.for_google.front(), "has no effect beside --certificates");
+  for (const auto& [mode, name] : {std::pair{settings.certificates, "--certificates"},
+                                   {settings.cost_model, "--cost-model"},
+                                   {settings.auto_regret, "--auto-regret"},
+                                   {settings.frontier, "--frontier"}}) {
+    if (!mode || settings.for_google.empty()) continue;
+    throw CLI::ValidationError(settings.for_google.front(), std::string("has no effect beside ") + name);
   }
   if (!flags.part.empty() && flags.part[0] > flags.part[1]) {
     throw CLI::ValidationError("--part", "I must be at most K");

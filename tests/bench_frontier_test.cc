@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "bench/forms.h"
 #include "bench/frontier.h"
 #include "bench/implementations/idelta.h"
+#include "bench/sampled_rows.h"
 
 namespace idelta::bench {
 namespace {
@@ -47,6 +49,22 @@ TEST(Frontier, LowRankOfWIsWorthNothing) {
       EXPECT_LT(point.error, 0.2);
     }
   }
+}
+
+// What is fast and wrong gets no figure.
+TEST(SampledRows, AnErrorBeyondItsProofIsFound) {
+  const int64_t m = 70, n = 3;
+  Buffer x(m * n), D(n * n), y(m * n);
+  for (int64_t i = 0; i < D.size(); ++i) D[i] = 0.0f;
+  for (int64_t i = 0; i < x.size(); ++i) x[i] = y[i] = 0.25f;
+  const SampledRows rows(m, n, x, D, [](double z, int64_t) { return z; });
+  EXPECT_EQ(rows.largest_error("exact", y, 0.0), 0.0);
+  y[68 * n] += 0.1f;
+  const double error = 0.1 / (0.25 * std::sqrt(3.0));
+  EXPECT_NEAR(rows.largest_error("within", y, 0.25), error, 1e-6);
+  EXPECT_THROW(rows.largest_error("beyond", y, 0.2), std::runtime_error);
+  y[0] = NAN;
+  EXPECT_THROW(rows.largest_error("nothing", y, FrontierPoint::kNone), std::runtime_error);
 }
 
 TEST(Frontier, IsWhatNoOtherBeats) {

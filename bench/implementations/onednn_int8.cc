@@ -31,12 +31,15 @@ float largest_of(const Buffer& buffer) {
   return largest;
 }
 
+// Of integers up to `most`. Zeros take any.
+float scale_of(float largest, float most) { return largest > 0.0f ? largest / most : 1.0f; }
+
 class OnednnInt8 : public Implementation {
  public:
   OnednnInt8(const Problem& problem, const Inputs& inputs)
       : Implementation(problem, inputs, false, codes()), stream_(cpu()) {
     const int64_t m = problem.m, n = problem.n;
-    const float x_scale = largest_of(memory_.x) / kMostActivation;
+    const float x_scale = scale_of(largest_of(memory_.x), kMostActivation);
     const std::vector<float> column_scales = round_weights();
     make_rounding(x_scale);
 
@@ -88,7 +91,7 @@ class OnednnInt8 : public Implementation {
     for (int64_t j = 0; j < n; ++j) {
       float& scale = scales[size_t(j)];
       for (int64_t k = 0; k < n; ++k) scale = std::max(scale, std::fabs(memory_.weights[k * n + j]));
-      scale = scale > 0.0f ? scale / most : 1.0f;
+      scale = scale_of(scale, most);
       for (int64_t k = 0; k < n; ++k) {
         rounded_weights_[size_t(k * n + j)] = int8_t(std::nearbyint(memory_.weights[k * n + j] / scale));
       }
@@ -100,7 +103,7 @@ class OnednnInt8 : public Implementation {
     const dnnl::memory::desc given = matrix_desc(problem_.m, problem_.n);
     const dnnl::memory::desc wanted = matrix_desc(problem_.m, problem_.n, Tag::ab, Type::u8);
     dnnl::primitive_attr attributes;
-    attributes.set_output_scales(0, {x_scale > 0.0f ? 1.0f / x_scale : 1.0f});
+    attributes.set_output_scales(0, {1.0f / x_scale});
     attributes.set_zero_points(DNNL_ARG_DST, 0, {kZeroPoint});
     round_ = dnnl::reorder(dnnl::reorder::primitive_desc(cpu(), given, cpu(), wanted, attributes));
     rounded_x_ = dnnl::memory(wanted, cpu());

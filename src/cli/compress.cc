@@ -234,9 +234,8 @@ Sets load_sets(const Flags& flags, const nn::Network& network, bool chooses) {
 void check(const Flags& flags, bool chooses) {
   if (chooses && flags.data.place.empty()) {
     throw UsageError(
-        "compress: without --rank, --sigma, --tolerance or --tail a sample of the training images chooses; give "
-        "--data, "
-        "or one of the four");
+        "compress: without --rank, --sigma, --tolerance or --tail a sample of the training images chooses; "
+        "give --data, or one of the four");
   }
   prepare_file("--out", flags.out, "model.safetensors");
   if (flags.drop_dense) keep_apart("--out", flags.out, flags.model, "the model itself, with the only D");

@@ -28,7 +28,7 @@ struct Flags {
 };
 
 // What holding every D in a cheaper way costs and saves. Empty without --rank and --compute.
-struct Truncated {
+struct OtherForm {
   double dense_accuracy = 0;  // of the last layer
   std::vector<idelta::DeltaInfo> layers;
 
@@ -53,15 +53,12 @@ std::vector<std::string> layer_row(const std::string& name, const nn::LayerRepor
           format("%.4f", layer.frobenius_ratio)};
 }
 
-std::string layer_table(const nn::NetworkOptions& options, const nn::Evaluation& evaluation,
-                        const Truncated& truncated) {
+std::string layer_table(const nn::NetworkOptions& options, const nn::Evaluation& evaluation, const OtherForm& other) {
   std::vector<Table::Column> columns = {{"layer"},         {"accuracy"}, {"", Align::kLeft},
                                         {"cross-entropy"}, {"‖D‖₂"},     {"‖D‖_F/‖I‖_F"}};
-  const bool cheaper = !truncated.layers.empty(), ranks = cheaper && truncated.has_ranks();
+  const bool cheaper = !other.layers.empty(), ranks = cheaper && other.has_ranks();
   if (ranks) columns.insert(columns.end(), {{"rank"}, {"of the products"}});
   if (cheaper) columns.push_back({"certificate"});
-  const size_t columns_count = columns.size();
-  Table table(std::move(columns));
   // All class dimensions of the input hold the same padding: a uniform likelihood.
   std::vector<std::string> input = {"input",
                                     format("%.1f %%", 100 * evaluation.input_accuracy),
@@ -69,15 +66,16 @@ std::string layer_table(const nn::NetworkOptions& options, const nn::Evaluation&
                                     format("%.3f", std::log(double(options.classes))),
                                     "",
                                     ""};
-  input.resize(columns_count);
+  input.resize(columns.size());
+  Table table(std::move(columns));
   table.add(std::move(input));
   for (size_t l = 0; l < evaluation.layers.size(); ++l) {
     std::vector<std::string> row = layer_row(std::to_string(l + 1), evaluation.layers[l]);
     if (ranks) {
-      row.push_back(rank_name(truncated.layers[l].rank, truncated.layers[l].tail));
-      row.push_back(format("%.1f %%", 100 * truncated.share(l)));
+      row.push_back(rank_name(other.layers[l].rank, other.layers[l].tail));
+      row.push_back(format("%.1f %%", 100 * other.share(l)));
     }
-    if (cheaper) row.push_back(format("%.1e", truncated.layers[l].certificate));
+    if (cheaper) row.push_back(format("%.1e", other.layers[l].certificate));
     table.add(std::move(row));
   }
   return table.text();
@@ -101,17 +99,16 @@ Json trained_with_json(const nn::TrainedWith& how) {
   return {{"compute", text(how.compute)}, {"bf16_product", text(how.bf16_product)}};
 }
 
-Json as_json(const Flags& flags, const nn::Network& network, const nn::Evaluation& evaluation,
-             const Truncated& truncated) {
+Json as_json(const Flags& flags, const nn::Network& network, const nn::Evaluation& evaluation, const OtherForm& other) {
   const nn::NetworkOptions& options = network.options();
   Json layers = Json::array();
   for (size_t l = 0; l < evaluation.layers.size(); ++l) {
     layers.push_back(layer_json(evaluation, l));
-    if (truncated.layers.empty()) continue;
-    layers.back()["certificate"] = truncated.layers[l].certificate;
-    if (!truncated.has_ranks()) continue;
-    layers.back()["rank"] = truncated.layers[l].rank;
-    layers.back()["multiplications_share"] = truncated.share(l);
+    if (other.layers.empty()) continue;
+    layers.back()["certificate"] = other.layers[l].certificate;
+    if (!other.has_ranks()) continue;
+    layers.back()["rank"] = other.layers[l].rank;
+    layers.back()["multiplications_share"] = other.share(l);
   }
   Json document = {{"verb", "eval"},
                    {"model", flags.model},
@@ -129,50 +126,48 @@ Json as_json(const Flags& flags, const nn::Network& network, const nn::Evaluatio
                    {"completeness_bound_ulp", evaluation.worst_closure().bound_ulp},
                    {"complete", evaluation.closes()},
                    {"telescoping_error", evaluation.telescoping_error}};
-  if (!truncated.layers.empty()) {
-    document["compute"] = idelta_format_name(truncated.layers[0].asked);
-    document["dense_test_accuracy"] = truncated.dense_accuracy;
+  if (!other.layers.empty()) {
+    document["compute"] = idelta_format_name(other.layers[0].asked);
+    document["dense_test_accuracy"] = other.dense_accuracy;
   }
   if (flags.rank > 0) {
     document["rank"] = flags.rank;
     document["tail"] = flags.tail.empty() ? Json(nullptr) : Json(flags.tail);
-    document["multiplications_share"] = truncated.share();
+    document["multiplications_share"] = other.share();
   }
   document["layers"] = layers;
   return document;
 }
 
 // From here on the network computes with every D in that form.
-Truncated truncate(const Flags& flags, nn::Network& network, const nn::Dataset& data) {
-  Truncated truncated;
-  truncated.dense_accuracy = judged(flags.model, [&] { return nn::accuracy(network, data); });
+OtherForm take_form(const Flags& flags, nn::Network& network, const nn::Dataset& data) {
+  OtherForm other;
+  other.dense_accuracy = judged(flags.model, [&] { return nn::accuracy(network, data); });
   if (flags.rank > 0) {
     network.set_compute(IDELTA_FORMAT_LOW_RANK, flags.rank,
                         flags.tail.empty() ? IDELTA_TAIL_NONE : parse_tail(flags.tail));
   } else {
     network.set_compute(parse_forward_format(flags.compute));
   }
-  for (int64_t l = 0; l < network.layers(); ++l) truncated.layers.push_back(network.packed(l).info());
-  return truncated;
+  for (int64_t l = 0; l < network.layers(); ++l) other.layers.push_back(network.packed(l).info());
+  return other;
 }
 
-std::string comparison(const Flags& flags, const nn::Evaluation& evaluation, const Truncated& truncated) {
+std::string comparison(const Flags& flags, const nn::Evaluation& evaluation, const OtherForm& other) {
   const double accuracy = evaluation.layers.back().accuracy;
-  const std::string what =
-      flags.rank == 0 ? format("  Every D is in %s.", idelta_format_name(truncated.layers[0].asked))
-                      : format(
-                            "  Every D is truncated to rank %lld or what it has: 2 n r multiplications a "
-                            "layer and row in place of n^2%s.",
-                            (long long)flags.rank, flags.tail.empty() ? "" : ", and what that leaves is in int8");
-  const std::string cost = flags.rank == 0 ? ""
-                                           : format(", with %.1f %% of the multiplications%s", 100 * truncated.share(),
-                                                    flags.tail.empty() ? "" : " in fp32");
-  return what +
-         format(
-             " The\n"
-             "  certificate bounds what that changes: a layer's error before activation, by the norm of its input.\n\n"
-             "  dense test accuracy %.2f %%, this form %.2f %% (%+.2f)%s\n",
-             100 * truncated.dense_accuracy, 100 * accuracy, 100 * (accuracy - truncated.dense_accuracy), cost.c_str());
+  std::string what = format("  Every D is in %s.", idelta_format_name(other.layers[0].asked)), cost;
+  if (flags.rank > 0) {
+    what = format(
+        "  Every D is truncated to rank %lld or what it has: 2 n r multiplications a layer and row in place of n^2%s.",
+        (long long)flags.rank, flags.tail.empty() ? "" : ", and what that leaves is in int8");
+    cost = format(", with %.1f %% of the multiplications%s", 100 * other.share(), flags.tail.empty() ? "" : " in fp32");
+  }
+  return what + format(
+                    " The\n"
+                    "  certificate bounds what that changes: a layer's error before activation, by the norm of its "
+                    "input.\n\n"
+                    "  dense test accuracy %.2f %%, this form %.2f %% (%+.2f)%s\n",
+                    100 * other.dense_accuracy, 100 * accuracy, 100 * (accuracy - other.dense_accuracy), cost.c_str());
 }
 
 // Before anything is read.
@@ -199,14 +194,14 @@ int run(const Flags& flags) {
     add_data(listing, data, nn::Split::kTest);
     print("Evaluation, layer by layer\n" + listing.text() + "\n");
   }
-  const Truncated truncated = flags.changes() ? truncate(flags, network, data) : Truncated();
+  const OtherForm other = flags.changes() ? take_form(flags, network, data) : OtherForm();
   const nn::Evaluation evaluation = judged(flags.model, [&] { return nn::evaluate(network, data); });
   if (flags.json) {
-    print_json(as_json(flags, network, evaluation, truncated));
+    print_json(as_json(flags, network, evaluation, other));
     return kExitOk;
   }
-  print(layer_table(network.options(), evaluation, truncated) + notes(network.options(), evaluation) + "\n" +
-        (truncated.layers.empty() ? "" : comparison(flags, evaluation, truncated)) +
+  print(layer_table(network.options(), evaluation, other) + notes(network.options(), evaluation) + "\n" +
+        (other.layers.empty() ? "" : comparison(flags, evaluation, other)) +
         format("  test accuracy %.2f %%\n\n", 100 * evaluation.layers.back().accuracy));
   return kExitOk;
 }

@@ -86,6 +86,12 @@ points=$(grep -c '"seconds"' frontier/frontier.json)
 (($(grep -o '<circle' frontier/frontier.html | wc -l) == points)) || fail "$last: not a dot a point"
 said frontier/frontier.html '<svg'
 grep -qE '<script|src=|https?://' frontier/frontier.html && fail "$last: the page needs something else"
+for mode in --frontier --auto-regret; do
+  expect 2 $mode --n 64 --m 8 '--benchmark_filter=int8'
+  said err "has no effect beside $mode"
+done
+expect 2 --auto-regret --model frontier/frontier.json
+said err '--auto-regret'
 mkdir -p occupied/frontier.html
 expect 2 --frontier --n 64 --m 8 --out occupied
 said err 'is a folder'

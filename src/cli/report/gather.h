@@ -14,6 +14,11 @@ namespace idelta::cli::report {
 // Raised whenever a key of report.json changes its meaning or goes.
 inline constexpr int kSchemaVersion = 2;
 
+// Beyond so many layers what costs passes a layer sees some images only.
+inline constexpr int64_t kDeep = 20;
+// Images at a time; changes no bit.
+inline constexpr int64_t kBatch = 512;
+
 // The chosen images through the network, and controls that have nothing to explain.
 struct Decompositions {
   std::vector<nn::ImageDecomposition> images;  // as chosen

@@ -13,7 +13,6 @@ namespace {
 
 constexpr int64_t kAlignedVectors = 10;
 constexpr int64_t kTopNeurons = 5;
-constexpr int64_t kBatch = 512;
 // Centres of the classes are means over as many training images as the probe is fitted on.
 constexpr int64_t kSample = nn::kProbeImages;
 
@@ -152,7 +151,7 @@ void add_subject(const Subject& subject, Json& document) {
 nn::Evaluation evaluate(const Subject& subject, std::vector<nn::ReadOut>& read_outs, Stopwatch& watch) {
   return watch.measure("read-outs of all layers", [&](const nn::PartDone& done) {
     return nn::evaluate(subject.network, subject.test,
-                        {.batch = kBatch, .norms = subject.quick, .read_outs = &read_outs, .progress = done});
+                        {.norms = subject.quick, .read_outs = &read_outs, .progress = done});
   });
 }
 

@@ -8,8 +8,7 @@ namespace idelta::cli::report {
 namespace {
 
 // A lesion a layer costs half as many passes as the network has layers: of deep ones on some images only.
-constexpr int64_t kDeep = 20, kLesionImages = 2000;
-constexpr int64_t kBatch = 512;
+constexpr int64_t kLesionImages = 2000;
 constexpr const char* kOtherSeeds = "other seeds";
 
 struct Measured {

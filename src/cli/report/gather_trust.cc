@@ -10,7 +10,7 @@
 namespace idelta::cli::report {
 namespace {
 
-constexpr int64_t kComparedImages = 100, kFlippedImages = 200, kDeepFlippedImages = 50, kDeep = 20;
+constexpr int64_t kComparedImages = 100, kFlippedImages = 200, kDeepFlippedImages = 50;
 // Random networks a norm. One alone may lie well above or below the others.
 constexpr uint64_t kSeeds = 5;
 
