@@ -30,39 +30,55 @@ using ForwardTest = ContextTest;
 
 enum class Numbers { kReal, kIntegers };
 
+float either_sign(float value, Random& random) { return random.below(2) == 0 ? value : -value; }
+
 // Integers whose products are exact in the format under test: as integers of 7 and 8 bits each row of x needs the
 // largest one, and so does each row and column of D.
-void fill_exact(const Matrix& x, const Matrix& D, Random& random) {
+void fill_exact_rows(const Matrix& x, Random& random) {
   fill_integers(x, random, stores_int8() ? 127 : 4);
+  for (int64_t i = 0; stores_int8() && i < x.rows(); ++i) x(i, random.below(x.cols())) = either_sign(127, random);
+}
+void fill_exact_delta(const Matrix& D, Random& random) {
   fill_integers(D, random, stores_int8() ? 63 : 3);
-  if (!stores_int8()) return;
-  for (int64_t i = 0; i < x.rows(); ++i) x(i, random.below(x.cols())) = random.below(2) == 0 ? 127.0f : -127.0f;
-  for (int64_t j = 0; j < D.cols(); ++j) D(j, j) = random.below(2) == 0 ? 63.0f : -63.0f;
+  for (int64_t j = 0; stores_int8() && j < D.cols(); ++j) D(j, j) = either_sign(63, random);
 }
 
+// D of a case, and packed: what does not depend on the rows. INT8 measures each D, which takes longer than to multiply.
+struct Weights {
+  Numbers numbers;
+  Matrix D;
+  DeltaPtr delta;
+
+  Weights(const ContextPtr& context, const Case& c, Numbers of)
+      : numbers(of), D(c.n, c.n, c.n + 2 * c.gap, c.flush, c.shift) {
+    Random random(static_cast<uint64_t>(c.n));
+    numbers == Numbers::kIntegers ? fill_exact_delta(D, random) : fill_delta(D, random);
+    D.freeze();
+    delta = pack(context, D, delta_options(c.identity_scale, IDELTA_PASS_FORWARD));
+    EXPECT_TRUE(D.unchanged());
+  }
+};
+
 // Runs one case and checks the result, that inputs kept their bits, and that nothing outside was written.
-void check(const ContextPtr& context, const Case& c, Numbers numbers = Numbers::kReal) {
+void check(const ContextPtr& context, const Case& c, const Weights& weights) {
   SCOPED_TRACE(::testing::PrintToString(c));
   Random random(static_cast<uint64_t>(c.m * 4099 + c.n));
-  const bool integers = numbers == Numbers::kIntegers;
-  Matrix x(c.m, c.n, c.n + c.gap, c.flush, c.shift), D(c.n, c.n, c.n + 2 * c.gap, c.flush, c.shift);
-  Matrix bias(1, c.n, c.n, c.flush, c.shift);
-  fill_uniform(x, random, 2.0f), fill_delta(D, random);
-  if (integers) fill_exact(x, D, random);
+  const bool integers = weights.numbers == Numbers::kIntegers;
+  Matrix x(c.m, c.n, c.n + c.gap, c.flush, c.shift), bias(1, c.n, c.n, c.flush, c.shift);
+  integers ? fill_exact_rows(x, random) : fill_uniform(x, random, 2.0f);
   integers ? fill_integers(bias, random, 8) : fill_uniform(bias, random);
   const ForwardReference expected =
-      forward_reference(x, D, c.bias ? bias.data() : nullptr, c.identity_scale, c.activation);
+      forward_reference(x, weights.D, c.bias ? bias.data() : nullptr, c.identity_scale, c.activation);
   const Matrix separate(c.m, c.n, c.n + 3 * c.gap, c.flush, c.shift),
       contribution(c.m, c.n, c.n + 4 * c.gap, c.flush, c.shift);
   const Matrix& y = c.in_place ? x : separate;
-  x.freeze(), D.freeze(), bias.freeze();
+  x.freeze(), bias.freeze();
 
-  const DeltaPtr delta = pack(context, D, delta_options(c.identity_scale, IDELTA_PASS_FORWARD));
   idelta_forward_args args = forward_args(x, y, c.activation);
   args.bias = c.bias ? bias.data() : nullptr;
   args.contribution = c.contribution ? contribution.data() : nullptr;
   args.ldc = contribution.ld();
-  ASSERT_OK(idelta_forward(context.get(), delta.get(), &args));
+  ASSERT_OK(idelta_forward(context.get(), weights.delta.get(), &args));
 
   if (integers && c.activation.kind != IDELTA_ACTIVATION_TANH) {
     expect_equal(y, expected.y.value, "y");
@@ -74,11 +90,13 @@ void check(const ContextPtr& context, const Case& c, Numbers numbers = Numbers::
   EXPECT_TRUE(y.surroundings_untouched());
   EXPECT_TRUE(c.contribution ? contribution.surroundings_untouched() : contribution.untouched());
   EXPECT_TRUE(c.in_place || x.unchanged());
-  EXPECT_TRUE(D.unchanged());
   EXPECT_TRUE(bias.unchanged());
 }
 
-// The options of a case drawn from the seed, so that a sweep over sizes meets them in every mixture.
+void check(const ContextPtr& context, const Case& c) { check(context, c, Weights(context, c, Numbers::kReal)); }
+
+// The options of a case drawn from the seed, so that a sweep over sizes meets them in every mixture. D and what is
+// packed with it are those of a width.
 Case draw(Random& random, int64_t m, int64_t n, Flush flush) {
   return {.m = m,
           .n = n,
@@ -96,9 +114,13 @@ void sweep(const ContextPtr& context, const std::vector<int64_t>& rows, const st
            Numbers numbers) {
   Random random(1);
   for (const int64_t n : widths) {
-    for (const int64_t m : rows) {
-      for (const Flush flush : {Flush::kLeft, Flush::kRight}) {
-        check(context, draw(random, m, n, flush), numbers);
+    for (const Flush flush : {Flush::kLeft, Flush::kRight}) {
+      const Case of_width = draw(random, 0, n, flush);
+      const Weights weights(context, of_width, numbers);
+      for (const int64_t m : rows) {
+        Case c = draw(random, m, n, flush);
+        c.identity_scale = of_width.identity_scale;
+        check(context, c, weights);
         if (::testing::Test::HasFailure()) return;
       }
     }

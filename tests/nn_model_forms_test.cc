@@ -6,10 +6,7 @@
 #include <map>
 #include <regex>
 
-#include "nn/hash.h"
-#include "nn/model_forms.h"
-#include "nn/safetensors.h"
-#include "nn_support.h"
+#include "nn_model_file.h"
 
 namespace idelta_test {
 namespace {
@@ -88,40 +85,18 @@ class ModelForms : public ::testing::Test {
   // The saved file with one value of a tensor changed by a bit.
   void damage(const std::string& tensor) {
     nn::save_model(path_, network());
-    Bytes bytes = read_bytes(path_);
-    uint64_t header = 0;
-    std::memcpy(&header, bytes.data(), sizeof header);
-    bytes[8 + header + nn::SafetensorsFile(path_).header().tensors.at(tensor).begin + 4] ^= 1;
-    write_bytes(path_, bytes);
+    flip_bit(path_, tensor);
   }
 
   // The saved file with other metadata, `forms` among them, under a hash that is right if `sealed`.
-  void rewrite(const std::function<void(std::map<std::string, std::string>&)>& change, bool sealed = true) {
+  void rewrite(const std::function<void(Metadata&)>& change, bool sealed = true) {
     nn::save_model(path_, network());
-    nn::SafetensorsFile file(path_);
-    std::map<std::string, std::string> metadata = file.header().metadata;
-    change(metadata);
-    if (sealed) metadata["hash"] = nn::hex(nn::metadata_hash(metadata));
-    std::vector<std::vector<float>> values;
-    for (const auto& [name, info] : file.header().tensors) {
-      values.emplace_back((info.end - info.begin) / sizeof(float));
-      file.read(name, values.back());
-    }
-    std::vector<nn::TensorValues> tensors;
-    for (size_t i = 0; const auto& [name, info] : file.header().tensors) {
-      tensors.push_back({name, info.shape, values[i++]});
-    }
-    nn::write_safetensors(path_, metadata, tensors);
+    rewrite_metadata(path_, change, sealed);
   }
 
   // In the text of the forms, `from` becomes `to`, which is refused.
   void expect_refused(const std::string& from, const std::string& to, std::initializer_list<std::string> parts) {
-    rewrite([&](std::map<std::string, std::string>& metadata) {
-      std::string& text = metadata["forms"];
-      const size_t found = text.find(from);
-      ASSERT_NE(std::string::npos, found) << from << " is not in " << text;
-      text.replace(found, from.size(), to);
-    });
+    rewrite([&](Metadata& metadata) { replace_in_forms(metadata, from, to); });
     expect_load_error(parts);
   }
 
@@ -255,7 +230,7 @@ TEST_F(ModelForms, OneChangedBitOfAnyTensorIsFound) {
 
 TEST_F(ModelForms, ChangedMetadataIsFound) {
   const auto changed = [&](const char* key, const char* value) {
-    rewrite([&](std::map<std::string, std::string>& metadata) { metadata[key] = value; }, /*sealed=*/false);
+    rewrite([&](Metadata& metadata) { metadata[key] = value; }, /*sealed=*/false);
     expect_load_error({"its metadata is not what was saved", "compress the dense model again"});
   };
   changed("identity_scale", "0.8");
@@ -278,7 +253,7 @@ TEST_F(ModelForms, ChangedMetadataIsFound) {
 TEST_F(ModelForms, FormsThatCannotBeAreRefused) {
   EXPECT_NO_THROW(rewrite([](auto&) {}); nn::load_model(context_, path_));
   expect_refused("{\"version\":1", "\"version\":1", {"not JSON"});
-  rewrite([](std::map<std::string, std::string>& metadata) { metadata["forms"] += std::string("\0garbage", 8); });
+  rewrite([](Metadata& metadata) { metadata["forms"] += std::string("\0garbage", 8); });
   expect_load_error({"NUL"});
   expect_refused("\"version\":1", "\"version\":0", {"version is 0"});
   expect_refused("\"version\":1", "\"version\":1.0", {"'version' is no whole number"});

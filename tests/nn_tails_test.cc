@@ -2,14 +2,10 @@
 // bit of them and shows every damaged one.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
-#include "nn/hash.h"
 #include "nn/layer_factors.h"
-#include "nn/model_forms.h"
-#include "nn/safetensors.h"
-#include "nn_support.h"
+#include "nn_model_file.h"
 #include "support/low_rank.h"
 
 namespace idelta_test {
@@ -249,26 +245,8 @@ class TailsInFiles : public ::testing::Test {
   // In the text of the forms, which is then sealed anew, `from` becomes `to`.
   void expect_refused(const std::string& from, const std::string& to, std::initializer_list<std::string> parts) {
     nn::save_model(path_, network());
-    nn::SafetensorsFile file(path_);
-    std::map<std::string, std::string> metadata = file.header().metadata;
-    std::string& text = metadata["forms"];
-    const size_t found = text.find(from);
-    ASSERT_NE(std::string::npos, found) << from << " is not in " << text;
-    text.replace(found, from.size(), to);
-    metadata["hash"] = nn::hex(nn::metadata_hash(metadata));
-    std::map<std::string, std::vector<float>> floats;
-    std::map<std::string, std::vector<int8_t>> integers;
-    std::vector<nn::TensorValues> tensors;
-    for (const auto& [name, info] : file.header().tensors) {
-      if (info.type == nn::TensorType::kInt8) {
-        file.read(name, integers.emplace(name, info.end - info.begin).first->second);
-        tensors.push_back({name, info.shape, integers[name]});
-      } else {
-        file.read(name, floats.emplace(name, (info.end - info.begin) / sizeof(float)).first->second);
-        tensors.push_back({name, info.shape, floats[name]});
-      }
-    }
-    nn::write_safetensors(path_, metadata, tensors);
+    rewrite_metadata(
+        path_, [&](Metadata& metadata) { replace_in_forms(metadata, from, to); }, /*sealed=*/true);
     expect_error([&] { nn::load_model(context_, path_); }, {path_, "damaged"});
     expect_error([&] { nn::load_model(context_, path_); }, parts);
   }
@@ -339,11 +317,7 @@ TEST_F(TailsInFiles, DroppedDenseKeepsDOfAnyFormThatMultipliesIt) {
 TEST_F(TailsInFiles, OneChangedBitIsFound) {
   for (const char* const tensor : {"layers.0.tail", "layers.1.tail_scales", "layers.0.tail_V"}) {
     nn::save_model(path_, network());
-    Bytes bytes = read_bytes(path_);
-    uint64_t header = 0;
-    std::memcpy(&header, bytes.data(), sizeof header);
-    bytes[8 + header + nn::SafetensorsFile(path_).header().tensors.at(tensor).begin + 4] ^= 1;
-    write_bytes(path_, bytes);
+    flip_bit(path_, tensor);
     expect_error([&] { nn::load_model(context_, path_); },
                  {path_, "the tail of layer", "damaged", "compress the dense"});
   }

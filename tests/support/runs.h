@@ -37,11 +37,11 @@ class EveryPass {
 
   Bits run() {
     const DeltaPtr delta = pack(context_, D, delta_options(p_.identity_scale));
-    const DeltaPtr delta_of_panels = pack(context_, D, delta_options(p_.identity_scale));
-    const Matrix D_panels = in_panels(D), state_panels[2] = {in_panels(state[0]), in_panels(state[1])};
     forward_and_back(delta);
     keep_outputs();
     if (stores_int8()) return all_;
+    const DeltaPtr delta_of_panels = pack(context_, D, delta_options(p_.identity_scale));
+    const Matrix D_panels = in_panels(D), state_panels[2] = {in_panels(state[0]), in_panels(state[1])};
     gradients();
     update_rows(delta);
     update_panels(delta_of_panels, D_panels, state_panels);
