@@ -14,6 +14,20 @@
 
 namespace idelta_test {
 
+inline idelta_delta_options tail_options(int64_t rank, double tolerance = 0, float identity_scale = 1) {
+  idelta_delta_options options = low_rank_options(rank, tolerance);
+  options.tail = IDELTA_TAIL_INT8;
+  options.identity_scale = identity_scale;
+  return options;
+}
+
+inline Matrix trained(int64_t n, uint64_t seed = 1, double ratio = 0.9) {
+  Random random(seed);
+  Matrix D(n, n);
+  fill_spectrum(D, falling_spectrum(n, 0.3, ratio), random);
+  return D;
+}
+
 // B ~ s q of one direction, n x n.
 struct Integers {
   std::vector<int8_t> q;
