@@ -62,6 +62,11 @@ TEST(Names, Formats) {
   expect_names("auto, f32, bf16x3, bf16, low_rank, int8", idelta_format_names(), idelta_format_name,
                idelta_format_by_name);
 }
+TEST(Names, Tails) { expect_names("none, int8", idelta_tail_names(), idelta_tail_name, idelta_tail_by_name); }
+TEST(Names, Verdicts) {
+  expect_names("chosen, slower, inexact, replaced, unfit", idelta_verdict_names(), idelta_verdict_name,
+               idelta_verdict_by_name);
+}
 TEST(Names, Isas) {
   expect_names("auto, scalar, avx2, avx512, amx", idelta_isa_names(), idelta_isa_name, idelta_isa_by_name);
 }

@@ -137,11 +137,39 @@ TEST(Tails, SameBitsAtAnyThreadCount) {
 
 TEST(Tails, TimeOfAFormGrowsWithItsTails) {
   const idelta::Context context = nn_context();
-  const nn::Form none{"none", {16, 16}, {}}, one{"one", {16, 16}, {kInt8, kNone}}, dense{"dense", {-1, -1}, {}};
-  EXPECT_EQ(1.0, nn::expected_time(context, dense, 64));
-  EXPECT_LT(nn::expected_time(context, none, 64), nn::expected_time(context, one, 64));
-  EXPECT_LT(nn::expected_time(context, one, 64), 1.0);
-  EXPECT_EQ(none.multiplications(64), one.multiplications(64));
+  const nn::Form none{"none", {16, 16}, {}}, one{"one", {16, 16}, {kInt8, kNone}},
+      both{"both", {16, 16}, {kInt8, kInt8}}, dense{"dense", {-1, -1}, {}}, half{"half", {-1, 16}, {}};
+  const auto time = [&](const nn::Form& form) { return nn::expected_time(context, form, 256); };
+  EXPECT_EQ(1.0, time(dense));
+  EXPECT_LT(time(none), time(one));
+  EXPECT_LT(time(both), 1.0);
+  EXPECT_DOUBLE_EQ((time(none) + time(both)) / 2, time(one));
+  EXPECT_DOUBLE_EQ((time(none) + 1) / 2, time(half));
+  EXPECT_EQ(none.multiplications(256), one.multiplications(256));
+  EXPECT_EQ(time(one), nn::expected_time(nn_context(3), one, 256))
+      << "what is chosen by it is the same for any threads";
+}
+
+// Two forms, of which the file names the slower one first.
+TEST(Tails, TheFastestFormGoesFirst) {
+  nn::Network network = network_of(nn_context());
+  const auto with = compressed(network, {.rank = 20, .tail = kInt8}), without = compressed(network, {.rank = 20});
+  std::vector<nn::Forms::Layer> layers = with->layers();
+  for (size_t l = 0; l < layers.size(); ++l) layers[l].proofs.push_back(without->layers()[l].proofs[0]);
+  network.set_forms(std::make_shared<const nn::Forms>(network.context(), network.n(), 1.0f,
+                                                      std::vector{with->form(0), without->form(0)}, layers));
+  EXPECT_EQ((std::vector<size_t>{1, 0}), network.forms()->fastest_first());
+  EXPECT_EQ(nn::expected_time(network.context(), with->form(0), network.n()), network.forms()->time(0));
+  const int64_t rows = 200;
+  Random random(32);
+  std::vector<float> images(static_cast<size_t>(rows * network.options().pixels()));
+  for (float& pixel : images) pixel = random.uniform(0, 1);
+  const nn::Predictions found = nn::predict(network, rows, images.data(), {.guarantee = true});
+  EXPECT_EQ(nn::predict(network, rows, images.data()).labels, found.labels);
+  EXPECT_EQ(rows, found.tried[1]);
+  EXPECT_GT(found.settled[1], 0);
+  EXPECT_GT(found.settled[0], 0) << "of those that the first left";
+  EXPECT_EQ(rows, found.settled[0] + found.settled[1] + found.settled[2]);
 }
 
 // ---- What Forms refuses --------------------------------------------------------------------------------------------

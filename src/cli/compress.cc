@@ -145,7 +145,7 @@ Json as_json(const Flags& flags, const nn::Network& network, const std::vector<n
   for (size_t f = 0; f < forms.count(); ++f) {
     names.push_back({{"name", forms.form(f).name},
                      {"multiplications_share", forms.form(f).multiplications(forms.n())},
-                     {"time_share", nn::expected_time(network.context(), forms.form(f), forms.n())}});
+                     {"time_share", forms.time(f)}});
   }
   for (const nn::Considered& c : considered) {
     tried.push_back({{"name", c.name},
@@ -191,8 +191,7 @@ std::string summary(const Flags& flags, const nn::Network& network, const std::o
   const nn::Forms& forms = *network.forms();
   std::string text = "\n  Time of a row as expected, of the dense network's:";
   for (size_t f = 0; f < forms.count(); ++f) {
-    text += format("%s %s %.1f %%", f == 0 ? "" : ",", forms.form(f).name.c_str(),
-                   100 * nn::expected_time(network.context(), forms.form(f), forms.n()));
+    text += format("%s %s %.1f %%", f == 0 ? "" : ",", forms.form(f).name.c_str(), 100 * forms.time(f));
   }
   const Bytes bytes = all_bytes(flags, forms);
   text += format(".\n  D took %s bytes; %s %s.\n", grouped(bytes.before).c_str(),

@@ -118,20 +118,17 @@ idelta_format parse_forward_format(const std::string& name) {
   return format;
 }
 
-// The one format that a tail may have.
 idelta_tail parse_tail(const std::string& name) {
-  const std::string known = idelta_format_name(IDELTA_FORMAT_INT8);
-  if (name != known) refuse("--tail", name, known);
-  return IDELTA_TAIL_INT8;
+  return find("--tail", name, idelta_tail_names(), idelta_tail_by_name);
 }
 
 std::string training_format_names() { return names_of_formats(trains); }
 std::string forward_format_names() { return names_of_formats(stands_alone); }
 
 std::string rank_name(int64_t rank, idelta_tail tail) {
-  const std::string integers = idelta_format_name(IDELTA_FORMAT_INT8);
+  const std::string name = idelta_tail_name(tail);
   if (tail == IDELTA_TAIL_NONE) return std::to_string(rank);
-  return rank == 0 ? integers : std::to_string(rank) + " + " + integers;
+  return rank == 0 ? name : std::to_string(rank) + " + " + name;
 }
 
 idelta_isa parse_isa(const std::string& name) { return find("--isa", name, idelta_isa_names(), idelta_isa_by_name); }

@@ -147,7 +147,7 @@ std::vector<FormShare> shares_of(const Request& request, const nn::Predictions& 
     if (dense) return {name, 1.0, 1.0, tried, settled};
     const nn::Form& form = forms->form(static_cast<size_t>(f));
     const int64_t n = request.network.n();
-    return {name, form.multiplications(n), nn::expected_time(request.network.context(), form, n), tried, settled};
+    return {name, form.multiplications(n), forms->time(static_cast<size_t>(f)), tried, settled};
   };
   if (!request.options.guarantee) {
     const auto count = static_cast<int64_t>(predictions.labels.size());

@@ -88,6 +88,11 @@ Form form_above(const Work& work, double sigma, const std::string& name) {
   return form;
 }
 
+constexpr const char* kSlow = "lost: no faster than the dense network";
+bool slow(const Work& work, const Form& form) {
+  return expected_time(work.network.context(), form, work.network.n()) >= 1;
+}
+
 // Of ranks as singular values choose them, coarsest first; those that need not be tried have their verdict already.
 std::vector<Form> by_sigma(const Work& work, double norm, std::vector<Considered>& considered) {
   std::vector<Form> forms;
@@ -97,8 +102,8 @@ std::vector<Form> by_sigma(const Work& work, double norm, std::vector<Considered
     std::string verdict;
     if (!forms.empty() && form.ranks == forms.back().ranks) {
       verdict = "lost: the same ranks as " + forms.back().name;
-    } else if (!forms.empty() && form.multiplications(work.network.n()) >= 1) {
-      verdict = "lost: no fewer multiplications than the dense network";
+    } else if (!forms.empty() && slow(work, form)) {
+      verdict = kSlow;
     }
     considered.push_back(considered_of(work, form, verdict));
     if (verdict.empty()) forms.push_back(std::move(form));
@@ -159,9 +164,9 @@ std::vector<Form> candidates_of(Work& work, double norm, std::vector<Considered>
   std::vector<Form> forms = by_sigma(work, norm, considered);
   make_tails(work);
   for (Form& form : by_tails(work, norm)) {
-    const bool slow = expected_time(work.network.context(), form, work.network.n()) >= 1;
-    considered.push_back(considered_of(work, form, slow ? "lost: no faster than the dense network" : ""));
-    if (!slow) forms.push_back(std::move(form));
+    const bool lost = slow(work, form);
+    considered.push_back(considered_of(work, form, lost ? kSlow : ""));
+    if (!lost) forms.push_back(std::move(form));
   }
   const auto time = [&](const Form& form) { return expected_time(work.network.context(), form, work.network.n()); };
   std::stable_sort(considered.begin(), considered.end(), [](const auto& a, const auto& b) { return a.time < b.time; });
@@ -202,7 +207,7 @@ std::vector<Candidate> tried(Work& work, const std::vector<Form>& forms, const D
     network.set_forms(made(work, {form}, std::move(layers)));
     const Predictions predictions = predict(network, sample, {.guarantee = true});
     Candidate& candidate = candidates.emplace_back();
-    candidate.cost = expected_time(network.context(), form, network.n());
+    candidate.cost = network.forms()->time(0);
     for (const uint8_t f : predictions.settled_by) candidate.settles.push_back(f == 0);
     work.step();
   }

@@ -72,25 +72,29 @@ DeltaOptions forward_options(float identity_scale) {
 
 }  // namespace
 
-// Time as a share of what dense F32 takes for as many products, and for n x n. Measured on Zen 4 (2026-11, n = 794, 512
-// rows, with row bounds): factors 1.17 to 1.25, tails 0.32 by AVX-512 VNNI and 0.57 to 0.65 by AVX2 without VNNI.
-constexpr double kFactorsSlower = 1.2, kTailOfAvx512 = 0.32, kTailOfAvx2 = 0.62;
-
 double Form::multiplications(int64_t n) const {
   double sum = 0;
   for (const int64_t rank : ranks) sum += rank == kDense ? 1.0 : 2 * static_cast<double>(rank) / static_cast<double>(n);
   return sum / static_cast<double>(ranks.size());
 }
 
+// Of one thread, so that what is chosen by it does not depend on how many there are. Rows' errors are not in it: they
+// take 1 % of a dense layer's time.
 double expected_time(const Context& context, const Form& form, int64_t n) {
-  const bool wide = context.isa() == IDELTA_ISA_AVX512 || context.isa() == IDELTA_ISA_AMX;
+  ContextOptions alone = kContextOptions;
+  alone.isa = context.isa(), alone.threads = 1;
+  const Context one(alone);
+  DeltaOptions options = kDeltaOptions;
+  options.expected_rows = PredictOptions().batch;
+  options.format = IDELTA_FORMAT_F32;
+  const double dense = predicted_seconds(one, n, options);
   double sum = 0;
+  options.format = IDELTA_FORMAT_LOW_RANK;
   for (size_t l = 0; l < form.ranks.size(); ++l) {
-    const int64_t rank = form.ranks[l];
-    sum += rank == kDense ? 1.0 : kFactorsSlower * 2 * static_cast<double>(rank) / static_cast<double>(n);
-    if (form.has_tail(l)) sum += wide ? kTailOfAvx512 : kTailOfAvx2;
+    options.rank = form.ranks[l], options.tail = form.has_tail(l) ? form.tails[l] : IDELTA_TAIL_NONE;
+    sum += form.ranks[l] == kDense ? dense : predicted_seconds(one, n, options);
   }
-  return sum / static_cast<double>(form.ranks.size());
+  return sum / (dense * static_cast<double>(form.ranks.size()));
 }
 
 void check_forms(int64_t n, const std::vector<Form>& forms, const std::vector<Forms::Layer>& layers) {
@@ -147,7 +151,11 @@ Forms::Forms(const Context& context, int64_t n, float identity_scale, std::vecto
     for (size_t l = 0; l < layers_.size(); ++l) {
       packed.push_back(pack(context, f, static_cast<int64_t>(l), forward_options(identity_scale)));
     }
+    times_.push_back(expected_time(context, forms_[f], n));
+    fastest_first_.push_back(f);
   }
+  std::stable_sort(fastest_first_.begin(), fastest_first_.end(),
+                   [&](size_t a, size_t b) { return times_[a] < times_[b]; });
 }
 
 std::unique_ptr<Delta> Forms::pack(const Context& context, size_t f, int64_t layer, DeltaOptions options) const {

@@ -1,4 +1,4 @@
-// Labels of a set: by the dense network, by one form alone, or by forms of rising precision until each is certified.
+// Labels of a set: by the dense network, by one form alone, or by one form after the other until each is certified.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -122,7 +122,7 @@ void predict_with_one(const Network& network, const Rows& rows, const PredictOpt
   });
 }
 
-// The cheapest later form whose bound is likely below the margin; the dense network, if there is none.
+// The fastest later form whose bound is likely below the margin; the dense network, if there is none.
 size_t next_form(const std::vector<Guarantee>& forms, size_t now, const FormLabel& found) {
   for (size_t f = now + 1; f < forms.size(); ++f) {
     if (found.bound * forms[f].looseness() < found.margin * forms[now].looseness()) return f;
@@ -132,22 +132,24 @@ size_t next_form(const std::vector<Guarantee>& forms, size_t now, const FormLabe
 
 void predict_with_guarantee(const Network& network, const Rows& rows, const PredictOptions& options,
                             Predictions& predictions) {
-  const size_t dense = network.forms()->count();
-  std::vector<Guarantee> guarantees = {Guarantee(network, 0)};
-  for (size_t f = 1; f < dense; ++f) guarantees.emplace_back(network, f, guarantees.front());
-  std::vector<std::vector<int64_t>> waiting(dense + 1);
+  const std::vector<size_t>& forms = network.forms()->fastest_first();
+  std::vector<Guarantee> guarantees = {Guarantee(network, forms.front())};
+  for (size_t i = 1; i < forms.size(); ++i) guarantees.emplace_back(network, forms[i], guarantees.front());
+  std::vector<std::vector<int64_t>> waiting(forms.size() + 1);
   waiting[0] = all_of(rows);
   Walk pass(network, rows.images, std::min(options.batch, rows.count));
-  for (size_t f = 0; f <= dense; ++f) {
-    predictions.tried[f] = static_cast<int64_t>(waiting[f].size());
-    Guarantee* const guarantee = f < dense ? &guarantees[f] : nullptr;
-    walk(pass, waiting[f], options.batch, f < dense ? static_cast<int64_t>(f) : kDense, guarantee,
+  for (size_t i = 0; i <= forms.size(); ++i) {
+    const bool dense = i == forms.size();
+    const size_t f = dense ? forms.size() : forms[i];
+    predictions.tried[f] = static_cast<int64_t>(waiting[i].size());
+    Guarantee* const guarantee = dense ? nullptr : &guarantees[i];
+    walk(pass, waiting[i], options.batch, dense ? kDense : static_cast<int64_t>(f), guarantee,
          [&](int64_t image, int64_t row) {
            FormLabel found;
            if (guarantee) {
              found = guarantee->label(row, pass.logits(row));
              if (!found.certified()) {
-               waiting[next_form(guarantees, f, found)].push_back(image);
+               waiting[next_form(guarantees, i, found)].push_back(image);
                return;
              }
            } else {

@@ -300,6 +300,9 @@ class Calls {
     said(idelta_backward_data_workspace_bytes(context(), d, m, to));
     said(idelta_backward_weights_workspace_bytes(context(), m, args_.size(), to));
     said(idelta_update_workspace_bytes(context(), d, m, to));
+    double seconds = 0;
+    const int64_t n = args_.size();
+    said(idelta_predicted_seconds(context(), n, args_.made(delta_options(n)), args_.chance(20) ? nullptr : &seconds));
   }
 
   void sidmm() {

@@ -155,7 +155,7 @@ class RefusedArraysTest(TestCase):
             idelta.WrongType, ["context is of type NoneType", "idelta.Context"], idelta.Delta, None, self.D
         )
         self.assert_refused(idelta.WrongType, ["context is of type str"], idelta.candidates, "", self.D, tolerance=1)
-        self.assert_refused(idelta.InvalidArgument, ["'formats'", '"format", "isa"'], idelta.names, "formats")
+        self.assert_refused(idelta.InvalidArgument, ["'formats'", "format, tail"], idelta.names, "formats")
 
     def test_states_of_another_optimiser_are_refused(self):
         momentum = idelta.Optimizer("momentum", learning_rate=0.1)

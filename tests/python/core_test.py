@@ -163,7 +163,11 @@ class DeltaTest(Case):
         self.assertEqual((delta.info.format, delta.info.tail), (chosen[0].format, chosen[0].tail))
         self.assertLessEqual(chosen[0].error, 0.05)
         self.assertLessEqual(set(candidate.format for candidate in found), set(idelta.names("format")))
+        for form in found:
+            how = {"format": form.format, "rank": form.rank, "tail": form.tail, "expected_rows": 16}
+            self.assertEqual(form.seconds, idelta.predicted_seconds(self.context, len(self.D), **how))
         self.assert_refused(ValueError, ["tolerance"], idelta.candidates, self.context, self.D, tolerance=0)
+        self.assert_refused(ValueError, ["auto"], idelta.predicted_seconds, self.context, 8, format="auto")
         self.assert_refused(idelta.InvalidArgument, ["sample", "(rows, 37)"], self.delta, tolerance=1,
                             sample=self.x[:, 1:])  # fmt: skip
 

@@ -32,6 +32,16 @@ const char* names(const char* (*name_of)(Kind)) {
   }
 }
 
+const char* tail_name(idelta_tail tail) {
+  constexpr const char* kNames[] = {"none", "int8"};
+  return name_in(kNames, tail);
+}
+
+const char* verdict_name(idelta_verdict verdict) {
+  constexpr const char* kNames[] = {"chosen", "slower", "inexact", "replaced", "unfit"};
+  return name_in(kNames, verdict);
+}
+
 const char* or_unknown(const char* name, const char* unknown) { return name ? name : unknown; }
 
 }  // namespace
@@ -56,10 +66,17 @@ idelta_status idelta_format_by_name(const char* name, idelta_format* format) {
 }
 const char* idelta_format_names(void) { return names(format_name); }
 
-const char* idelta_verdict_name(idelta_verdict verdict) {
-  constexpr const char* kNames[] = {"chosen", "slower", "inexact", "replaced", "unfit"};
-  return or_unknown(name_in(kNames, verdict), "unknown verdict");
+const char* idelta_tail_name(idelta_tail tail) { return or_unknown(tail_name(tail), "unknown tail"); }
+idelta_status idelta_tail_by_name(const char* name, idelta_tail* tail) {
+  return by_name(__func__, "tail", tail_name, name, tail);
 }
+const char* idelta_tail_names(void) { return names(tail_name); }
+
+const char* idelta_verdict_name(idelta_verdict verdict) { return or_unknown(verdict_name(verdict), "unknown verdict"); }
+idelta_status idelta_verdict_by_name(const char* name, idelta_verdict* verdict) {
+  return by_name(__func__, "verdict", verdict_name, name, verdict);
+}
+const char* idelta_verdict_names(void) { return names(verdict_name); }
 
 const char* idelta_bf16_product_name(idelta_bf16_product product) {
   return or_unknown(bf16_product_name(product), "unknown bf16 product");

@@ -211,6 +211,18 @@ idelta_status idelta_delta_candidates(const idelta_context* context, int64_t n, 
   });
 }
 
+idelta_status idelta_predicted_seconds(const idelta_context* context, int64_t n, const idelta_delta_options* options,
+                                       double* seconds) {
+  return guarded(__func__, [&] {
+    check_context(context);
+    check_pointer(seconds, "seconds");
+    check_width(n);
+    const idelta_delta_options o = checked(options, n);
+    if (o.format == IDELTA_FORMAT_AUTO) invalid("format = auto is not chosen without a D; give the one that is meant");
+    *seconds = predicted_seconds(*context, n, o);
+  });
+}
+
 idelta_status idelta_delta_pack_factors(const idelta_context* context, int64_t n, int64_t r, const float* U,
                                         int64_t ldu, const float* V, int64_t ldv, const idelta_delta_options* options,
                                         idelta_delta** delta) {

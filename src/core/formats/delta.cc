@@ -185,6 +185,11 @@ Candidates delta_candidates(const idelta_context& context, int64_t n, const floa
   return {limit, search.fastest_first()};
 }
 
+double predicted_seconds(const idelta_context& context, int64_t n, const idelta_delta_options& options) {
+  const Format& format = *format_for(context, options.format);
+  return kCostModel.step_seconds * format.steps(context, {expected_rows(options), n, n}, options.rank, options.tail);
+}
+
 // The header keeps the rank: a repack factorises another D to the same rank.
 idelta_delta* pack_delta_factors(const idelta_context& context, int64_t n, int64_t r, const MatrixView& U,
                                  const MatrixView& V, const idelta_delta_options& options) {

@@ -81,6 +81,9 @@ struct Candidates {
 };
 Candidates delta_candidates(const idelta_context& context, int64_t n, const float* D, int64_t ldd,
                             const idelta_delta_options& options);
+
+// What the cost model predicts of calls with a D that is packed with these options. The format is not AUTO.
+double predicted_seconds(const idelta_context& context, int64_t n, const idelta_delta_options& options);
 idelta_delta* pack_delta_factors(const idelta_context& context, int64_t n, int64_t r, const MatrixView& U,
                                  const MatrixView& V, const idelta_delta_options& options);
 idelta_low_rank_proof measure_factors(const idelta_context& context, const MatrixView& D, const Factors& factors,

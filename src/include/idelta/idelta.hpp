@@ -327,6 +327,13 @@ inline std::vector<Candidate> candidates(const Context& context, int64_t n, cons
   return found;
 }
 
+// What the cost model predicts for a D of n x n that is packed with these options.
+inline double predicted_seconds(const Context& context, int64_t n, const DeltaOptions& options) {
+  double seconds = 0;
+  check(idelta_predicted_seconds(context.get(), n, &options, &seconds));
+  return seconds;
+}
+
 inline LowRankProof low_rank_measure(const Context& context, int64_t n, const float* D, int64_t ldd, int64_t r,
                                      const float* U, int64_t ldu, const float* V, int64_t ldv,
                                      const Int8Tail* tail = nullptr) {

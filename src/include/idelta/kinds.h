@@ -155,8 +155,15 @@ IDELTA_API const char* idelta_format_name(idelta_format format);
 IDELTA_API idelta_status idelta_format_by_name(const char* name, idelta_format* format);
 IDELTA_API const char* idelta_format_names(void);
 
+/* "none", "int8". Since 0.2. */
+IDELTA_API const char* idelta_tail_name(idelta_tail tail);
+IDELTA_API idelta_status idelta_tail_by_name(const char* name, idelta_tail* tail);
+IDELTA_API const char* idelta_tail_names(void);
+
 /* "chosen", "slower", "inexact", "replaced", "unfit". Since 0.2. */
 IDELTA_API const char* idelta_verdict_name(idelta_verdict verdict);
+IDELTA_API idelta_status idelta_verdict_by_name(const char* name, idelta_verdict* verdict);
+IDELTA_API const char* idelta_verdict_names(void);
 
 /* "auto", "widened", "rounded": as the environment variable IDELTA_BF16 takes them. */
 IDELTA_API const char* idelta_bf16_product_name(idelta_bf16_product product);

@@ -63,7 +63,7 @@ idelta_status idelta_network_form(const idelta_network* network, int64_t form, i
     const Form& found = forms->form(static_cast<size_t>(form));
     give(idelta_form_info_t{sizeof(idelta_form_info_t), found.name.c_str(), found.ranks.data(),
                             found.multiplications(forms->n()), found.tails.data(),
-                            expected_time(net.context(), found, forms->n())},
+                            forms->time(static_cast<size_t>(form))},
          info);
   });
 }

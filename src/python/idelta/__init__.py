@@ -29,7 +29,7 @@ from .errors import (
     WrongType,
 )
 from .explanation import LayerExplanation
-from .forms import Candidate, DeltaInfo, Passes, candidates
+from .forms import Candidate, DeltaInfo, Passes, candidates, predicted_seconds
 from .network import Network
 from .optimizer import Optimizer
 from .results import Decomposition, Evaluation, GuaranteedLabels, Progress
@@ -78,5 +78,6 @@ __all__ = [
     "candidates",
     "default_context",
     "names",
+    "predicted_seconds",
     "role_rule",
 ]

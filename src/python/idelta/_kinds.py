@@ -12,6 +12,9 @@ from .errors import InvalidArgument, WrongType
 #: The name of an activation, or for leaky_relu the name and the slope: ("leaky_relu", 0.1).
 ActivationLike = Union[str, "tuple[str, float]"]
 
+#: What has names.
+KINDS = ("format", "tail", "verdict", "isa", "bf16_product", "activation", "optimizer")
+
 
 def _check_text(name: object, what: str) -> str:
     if not isinstance(name, str):
@@ -20,10 +23,9 @@ def _check_text(name: object, what: str) -> str:
 
 
 def names_text(what: str) -> str:
-    """All names of a kind ("format", "isa", "bf16_product", "activation", "optimizer"), separated by ", "."""
-    if what not in ("format", "isa", "bf16_product", "activation", "optimizer"):
-        raise InvalidArgument(f'there are no names of {what!r}; give "format", "isa", "bf16_product", "activation" or '
-                              '"optimizer"')  # fmt: skip
+    """All names of a kind, one of KINDS, separated by ", "."""
+    if what not in KINDS:
+        raise InvalidArgument(f"there are no names of {what!r}; give one of {', '.join(KINDS)}")
     text: bytes = getattr(core, f"{what}_names")()
     return text.decode()
 
@@ -50,21 +52,12 @@ def name_of(what: str, value: int) -> str:
 
 def enumerator(enumeration: str, name: str) -> int:
     """The value of a name of an enumeration without a table, from the headers: ("scale", "zero_to_one")."""
-    known = _enumerators(enumeration)
+    prefix = f"IDELTA_{enumeration.upper()}_"
+    constants = declarations.constants.items()
+    known = {constant[len(prefix) :].lower(): int(value) for constant, value in constants if constant.startswith(prefix)}
     if name not in known:
         raise InvalidArgument(f"{enumeration} is {name!r}; give one of {', '.join(known)}")
     return known[name]
-
-
-def enumerator_name(enumeration: str, value: int) -> str:
-    """The name of such a value."""
-    return next(name for name, known in _enumerators(enumeration).items() if known == value)
-
-
-def _enumerators(enumeration: str) -> dict[str, int]:
-    prefix = f"IDELTA_{enumeration.upper()}_"
-    constants = declarations.constants.items()
-    return {name[len(prefix) :].lower(): int(value) for name, value in constants if name.startswith(prefix)}
 
 
 def activation(given: ActivationLike) -> Activation:  # type: ignore[valid-type]

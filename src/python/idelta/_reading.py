@@ -54,7 +54,7 @@ class Reading:
             check(nn().network_form(self._address, index, ctypes.byref(info)))
             ranks = list((ctypes.c_int64 * self.layers).from_address(info.ranks))
             kinds = (ctypes.c_int * self.layers).from_address(info.tails)
-            tails = [_kinds.enumerator_name("tail", kind) for kind in kinds]
+            tails = [_kinds.name_of("tail", kind) for kind in kinds]
             made.append(results.Form(info.name.decode(), ranks, info.multiplications, tails, info.time))
         return made
 

@@ -94,7 +94,7 @@ def pack_options(
         identity_scale=identity_scale,
         tolerance=tolerance,
         rank=rank,
-        tail=_kinds.enumerator("tail", tail),
+        tail=_kinds.value_of("tail", tail),
         expected_rows=expected_rows,
         sample=sample_at,
         sample_rows=sample_rows,
@@ -141,14 +141,25 @@ def candidates(
     found = []
     for candidate in made[: count.value]:
         values = _named(candidate, Candidate)
-        values["verdict"] = core.verdict_name(candidate.verdict).decode()
+        values["verdict"] = _kinds.name_of("verdict", candidate.verdict)
         found.append(Candidate(**values))
     return found
+
+
+def predicted_seconds(
+    context: Context, n: int, *, format: str, rank: int = 0, tail: str = "none", expected_rows: int = 0
+) -> float:
+    """What `Candidate.seconds` would be for a D of n x n that is packed so: only ratios say something. Needs no D."""
+    kinds = {"format": _kinds.value_of("format", format), "tail": _kinds.value_of("tail", tail)}
+    options = DeltaOptions.initial(rank=rank, expected_rows=expected_rows, **kinds)
+    found = ctypes.c_double()
+    check(core.predicted_seconds(address_of(context, Context, "context"), n, ctypes.byref(options), ctypes.byref(found)))
+    return found.value
 
 
 def _named(struct: Any, result: Any) -> dict[str, Any]:
     """The fields of a result from those of a struct, with format and tail by name."""
     values = {field.name: getattr(struct, field.name) for field in fields(result)}
     values["format"] = _kinds.name_of("format", struct.format)
-    values["tail"] = _kinds.enumerator_name("tail", struct.tail)
+    values["tail"] = _kinds.name_of("tail", struct.tail)
     return values

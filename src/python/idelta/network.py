@@ -316,7 +316,7 @@ class Network(Reading):
             rank=rank,
             sigma=sigma,
             tolerance=tolerance,
-            tail=_kinds.enumerator("tail", tail),
+            tail=_kinds.value_of("tail", tail),
             sample=None if sample is None else data_at(sample, "sample"),
             seen=of_work.address,
             considered=of_form.address,

@@ -27,8 +27,8 @@ struct Form {
   double multiplications(int64_t n) const;  // in fp32, as a share of the dense network's: without those of tails
 };
 
-// What a row takes in a form, as a share of the dense F32 network's time on this instruction set: an estimate, the same
-// in every run.
+// What a row takes in a form, as a share of the dense F32 network's time: what the cost model predicts for batches of
+// 512 rows on one thread of this machine (predicted_seconds()).
 double expected_time(const Context& context, const Form& form, int64_t n);
 
 // Proved upper bounds of one layer, which need no form.
@@ -38,7 +38,7 @@ struct LayerBounds {
   double dense_error = 0;  // certificate of the dense F32 pass: ||z^ - z|| <= dense_error ||x||, with b = 0
 };
 
-// Forms of one network, cheapest first: from one without tails to the next no layer's rank falls, and dense stays
+// Forms of one network, coarsest first: from one without tails to the next no layer's rank falls, and dense stays
 // dense. Each layer's factors are there at the largest rank that a form has (a form's are the first columns of U and
 // rows of V), and at most one tail, with what was proved of them. Immutable, so that networks may share it.
 class Forms {
@@ -69,6 +69,8 @@ class Forms {
   int64_t n() const { return n_; }
   size_t count() const { return forms_.size(); }
   const Form& form(size_t f) const { return forms_[f]; }
+  double time(size_t f) const { return times_[f]; }  // expected_time()
+  const std::vector<size_t>& fastest_first() const { return fastest_first_; }
   const std::vector<Layer>& layers() const { return layers_; }
   // What a layer of a form multiplies; null: D itself.
   const Delta* packed(size_t f, int64_t layer) const { return packed_[f][static_cast<size_t>(layer)].get(); }
@@ -80,6 +82,8 @@ class Forms {
   std::vector<Form> forms_;
   std::vector<Layer> layers_;
   std::vector<std::vector<std::unique_ptr<Delta>>> packed_;
+  std::vector<double> times_;
+  std::vector<size_t> fastest_first_;
 };
 
 // How ranks are chosen. At most one of the three; with none of them the sample decides: the forms with which labels
@@ -117,8 +121,8 @@ void attach_forms(const Network& compressed, Network& dense);
 struct PredictOptions {
   // Labels of this form alone, without a guarantee; kDense: of the dense F32 network. Not read with `guarantee`.
   int64_t form = kDense;
-  // Labels that are provably those of the dense F32 network: the cheapest form goes first, and only rows that are not
-  // certified go on to more precise ones; the last is the dense network itself. Those that a form settled are also the
+  // Labels that are provably those of the dense F32 network: the fastest form goes first, and only rows that are not
+  // certified go on to slower ones; the last is the dense network itself. Those that a form settled are also the
   // labels of the network in exact arithmetic. Needs forms and D.
   bool guarantee = false;
   int64_t batch = 512;  // rows at a time; changes no bit of the results
