@@ -188,7 +188,7 @@ TEST(Context, BindingTellsTheDomainsOfTheMachine) {
 TEST(Context, DescribesIsaCachesAndThreadsALineEach) {
   const ContextPtr context = make_context(context_options(forced_isa(), 7));
   const std::string text = idelta_context_describe(context.get());
-  for (const char* part : {"CPU", "ISA", "Caches", "Threads", idelta_isa_name(forced_isa()), "7"}) {
+  for (const char* part : {"CPU", "ISA", "INT8", "Caches", "Threads", idelta_isa_name(forced_isa()), "7"}) {
     EXPECT_NE(std::string::npos, text.find(part)) << part << " in:\n" << text;
   }
 }

@@ -17,6 +17,7 @@
 #include "src/core/context.h"
 #include "src/core/machine/bf16_product.h"
 #include "src/core/machine/dispatch.h"
+#include "src/core/machine/integer_unit.h"
 #include "support/low_rank.h"
 #include "support/runs.h"
 #include "support/tile_engine.h"
@@ -275,6 +276,22 @@ TEST(KernelTables, FeaturesWithoutTheirIsaAreIgnored) {
 }
 
 // ---- The product of format BF16 ----------------------------------------------------------------------------------
+
+// Which of vpdpbusd's encodings is used goes by the instruction set, too.
+TEST(IntegerUnit, FollowsFromIsaAndFeatures) {
+  using namespace idelta::core;
+  const auto name = [](idelta_isa isa, FeatureSet features) { return std::string(integer_unit(isa, features).name); };
+  const FeatureSet all = kAvxVnni | kAvx512Vnni | kAmxInt8;
+  EXPECT_EQ("one product at a time", name(IDELTA_ISA_SCALAR, all));
+  EXPECT_EQ("vpdpbusd of AVX-VNNI", name(IDELTA_ISA_AVX2, all));
+  EXPECT_EQ("vpdpbusd of AVX512_VNNI", name(IDELTA_ISA_AVX512, all));
+  EXPECT_EQ("vpdpbusd of AVX512_VNNI", name(IDELTA_ISA_AMX, kAvx512Vnni));
+  EXPECT_EQ("tdpbusd, AMX's tiles", name(IDELTA_ISA_AMX, all));
+  EXPECT_EQ(0u, name(IDELTA_ISA_AVX2, kAvx512Vnni).find("vpmaddubsw"));
+  EXPECT_EQ(0u, name(IDELTA_ISA_AVX512, kAvxVnni).find("vpmaddubsw"));
+  const ContextPtr context = context_of(cpu_features().set, IDELTA_ISA_SCALAR);
+  EXPECT_NE(std::string::npos, context->description.find("INT8     one product at a time\n"));
+}
 
 TEST(Bf16Product, AutoFollowsFromTheFeaturesAlone) {
   using namespace idelta::core;

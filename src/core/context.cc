@@ -8,6 +8,7 @@
 #include "src/core/machine/dispatch.h"
 #include "src/core/machine/domains.h"
 #include "src/core/machine/environment.h"
+#include "src/core/machine/integer_unit.h"
 #include "src/core/machine/topology.h"
 
 namespace idelta::core {
@@ -97,6 +98,7 @@ idelta_context* create_context(const idelta_context_options& options, const CpuF
   text += "AVX-512  " + cpu.avx512_state + "\n";
   text += "AMX      " + cpu.amx_state + "\n";
   text += "BF16     " + std::string(bf16.dot ? "x rounded" : "widened") + ": " + bf16.reason + "\n";
+  text += "INT8     " + std::string(integer_unit(isa.isa, cpu.set).name) + "\n";
   text += "Caches   L1d " + bytes(caches.sizes.l1) + ", L2 " + bytes(caches.sizes.l2) + ", L3 " +
           bytes(caches.sizes.l3) + " a core (" + caches.source + ")\n";
   text += "Threads  " + std::to_string(threads.value) + ": " + threads.reason + "; run by " +

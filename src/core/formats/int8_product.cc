@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "src/core/machine/integer_unit.h"
+
 namespace idelta::core {
 namespace {
 
@@ -31,9 +33,14 @@ Range first_alike(const float* scales, Range rows) {
 
 // Of a word in a panel, by the kernel that these features bring.
 double word_steps(const idelta_context& context) {
-  if (context.isa == IDELTA_ISA_AMX && has(context.features, kAmxInt8)) return kCostModel.integer_tile_word;
-  const FeatureSet dot = context.isa == IDELTA_ISA_AVX2 ? kAvxVnni : kAvx512Vnni;
-  return has(context.features, dot) ? kCostModel.integer_word : kCostModel.integer_pairs_word;
+  switch (integer_unit(context.isa, context.features).speed) {
+    case IntegerUnit::kTiles:
+      return kCostModel.integer_tile_word;
+    case IntegerUnit::kDot:
+      return kCostModel.integer_word;
+    default:
+      return kCostModel.integer_pairs_word;
+  }
 }
 
 }  // namespace
