@@ -76,7 +76,7 @@ void require_fit(const std::string& model_path, const nn::Network& network, cons
 //          what follows is of its most precise form, sigma 0.03
 void add_model(Listing& listing, const std::string& path, const nn::Network& network);
 
-// Names of forms, cheapest first; of a model without D the last one is what computes.
+// Names of forms, as the file orders them; of a model without D the last one is what computes.
 nlohmann::ordered_json forms_json(const nn::Network& network);
 
 // What eval and explain tell of a layer, "layer" counted from 1; `l` from 0.

@@ -49,7 +49,7 @@ void check_order(const Form& before, const Form& after) {
   for (size_t l = 0; l < after.ranks.size(); ++l) {
     if (after.ranks[l] == kDense || (before.ranks[l] != kDense && before.ranks[l] <= after.ranks[l])) continue;
     fail("forms: in layer ", l + 1, " form '", after.name, "' has a lower rank than '", before.name,
-         "' before it; give the cheapest form first");
+         "' before it; give the coarsest form first");
   }
 }
 

@@ -47,7 +47,7 @@ class Reading:
 
     @property
     def forms(self) -> list[results.Form]:
-        """The cheaper forms, cheapest first; none until compress or a file gives them."""
+        """The cheaper forms, in the order of their file; none until compress or a file gives them."""
         made = []
         for index in range(self._info().forms):
             info = _nn_abi.initial("form_info_t")

@@ -69,9 +69,8 @@ typedef struct idelta_predict_args {
   /* Labels of this form alone, without a guarantee; -1, as INIT has it: of the dense network. Not read with guarantee.
    */
   int64_t form;
-  /* Not 0: labels that are provably those of the dense F32 network. The cheapest form goes first, and only rows that
-   * are not certified go on to more precise ones; the last is the dense network itself. Needs forms, D, and compute
-   * F32. */
+  /* Not 0: labels that are provably those of the dense F32 network. The fastest form goes first, and only rows that
+   * are not certified go on to slower ones; the last is the dense network itself. Needs forms, D, and compute F32. */
   int32_t guarantee;
   int32_t* labels; /* rows */
   /* With guarantee; else must be null. Row i is certified since margins[i] > bounds[i]; both are 0 where the dense
