@@ -16,7 +16,7 @@ struct FormatTraits {
   const char* name;
   double element_bytes;   // of D where products read it
   double rounding;        // what rounding both operands may add to the error of a product, relative to sum |a b|
-  bool integers = false;  // both are rounded to integers, relative to the largest of a row, or of all, and of a column
+  bool integers = false;  // x relative to the largest of its row (oneDNN: of all rows), D of its column
 };
 
 inline constexpr FormatTraits kFormats[] = {

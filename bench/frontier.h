@@ -29,7 +29,7 @@ struct LayerFrontier {
 };
 
 // Forward of a D whose singular values fall (decaying.h) with bias and hard_tanh. Each side's forms of low rank have
-// the same factors. Throws if a result errs by more than its certificate.
+// the same factors. Throws if a result errs by more than what is proved of it.
 LayerFrontier measure_frontier(int64_t n, int64_t m, int threads, RoundRobinOptions timing);
 
 // One form of a network.

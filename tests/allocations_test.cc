@@ -43,6 +43,7 @@ class EveryCall {
       all.push_back({order == IDELTA_ORDER_ROWS ? "update" : "update of panels",
                      [=, this] { return idelta_update(c, stepped_.get(), &update); }});
     }
+    add_chain(all);
     // Row errors would be bounded anew after each step.
     const auto next = forward_args(x_, y_);
     all.push_back({"forward after a step", [=, this] { return idelta_forward(c, stepped_.get(), &next); }});
@@ -67,6 +68,14 @@ class EveryCall {
     all.push_back({"backward_data" + of, [=] { return idelta_backward_data(c, delta, &backward); }});
   }
 
+  void add_chain(std::vector<Call>& all) {
+    deltas_ = {delta_.get(), low_rank_.get()};
+    chain_ = {forward_args(x_, y_), forward_args(x_, y_)};
+    chain_[0].y = nullptr;
+    chain_[1].row_error = row_error_.data();
+    all.push_back({"chain", [this] { return idelta_chain_forward(context_.get(), 2, deltas_.data(), chain_.data()); }});
+  }
+
   static int64_t floats_of_panels(const ContextPtr& context, int64_t n) {
     int64_t floats = 0;
     EXPECT_OK(idelta_panels_floats(context.get(), n, &floats));
@@ -77,6 +86,8 @@ class EveryCall {
   int64_t m_, n_;
   Matrix x_{m_, n_}, y_{m_, n_}, contribution_{m_, n_}, dx_{m_, n_}, D_{n_, n_}, dD_{n_, n_}, bias_{1, n_}, db_{1, n_},
       row_error_{1, m_}, row_norm_{1, m_}, D_panels_{1, floats_of_panels(context_, n_)};
+  std::vector<const idelta_delta*> deltas_;
+  std::vector<idelta_forward_args> chain_;
   idelta_optimizer optimizer_ = IDELTA_OPTIMIZER_INIT;
   DeltaPtr delta_, stepped_, low_rank_;
 };

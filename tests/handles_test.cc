@@ -31,6 +31,19 @@ struct Engine {
   Delta delta{context, 2, kD, 2};
 };
 
+TEST(Handles, ChainIsOneCallAfterTheOther) {
+  const Context context = Context::with(IDELTA_ISA_AUTO, 1);
+  const Delta first(context, 2, kD, 2), second(context, 2, kD, 2);
+  const float x[2] = {1, 2};
+  float between[2], expected[2], y[2] = {0, 0};
+  first.forward({.m = 1, .x = x, .ldx = 2, .y = between, .ldy = 2});
+  second.forward({.m = 1, .x = between, .ldx = 2, .y = expected, .ldy = 2});
+  Delta::forward_chain({&first, &second}, {{.m = 1, .x = x, .ldx = 2}, {.y = y, .ldy = 2}});
+  EXPECT_EQ(expected[0], y[0]);
+  EXPECT_EQ(expected[1], y[1]);
+  EXPECT_THROW(Delta::forward_chain({&first}, {}), idelta::Error);
+}
+
 TEST(Handles, StructOfContextAndDeltaIsMoved) {
   Engine first;
   Engine second = std::move(first);

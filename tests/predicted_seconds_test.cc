@@ -11,13 +11,14 @@ constexpr int64_t n = 80;
 
 class PredictedSeconds : public ContextTest {
  protected:
-  double predicted(const idelta_delta_options& options, const ContextPtr& of) const {
+  double predicted(const idelta_delta_options& options, const ContextPtr& of, int32_t threads = 0) const {
     double seconds = -1;
-    EXPECT_OK(idelta_predicted_seconds(of.get(), n, &options, &seconds));
+    EXPECT_OK(idelta_predicted_seconds(of.get(), n, &options, threads, &seconds));
     return seconds;
   }
-  void expect_refused(const idelta_delta_options* options, double* seconds, const std::string& words) const {
-    EXPECT_EQ(IDELTA_INVALID_ARGUMENT, idelta_predicted_seconds(context.get(), n, options, seconds));
+  void expect_refused(const idelta_delta_options* options, double* seconds, const std::string& words,
+                      int32_t threads = 0) const {
+    EXPECT_EQ(IDELTA_INVALID_ARGUMENT, idelta_predicted_seconds(context.get(), n, options, threads, seconds));
     EXPECT_NE(std::string::npos, std::string(idelta_last_error()).find(words)) << idelta_last_error();
   }
 };
@@ -52,8 +53,18 @@ TEST_F(PredictedSeconds, GrowWithRankTailAndRows) {
   options.tail = IDELTA_TAIL_INT8;
   const double both = predicted(options, context);
   EXPECT_GT(both, factors);
-  options.expected_rows = 100 * 128;  // of one thread: others share the rows
-  EXPECT_GT(predicted(options, make_context(context_options(forced_isa(), 1))), 50 * both);
+  options.expected_rows = 100 * 128;
+  EXPECT_GT(predicted(options, context, 1), 50 * both);
+}
+
+TEST_F(PredictedSeconds, OfOneThreadAreThoseOfAContextThatHasOne) {
+  const ContextPtr one = make_context(context_options(forced_isa(), 1)),
+                   three = make_context(context_options(forced_isa(), 3));
+  idelta_delta_options options = low_rank_options(8);
+  options.expected_rows = 4096;
+  EXPECT_EQ(predicted(options, one), predicted(options, three, 1));
+  EXPECT_EQ(predicted(options, one), predicted(options, one, 1));
+  EXPECT_LT(predicted(options, three), predicted(options, one));
 }
 
 TEST_F(PredictedSeconds, AreOfOneForm) {
@@ -63,6 +74,10 @@ TEST_F(PredictedSeconds, AreOfOneForm) {
   expect_refused(&options, &seconds, "rank = 81");
   options = low_rank_options(1);
   expect_refused(&options, nullptr, "seconds");
+  expect_refused(&options, &seconds, "threads = 2", 2);
+  expect_refused(&options, &seconds, "threads = -1", -1);
+  options.expected_rows = INT64_MAX;
+  expect_refused(&options, &seconds, "expected_rows = 9223372036854775807");
   EXPECT_EQ(-1, seconds);
 }
 

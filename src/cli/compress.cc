@@ -111,10 +111,6 @@ std::string considered_table(const std::vector<nn::Considered>& considered) {
   return table.text();
 }
 
-Json tail_json(idelta_tail tail) {
-  return tail == IDELTA_TAIL_NONE ? Json(nullptr) : Json(idelta_format_name(IDELTA_FORMAT_INT8));
-}
-
 Json layers_json(const Flags& flags, const nn::Forms& forms) {
   Json layers = Json::array();
   for (size_t l = 0; l < forms.layers().size(); ++l) {
@@ -203,7 +199,7 @@ std::string summary(const Flags& flags, const nn::Network& network, const std::o
   if (!keeps_all_dense(flags, forms)) {
     text += "  Without D labels come without a guarantee; keep the dense model for those.\n";
   } else if (flags.drop_dense) {
-    text += "  --drop-dense left nothing out: the form multiplies D itself in every layer.\n";
+    text += "  --drop-dense left nothing out: some form multiplies D itself in every layer.\n";
   }
   if (accuracy) {
     text += format("\n  test accuracy: dense %.2f %%, %s %.2f %% (%+.2f); %.2f %% of the labels are the same\n",
@@ -284,7 +280,7 @@ int64_t least_bytes(const Flags& flags, const nn::Network& network) {
 
 int run(const Flags& given) {
   Flags flags = given;
-  if (!flags.tail.empty()) flags.how.tail = parse_tail(flags.tail);
+  flags.how.tail = parse_tail(flags.tail);
   const bool chooses = flags.how == nn::CompressOptions();
   check(flags, chooses);
   const Context context = make_context(flags.machine);

@@ -132,7 +132,7 @@ Json as_json(const Flags& flags, const nn::Network& network, const nn::Evaluatio
   }
   if (flags.rank > 0) {
     document["rank"] = flags.rank;
-    document["tail"] = flags.tail.empty() ? Json(nullptr) : Json(flags.tail);
+    document["tail"] = tail_json(parse_tail(flags.tail));
     document["multiplications_share"] = other.share();
   }
   document["layers"] = layers;
@@ -144,8 +144,7 @@ OtherForm take_form(const Flags& flags, nn::Network& network, const nn::Dataset&
   OtherForm other;
   other.dense_accuracy = judged(flags.model, [&] { return nn::accuracy(network, data); });
   if (flags.rank > 0) {
-    network.set_compute(IDELTA_FORMAT_LOW_RANK, flags.rank,
-                        flags.tail.empty() ? IDELTA_TAIL_NONE : parse_tail(flags.tail));
+    network.set_compute(IDELTA_FORMAT_LOW_RANK, flags.rank, parse_tail(flags.tail));
   } else {
     network.set_compute(parse_forward_format(flags.compute));
   }
@@ -157,10 +156,13 @@ std::string comparison(const Flags& flags, const nn::Evaluation& evaluation, con
   const double accuracy = evaluation.layers.back().accuracy;
   std::string what = format("  Every D is in %s.", idelta_format_name(other.layers[0].asked)), cost;
   if (flags.rank > 0) {
+    const idelta_tail tail = parse_tail(flags.tail);
+    const std::string kept =
+        tail == IDELTA_TAIL_NONE ? "" : std::string(", and what that leaves is in ") + idelta_tail_name(tail);
     what = format(
         "  Every D is truncated to rank %lld or what it has: 2 n r multiplications a layer and row in place of n^2%s.",
-        (long long)flags.rank, flags.tail.empty() ? "" : ", and what that leaves is in int8");
-    cost = format(", with %.1f %% of the multiplications%s", 100 * other.share(), flags.tail.empty() ? "" : " in fp32");
+        (long long)flags.rank, kept.c_str());
+    cost = format(", with %.1f %% of the multiplications%s", 100 * other.share(), kept.empty() ? "" : " in fp32");
   }
   return what + format(
                     " The\n"
@@ -172,7 +174,7 @@ std::string comparison(const Flags& flags, const nn::Evaluation& evaluation, con
 
 // Before anything is read.
 void check(const Flags& flags) {
-  if (!flags.tail.empty()) parse_tail(flags.tail);
+  parse_tail(flags.tail);
   if (!flags.compute.empty()) parse_forward_format(flags.compute);
 }
 

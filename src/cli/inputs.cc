@@ -112,7 +112,13 @@ void add_model(Listing& listing, const std::string& path, const nn::Network& net
   listing.add("", "compressed: " + forms_text(network));
   if (network.has_dense()) return;
   const nn::Forms& forms = *network.forms();
-  listing.add("", "what follows is of its most precise form, " + forms.form(forms.count() - 1).name);
+  listing.add("",
+              "what follows is of form " + forms.form(forms.count() - 1).name + ", and of D where the file kept it");
+}
+
+nlohmann::ordered_json tail_json(idelta_tail tail) {
+  if (tail == IDELTA_TAIL_NONE) return nullptr;
+  return idelta_tail_name(tail);
 }
 
 nlohmann::ordered_json forms_json(const nn::Network& network) {

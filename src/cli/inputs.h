@@ -73,11 +73,14 @@ void require_fit(const std::string& model_path, const nn::Network& network, cons
 
 // model    compressed.safetensors
 //          compressed: sigma 0.03 (17.2 %); D was dropped
-//          what follows is of its most precise form, sigma 0.03
+//          what follows is of form sigma 0.03, and of D where the file kept it
 void add_model(Listing& listing, const std::string& path, const nn::Network& network);
 
-// Names of forms, as the file orders them; of a model without D the last one is what computes.
+// Names of forms, as the file orders them; of a model without D the last one computes, where no D is left.
 nlohmann::ordered_json forms_json(const nn::Network& network);
+
+// The name of a tail, or null for none.
+nlohmann::ordered_json tail_json(idelta_tail tail);
 
 // What eval and explain tell of a layer, "layer" counted from 1; `l` from 0.
 nlohmann::ordered_json layer_json(const nn::Evaluation& evaluation, size_t l);

@@ -119,7 +119,7 @@ idelta_format parse_forward_format(const std::string& name) {
 }
 
 idelta_tail parse_tail(const std::string& name) {
-  return find("--tail", name, idelta_tail_names(), idelta_tail_by_name);
+  return name.empty() ? IDELTA_TAIL_NONE : find("--tail", name, idelta_tail_names(), idelta_tail_by_name);
 }
 
 std::string training_format_names() { return names_of_formats(trains); }

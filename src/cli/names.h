@@ -17,7 +17,7 @@ idelta_activation parse_activation(const std::string& name);
 idelta_optimizer_kind parse_optimizer(const std::string& name);
 idelta_format parse_format(const std::string& name);          // one of training_format_names()
 idelta_format parse_forward_format(const std::string& name);  // one of forward_format_names()
-idelta_tail parse_tail(const std::string& name);
+idelta_tail parse_tail(const std::string& name);              // of no name: none
 idelta_isa parse_isa(const std::string& name);
 
 std::string activation_name(idelta_activation activation);

@@ -174,7 +174,9 @@ std::string proved(const Request& request, int64_t count) {
   if (request.options.guarantee) {
     return format(
         "  Proved: each of the %s labels is the one that the dense F32 network computes. A form settles a row where\n"
-        "  the margin of its label exceeds a bound on all that it may err; other rows go on to a more precise one.\n",
+        "  the margin of its label exceeds a bound on all that it may err; other rows go on to a slower form, at last "
+        "to\n"
+        "  the dense network.\n",
         grouped(count).c_str());
   }
   if (request.options.form == nn::kDense) return "  These are the labels of the dense F32 network itself.\n";

@@ -104,15 +104,14 @@ idelta_context* create_context(const idelta_context_options& options, const CpuF
   text += "Threads  " + std::to_string(threads.value) + ": " + threads.reason + "; run by " +
           who_runs(options, spin_us) + "\n";
   if (domains.size() > 1) text += "Domains  " + described(domains) + "; threads are bound (IDELTA_BIND)\n";
-  return new idelta_context{
-      isa.isa,
-      cpu.set,
-      kernels,
-      caches.sizes,
-      Parallel(threads.value, spin_us.value * 1000, options.parallel_for, options.parallel_for_user),
-      Placement(domains),
-      bf16.dot,
-      std::move(text)};
+  const auto made = [&](const Parallel& parallel, std::string description) {
+    return std::make_unique<idelta_context>(isa.isa, cpu.set, kernels, caches.sizes, parallel, Placement(domains),
+                                            bf16.dot, std::move(description), nullptr);
+  };
+  auto context =
+      made({threads.value, spin_us.value * 1000, options.parallel_for, options.parallel_for_user}, std::move(text));
+  if (threads.value > 1) context->alone = made({1, 0, nullptr, nullptr}, {});
+  return context.release();
 }
 
 }  // namespace idelta::core

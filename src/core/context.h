@@ -2,6 +2,7 @@
 #ifndef IDELTA_CORE_CONTEXT_H
 #define IDELTA_CORE_CONTEXT_H
 
+#include <memory>
 #include <string>
 
 #include "idelta/idelta.h"
@@ -20,6 +21,7 @@ struct idelta_context {
   idelta::core::Placement placement;
   bool bf16_dot;  // x is rounded to bf16 for formats of bf16
   std::string description;
+  std::unique_ptr<idelta_context> alone;  // the same for one thread; null: this has only one
 };
 
 namespace idelta::core {

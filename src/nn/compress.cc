@@ -97,7 +97,7 @@ std::string name_of(const CompressOptions& options) {
   if (options.sigma > 0) name = "sigma " + shortest(options.sigma);
   if (options.tolerance > 0) name = "tolerance " + shortest(options.tolerance);
   if (options.tail == IDELTA_TAIL_NONE) return name;
-  return name + (name.empty() ? "" : " + ") + idelta_format_name(IDELTA_FORMAT_INT8);
+  return name + (name.empty() ? "" : " + ") + idelta_tail_name(options.tail);
 }
 
 // Factorises all layers for the form that the options ask for.

@@ -137,7 +137,7 @@ std::optional<Form> with_tails(const Work& work, Form form, size_t layers, const
 }
 
 std::vector<Form> by_tails(const Work& work, double norm) {
-  const std::string integers = std::string(" + ") + idelta_format_name(IDELTA_FORMAT_INT8);
+  const std::string integers = std::string(" + ") + idelta_tail_name(IDELTA_TAIL_INT8);
   const size_t all = work.factors.size();
   std::vector<Form> forms;
   const auto add = [&](std::optional<Form> form) {

@@ -81,18 +81,15 @@ double Form::multiplications(int64_t n) const {
 // Of one thread, so that what is chosen by it does not depend on how many there are. Rows' errors are not in it: they
 // take 1 % of a dense layer's time.
 double expected_time(const Context& context, const Form& form, int64_t n) {
-  ContextOptions alone = kContextOptions;
-  alone.isa = context.isa(), alone.threads = 1;
-  const Context one(alone);
   DeltaOptions options = kDeltaOptions;
   options.expected_rows = PredictOptions().batch;
   options.format = IDELTA_FORMAT_F32;
-  const double dense = predicted_seconds(one, n, options);
+  const double dense = predicted_seconds(context, n, options, 1);
   double sum = 0;
   options.format = IDELTA_FORMAT_LOW_RANK;
   for (size_t l = 0; l < form.ranks.size(); ++l) {
     options.rank = form.ranks[l], options.tail = form.has_tail(l) ? form.tails[l] : IDELTA_TAIL_NONE;
-    sum += form.ranks[l] == kDense ? dense : predicted_seconds(one, n, options);
+    sum += form.ranks[l] == kDense ? dense : predicted_seconds(context, n, options, 1);
   }
   return sum / (dense * static_cast<double>(form.ranks.size()));
 }

@@ -40,8 +40,8 @@ class Guarantee {
   // arithmetic; not finite where nothing is known. After the last layer.
   double bound(int64_t row, int64_t y, int64_t c) const;
 
-  // How large this form's bounds are, compared with another's of the same network: what they are for a row whose
-  // hidden outputs all have norm 1. An estimate that only chooses who computes a row next.
+  // How large this form's bounds usually are, compared with another's of the same network: of a row whose hidden
+  // outputs all have norm 1. An estimate that only chooses who computes a row next.
   double looseness() const { return looseness_; }
 
  private:

@@ -76,10 +76,13 @@ expect 2 eval model.safetensors --data data --compute int4
 one_error --compute int4 int8
 expect 2 eval model.safetensors --data data --tail int8
 one_error --tail --rank
+expect 0 eval model.safetensors --data data --rank 4 --tail none --json
+is_json
+said out '"tail": null'
 expect 2 eval model.safetensors --data data --rank 4 --compute int8
 one_error --rank --compute
 expect 0 eval small.safetensors --data data
-for text in compressed 'D was dropped' 'most precise form, rank 4'; do said out "$text"; done
+for text in compressed 'D was dropped' 'form rank 4, and of D where the file kept it'; do said out "$text"; done
 expect 0 eval small.safetensors --data data --json
 is_json
 said out '"has_dense": false'
@@ -88,7 +91,7 @@ one_error small.safetensors 'dropped D'
 expect 0 explain small.safetensors --data data --out report
 
 grep -q 'D was dropped' out || fail "$last: does not say that D was dropped"
-said out 'most precise form, rank 4'
+said out 'form rank 4, and of D where the file kept it'
 expect 0 explain small.safetensors --data data --out report --json
 is_json
 said out '"has_dense": false'

@@ -45,7 +45,7 @@ class Calls {
     constexpr void (Calls::*kAll[])() = {
         &Calls::create, &Calls::pack,    &Calls::pack,    &Calls::candidates, &Calls::factors, &Calls::inquire,
         &Calls::repack, &Calls::forward, &Calls::forward, &Calls::data,       &Calls::weights, &Calls::update,
-        &Calls::panels, &Calls::sizes,   &Calls::sidmm,   &Calls::sidmv,      &Calls::names};
+        &Calls::panels, &Calls::sizes,   &Calls::sidmm,   &Calls::sidmv,      &Calls::names,   &Calls::chain};
     for (int call = 0; call < 12 && args_.more(); ++call) (this->*kAll[args_.below(std::size(kAll))])();
   }
 
@@ -98,6 +98,7 @@ class Calls {
     if (options.format == IDELTA_FORMAT_LOW_RANK || args_.chance(12))
       options.rank = args_.size(std::max<int64_t>(n, 1));
     if (args_.chance(4)) options.tail = args_.kind<idelta_tail>(IDELTA_TAIL_INT8);
+    if (args_.chance(4)) options.expected_rows = args_.size();
     return options;
   }
 
@@ -207,6 +208,29 @@ class Calls {
     unchanged(said(idelta_forward(c, d, args_.made(a))), y, before);
   }
 
+  void chain() {
+    constexpr int64_t kMost = 3;
+    const idelta_delta* deltas[kMost];
+    auto* const a = static_cast<idelta_forward_args*>(args_.memory(kMost * sizeof(idelta_forward_args), 8));
+    const int64_t m = args_.size(20);
+    for (int64_t l = 0; l < kMost; ++l) {
+      deltas[l] = l > 0 && args_.chance(2) ? deltas[0] : delta();
+      const int64_t n = width(deltas[l]);
+      a[l] = idelta_forward_args IDELTA_FORWARD_ARGS_INIT;
+      a[l].activation = activation();
+      if (l == 0) a[l].m = m, a[l].ldx = args_.stride(n), a[l].x = args_.matrix(m, n, a[l].ldx);
+      if (args_.chance(2)) a[l].ldy = args_.stride(n), a[l].y = args_.matrix(m, n, a[l].ldy);
+      if (args_.chance(3)) a[l].ldc = args_.stride(n), a[l].contribution = args_.matrix(m, n, a[l].ldc);
+      if (args_.chance(3)) a[l].row_error = args_.vector(m);
+      if (args_.chance(30)) a[l].struct_size = static_cast<size_t>(args_.size());
+    }
+    const int64_t layers = args_.below(kMost + 1);
+    size_t bytes = 0;
+    said(idelta_chain_forward_workspace_bytes(context(), layers, deltas, m, &bytes));
+    give_workspace(bytes, a[0].workspace, a[0].workspace_bytes);
+    said(idelta_chain_forward(context(), layers, deltas, args_.chance(20) ? nullptr : a));
+  }
+
   void data() {
     const idelta_delta* const d = delta();
     const idelta_context* const c = context();
@@ -302,7 +326,8 @@ class Calls {
     said(idelta_update_workspace_bytes(context(), d, m, to));
     double seconds = 0;
     const int64_t n = args_.size();
-    said(idelta_predicted_seconds(context(), n, args_.made(delta_options(n)), args_.chance(20) ? nullptr : &seconds));
+    said(idelta_predicted_seconds(context(), n, args_.made(delta_options(n)), static_cast<int32_t>(args_.below(3)),
+                                  args_.chance(20) ? nullptr : &seconds));
   }
 
   void sidmm() {

@@ -18,9 +18,12 @@ idelta_status __wrap_idelta_context_create(const idelta_context_options* options
   idelta::core::CpuFeatures cpu = idelta::core::cpu_features();
   cpu.set |= idelta::core::kAmxBf16 | idelta::core::kAmxInt8;
   *context = idelta::core::create_context(*options, cpu);
-  (*context)->kernels.bf16_dot.run = multiply<idelta::amx::Bf16Product<false>, idelta_test::EmulatedTiles, Vector>;
-  (*context)->kernels.bf16x3_dot.run = multiply<idelta::amx::Bf16Product<true>, idelta_test::EmulatedTiles, Vector>;
-  (*context)->kernels.int8_dot.run = multiply<idelta::amx::Int8Product, idelta_test::EmulatedTiles, Vector>;
+  for (idelta_context* each : {*context, (*context)->alone.get()}) {
+    if (!each) continue;
+    each->kernels.bf16_dot.run = multiply<idelta::amx::Bf16Product<false>, idelta_test::EmulatedTiles, Vector>;
+    each->kernels.bf16x3_dot.run = multiply<idelta::amx::Bf16Product<true>, idelta_test::EmulatedTiles, Vector>;
+    each->kernels.int8_dot.run = multiply<idelta::amx::Int8Product, idelta_test::EmulatedTiles, Vector>;
+  }
   return IDELTA_OK;
 }
 // NOLINTEND(bugprone-reserved-identifier)

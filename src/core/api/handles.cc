@@ -59,6 +59,10 @@ idelta_delta_options checked(const idelta_delta_options* options, int64_t n) {
   if (o.expected_rows < 0) {
     invalid("expected_rows = " + std::to_string(o.expected_rows) + " is negative; 0 leaves it to the library");
   }
+  if (o.expected_rows > (INT64_MAX >> 8) / n) {
+    invalid("expected_rows = " + std::to_string(o.expected_rows) + " rows of n = " + std::to_string(n) +
+            " are too many");
+  }
   check_sample(o, n);
   return o;
 }
@@ -212,14 +216,15 @@ idelta_status idelta_delta_candidates(const idelta_context* context, int64_t n, 
 }
 
 idelta_status idelta_predicted_seconds(const idelta_context* context, int64_t n, const idelta_delta_options* options,
-                                       double* seconds) {
+                                       int32_t threads, double* seconds) {
   return guarded(__func__, [&] {
     check_context(context);
     check_pointer(seconds, "seconds");
     check_width(n);
     const idelta_delta_options o = checked(options, n);
     if (o.format == IDELTA_FORMAT_AUTO) invalid("format = auto is not chosen without a D; give the one that is meant");
-    *seconds = predicted_seconds(*context, n, o);
+    if (threads != 0 && threads != 1) invalid("threads = " + std::to_string(threads) + "; give 0 for all, or 1");
+    *seconds = predicted_seconds(threads == 1 && context->alone ? *context->alone : *context, n, o);
   });
 }
 

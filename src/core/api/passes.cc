@@ -1,8 +1,6 @@
 // The C ABI: the passes, their workspaces, and sidmm.
-#include <cmath>
-
 #include "idelta/idelta.h"
-#include "src/core/api/checks.h"
+#include "src/core/api/forward_call.h"
 #include "src/core/api/guard.h"
 #include "src/core/api/names.h"
 #include "src/core/api/struct_versions.h"
@@ -15,15 +13,6 @@
 using namespace idelta::core;
 
 namespace {
-
-// out may be in, but with the same row stride.
-void check_in_place(const float* in, int64_t ld_in, const char* in_name, const float* out, int64_t ld_out,
-                    const char* out_name) {
-  if (in == out && ld_in != ld_out) {
-    invalid(std::string(out_name) + " is " + in_name + ", but their row strides differ: " + std::to_string(ld_out) +
-            " and " + std::to_string(ld_in));
-  }
-}
 
 void check_order(idelta_order order) {
   if (order != IDELTA_ORDER_ROWS && order != IDELTA_ORDER_PANELS) {
@@ -86,20 +75,8 @@ size_t bytes_of(const idelta_context& context, const Operator& op, int64_t m) {
 // Not inlined, so that other calls need no stack for it.
 [[gnu::noinline]] void multiply_with_row_errors(const idelta_context& context, const idelta_delta& delta,
                                                 const idelta_forward_args& a, Multiplication& call) {
-  for (const float* other : {a.x, a.bias, static_cast<const float*>(a.y), static_cast<const float*>(a.contribution)}) {
-    if (a.row_error && a.row_error == other)
-      invalid("row_error is x, bias, y or contribution; it needs memory of its own");
-    if (a.row_norm && a.row_norm == other)
-      invalid("row_norm is x, bias, y or contribution; it needs memory of its own");
-  }
-  if (a.row_error == a.row_norm) invalid("row_norm is row_error; it needs memory of its own");
-  RowBound bound = row_bound_of(context, delta);
-  if (a.bias) {
-    double squares = 0;
-    const int64_t n = delta.header.n;
-    context.kernels.f32_row_squares({.rows = 1, .cols = n, .src = a.bias, .ld = n, .squares = &squares});
-    bound = bound.with_bias(std::sqrt(squares));
-  }
+  check_row_errors(a, a.x);
+  const RowBound bound = row_bound_for(context, delta, a.bias);
   call.errors = {.at = a.row_error, .norms = a.row_norm, .bound = &bound};
   delta.packed.forward->multiply(context, call);
 }
@@ -123,19 +100,9 @@ idelta_status idelta_forward(const idelta_context* context, const idelta_delta* 
     check_matrix(a.x, "x", m, a.ldx, "ldx", n);
     check_matrix(a.y, "y", m, a.ldy, "ldy", n);
     check_in_place(a.x, a.ldx, "x", a.y, a.ldy, "y");
-    if (a.contribution) check_matrix(a.contribution, "contribution", m, a.ldc, "ldc", n);
-    if (a.contribution && (a.contribution == a.x || a.contribution == a.y)) invalid("contribution overlaps x or y");
+    check_contribution(a, a.x, m, n);
 
-    Multiplication call{.m = m,
-                        .rows = {.src = a.x, .ld = a.ldx},
-                        .epilogue = {.identity_scale = delta->header.identity_scale,
-                                     .bias = a.bias,
-                                     .activation = activation_of(a.activation),
-                                     .y = a.y,
-                                     .ldy = a.ldy,
-                                     .contribution = a.contribution,
-                                     .ldc = a.ldc},
-                        .workspace = {a.workspace, a.workspace_bytes}};
+    Multiplication call = forward_call(*delta, a);
     if (a.row_error || a.row_norm) [[unlikely]]
       return multiply_with_row_errors(*context, *delta, a, call);
     delta->packed.forward->multiply(*context, call);

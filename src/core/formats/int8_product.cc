@@ -38,9 +38,10 @@ double word_steps(const idelta_context& context) {
       return kCostModel.integer_tile_word;
     case IntegerUnit::kDot:
       return kCostModel.integer_word;
-    default:
-      return kCostModel.integer_pairs_word;
+    case IntegerUnit::kPairs:
+      break;
   }
+  return kCostModel.integer_pairs_word;
 }
 
 }  // namespace

@@ -118,8 +118,8 @@ struct RowBlock {
 
 inline int64_t copy_stride(int64_t k) { return odd_lines(k, kLine); }
 
-// Whether the panels are not in L2 and few row tiles share each, so that waiting for it costs much. A single row tile
-// takes several at once and fetches none ahead.
+// Whether to fetch panels ahead: they are not in L2, and so few row tiles use each that waiting for a panel costs much.
+// A single row tile takes several panels at once and fetches none ahead.
 template <class Args>
 bool waits_for_panels(const idelta_context& context, const Kernel<Args>& kernel, const Panels& panels, int64_t rows) {
   constexpr int64_t kFewTiles = 8;

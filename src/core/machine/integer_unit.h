@@ -8,12 +8,12 @@
 namespace idelta::core {
 
 struct IntegerUnit {
-  enum Speed { kScalar, kPairs, kDot, kTiles } speed;
+  enum Speed { kPairs, kDot, kTiles } speed;
   const char* name;
 };
 
 inline IntegerUnit integer_unit(idelta_isa isa, FeatureSet features) {
-  if (isa == IDELTA_ISA_SCALAR) return {IntegerUnit::kScalar, "one product at a time"};
+  if (isa == IDELTA_ISA_SCALAR) return {IntegerUnit::kPairs, "one product at a time"};
   if (isa == IDELTA_ISA_AMX && has(features, kAmxInt8)) return {IntegerUnit::kTiles, "tdpbusd, AMX's tiles"};
   if (isa >= IDELTA_ISA_AVX512 && has(features, kAvx512Vnni)) return {IntegerUnit::kDot, "vpdpbusd of AVX512_VNNI"};
   if (isa == IDELTA_ISA_AVX2 && has(features, kAvxVnni)) return {IntegerUnit::kDot, "vpdpbusd of AVX-VNNI"};

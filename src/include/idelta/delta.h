@@ -123,11 +123,13 @@ IDELTA_API idelta_status idelta_delta_candidates(const idelta_context* context, 
                                                  const idelta_delta_options* options, idelta_candidate* candidates,
                                                  int64_t capacity, int64_t* count);
 
-/* What a candidate's `seconds` would be for an n x n D that is packed with these options: it needs no D. The format is
- * not AUTO, and LOW_RANK has options->rank columns of U; passes, transposed, identity_scale, tolerance and sample do
- * not matter. A format that this CPU does not run is predicted as what it is replaced with. Since 0.2. */
+/* What a candidate's `seconds` would be for an n x n D that is packed with these options: it needs no D. threads: 0 for
+ * all of the context's, or 1. The format is not AUTO, and LOW_RANK has options->rank columns of U; passes, transposed,
+ * identity_scale, tolerance and sample do not matter. A format that this CPU does not run is predicted as what it is
+ * replaced with. Since 0.2. */
 IDELTA_API idelta_status idelta_predicted_seconds(const idelta_context* context, int64_t n,
-                                                  const idelta_delta_options* options, double* seconds);
+                                                  const idelta_delta_options* options, int32_t threads,
+                                                  double* seconds);
 
 /* LOW_RANK of given factors, D = U V: U n x r, V r x n, row strides ldu >= r and ldv >= n, 0 <= r <= n; any U: the
  * columns of the packed one are orthonormal. The rank shrinks to what U V has. options.format is AUTO or LOW_RANK, and

@@ -87,6 +87,15 @@ typedef struct idelta_forward_args {
 IDELTA_API idelta_status idelta_forward(const idelta_context* context, const idelta_delta* delta,
                                         const idelta_forward_args* args);
 
+/* What idelta_forward gives for one delta after the other, each with the y of the one before as its x, bit for bit.
+ * Where there are many rows, blocks of them go through all layers while they are in cache, and threads wait for each
+ * other once, at the end. deltas: `layers` >= 1 of them, of one n. args: of each layer; all have the same
+ * struct_size. m, x, ldx and the workspace are those of args[0]; in the others they are not read. y may be null but for
+ * the last layer: that output is not kept. y of any layer may be x or that of another layer (same pointer and stride);
+ * no other outputs of any layer may overlap anything. Since 0.2. */
+IDELTA_API idelta_status idelta_chain_forward(const idelta_context* context, int64_t layers,
+                                              const idelta_delta* const* deltas, const idelta_forward_args* args);
+
 /* dz = dy (.) act'(y),  dx = a dz + dz D^T.  y may be null for the identity activation. dx may be dy itself. */
 typedef struct idelta_backward_data_args {
   size_t struct_size;
@@ -186,6 +195,9 @@ IDELTA_API idelta_status idelta_update(const idelta_context* context, idelta_del
  * format. */
 IDELTA_API idelta_status idelta_forward_workspace_bytes(const idelta_context* context, const idelta_delta* delta,
                                                         int64_t m, size_t* bytes);
+IDELTA_API idelta_status idelta_chain_forward_workspace_bytes(const idelta_context* context, int64_t layers,
+                                                              const idelta_delta* const* deltas, int64_t m,
+                                                              size_t* bytes);
 IDELTA_API idelta_status idelta_backward_data_workspace_bytes(const idelta_context* context, const idelta_delta* delta,
                                                               int64_t m, size_t* bytes);
 IDELTA_API idelta_status idelta_backward_weights_workspace_bytes(const idelta_context* context, int64_t m, int64_t n,

@@ -286,6 +286,19 @@ class Delta {
     const idelta_forward_args args(given);
     check(idelta_forward(context_.get(), handle_.get(), &args));
   }
+  // idelta_chain_forward: forward of each, with the y of the one before as its x. args[0] has m, x, ldx and workspace.
+  static void forward_chain(const std::vector<const Delta*>& deltas, const std::vector<ForwardArgs>& args) {
+    if (deltas.empty() || deltas.size() != args.size()) {
+      throw Error(IDELTA_INVALID_ARGUMENT, "forward_chain: there are " + std::to_string(deltas.size()) +
+                                               " deltas and arguments of " + std::to_string(args.size()) +
+                                               "; give one or more, and as many of both");
+    }
+    std::vector<const idelta_delta*> handles;
+    std::vector<idelta_forward_args> layers;
+    for (const Delta* delta : deltas) handles.push_back(delta->handle_.get());
+    for (const ForwardArgs& given : args) layers.emplace_back(given);
+    check(idelta_chain_forward(deltas[0]->context_.get(), int64_t(handles.size()), handles.data(), layers.data()));
+  }
   void backward_data(const BackwardDataArgs& given) const {
     const idelta_backward_data_args args(given);
     check(idelta_backward_data(context_.get(), handle_.get(), &args));
@@ -327,10 +340,10 @@ inline std::vector<Candidate> candidates(const Context& context, int64_t n, cons
   return found;
 }
 
-// What the cost model predicts for a D of n x n that is packed with these options.
-inline double predicted_seconds(const Context& context, int64_t n, const DeltaOptions& options) {
+// What the cost model predicts for a D of n x n that is packed with these options, on all threads or on one.
+inline double predicted_seconds(const Context& context, int64_t n, const DeltaOptions& options, int32_t threads = 0) {
   double seconds = 0;
-  check(idelta_predicted_seconds(context.get(), n, &options, &seconds));
+  check(idelta_predicted_seconds(context.get(), n, &options, threads, &seconds));
   return seconds;
 }
 

@@ -1,4 +1,4 @@
-"""Names of formats, instruction sets, activations and optimisers, and their values: the library's own tables."""
+"""Names of kinds (KINDS) and their values: the library's own tables."""
 
 from __future__ import annotations
 

@@ -147,13 +147,24 @@ def candidates(
 
 
 def predicted_seconds(
-    context: Context, n: int, *, format: str, rank: int = 0, tail: str = "none", expected_rows: int = 0
+    context: Context,
+    n: int,
+    *,
+    format: str,
+    rank: int = 0,
+    tail: str = "none",
+    expected_rows: int = 0,
+    threads: int = 0,
 ) -> float:
-    """What `Candidate.seconds` would be for a D of n x n that is packed so: only ratios say something. Needs no D."""
+    """What `Candidate.seconds` would be for a D of n x n that is packed so, on all threads of the context or on 1.
+
+    Only ratios say something. It needs no D.
+    """
     kinds = {"format": _kinds.value_of("format", format), "tail": _kinds.value_of("tail", tail)}
     options = DeltaOptions.initial(rank=rank, expected_rows=expected_rows, **kinds)
     found = ctypes.c_double()
-    check(core.predicted_seconds(address_of(context, Context, "context"), n, ctypes.byref(options), ctypes.byref(found)))
+    at = address_of(context, Context, "context")
+    check(core.predicted_seconds(at, n, ctypes.byref(options), threads, ctypes.byref(found)))
     return found.value
 
 

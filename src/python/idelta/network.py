@@ -136,7 +136,7 @@ class Network(Reading):
     def save(self, path: str | PathLike[str], *, drop_dense: bool = False) -> None:
         """Writes a model file (safetensors), whole or not at all.
 
-        drop_dense: leave out every D that the most precise form does not multiply; needs forms (compress).
+        drop_dense: leave out every D that no form multiplies; needs forms (compress).
         """
         options = _nn_abi.initial("save_options", drop_dense=drop_dense)
         check(nn().network_save(self._address, _nn_abi.path_bytes(path), ctypes.byref(options)))

@@ -45,7 +45,8 @@ IDELTA_API idelta_status idelta_network_compress(idelta_network* network, const 
  * if it is another. */
 IDELTA_API idelta_status idelta_network_attach_forms(const idelta_network* compressed, idelta_network* dense);
 
-/* One form of a network, in the order of its file: ranks rise. Pointers last until the network changes. */
+/* One form of a network, in the order of its file: among forms without tails ranks rise. Pointers last until the
+ * network changes. */
 typedef struct idelta_form_info_t {
   size_t struct_size;
   const char* name;         /* "rank 32", "sigma 0.01 + int8", ... */

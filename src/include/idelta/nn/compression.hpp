@@ -38,9 +38,9 @@ struct LayerBounds {
   double dense_error = 0;  // certificate of the dense F32 pass: ||z^ - z|| <= dense_error ||x||, with b = 0
 };
 
-// Forms of one network, coarsest first: from one without tails to the next no layer's rank falls, and dense stays
-// dense. Each layer's factors are there at the largest rank that a form has (a form's are the first columns of U and
-// rows of V), and at most one tail, with what was proved of them. Immutable, so that networks may share it.
+// Forms of one network, in the order of its file: from one without tails to the next no layer's rank falls, and dense
+// stays dense. Each layer's factors are there at the largest rank that a form has (a form's are the first columns of U
+// and rows of V), and at most one tail, with what was proved of them. Immutable, so that networks may share it.
 class Forms {
  public:
   static constexpr size_t kMost = 8;
