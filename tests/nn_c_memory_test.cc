@@ -15,13 +15,17 @@ int64_t alive = 0;
 
 }  // namespace
 
-// The libraries' too: a program's own come first.
-void* operator new(size_t size) {
-  if (left_over == 0) throw std::bad_alloc();
+// The libraries' too: a program's own come first. std::stable_sort asks without throwing.
+void* operator new(size_t size, const std::nothrow_t& /*nothrow*/) noexcept {
+  if (left_over == 0) return nullptr;
   if (left_over > 0) --left_over;
   void* const memory = std::malloc(size == 0 ? 1 : size);
+  if (memory) ++alive;
+  return memory;
+}
+void* operator new(size_t size) {
+  void* const memory = operator new(size, std::nothrow);
   if (!memory) throw std::bad_alloc();
-  ++alive;
   return memory;
 }
 void operator delete(void* memory) noexcept {
@@ -29,6 +33,7 @@ void operator delete(void* memory) noexcept {
   std::free(memory);
 }
 void operator delete(void* memory, size_t) noexcept { operator delete(memory); }
+void operator delete(void* memory, const std::nothrow_t& /*nothrow*/) noexcept { operator delete(memory); }
 
 namespace idelta_test {
 namespace {

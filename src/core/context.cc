@@ -105,8 +105,8 @@ idelta_context* create_context(const idelta_context_options& options, const CpuF
           who_runs(options, spin_us) + "\n";
   if (domains.size() > 1) text += "Domains  " + described(domains) + "; threads are bound (IDELTA_BIND)\n";
   const auto made = [&](const Parallel& parallel, std::string description) {
-    return std::make_unique<idelta_context>(isa.isa, cpu.set, kernels, caches.sizes, parallel, Placement(domains),
-                                            bf16.dot, std::move(description), nullptr);
+    return std::unique_ptr<idelta_context>(new idelta_context{
+        isa.isa, cpu.set, kernels, caches.sizes, parallel, Placement(domains), bf16.dot, std::move(description), {}});
   };
   auto context =
       made({threads.value, spin_us.value * 1000, options.parallel_for, options.parallel_for_user}, std::move(text));
