@@ -102,7 +102,7 @@ std::string benchmark_name(const NetworkEntry& entry, int64_t n, int64_t images,
 // A table a result: rows a second, ratios, differing labels; under it what each form settled.
 std::string to_report(const std::vector<NetworkResult>& results);
 
-// The peers that multiply dense D or W (implementations/table.cc).
+// What multiplies dense D or W besides idelta's networks: idelta's kernels and the peers (implementations/table.cc).
 std::vector<NetworkEntry> network_peers();
 
 }  // namespace idelta::bench

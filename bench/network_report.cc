@@ -15,6 +15,7 @@ a I + D, or D with x apart) that was fastest in an untimed trial of 128, 256, 51
 idelta's dense network in f32, median (quartiles) of each round's own ratio; / f32 and / best: over the fastest peer in
 f32, and in any format. differ: labels other than idelta's dense network gives in f32. Dense peers may differ where its
 logits are nearer to each other than roundings; idelta_guarantee may nowhere; idelta_first_form proves nothing.
+idelta_calls and idelta_chain are the kernels called by hand, for each layer and for all layers at once.
 )";
 
 void append_ratio(std::string& text, const NetworkImplementation* theirs, const NetworkImplementation& own) {

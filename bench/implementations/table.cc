@@ -14,6 +14,7 @@ ImplementationEntry onednn_int8_entry();
 std::vector<NetworkEntry> onednn_network_entries();
 #endif
 NetworkEntry openblas_network_entry();
+std::vector<NetworkEntry> kernels_network_entries();  // single calls and a chain
 
 std::vector<ImplementationEntry> all_implementations() {
   std::vector<ImplementationEntry> all;
@@ -39,7 +40,8 @@ std::vector<ImplementationEntry> all_implementations() {
 }
 
 std::vector<NetworkEntry> network_peers() {
-  std::vector<NetworkEntry> all = {openblas_network_entry()};
+  std::vector<NetworkEntry> all = kernels_network_entries();
+  all.push_back(openblas_network_entry());
 #ifdef IDELTA_BENCH_ONEDNN
   for (NetworkEntry& entry : onednn_network_entries()) all.push_back(std::move(entry));
 #endif
