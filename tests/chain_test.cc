@@ -1,4 +1,6 @@
 // A chain is the calls that it stands for, bit for bit: however rows are cut into blocks, whatever is kept.
+#include <cstddef>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -88,13 +90,6 @@ struct Network {
   }
 };
 
-Bits without_nan_payloads(Bits bits) {
-  for (auto& [name, numbers] : bits) {
-    for (uint32_t& number : numbers) number = std::isnan(std::bit_cast<float>(number)) ? 0x7fc00000u : number;
-  }
-  return bits;
-}
-
 class Chain : public ContextTest {
  protected:
   idelta_status call(const ContextPtr& of, const Network& network, const std::vector<idelta_forward_args>& args) const {
@@ -166,6 +161,24 @@ TEST_F(Chain, ExactlyTheQueriedWorkspaceIsEnough) {
       }
     }
   }
+}
+
+// idelta_forward_args of 0.1 end before row_error.
+TEST_F(Chain, ArgsOfAnOlderCallerLieCloserTogether) {
+  const Network network(context, 20, 30);
+  const Bits expected = without_nan_payloads(network.by_single_calls(context));
+  network.forget();
+  std::vector<idelta_forward_args> args = network.args(false);
+  constexpr size_t size = offsetof(idelta_forward_args, row_error);
+  std::vector<idelta_forward_args> closer(kLayers);
+  for (size_t l = 0; l < kLayers; ++l) {
+    args[l].struct_size = size;
+    std::memcpy(reinterpret_cast<char*>(closer.data()) + l * size, &args[l], size);
+    args[l].row_error = args[l].row_norm = nullptr;
+  }
+  ASSERT_OK(call(context, network, closer));
+  for (const auto& [name, bits] : without_nan_payloads(network.results(args)))
+    EXPECT_EQ(expected.at(name), bits) << name;
 }
 
 TEST_F(Chain, NoRowsAreNoWork) {

@@ -40,11 +40,10 @@ Deltas checked_deltas(const idelta_context* context, int64_t layers, const idelt
   return all;
 }
 
-// Elements are as far apart as their caller's struct is large.
+// Of a layer, which must be as large as the first.
 const idelta_forward_args* args_at(const idelta_forward_args* args, size_t l) {
-  const auto* const at =
-      reinterpret_cast<const idelta_forward_args*>(reinterpret_cast<const char*>(args) + l * args->struct_size);
-  if (l > 0 && at->struct_size != args->struct_size) {
+  const idelta_forward_args* const at = element_at(args, l);
+  if (at->struct_size != args->struct_size) {
     invalid("struct_size = " + std::to_string(at->struct_size) + ", but that of layer 1 is " +
             std::to_string(args->struct_size));
   }

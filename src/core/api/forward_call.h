@@ -20,7 +20,7 @@ inline void check_in_place(const float* in, int64_t ld_in, const char* in_name, 
   }
 }
 
-// x is not null, unless no pointer that the caller knows has those rows.
+// x: the rows that are multiplied; null where they lie in memory of the library's own.
 inline void check_contribution(const idelta_forward_args& a, const float* x, int64_t m, int64_t n) {
   if (!a.contribution) return;
   check_matrix(a.contribution, "contribution", m, a.ldc, "ldc", n);

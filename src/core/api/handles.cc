@@ -129,18 +129,12 @@ void check_proof(const idelta_low_rank_proof& proof) {
   check(proof.tail, "tail");
 }
 
-// Elements are as far apart as their caller's struct is large.
-idelta_candidate* candidate_at(idelta_candidate* candidates, int64_t i) {
-  return reinterpret_cast<idelta_candidate*>(reinterpret_cast<char*>(candidates) +
-                                             static_cast<size_t>(i) * candidates->struct_size);
-}
-
 void check_candidates(idelta_candidate* candidates, int64_t capacity) {
   if (capacity < 0) invalid("capacity = " + std::to_string(capacity) + " is negative");
   if (capacity > 0) check_pointer(candidates, "candidates");
   for (int64_t i = 0; i < capacity; ++i) {
     const std::string name = "candidates[" + std::to_string(i) + "]";
-    const Given known(candidate_at(candidates, i), name.c_str());  // checks its size
+    const Given known(element_at(candidates, static_cast<size_t>(i)), name.c_str());  // checks its size
   }
 }
 
@@ -209,7 +203,7 @@ idelta_status idelta_delta_candidates(const idelta_context* context, int64_t n, 
       const Considered& form = all.forms[static_cast<size_t>(i)];
       give({0, form.form.format->id, form.verdict, form.rank, form.certificate, form.certificate_backward_data,
             form.error, all.limit, form.steps * kCostModel.step_seconds, form.form.tail},
-           candidate_at(candidates, i));
+           element_at(candidates, static_cast<size_t>(i)));
     }
     *count = static_cast<int64_t>(all.forms.size());
   });

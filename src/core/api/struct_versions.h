@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstring>
 #include <string>
+#include <type_traits>
 
 #include "idelta/idelta.h"
 #include "src/core/base/error.h"
@@ -110,6 +111,13 @@ class Given {
     Struct filled_;  // only if the caller's is older: other calls write nothing
   };
 };
+
+// Of an array that a caller compiled: its elements are as far apart as the caller's struct is large.
+template <class Struct>
+Struct* element_at(Struct* first, size_t i) {
+  using Byte = std::conditional_t<std::is_const_v<Struct>, const char, char>;
+  return reinterpret_cast<Struct*>(reinterpret_cast<Byte*>(first) + i * first->struct_size);
+}
 
 // Copies as much of `value` as the caller's struct has room for; its struct_size stays.
 template <class Struct>

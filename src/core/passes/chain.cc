@@ -12,9 +12,10 @@ namespace {
 // With fewer rows a block, reading D would take as long as multiplying.
 constexpr int64_t kLeastRows = 64;
 
-// The cost model does not know what it saves that rows stay in cache: 2 to 19 % of calls with outputs of their own (n
-// 256 to 1024, m >= 2048, Zen 4, 2026-11). Blocks of twice the rows save 3 to 6 % less.
-constexpr double kSaved = 1.03;
+// Blocks are taken even where the cost model finds them slower by so much: it does not know what they gain because
+// rows stay in cache. That is 2 to 19 % over calls with outputs of their own (n 256 to 1024, m >= 2048, Zen 4,
+// 2026-11), and 3 to 6 % less with blocks of twice the rows.
+constexpr double kBlocksMayCost = 1.03;
 
 // Whether both take the same time and workspace.
 bool alike(const idelta_delta& a, const idelta_delta& b) {
@@ -40,7 +41,7 @@ Chain::Chain(const idelta_context& context, std::span<const idelta_delta* const>
   operator_floats_ = round_up(ceil_div(static_cast<int64_t>(bytes), sizeof(float)), kLine);
 }
 
-// A thread takes consecutive blocks. What is too small for blocks is too small to think about.
+// A thread takes consecutive blocks. One block needs no choice: it is all rows, which all threads multiply together.
 void Chain::cut_into_blocks(std::span<const idelta_delta* const> deltas) {
   const int64_t mr = context_.kernels.f32_forward.mr;
   const int64_t row_bytes = 2 * n_ * static_cast<int64_t>(sizeof(float)), fitting = context_.caches.l2 / 4 / row_bytes;
@@ -53,7 +54,7 @@ void Chain::cut_into_blocks(std::span<const idelta_delta* const> deltas) {
   const int64_t tasks = std::min(threads, blocks);
   const idelta_context& one = tasks > 1 ? *context_.alone : context_;
   const double apart = static_cast<double>(ceil_div(blocks, tasks)) * steps(one, deltas, rows);
-  if (apart > kSaved * steps(context_, deltas, m_)) return;
+  if (apart > kBlocksMayCost * steps(context_, deltas, m_)) return;
   rows_ = rows;
   tasks_ = tasks;
 }
